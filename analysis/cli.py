@@ -1,0 +1,112 @@
+"""The command line: one command per stage of ``dvc.yaml``, and a few for single files given by hand."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.errors import DataError
+
+app = typer.Typer(
+    name="analysis",
+    help="Compare networks with macaque visual areas: a command per stage of the pipeline, in the order of the data.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+STAGES = "Stages of the pipeline (dvc repro runs them in order)"
+BY_HAND = "For files given by hand"
+
+
+def _run(module: str, *args) -> None:
+    """Run one stage with the checked parameters and a fixed number of threads.
+
+    Imports are late, so that ``--help`` and the light stages do not load torch.
+    """
+    from analysis import params, runtime
+
+    values = params.load()
+    stage = importlib.import_module(module)
+    with runtime.fixed_threads():
+        stage.run(values, *args)
+
+
+@app.command(rich_help_panel=STAGES)
+def acquire() -> None:
+    """Bring the data to data/raw: simulate the embedded experiment, or fetch the published files."""
+    _run("analysis.acquire.stage")
+
+
+@app.command(rich_help_panel=STAGES)
+def stimuli() -> None:
+    """Read the images and annotations: pad, label and split."""
+    _run("analysis.stimuli.stage")
+
+
+@app.command(rich_help_panel=STAGES)
+def recordings(protocol: Annotated[str, typer.Argument(help="corrected or report")]) -> None:
+    """Turn spike rasters and gaze into one table of responses per recording."""
+    _run("analysis.recordings.stage", protocol)
+
+
+@app.command(rich_help_panel=STAGES)
+def train(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
+    """Train one model on face / non-face images."""
+    _run("analysis.models.train", model)
+
+
+@app.command(rich_help_panel=STAGES)
+def activations(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
+    """Compute the activations of a model's named layers for every image."""
+    _run("analysis.models.activations", model)
+
+
+@app.command(rich_help_panel=STAGES)
+def compare(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
+    """Compare a model's layers with the recorded areas: predictivity, RDMs, ceilings."""
+    _run("analysis.compare.stage", model)
+
+
+@app.command(rich_help_panel=STAGES)
+def summary() -> None:
+    """Gather the results of all models into tidy tables and results/summary.json."""
+    _run("analysis.compare.summary")
+
+
+@app.command(rich_help_panel=STAGES)
+def figures() -> None:
+    """Draw the figures of the paper from results/."""
+    _run("paper.draw")
+
+
+@app.command(rich_help_panel=STAGES)
+def report() -> None:
+    """Build paper/report.pdf from the figures and results/."""
+    _run("paper.build")
+
+
+@app.command(rich_help_panel=BY_HAND)
+def recording(
+    main_file: Annotated[Path, typer.Argument(metavar="MAIN.nwb", help="trials, presentations and fixations")],
+    rasters: Annotated[Path, typer.Argument(metavar="RASTERS.nwb", help="spike rasters of the same recording")],
+    annotations: Annotated[Path, typer.Option(help="folder with the area, rig, latency and RF tables")],
+    out: Annotated[Path, typer.Option(metavar="OUT.nc", help="netCDF file to write")],
+    protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
+) -> None:
+    """Turn one recording into a table of responses, outside the pipeline."""
+    from analysis.recordings import stage
+
+    stage.one_recording(main_file, rasters, annotations, out, protocol)
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one line on standard error and status 1."""
+    try:
+        app()
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,9 @@
+"""The one exception that a user is meant to read."""
+
+
+class DataError(Exception):
+    """Bad input: the message names the file, key or value at fault and says what to do.
+
+    The command line prints it as one line and exits with status 1. Anything else that escapes a stage is a defect of
+    this project and keeps its traceback.
+    """

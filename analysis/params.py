@@ -1,0 +1,148 @@
+"""The values of ``params.yaml``, checked before anything runs.
+
+No class has defaults: the file says everything, so that a result never depends on a value nobody wrote down.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from analysis.errors import DataError
+from analysis.protocol import PROTOCOLS, Protocol
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Group(BaseModel):
+    """A group of parameters: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Acquire(Group):
+    """Where the data come from."""
+
+    source: Literal["simulated", "real"]
+
+
+class Simulate(Group):
+    """Size of the embedded experiment."""
+
+    faces: Count
+    objects: Count
+    pareidolia: Count
+    recordings: Annotated[int, Field(ge=6)]
+    units_per_recording: Annotated[int, Field(ge=4)]
+    presentations_per_image: Annotated[int, Field(ge=2)]
+
+
+class Stimuli(Group):
+    """Image size and splits."""
+
+    size: Annotated[int, Field(ge=16)]
+    validation: Share
+    test: Share
+    unreadable_allowed: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recordings(Group):
+    """Response window and how many recordings may fail."""
+
+    window_ms: Count
+    failures_allowed: Annotated[int, Field(ge=0)]
+
+
+class Model(Group):
+    """One entry under ``models``: a kind of the registry, a protocol, and the kind's own values."""
+
+    kind: str
+    protocol: Literal["corrected", "report"]
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol as a value."""
+        return PROTOCOLS[self.protocol]
+
+
+class Models(BaseModel):
+    """The models that run, and one entry for each."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    run: Annotated[list[str], Field(min_length=1)]
+    __pydantic_extra__: dict[str, Model]
+
+    @model_validator(mode="after")
+    def _every_model_has_an_entry(self):
+        for name in self.run:
+            if name not in self.__pydantic_extra__:
+                known = ", ".join(sorted(self.__pydantic_extra__))
+                raise ValueError(f"models.run names {name!r}, which has no entry under models (there: {known})")
+        return self
+
+    def entry(self, name: str) -> Model:
+        """Return the entry of a model.
+
+        Raises
+        ------
+        DataError
+            If there is none of that name.
+        """
+        if name not in self.__pydantic_extra__:
+            known = ", ".join(sorted(self.__pydantic_extra__))
+            raise DataError(f"no model {name!r} in params.yaml; its models are {known}")
+        return self.__pydantic_extra__[name]
+
+
+class Compare(Group):
+    """Predictivity, split halves and intervals."""
+
+    components: Count
+    folds: Annotated[int, Field(ge=2)]
+    split_halves: Count
+    bootstrap: Count
+
+
+class Params(Group):
+    """All of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0)]
+    acquire: Acquire
+    simulate: Simulate
+    stimuli: Stimuli
+    recordings: Recordings
+    models: Models
+    compare: Compare
+
+
+def load(path: str | os.PathLike = "params.yaml") -> Params:
+    """Read and check the parameters.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is not YAML, or a key is unknown or missing, or a value impossible. The message
+        names every such key.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return Params.model_validate(values)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run from the folder that holds it") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: " + "; ".join(_say(item) for item in error.errors())) from error
+
+
+def _say(item) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "top level"
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {key}"
+    if item["type"] == "missing":
+        return f"missing key {key}"
+    return f"{key} = {item['input']!r}: {item['msg']}" if item["type"] != "value_error" else item["msg"]

@@ -27,8 +27,10 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
+        if error.filename and Path(error.filename) not in (part, path, path.parent):
+            raise
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
@@ -53,5 +55,5 @@ def write_csv(path: str | os.PathLike, table) -> None:
 
 def sha256(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file as hexadecimal text."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,144 @@
+"""The commands of the compendium. ``nox -s reproduce`` makes the paper; plain ``nox`` runs the checks."""
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "tests", "fixture"]
+nox.options.default_venv_backend = "none"  # one locked environment serves all sessions
+
+ROOT = Path(__file__).parent
+FLAVOUR = os.environ.get("FLAVOUR", "cpu")
+ENVIRONMENT = ROOT / ".nox" / f"env-{FLAVOUR}"
+LOCKS = ["requirements.lock", f"requirements-{FLAVOUR}.lock"]
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+CUDA_PACKAGE = re.compile(r"^(torch==|triton|nvidia-(?!ml-py)|cuda-)")
+
+
+def environment(session: nox.Session) -> dict[str, str]:
+    """Make the locked environment if it is missing or the locks have changed; return the variables that select it."""
+    if FLAVOUR not in ("cpu", "cuda"):
+        session.error(f"FLAVOUR={FLAVOUR}: give cpu or cuda")
+    wanted = "".join(hashlib.sha256((ROOT / lock).read_bytes()).hexdigest() for lock in LOCKS) + sys.version
+    stamp = ENVIRONMENT / "locks.txt"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        install(session)
+        stamp.write_text(wanted)
+    return {"PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+
+
+def install(session: nox.Session) -> None:
+    """Install the locks, hash-checked, into a new environment."""
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
+    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
+    if FLAVOUR == "cpu":
+        # PyPI has no CPU build of torch. Its own index is asked for that one line, and only where the usual places
+        # of this machine do not hold it.
+        torch = [*pip, "--no-deps", "-r", "requirements-cpu.lock"]
+        if session.run(*torch, external=True, silent=True, success_codes=[0, 1], log=True).startswith("ERROR"):
+            session.run(*torch, "--extra-index-url", CPU_INDEX, external=True)
+        session.run(*pip, "--no-deps", "-r", "requirements.lock", external=True)
+    else:
+        session.run(*pip, "--no-deps", "-r", "requirements.lock", "-r", "requirements-cuda.lock", external=True)
+
+
+def run(session: nox.Session, *command: str, **variables: str) -> None:
+    """Run a command in the locked environment."""
+    env = environment(session) | variables
+    session.run(str(ENVIRONMENT / "bin" / command[0]), *command[1:], env=env, external=True)
+
+
+@nox.session
+def reproduce(session: nox.Session) -> None:
+    """Run the whole pipeline: data, models, results, paper/report.pdf."""
+    if not (ROOT / ".git").exists():
+        run(session, "dvc", "config", "--local", "core.no_scm", "true")
+    run(session, "dvc", "repro", *session.posargs)
+    session.log("the paper is in paper/report.pdf")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the test suite."""
+    run(session, "pytest", *session.posargs)
+
+
+@nox.session
+def fixture(session: nox.Session) -> None:
+    """Run the whole pipeline twice on a tiny experiment and compare every output byte for byte."""
+    run(session, "python", "tests/fixture/twice.py", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+
+
+@nox.session(venv_backend="virtualenv")
+def lock(session: nox.Session) -> None:
+    """Resolve requirements.in again and rewrite the three hash locks."""
+    session.install("uv")
+    with tempfile.TemporaryDirectory() as folder:
+        resolved = Path(folder) / "all.lock"
+        session.run(
+            "uv",
+            "pip",
+            "compile",
+            "--quiet",
+            "--generate-hashes",
+            "--no-annotate",
+            "--no-header",
+            "--universal",
+            "--python-version",
+            "3.11",
+            "--no-emit-index-url",
+            "requirements.in",
+            "-o",
+            str(resolved),
+        )
+        entries = re.split(r"\n(?=\S)", resolved.read_text().strip())
+        torch = next(re.match(r"torch==([\w.]+)", entry)[1] for entry in entries if entry.startswith("torch=="))
+        session.run(
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            folder,
+            f"torch=={torch}+cpu",
+            "--extra-index-url",
+            CPU_INDEX,
+        )
+        wheel = next(Path(folder).glob("torch-*.whl"))
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    write_lock(
+        "requirements.lock",
+        "Everything but torch and its CUDA packages.",
+        [entry for entry in entries if not CUDA_PACKAGE.match(entry)],
+    )
+    write_lock(
+        "requirements-cuda.lock",
+        "torch as PyPI has it, with its CUDA packages.",
+        [entry for entry in entries if CUDA_PACKAGE.match(entry)],
+    )
+    write_lock(
+        "requirements-cpu.lock",
+        "The CPU build of torch (Python 3.11, x86-64 Linux). PyPI does not have it: where "
+        f"pip does not find it,\n# add PyTorch's own index for this file alone: --extra-index-url {CPU_INDEX}",
+        [f"torch=={torch}+cpu \\\n    --hash=sha256:{digest}"],
+    )
+
+
+def write_lock(name: str, purpose: str, entries: list[str]) -> None:
+    """Write one lock with a header that says what it is and how it is renewed."""
+    header = f"# {purpose}\n# Made by `nox -s lock` from requirements.in; install with pip's --require-hashes.\n"
+    (ROOT / name).write_text(header + "\n".join(entries) + "\n")

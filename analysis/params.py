@@ -76,6 +76,30 @@ class Models(BaseModel):
     run: Annotated[list[str], Field(min_length=1)]
     __pydantic_extra__: dict[str, Model]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _entries_by_kind(cls, values):
+        """Check each entry against the values of its kind, and name every fault by its whole key."""
+        if not isinstance(values, dict):
+            return values
+        from analysis.models.kinds import KINDS  # late: the kinds are built on this module
+
+        faults, entries = [], {}
+        for name, value in values.items():
+            if name == "run":
+                continue
+            kind = value.get("kind") if isinstance(value, dict) else None
+            if not isinstance(kind, str) or kind not in KINDS:
+                faults.append(f"models.{name}.kind = {kind!r}: the kinds are {', '.join(sorted(KINDS))}")
+                continue
+            try:
+                entries[name] = KINDS[kind].model_validate(value)
+            except ValidationError as error:
+                faults += [_say(item, "models", name) for item in error.errors()]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return values | entries
+
     @model_validator(mode="after")
     def _every_model_has_an_entry(self):
         for name in self.run:
@@ -139,10 +163,13 @@ def load(path: str | os.PathLike = "params.yaml") -> Params:
         raise DataError(f"{path}: " + "; ".join(_say(item) for item in error.errors())) from error
 
 
-def _say(item) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "top level"
+def _say(item, *prefix: str) -> str:
+    key = ".".join(str(part) for part in (*prefix, *item["loc"])) or "top level"
     if item["type"] == "extra_forbidden":
         return f"unknown key {key}"
     if item["type"] == "missing":
         return f"missing key {key}"
-    return f"{key} = {item['input']!r}: {item['msg']}" if item["type"] != "value_error" else item["msg"]
+    if item["type"] == "value_error":
+        said = str(item["ctx"]["error"])
+        return said if said.startswith("models.") else f"{key}: {said}"
+    return f"{key} = {item['input']!r}: {item['msg']}"

@@ -1,0 +1,1 @@
+"""Models: from images to trained networks, and from networks to the activations of their layers."""

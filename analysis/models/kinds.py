@@ -1,0 +1,111 @@
+"""The kinds of model and the values each takes in ``params.yaml``.
+
+Only pydantic is imported here, so that every command can check the parameters without loading torch. How a kind is
+trained and rebuilt is said in `analysis.models.registry`, under the same names.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from analysis.params import Count, Group, Model
+
+Positive = Annotated[float, Field(gt=0)]
+Choices = Annotated[list[Count], Field(min_length=1)]
+
+
+class Activations(Group):
+    """How a layer's maps become the features that are compared with neurons."""
+
+    pool: Annotated[int, Field(ge=0)]
+    """Maps are averaged to pool x pool cells; 0 keeps every position."""
+    features: Count
+    """A layer with more features than this is projected (sparse, random) to this number."""
+
+
+class Entry(Model):
+    """What every trained network has."""
+
+    size: Annotated[int, Field(ge=8)]
+    """Side of the square input in pixels."""
+    batch: Count
+    learning_rate: Positive
+    activations: Activations
+
+
+class HMOReport(Entry):
+    """The report's HMO: a random search of small CNNs, the best stacked and frozen under two random stages."""
+
+    kind: Literal["hmo_report"]
+    candidates: Count
+    kept: Count
+    epochs: Count
+    layers: Choices
+    filters: Choices
+    kernels: Choices
+    modules: Count
+    """Random CNNs in each of the second and third stages."""
+    grid: Count
+    top: Count
+    final_epochs: Count
+
+    @model_validator(mode="after")
+    def _enough_candidates(self):
+        if self.kept > self.candidates:
+            raise ValueError(f"kept = {self.kept} is more than candidates = {self.candidates}")
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise ValueError(f"kernels = {self.kernels}: give odd sizes")
+        if self.size < 2 ** max(self.layers):
+            raise ValueError(f"size = {self.size} does not survive {max(self.layers)} halvings")
+        return self
+
+
+class Augment(Group):
+    """Random changes of the training images."""
+
+    flip: bool
+    """Left-right with probability one half."""
+    shift: Annotated[float, Field(ge=0, lt=0.5)]
+    """Largest shift as a share of the image's side; grey moves in."""
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+    """Contrast about grey is multiplied by a number from 1 - contrast to 1 + contrast."""
+
+
+class Trained(Entry):
+    """A network trained from end to end."""
+
+    epochs: Count
+    patience: Annotated[int, Field(ge=0)]
+    """Stop after this many epochs without a better selection loss and keep the best; 0 runs all and keeps the last."""
+    weight_decay: Annotated[float, Field(ge=0)]
+    augment: Augment
+
+
+class SimpleCNN(Trained):
+    """A plain CNN: conv - ReLU - 2 x 2 max-pool per entry of `filters`, then one dense layer."""
+
+    kind: Literal["simple_cnn"]
+    filters: Choices
+    kernel: Count
+    dense: Count
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel = {self.kernel}: give an odd size")
+        if self.size < 2 ** len(self.filters):
+            raise ValueError(f"size = {self.size} does not survive {len(self.filters)} halvings")
+        return self
+
+
+class Pixels(Model):
+    """Logistic regression on a small copy of the image; its only layer is the pixels."""
+
+    kind: Literal["pixels"]
+    size: Annotated[int, Field(ge=2)]
+    colour: Literal["grey", "rgb"]
+    inverse_penalty: Positive
+    """C of scikit-learn: small values shrink the weights more."""
+
+
+KINDS: dict[str, type[Model]] = {"hmo_report": HMOReport, "simple_cnn": SimpleCNN, "pixels": Pixels}

@@ -43,6 +43,7 @@ class Simulate(Group):
 class Stimuli(Group):
     """Image size and splits."""
 
+    images: Literal["shown", "all"]
     size: Annotated[int, Field(ge=16)]
     validation: Share
     test: Share

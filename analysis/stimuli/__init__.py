@@ -1,0 +1,1 @@
+"""Images and annotations: the split archive to padded pixels, categories, labels and splits."""

@@ -1,0 +1,81 @@
+"""Bytes of an image file to a square of pixels.
+
+Pixels are taken as stored: an EXIF orientation is not applied. The software that showed the images ignores it, and
+the published image sizes, gaze positions and ROI masks are in stored pixels; turning an image would move them off it.
+"""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from analysis.errors import DataError
+
+GREY = 128
+"""Grey of the screen around an image and of padding (8 bit)."""
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
+LARGEST = 64_000_000
+"""Pixels of an image; more is a damaged header or a decompression bomb."""
+
+
+def decode(data: bytes) -> Image.Image:
+    """Decode an image file to RGB at its own size; transparent parts show the grey of the screen.
+
+    Parameters
+    ----------
+    data : bytes
+        A file of any format PIL reads; of an animation, the first frame.
+
+    Raises
+    ------
+    DataError
+        If the bytes are no image, cut short or damaged, or of more than `LARGEST` pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata; damage to the pixels is an error, not a warning
+            with Image.open(io.BytesIO(data)) as image:
+                if image.width * image.height > LARGEST:
+                    raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
+                image.load()
+                return _to_rgb(image)
+    except DataError:
+        raise
+    except Exception as error:  # PIL's decoders raise many kinds on damaged bytes
+        raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16-bit grey: PIL's own conversion clips at 255 instead of scaling.
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        screen = Image.new("RGBA", image.size, (GREY, GREY, GREY, 255))
+        image = Image.alpha_composite(screen, image)
+    return image.convert("RGB")
+
+
+def pad(image: Image.Image, size: int) -> np.ndarray:
+    """Scale an image so that its longer side is `size`, and centre it on grey.
+
+    Parameters
+    ----------
+    image : PIL image
+        RGB, any size.
+    size : int
+        Side of the square, in pixels.
+
+    Returns
+    -------
+    array (3, size, size), uint8
+        Channels red, green, blue; bicubic, with antialiasing where the image shrinks.
+    """
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    small = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))  # (height, width, 3)
+    square = np.full((size, size, 3), GREY, np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = small
+    return np.ascontiguousarray(square.transpose(2, 0, 1))

@@ -1,0 +1,53 @@
+"""Which images each recording shows, read from the main NWB files."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from analysis.errors import DataError
+from analysis.runtime import track
+
+
+def main_files(dandiset: Path) -> list[Path]:
+    """Return the main files (trials, presentations, gaze) in order of name."""
+    return sorted(dandiset.glob("sub-*/*_image.nwb"))
+
+
+def images_shown(path: Path) -> list[str]:
+    """Return the image paths (``Stimuli/<md5>.<ext>``) that occur in a recording's presentations, sorted.
+
+    Raises
+    ------
+    DataError
+        If the file is no NWB main file.
+    """
+    try:
+        with h5py.File(path) as file:
+            names = file["stimulus/templates/stimuli/external_file"].asstr()[:]
+            rows = file["stimulus/presentation/presentations/data"][:]
+        return sorted(set(names[np.unique(rows).astype(int)]))
+    except (OSError, KeyError, IndexError, ValueError) as error:
+        raise DataError(f"{path}: cannot read which images it shows ({error}); fetch it again") from error
+
+
+def all_shown(dandiset: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return the image paths shown by each recording, and the recordings that cannot be read.
+
+    A damaged recording is not fatal here: the stage recordings decides how many may fail.
+
+    Returns
+    -------
+    shown : dict
+        Name of the main file to its image paths.
+    damaged : dict
+        Name of the main file to the reason.
+    """
+    shown, damaged = {}, {}
+    for path in track(main_files(dandiset), "images shown"):
+        name = path.relative_to(dandiset).as_posix()
+        try:
+            shown[name] = images_shown(path)
+        except DataError as error:
+            damaged[name] = str(error).removeprefix(f"{path}: ")
+    return shown, damaged

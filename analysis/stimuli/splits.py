@@ -1,0 +1,113 @@
+"""Near-duplicate groups and the splits that respect them, and the report's split, which does not."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
+
+from analysis.errors import DataError
+from analysis.runtime import seed_of
+from analysis.stimuli.labels import stem
+
+REPORT_SEED = 42
+REPORT_TEST = 0.2
+
+
+def read_similar(path: Path) -> list[list[str]]:
+    """Return the stems of each line of ``similar_images.txt`` (tab-separated file names of near-duplicates).
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is not text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot read the list of near-duplicate images ({error})") from error
+    return [[stem(name) for name in line.split("\t") if name] for line in lines if line.strip()]
+
+
+def group(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:
+    """Number the groups of near-duplicates.
+
+    Two images are in one group if a chain of lines of `similar` links them, also through images not in `stems`.
+
+    Returns
+    -------
+    array (n,), int
+        Group of each image, numbered by first appearance.
+    """
+    sets = DisjointSet(stems)
+    for line in similar:
+        for name in line:
+            sets.add(name)
+            sets.merge(line[0], name)
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(sets[name], len(numbers)) for name in stems], dtype=int)
+
+
+def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, test: float, seed: int) -> np.ndarray:
+    """Split into train, validation and test by whole groups, with the same shares in every label.
+
+    A group counts for the label most of its images have (the first alphabetically of equals).
+
+    Parameters
+    ----------
+    groups : array (n,), int
+        Group of each image.
+    labels : sequence of str (n)
+        Label of each image, over which the split is stratified.
+    validation, test : float
+        Shares of the groups; what remains is for training.
+    seed : int
+        Seed of the project; each label draws from a stream of its own.
+
+    Returns
+    -------
+    array (n,), str
+        ``train``, ``validation`` or ``test``.
+    """
+    if validation + test >= 1:
+        raise DataError(f"stimuli.validation + stimuli.test = {validation + test:g}: leave a share for training")
+    members: dict[int, Counter] = {}
+    for number, label in zip(groups, labels, strict=True):
+        members.setdefault(int(number), Counter())[label] += 1
+    strata: dict[str, list[int]] = {}
+    for number in sorted(members):
+        label = min(members[number].items(), key=lambda item: (-item[1], item[0]))[0]
+        strata.setdefault(label, []).append(number)
+    part = {}
+    for label, numbers in strata.items():
+        order = np.random.default_rng(seed_of(seed, "stimuli", "split", label)).permutation(numbers)
+        n_test, n_validation = round(test * len(order)), round(validation * len(order))
+        for place, number in enumerate(order):
+            part[int(number)] = "test" if place < n_test else "validation" if place < n_test + n_validation else "train"
+    return np.array([part[int(number)] for number in groups], dtype=object)
+
+
+def split_report(labels: Sequence[str]) -> np.ndarray:
+    """Split as the report did: classes balanced by random choice, then 80/20 within each class, seed 42.
+
+    Parameters
+    ----------
+    labels : sequence of str (n)
+        ``face`` or ``non-face`` by file name.
+
+    Returns
+    -------
+    array (n,), str
+        ``train``, ``test``, or the empty string for images that the balancing leaves out.
+    """
+    labels = np.asarray(labels, dtype=object)
+    rng = np.random.default_rng(REPORT_SEED)
+    n = min(int((labels == name).sum()) for name in ("face", "non-face"))
+    result = np.full(len(labels), "", dtype=object)
+    for name in ("face", "non-face"):
+        chosen = rng.permutation(np.flatnonzero(labels == name))[:n]
+        n_test = round(REPORT_TEST * n)
+        result[chosen[:n_test]] = "test"
+        result[chosen[n_test:]] = "train"
+    return result

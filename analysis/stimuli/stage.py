@@ -1,0 +1,173 @@
+"""Stage ``stimuli``: the image archive, regions and near-duplicates to data/stimuli."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from analysis import params as settings
+from analysis.errors import DataError
+from analysis.files import atomic, write_csv
+from analysis.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
+from analysis.runtime import track, workers
+from analysis.stimuli import labels, splits
+from analysis.stimuli.images import SUFFIXES, decode, pad
+from analysis.stimuli.read import COLUMNS
+from analysis.stimuli.shown import all_shown
+from analysis.stimuli.splitzip import SplitZip
+
+
+def run(params: settings.Params) -> None:
+    """Write data/stimuli: images.npy, images.csv, and the lists of what could not be used.
+
+    ``unreadable.csv`` (path, reason): images in the archive that cannot be decoded. ``missing.csv`` (path, reason,
+    recordings): images that this many recordings show and the archive lacks, and recordings that cannot be read.
+    ``copies.csv`` (path, used): further files of an image (same stem), which is used once.
+
+    Raises
+    ------
+    DataError
+        If an input is missing or damaged, no image is left, or more than ``stimuli.unreadable_allowed`` are
+        unreadable.
+    """
+    shown, damaged = all_shown(DANDISET)
+    counts = Counter(name for names in shown.values() for name in names)
+    with SplitZip(_archive(STIMULI_ARCHIVE)) as archive:
+        wanted = {labels.stem(name) for name in counts} if params.stimuli.images == "shown" else None
+        chosen, copies = choose(archive.members, wanted)
+        if not chosen:
+            raise DataError(
+                f"{archive.path}: of its {len(archive.members)} members none is an image that the recordings show; "
+                "choose other recordings, or set stimuli.images to all"
+            )
+        sizes, unreadable = _write_images(archive, chosen, params.stimuli.size)
+    share = len(unreadable) / len(chosen)
+    print(f"stimuli: {len(sizes)} images, {len(unreadable)} unreadable, {len(copies)} copies")
+    if not sizes or share > params.stimuli.unreadable_allowed:
+        (STIMULI / "images.npy").unlink(missing_ok=True)
+        path, reason = next(iter(unreadable.items()))
+        raise DataError(
+            f"{archive.path}: {len(unreadable)} of {len(chosen)} images cannot be read (first {path}: {reason}), more "
+            f"than stimuli.unreadable_allowed = {params.stimuli.unreadable_allowed:g}; fetch the archive again"
+        )
+    table = _table(sizes, {name: map(labels.stem, names) for name, names in shown.items()}, params)
+    found = {labels.stem(name) for name in [*chosen, *copies]}
+    lost = [(name, "not in the archive", n) for name, n in sorted(counts.items()) if labels.stem(name) not in found]
+    lost += [(name, reason, 1) for name, reason in damaged.items()]
+    if lost:
+        print(f"stimuli: {len(lost)} shown images or recordings missing, see {STIMULI / 'missing.csv'}")
+    write_csv(STIMULI / "images.csv", table)
+    write_csv(STIMULI / "unreadable.csv", pd.DataFrame(unreadable.items(), columns=["path", "reason"]))
+    write_csv(STIMULI / "missing.csv", pd.DataFrame(lost, columns=["path", "reason", "recordings"]))
+    write_csv(STIMULI / "copies.csv", pd.DataFrame(copies.items(), columns=["path", "used"]))
+
+
+def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]:
+    """Choose one image file per stem.
+
+    Parameters
+    ----------
+    members : iterable of str
+        Names in the archive.
+    wanted : set of str or None
+        Stems to keep; None keeps all.
+
+    Returns
+    -------
+    chosen : list of str
+        Names in order of stem.
+    copies : dict
+        Further names of a chosen stem, to the name used. A stem is the MD5 of the image as published, so these hold
+        the same picture.
+    """
+    chosen: dict[str, str] = {}
+    copies = {}
+    for name in sorted(members):
+        path = PurePosixPath(name)
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or "__MACOSX" in path.parts:
+            continue
+        if wanted is not None and path.stem not in wanted:
+            continue
+        if path.stem in chosen:
+            copies[name] = chosen[path.stem]
+        else:
+            chosen[path.stem] = name
+    return [chosen[stem] for stem in sorted(chosen)], copies
+
+
+def _archive(folder: Path) -> Path:
+    found = sorted(folder.glob("*.zip"))
+    if len(found) != 1:
+        raise DataError(f"{folder}: {len(found)} .zip files where one is due (Stimuli.zip); run the stage acquire")
+    return found[0]
+
+
+def _write_images(archive: SplitZip, names: list[str], size: int) -> tuple[dict, dict]:
+    """Write images.npy in the order of `names`; return (width, height) of each readable one, and the others' faults."""
+    sizes, unreadable = {}, {}
+    with atomic(STIMULI / "images.npy") as part:
+        # Rows of unreadable images are not known in advance: write to a table for all, then cut it to those read.
+        images = np.lib.format.open_memmap(part, "w+", np.uint8, (len(names), 3, size, size))
+        for name, result in track(_decoded(archive, names, size), "images", total=len(names)):
+            if isinstance(result, DataError):
+                unreadable[name] = str(result).removeprefix(f"{archive.path}: ")
+                continue
+            images[len(sizes)], sizes[name] = result
+        images.flush()
+        if unreadable and sizes:
+            _cut(part, images, len(sizes))
+    return sizes, unreadable
+
+
+def _cut(part: Path, images: np.ndarray, n: int) -> None:
+    kept = part.with_suffix(".cut")
+    try:
+        short = np.lib.format.open_memmap(kept, "w+", np.uint8, (n, *images.shape[1:]))
+        short[:] = images[:n]
+        short.flush()
+        kept.replace(part)
+    finally:
+        kept.unlink(missing_ok=True)
+
+
+def _decoded(archive: SplitZip, names: list[str], size: int) -> Iterator[tuple]:
+    """Yield (name, (pixels, (width, height)) or DataError) in order; decoding runs in threads, a few ahead."""
+
+    def one(name: str):
+        try:
+            image = decode(archive.read(name))
+            return pad(image, size), image.size
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(workers()) as pool:
+        ahead = 4 * workers()
+        for start in range(0, len(names), ahead):
+            block = names[start : start + ahead]
+            yield from zip(block, pool.map(one, block), strict=True)
+
+
+def _table(sizes: dict[str, tuple[int, int]], shown: dict, params: settings.Params) -> pd.DataFrame:
+    """Return images.csv for the images in `sizes` (name to width and height), in that order."""
+    database = ANNOTATIONS / "db"
+    categories = labels.read_categories(database / "ROIs" / "Stimuli")
+    looked_at = labels.annotated(shown, categories)
+    in_report = set(labels.read_file_names(REPORT_FILES / "face.csv"))
+    table = pd.DataFrame({"path": list(sizes)})
+    table["stem"] = [labels.stem(name) for name in sizes]
+    table["extension"] = [PurePosixPath(name).suffix for name in sizes]
+    table["width"] = [width for width, _ in sizes.values()]
+    table["height"] = [height for _, height in sizes.values()]
+    table["category"] = ["+".join(sorted(categories.get(name, ()))) or "none" for name in table["stem"]]
+    table["annotated"] = [name in looked_at for name in table["stem"]]
+    table["label"] = [labels.label(categories.get(name, set()), name in looked_at) for name in table["stem"]]
+    table["group"] = splits.group(list(table["stem"]), splits.read_similar(database / "similar_images.txt"))
+    table["split"] = splits.split_groups(
+        table["group"].to_numpy(), list(table["label"]), params.stimuli.validation, params.stimuli.test, params.seed
+    )
+    table["label_report"] = ["face" if PurePosixPath(name).name in in_report else "non-face" for name in table["path"]]
+    table["split_report"] = splits.split_report(table["label_report"])
+    return table[COLUMNS]

@@ -31,7 +31,7 @@ def read_similar(path: Path) -> list[list[str]]:
 
 
 def group(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:
-    """Number the groups of near-duplicates.
+    """Give every image the number of its group of near-duplicates.
 
     Two images are in one group if a chain of lines of `similar` links them, also through images not in `stems`.
 

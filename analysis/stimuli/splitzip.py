@@ -22,7 +22,7 @@ END64 = struct.Struct("<4sQHHIIQQQQ")  # zip64 end of central directory
 ENTRY = struct.Struct("<4sHHHHHHIIIHHHHHII")  # one member in the central directory
 LOCAL = struct.Struct("<4sHHHHHIIIHH")  # header before the member's bytes
 BLOCK = 1 << 18
-LARGEST_MEMBER = 512 * 2**20
+LARGEST_MEMBER = 256 * 2**20
 """Bytes of one unpacked member; no published image comes near, so more is a damaged or hostile archive."""
 
 

@@ -43,17 +43,9 @@ def run(params: settings.Params) -> None:
                 f"{archive.path}: of its {len(archive.members)} members none is an image that the recordings show; "
                 "choose other recordings, or set stimuli.images to all"
             )
-        sizes, unreadable = _write_images(archive, chosen, params.stimuli.size)
-    share = len(unreadable) / len(chosen)
+        sizes, unreadable = _write_images(archive, chosen, params.stimuli)
     print(f"stimuli: {len(sizes)} images, {len(unreadable)} unreadable, {len(copies)} copies")
-    if not sizes or share > params.stimuli.unreadable_allowed:
-        (STIMULI / "images.npy").unlink(missing_ok=True)
-        path, reason = next(iter(unreadable.items()))
-        raise DataError(
-            f"{archive.path}: {len(unreadable)} of {len(chosen)} images cannot be read (first {path}: {reason}), more "
-            f"than stimuli.unreadable_allowed = {params.stimuli.unreadable_allowed:g}; fetch the archive again"
-        )
-    table = _table(sizes, {name: map(labels.stem, names) for name, names in shown.items()}, params)
+    table = _table(sizes, {name: {*map(labels.stem, names)} for name, names in shown.items()}, params)
     found = {labels.stem(name) for name in [*chosen, *copies]}
     lost = [(name, "not in the archive", n) for name, n in sorted(counts.items()) if labels.stem(name) not in found]
     lost += [(name, reason, 1) for name, reason in damaged.items()]
@@ -105,19 +97,25 @@ def _archive(folder: Path) -> Path:
     return found[0]
 
 
-def _write_images(archive: SplitZip, names: list[str], size: int) -> tuple[dict, dict]:
+def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli) -> tuple[dict, dict]:
     """Write images.npy in the order of `names`; return (width, height) of each readable one, and the others' faults."""
     sizes, unreadable = {}, {}
     with atomic(STIMULI / "images.npy") as part:
         # Rows of unreadable images are not known in advance: write to a table for all, then cut it to those read.
-        images = np.lib.format.open_memmap(part, "w+", np.uint8, (len(names), 3, size, size))
-        for name, result in track(_decoded(archive, names, size), "images", total=len(names)):
+        images = np.lib.format.open_memmap(part, "w+", np.uint8, (len(names), 3, values.size, values.size))
+        for name, result in track(_decoded(archive, names, values.size), "images", total=len(names)):
             if isinstance(result, DataError):
                 unreadable[name] = str(result).removeprefix(f"{archive.path}: ")
                 continue
             images[len(sizes)], sizes[name] = result
         images.flush()
-        if unreadable and sizes:
+        if not sizes or len(unreadable) > values.unreadable_allowed * len(names):
+            path, reason = next(iter(unreadable.items()))
+            raise DataError(
+                f"{archive.path}: {len(unreadable)} of {len(names)} images cannot be read (first {path}: {reason}), more "
+                f"than stimuli.unreadable_allowed = {values.unreadable_allowed:g}; fetch the archive again"
+            )
+        if unreadable:
             _cut(part, images, len(sizes))
     return sizes, unreadable
 

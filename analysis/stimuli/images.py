@@ -8,7 +8,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from analysis.errors import DataError
 
@@ -42,6 +42,8 @@ def decode(data: bytes) -> Image.Image:
                 return _to_rgb(image)
     except DataError:
         raise
+    except UnidentifiedImageError as error:  # its message holds the address of an object
+        raise DataError("not a readable image (of no known format)") from error
     except Exception as error:  # PIL's decoders raise many kinds on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
 

@@ -112,8 +112,8 @@ def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli)
         if not sizes or len(unreadable) > values.unreadable_allowed * len(names):
             path, reason = next(iter(unreadable.items()))
             raise DataError(
-                f"{archive.path}: {len(unreadable)} of {len(names)} images cannot be read (first {path}: {reason}), more "
-                f"than stimuli.unreadable_allowed = {values.unreadable_allowed:g}; fetch the archive again"
+                f"{archive.path}: {len(unreadable)} of {len(names)} images cannot be read (first {path}: {reason}), "
+                f"more than stimuli.unreadable_allowed = {values.unreadable_allowed:g}; fetch the archive again"
             )
         if unreadable:
             _cut(part, images, len(sizes))

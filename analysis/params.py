@@ -35,8 +35,10 @@ class Simulate(Group):
     faces: Count
     objects: Count
     pareidolia: Count
+    unlabelled: Count
     recordings: Annotated[int, Field(ge=6)]
     units_per_recording: Annotated[int, Field(ge=4)]
+    images_per_recording: Annotated[int, Field(ge=8)]
     presentations_per_image: Annotated[int, Field(ge=2)]
 
 

@@ -1,0 +1,107 @@
+"""Stage ``report``: compile the paper, offline and with a fixed date, to an archival and accessible PDF."""
+
+import importlib.metadata
+import json
+import platform
+import re
+from pathlib import Path
+
+import typst
+
+from analysis.errors import DataError
+from analysis.files import atomic
+from analysis.params import Params
+from analysis.paths import FIGURES
+from paper import results, style
+from paper.draw import plots_for
+
+SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
+
+STANDARDS = ["a-2a", "ua-1"]
+"""PDF/A-2a: readable in decades; PDF/UA-1: readable by screen readers (alt texts and tags are then compulsory)."""
+
+DATE = 1767225600
+"""Date written into the PDF, in seconds (2026-01-01): the same inputs must give the same bytes on any day."""
+
+PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pynwb", "torch", "scikit-learn", "matplotlib", "typst", "dvc")
+
+
+def run(params: Params) -> None:
+    """Build ``paper/report.pdf`` from ``results/`` and ``paper/figures/``.
+
+    Raises
+    ------
+    DataError
+        If a result or figure is missing, or the compiler reports an error or a warning; the message is one line.
+    """
+    found = results.read()
+    _check_figures(found.source)
+    pdf, warnings = _compile(_context(params, found))
+    if warnings:
+        raise DataError("; ".join(_line(warning) for warning in warnings))
+    with atomic(OUTPUT) as part:
+        part.write_bytes(pdf)
+
+
+def roles(found: results.Results) -> dict[str, str | None]:
+    """Say which model plays which part in the text.
+
+    Returns
+    -------
+    dict
+        ``first``: the first network of the corrected protocol; ``report``: the first model of the report's protocol;
+        ``baseline``: the pixels. None where there is no such model.
+    """
+    models = found.summary["models"]
+    corrected = [name for name in models if models[name]["protocol"] == "corrected"]
+    networks = [name for name in corrected if models[name]["kind"] != "pixels"]
+    report = [name for name in models if models[name]["protocol"] == "report"]
+    pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
+    first = (networks or corrected or list(models))[0]
+    return {
+        "first": first,
+        "report": next(iter(report), None),
+        "baseline": next((name for name in pixels if name != first), None),
+    }
+
+
+def _context(params: Params, found: results.Results) -> str:
+    """Return, as JSON, what the text needs beside the results."""
+    return json.dumps(
+        {
+            "params": params.model_dump(mode="json"),
+            "roles": roles(found),
+            "names": {model: style.name(model) for model in found.models},
+            "versions": [("Python", platform.python_version())]
+            + [(name, importlib.metadata.version(name)) for name in PACKAGES],
+        },
+        sort_keys=True,
+    )
+
+
+def _check_figures(source: str) -> None:
+    for path in [FIGURES / "alt.json", *(FIGURES / f"{name}.svg" for name in plots_for(source))]:
+        if not path.is_file():
+            raise DataError(f"{path} is missing: run the stage figures (dvc repro figures)")
+
+
+def _compile(context: str) -> tuple[bytes, list]:
+    try:
+        return typst.compile_with_warnings(
+            str(SOURCE),
+            root=".",
+            format="pdf",
+            ignore_system_fonts=True,
+            pdf_standards=STANDARDS,
+            timestamp=DATE,
+            sys_inputs={"context": context},
+        )
+    except typst.TypstError as error:
+        raise DataError(_line(error)) from error
+
+
+def _line(problem) -> str:
+    """Return a message of the compiler as one line, with its place and hints."""
+    place = re.search(r"┌─ (\S+)", problem.diagnostic or "")
+    parts = [f"{place.group(1) if place else SOURCE}:", problem.message, *(f"hint: {hint}" for hint in problem.hints)]
+    return " ".join(" ".join(parts).split())

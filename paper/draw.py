@@ -1,0 +1,50 @@
+"""Stage ``figures``: every figure of the paper, drawn from ``results/`` alone."""
+
+from analysis.errors import DataError
+from analysis.files import write_json
+from analysis.params import Params
+from analysis.paths import FIGURES
+from analysis.runtime import track
+from paper import results, style
+from paper.plots import accuracy, areas, layers, predictivity, rdms, similarity, validation
+
+PLOTS = {
+    "accuracy": accuracy.draw,
+    "rdms": rdms.draw,
+    "predictivity": predictivity.draw,
+    "areas": areas.draw,
+    "layers": layers.draw,
+    "similarity": similarity.draw,
+    "validation": validation.draw,
+}
+"""File name of each figure, without extension, and what draws it."""
+
+
+def run(params: Params) -> None:
+    """Draw all figures to ``paper/figures`` as SVG, and their alternative texts to ``alt.json``.
+
+    The validation figure needs the planted truth, so it is drawn for simulated data only.
+
+    Raises
+    ------
+    DataError
+        If a result is missing, or is of another data source than the parameters say.
+    """
+    found = results.read()
+    if found.source != params.acquire.source:
+        raise DataError(
+            f"results/summary.json is of {found.source} data, but acquire.source in params.yaml is "
+            f"{params.acquire.source}: run dvc repro"
+        )
+    texts = {}
+    with style.applied():
+        for name, draw in track(plots_for(found.source).items(), "figures"):
+            figure, texts[name] = draw(found)
+            style.stamp(figure, found.source)
+            style.save(figure, FIGURES / f"{name}.svg")
+    write_json(FIGURES / "alt.json", texts)
+
+
+def plots_for(source: str) -> dict:
+    """Return the figures that data of this source have."""
+    return {name: draw for name, draw in PLOTS.items() if name != "validation" or source == "simulated"}

@@ -1,0 +1,1 @@
+"""One module per figure: ``draw(results)`` returns the figure and a text for readers who cannot see it."""

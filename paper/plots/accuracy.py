@@ -1,0 +1,49 @@
+"""How well each model tells faces from other images it was not trained on."""
+
+from matplotlib.figure import Figure
+
+from paper import style
+from paper.results import Results
+
+
+def draw(results: Results) -> tuple[Figure, str]:
+    """Draw accuracy with its interval, and balanced accuracy, on the test images, one row per model."""
+    table = results.accuracy[results.accuracy.split == "test"].set_index("model")
+    models = [model for model in results.models if model in table.index]
+    figure = style.figure(style.COLUMN, 14 + 9 * len(models))
+    axes = figure.subplots()
+    for row, model in enumerate(models):
+        score = table.loc[model]
+        paint, mark = style.colour(model, results.models), style.marker(model, results.models)
+        axes.plot([score.ci_low, score.ci_high], [row, row], color=paint, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(score.accuracy, row, mark, color=paint, markersize=5)
+        axes.plot(score.balanced_accuracy, row, mark, color=paint, markerfacecolor="white", markersize=5)
+        axes.annotate(
+            f"{score.accuracy:.3f}  (n = {score.n:.0f})",
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6.5,
+        )
+    axes.axvline(0.5, color=style.GREY, linestyle=(0, (4, 3)), linewidth=0.7)
+    axes.annotate(
+        "chance", (0.5, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=6, color=style.GREY
+    )
+    axes.set_yticks(range(len(models)), [style.name(model) for model in models])
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.set_xlim(min(0.45, table.ci_low.min() - 0.02), 1)
+    axes.set_xlabel("share of test images labelled correctly")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for filled, text in ((True, "accuracy, 95 % interval"), (False, "balanced accuracy")):
+        face = style.INK if filled else "white"
+        axes.plot([], [], "o", color=style.INK, markerfacecolor=face, markersize=4, label=text)
+    figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2, columnspacing=1)
+    said = "; ".join(
+        f"{style.name(model)} {table.accuracy[model]:.3f} ({table.ci_low[model]:.3f} to {table.ci_high[model]:.3f}), "
+        f"balanced {table.balanced_accuracy[model]:.3f}, {table.n[model]:.0f} images"
+        for model in models
+    )
+    return figure, f"Dot plot of the share of test images labelled correctly by each model, with intervals: {said}."

@@ -1,0 +1,93 @@
+"""The dissimilarities of the images to a model and to recorded units, side by side."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.stats import rankdata
+
+from paper import style
+from paper.results import Results
+
+ORDER = ("face", "primate_face", "none")
+"""Categories that come first and last; the others stand between them in alphabetical order."""
+
+
+def draw(results: Results) -> tuple[Figure, str]:
+    """Draw model and neural RDM of the first model, images ordered by category, dissimilarities as ranks."""
+    model = results.models[0]
+    rdms = results.rdms(model)
+    order, names, starts = by_category(rdms["category"].values.astype(str))
+    figure = style.figure(style.PAGE, 84)
+    panels = figure.subplots(1, 2)
+    attrs = rdms.attrs
+    titles = (
+        f"{style.name(model)}, layer {attrs['layer']}",
+        f"{attrs['region']}, recording {attrs['recording']} (n = {attrs['n_units']} units)",
+    )
+    for axes, key, title, letter in zip(panels, ("model_rdm", "neural_rdm"), titles, "ab", strict=True):
+        shown = axes.imshow(percentiles(rdms[key].values[np.ix_(order, order)]), cmap="cividis", vmin=0, vmax=100)
+        axes.set_title(title, pad=7)
+        style.letter(axes, letter)
+        _mark_categories(axes, names, starts, len(order))
+    bar = figure.colorbar(shown, ax=panels, shrink=0.8, pad=0.02)
+    bar.set_label("dissimilarity (1 − Pearson r), percentile")
+    bar.outline.set_linewidth(0.6)
+    alt = (
+        f"Two square matrices of dissimilarities between {len(order)} images, ordered by category "
+        f"({', '.join(names)}): left the layer {attrs['layer']} of {style.name(model)}, right {attrs['n_units']} units "
+        f"of {attrs['region']} in recording {attrs['recording']}. Their Spearman correlation is {attrs['rho']:.3f}."
+    )
+    return figure, alt
+
+
+def by_category(category: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]:
+    """Return the order of the images by category, the categories as shown, and where each starts.
+
+    Parameters
+    ----------
+    category : array of str, shape (n_images,)
+    """
+    ends = {name: place for place, name in enumerate(ORDER[:-1])} | {ORDER[-1]: len(ORDER)}
+    rank = [(ends.get(name, len(ORDER) - 1), name) for name in category]
+    order = np.array(sorted(range(len(rank)), key=lambda image: (rank[image], image)))
+    ordered = category[order]
+    starts = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()]
+    return order, ["no category" if ordered[s] == "none" else ordered[s].replace("_", " ") for s in starts], starts
+
+
+def percentiles(rdm: np.ndarray) -> np.ndarray:
+    """Return the percentile of each off-diagonal entry among all of them; the diagonal becomes NaN.
+
+    Ranks make two RDMs of different spread comparable by eye, and are what Spearman's correlation sees.
+    """
+    upper = np.triu_indices(len(rdm), 1)
+    ranks = rankdata(rdm[upper])
+    shown = np.full(rdm.shape, np.nan)
+    shown[upper] = 100 * (ranks - 0.5) / len(ranks)
+    return np.fmax(shown, shown.T)
+
+
+def _mark_categories(axes, names: list[str], starts: list[int], n: int) -> None:
+    stops = [*starts[1:], n]
+    middles = [(start + stop) / 2 - 0.5 for start, stop in zip(starts, stops, strict=True)]
+    labels = [f"{name} ({stop - start})" for name, start, stop in zip(names, starts, stops, strict=True)]
+    for start in starts[1:]:
+        axes.axhline(start - 0.5, color="white", linewidth=0.6)
+        axes.axvline(start - 0.5, color="white", linewidth=0.6)
+    # Bars along the edge show the extent of a category too small for its lines.
+    for place, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        tone = style.INK if place % 2 == 0 else style.GREY
+        axes.add_patch(Rectangle((-0.5 - 0.025 * n, start - 0.5), 0.015 * n, stop - start, color=tone, clip_on=False))
+    axes.set_yticks(_apart(middles, n / 16), labels)
+    axes.set_xticks([])
+    axes.tick_params(length=0, pad=7)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _apart(places: list[float], gap: float) -> list[float]:
+    """Push label places apart until neighbours are `gap` apart, moving as little as a forward pass allows."""
+    moved = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    return moved

@@ -1,0 +1,41 @@
+"""Whether the estimated ceiling of a unit is the explainable variance that was planted in the simulation."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from paper import style
+from paper.results import Results
+
+
+def draw(results: Results) -> tuple[Figure, str]:
+    """Draw the split-half ceiling against the planted explainable variance, one point per unit."""
+    table = results.validation[results.validation.ceiling.notna() & results.validation.explainable.notna()]
+    figure = style.figure(style.COLUMN, style.COLUMN)
+    axes = figure.subplots()
+    low = min(0.0, float(table.ceiling.min()), float(table.explainable.min()))
+    axes.plot([low, 1], [low, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+    for mark, area in zip("o^sDvP", style.AREAS, strict=True):
+        here = table[table.region == area]
+        if len(here):
+            axes.plot(
+                here.explainable,
+                here.ceiling,
+                mark,
+                color=style.AREA_COLOURS[area],
+                markersize=3,
+                markeredgewidth=0,
+                alpha=0.75,
+                label=f"{area} ({len(here)})",
+            )
+    axes.set_xlim(low - 0.02, 1.02)
+    axes.set_ylim(low - 0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.set_xlabel("planted explainable variance of the image means")
+    axes.set_ylabel("split-half ceiling (Spearman–Brown)")
+    axes.legend(loc="upper left", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
+    difference = float(np.mean(table.ceiling - table.explainable))
+    alt = (
+        f"Scatter of the estimated ceiling against the planted explainable variance of {len(table)} units; the mean "
+        f"difference is {difference:.3f}. Points lie along the line of equality if the estimate is right."
+    )
+    return figure, alt

@@ -1,0 +1,97 @@
+"""The results as the paper reads them: checked once, so that a figure never meets a missing column."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.errors import DataError
+from analysis.paths import RESULTS
+
+COLUMNS = {
+    "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",
+    "units": "model protocol layer recording subject region unit n_images r2 pearson_r ceiling ev_normalised",
+    "layers": "model protocol layer region n_units median_r2 ci_low ci_high median_ceiling median_ev_normalised",
+    "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
+    "validation": "recording region unit ceiling explainable",
+}
+"""Columns of each table that the paper uses."""
+
+KEYS = ("source", "missing", "data", "models", "validation")
+"""Keys of ``summary.json`` that the paper uses."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results: tidy tables (one row per model, layer, ... as named in `COLUMNS`) and the summary."""
+
+    folder: Path
+    accuracy: pd.DataFrame
+    units: pd.DataFrame
+    layers: pd.DataFrame
+    rsa: pd.DataFrame
+    validation: pd.DataFrame
+    summary: dict
+
+    @property
+    def source(self) -> str:
+        """``simulated`` or ``real``."""
+        return self.summary["source"]
+
+    @property
+    def models(self) -> list[str]:
+        """Models in the order in which they run."""
+        return list(self.summary["models"])
+
+    def top(self, model: str) -> str:
+        """Return the name of the model's last layer."""
+        return self.summary["models"][model]["top_layer"]
+
+    def rdms(self, model: str):
+        """Return the RDMs of one model and one recorded population (xarray Dataset)."""
+        import xarray
+
+        path = self.folder / "compare" / model / "rdms.nc"
+        if not path.is_file():
+            raise DataError(f"{path} is missing: run the stage compare@{model}")
+        with xarray.open_dataset(path) as file:
+            return file.load()
+
+
+def read(folder: str | os.PathLike = RESULTS) -> Results:
+    """Read and check everything the figures and the paper need.
+
+    Raises
+    ------
+    DataError
+        If a file, a column or a key is missing; the message names it.
+    """
+    folder = Path(folder)
+    tables = {name: _table(folder / f"{name}.csv", columns.split()) for name, columns in COLUMNS.items()}
+    return Results(folder=folder, summary=_summary(folder / "summary.json"), **tables)
+
+
+def _table(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: run the stage summary (dvc repro summary)") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a CSV table: {' '.join(str(error).split())}") from error
+    if absent := [name for name in columns if name not in table.columns]:
+        raise DataError(f"{path} has no column {', '.join(absent)}: run the stage summary again (dvc repro -f summary)")
+    return table
+
+
+def _summary(path: Path) -> dict:
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: run the stage summary (dvc repro summary)") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if absent := [key for key in KEYS if key not in summary]:
+        raise DataError(f"{path} has no key {', '.join(absent)}: run the stage summary again (dvc repro -f summary)")
+    return summary

@@ -1,0 +1,122 @@
+"""One look for all figures: sizes in mm, type, colours that stay apart for colour-blind readers, and names.
+
+Figures are SVG with glyphs as outlines, so that a figure looks the same wherever it is opened, and has the same bytes
+wherever it is drawn with the same matplotlib.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from analysis.files import atomic
+
+COLUMN, PAGE = 84.0, 174.0
+"""Widths of a figure in mm: one column of the paper, and both."""
+
+AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
+"""Visual areas from early to late."""
+
+INK, GREY, PALE = "#1a1a1a", "#767676", "#d9d9d9"
+
+# Okabe and Ito's colours without yellow, which is too light for thin lines on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+AREA_COLOURS = dict(zip(AREAS, ("#440154", "#3b528b", "#21918c", "#5ec962", "#E69F00", "#D55E00"), strict=True))
+
+NAMES = {
+    "hmo_report": "HMO",
+    "as_reported": "HMO, report protocol",
+    "simple_cnn": "plain CNN",
+    "pixels": "pixels",
+}
+
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "mathtext.fontset": "dejavusans",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 4.0,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "image.interpolation": "none",
+    "savefig.dpi": 300,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "figures",
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw in this style within the block, whatever matplotlibrc the machine has."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure of `width` x `height` mm that lays out its axes itself."""
+    return Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
+
+
+def save(drawn: Figure, path: str | os.PathLike) -> None:
+    """Write `drawn` as SVG without date or version, whole or not at all."""
+    with atomic(path) as part:
+        drawn.savefig(part, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def name(model: str) -> str:
+    """Return the name of a model as the paper writes it."""
+    return NAMES.get(model, model.replace("_", " "))
+
+
+def colour(model: str, models: list[str]) -> str:
+    """Return the colour of a model: by its place among all models, so that it is the same in every figure."""
+    return COLOURS[models.index(model) % len(COLOURS)]
+
+
+def marker(model: str, models: list[str]) -> str:
+    """Return the marker of a model, so that colour is never the only mark."""
+    return MARKERS[models.index(model) % len(MARKERS)]
+
+
+def letter(axes, text: str) -> None:
+    """Put a bold panel letter above the left corner of `axes`."""
+    axes.annotate(
+        text,
+        (0, 1),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        xycoords="axes fraction",
+        ha="right",
+        va="bottom",
+        fontsize=9,
+        fontweight="bold",
+    )
+
+
+def stamp(drawn: Figure, source: str) -> None:
+    """Write in the figure itself whether its data are simulated: a figure travels without its caption."""
+    text = "simulated data" if source == "simulated" else "recorded data"
+    line = 3 / (drawn.get_figheight() * 25.4)  # 3 mm at the foot, kept free of axes
+    drawn.get_layout_engine().set(rect=(0, line, 1, 1 - line))
+    drawn.text(0.995, 0.2 * line, text, ha="right", va="bottom", fontsize=5.5, color=GREY, fontstyle="italic")

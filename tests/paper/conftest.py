@@ -1,0 +1,166 @@
+"""A folder of fabricated results in the layout of the stage summary: the paper must build from any such folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
+MODELS = {
+    "hmo_report": ("hmo_report", "corrected", ("n1", "n2", "n3", "top")),
+    "as_reported": ("hmo_report", "report", ("n1", "n2", "n3", "top")),
+    "simple_cnn": ("simple_cnn", "corrected", ("conv1", "conv2", "top")),
+    "pixels": ("pixels", "corrected", ("pixels",)),
+}
+RECORDINGS = {"Aa000001": ("Aa", AREAS[:2]), "Bb000002": ("Bb", AREAS[2:4]), "Aa000003": ("Aa", AREAS[4:])}
+UNITS = 12  # per recording and area
+IMAGES = 24
+
+
+def _units(rng) -> pd.DataFrame:
+    rows = []
+    for model, (_, protocol, layers) in MODELS.items():
+        for depth, layer in enumerate(layers):
+            for recording, (subject, regions) in RECORDINGS.items():
+                for region in regions:
+                    for unit in range(UNITS):
+                        ceiling = rng.uniform(0.1, 0.8)
+                        level = -0.3 if protocol == "report" else 0.1 * depth + 0.03 * AREAS.index(region)
+                        r2 = min(level + rng.normal(0, 0.15), 0.95)
+                        rows.append(
+                            {
+                                "model": model,
+                                "protocol": protocol,
+                                "layer": layer,
+                                "recording": recording,
+                                "subject": subject,
+                                "region": region,
+                                "unit": f"{unit + 1}a",
+                                "neuroid_id": f"{recording}/{region}/{unit + 1}a",
+                                "n_images": IMAGES,
+                                "r2": r2,
+                                "pearson_r": np.clip(r2 + 0.1, -1, 1),
+                                "ceiling": ceiling,
+                                "ev_normalised": r2 / ceiling,
+                            }
+                        )
+    return pd.DataFrame(rows)
+
+
+def _layers(units: pd.DataFrame) -> pd.DataFrame:
+    keys = ["model", "protocol", "layer", "region"]
+    table = units.groupby(keys, sort=False).agg(
+        n_units=("r2", "size"),
+        median_r2=("r2", "median"),
+        ci_low=("r2", lambda x: x.quantile(0.3)),
+        ci_high=("r2", lambda x: x.quantile(0.7)),
+        median_pearson_r=("pearson_r", "median"),
+        median_ceiling=("ceiling", "median"),
+        median_ev_normalised=("ev_normalised", "median"),
+    )
+    return table.reset_index()
+
+
+def _rsa(units: pd.DataFrame, rng) -> pd.DataFrame:
+    keys = ["model", "protocol", "layer", "recording", "subject", "region"]
+    table = units.groupby(keys, sort=False).agg(n_images=("n_images", "first"), n_units=("r2", "size")).reset_index()
+    table["rho"] = rng.uniform(0, 0.5, len(table))
+    table["ci_low"], table["ci_high"] = table.rho - 0.05, table.rho + 0.05
+    table["ceiling_lower"], table["ceiling_upper"] = 0.6, 0.7
+    return table
+
+
+def _rdms(path: Path, model: str, layer: str, rng) -> None:
+    import xarray
+
+    faces = np.repeat([1.0, 0.0], IMAGES // 2)[:, None]
+    category = np.array(["face"] * (IMAGES // 2) + ["none"] * (IMAGES // 2))
+    order = rng.permutation(IMAGES)  # the file keeps the order of the images, the figure orders by category
+    matrices = {}
+    for name, noise in (("model_rdm", 0.5), ("neural_rdm", 1.5)):
+        pattern = faces * np.array([1.0, -1.0] * 10) + noise * rng.normal(size=(IMAGES, 20))
+        matrices[name] = (("image", "other"), 1 - np.corrcoef(pattern[order]))
+    data = xarray.Dataset(
+        matrices,
+        coords={"stem": ("image", [f"{i:032x}" for i in range(IMAGES)]), "category": ("image", category[order])},
+        attrs={"recording": "Aa000003", "region": "AIT", "layer": layer, "n_units": UNITS, "rho": 0.25},
+    )
+    path.parent.mkdir(parents=True)
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] = ()) -> Path:
+    """Write results of every kind to `folder`; numbers are drawn with a fixed seed."""
+    rng = np.random.default_rng(7)
+    folder.mkdir(parents=True)
+    units = _units(rng)
+    units.to_csv(folder / "units.csv", index=False)
+    layers = _layers(units)
+    layers.to_csv(folder / "layers.csv", index=False)
+    rsa = _rsa(units, rng)
+    rsa.to_csv(folder / "rsa.csv", index=False)
+    accuracy = pd.DataFrame(
+        {
+            "model": model,
+            "protocol": protocol,
+            "split": split,
+            "n": 120,
+            "accuracy": 0.85 - 0.05 * i,
+            "ci_low": 0.80 - 0.05 * i,
+            "ci_high": 0.90 - 0.05 * i,
+            "balanced_accuracy": 0.84 - 0.05 * i,
+        }
+        for i, (model, (_, protocol, _)) in enumerate(MODELS.items())
+        for split in ("train", "validation", "test")
+    )
+    accuracy.to_csv(folder / "accuracy.csv", index=False)
+    top = units[(units.model == "hmo_report") & (units.layer == "top")]
+    validation = top[["recording", "subject", "region", "unit", "ceiling"]].assign(
+        explainable=lambda t: (t.ceiling + rng.normal(0, 0.05, len(t))).clip(0, 1)
+    )
+    validation = validation if source == "simulated" else validation[:0]
+    validation.to_csv(folder / "validation.csv", index=False)
+    for model, (_, _, names) in MODELS.items():
+        _rdms(folder / "compare" / model / "rdms.nc", model, names[-1], rng)
+    summary = {
+        "source": source,
+        "missing": list(missing),
+        "data": {
+            "images": 240,
+            "faces": 100,
+            "recordings": len(RECORDINGS),
+            "subjects": 2,
+            "units": UNITS * len(AREAS),
+            "fixations_in_file": 9000,
+            "fixations_selected": 4000,
+        },
+        "models": {
+            model: {"kind": kind, "protocol": protocol, "layers": list(names), "top_layer": names[-1]}
+            for model, (kind, protocol, names) in MODELS.items()
+        },
+        "validation": {"units": len(validation), "mean_difference": 0.01, "pearson_r": 0.97}
+        if source == "simulated"
+        else None,
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fabricated(tmp_path_factory) -> Path:
+    """Results folder, shared: tests that change it copy it first."""
+    return fabricate(tmp_path_factory.mktemp("fabricated") / "results")
+
+
+@pytest.fixture
+def project(tmp_path, fabricated, monkeypatch) -> Path:
+    """A project folder with the paper's sources and fabricated results, made the working folder."""
+    shutil.copytree(ROOT / "paper", tmp_path / "paper", ignore=shutil.ignore_patterns("figures", "*.pdf", "__pycache__"))
+    shutil.copytree(fabricated, tmp_path / "results")
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,170 @@
+"""One recording as a table of responses: fixations x units, with what is known of both."""
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import DataError
+from analysis.protocol import Protocol
+from analysis.recordings import fixations as fix
+from analysis.recordings import responses
+from analysis.recordings.naming import Files
+from analysis.recordings.rasters import Rasters, open_rasters
+from analysis.recordings.session import Session, read_session
+from analysis.recordings.tables import RecordingTables
+
+SHORTER_S = 60
+LONGER_S = 3600
+"""Rasters that end a minute before the last image, or an hour after the last trial, belong to another recording."""
+
+
+def build(files: Files, tables: RecordingTables, protocol: Protocol, window_ms: int) -> xr.Dataset:
+    """Return the responses of one recording.
+
+    Parameters
+    ----------
+    files : Files
+        Main file and rasters.
+    tables : RecordingTables
+        Areas, latencies and receptive fields of the recording.
+    protocol : Protocol
+        Its fields `join`, `fixations`, `response`, `latency`, `stability` and `region` are used.
+    window_ms : int
+        Length of the response window.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rate`` (fixation, unit) in spikes/s, with coordinates. Where the protocol's response is the count, ``rate``
+        is over the whole fixation, and ``count`` (fixation, unit) and ``image_count`` (image, unit) hold the spikes.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged or the two do not belong together.
+    """
+    session = read_session(files.main)
+    with open_rasters(files.rasters) as rasters:
+        _belong_together(session, rasters)
+        kept = fix.table(session, protocol, tables.tracker_latency_ms, rasters.n_bins)
+        areas = responses.regions(tables, rasters.names, protocol.region)
+        latency = responses.latencies(tables, rasters.names, areas, protocol.latency)
+        values, stable, overall = _responses(rasters, kept, latency, protocol, window_ms)
+        names, n_bins = rasters.names, rasters.n_bins
+    stimulus = session.images[session.presentation_image[kept.presentation]]
+    out = xr.Dataset({"rate": (("fixation", "unit"), values["rate"], {"units": "spikes/s"})})
+    out = out.assign_coords(_fixation_coords(session, kept, stimulus))
+    out = out.assign_coords(_unit_coords(files, tables, names, areas, latency, stable, overall))
+    if protocol.response == "count":
+        out["count"] = (("fixation", "unit"), values["count"], {"units": "spikes in the whole fixation"})
+        images, counts = _image_counts(stimulus, kept, values["count"])
+        out["image_count"] = (("image", "unit"), counts, {"units": "spikes in all fixations of the image"})
+        out = out.assign_coords(image=("image", images))
+    out.attrs = _attrs(files, session, protocol, kept, n_bins, window_ms)
+    return out
+
+
+def _belong_together(session: Session, rasters: Rasters) -> None:
+    """Refuse two files of different recordings."""
+    if session.start_time != rasters.start_time:
+        raise DataError(
+            f"{rasters.path} starts at {rasters.start_time} but {session.path.name} at {session.start_time}:"
+            " the two files are not of one recording"
+        )
+    seconds = rasters.n_bins / 1e3
+    last_image = session.presentation_stop.max(initial=0)
+    last_trial = session.trial_stop.max(initial=0)
+    if seconds < last_image - SHORTER_S or seconds > max(last_image, last_trial) + LONGER_S:
+        raise DataError(
+            f"{rasters.path}: rasters of {seconds:.0f} s contradict trials that end at {last_trial:.0f} s;"
+            " the two files are not of one recording"
+        )
+
+
+def _responses(rasters: Rasters, kept: fix.Fixations, latency: np.ndarray, protocol: Protocol, window_ms: int):
+    """Return responses (n_fixations, n_units), which units are stable, and overall rates; one column at a time."""
+    shape = (len(kept.row), rasters.n_units)
+    values = {"rate": np.empty(shape, np.float32)}
+    if protocol.response == "count":
+        values["count"] = np.empty(shape, np.int32)
+    stable, overall = np.zeros(rasters.n_units, bool), np.zeros(rasters.n_units)
+    duration_s = kept.stop_s - kept.start_s
+    for unit in range(rasters.n_units):
+        spikes = rasters.spikes(unit)
+        stable[unit] = responses.stable(spikes, rasters.n_bins, protocol.stability)
+        overall[unit] = spikes.total / rasters.n_bins * 1e3 if rasters.n_bins else np.nan
+        if protocol.response == "count":
+            count = responses.whole_fixation_counts(spikes, kept)
+            values["count"][:, unit] = count
+            values["rate"][:, unit] = np.divide(
+                count, duration_s, out=np.full(len(count), np.nan), where=duration_s > 0
+            )
+        else:
+            values["rate"][:, unit] = responses.rates(spikes, kept.onset_us, latency[unit], window_ms, rasters.n_bins)
+    return values, stable, overall
+
+
+def _fixation_coords(session: Session, kept: fix.Fixations, stimulus: np.ndarray) -> dict:
+    on = "fixation"
+    return {
+        "row": (on, kept.row.astype(np.int32), {"long_name": "row in the file's fixation table"}),
+        "trial": (on, session.fixation_trial[kept.row].astype(np.int32)),
+        "ordinal": (on, kept.ordinal.astype(np.int16), {"long_name": "ordinal in the trial; 0 = under way at onset"}),
+        "onset_ms": (on, kept.onset_us / 1e3, {"units": "ms"}),
+        "offset_ms": (on, kept.offset_us / 1e3, {"units": "ms"}),
+        "x_dva": (on, kept.xy[:, 0], {"units": "dva", "long_name": "gaze right of the image centre"}),
+        "y_dva": (on, kept.xy[:, 1], {"units": "dva", "long_name": "gaze above the image centre"}),
+        "stimulus_id": (on, stimulus),
+        "selected": (on, kept.selected),
+    }
+
+
+def _unit_coords(files: Files, tables: RecordingTables, names, areas, latency, stable, overall) -> dict:
+    on = "unit"
+    rf = np.array([tables.rf.get(str(name), (np.nan,) * 3) for name in names], float).reshape(-1, 3)
+    return {
+        "unit": (on, names),
+        "neuroid_id": (on, np.array([f"{files.name}-{name}" for name in names], str)),
+        "subject": (on, np.full(len(names), files.subject)),
+        "region": (on, np.array(areas, str)),
+        "stable": (on, stable),
+        "latency_ms": (on, latency, {"units": "ms"}),
+        "overall_rate": (on, overall, {"units": "spikes/s", "long_name": "mean over the whole recording"}),
+        "rf_x_dva": (on, rf[:, 0], {"units": "dva", "long_name": "field right of the gaze"}),
+        "rf_y_dva": (on, rf[:, 1], {"units": "dva", "long_name": "field above the gaze"}),
+        "rf_r_dva": (on, rf[:, 2], {"units": "dva", "long_name": "radius of the field"}),
+    }
+
+
+def _image_counts(stimulus: np.ndarray, kept: fix.Fixations, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return stems and summed counts (n_images, n_units) of the images with a fixation of at least 1 ms."""
+    counted = np.trunc(kept.stop_s * 1000) > np.trunc(kept.start_s * 1000)
+    images, index = np.unique(stimulus[counted], return_inverse=True)
+    sums = np.zeros((len(images), count.shape[1]), np.int64)
+    np.add.at(sums, index, count[counted])
+    return images, sums
+
+
+def _attrs(
+    files: Files, session: Session, protocol: Protocol, kept: fix.Fixations, n_bins: int, window_ms: int
+) -> dict:
+    right, wrong, none = fix.right_wrong_none(session, protocol.join)
+    return {
+        "recording": files.name,
+        "subject": files.subject,
+        "session": files.main.name.removesuffix("_image.nwb"),
+        **{field: getattr(protocol, field) for field in sorted(("join", "fixations", "response", "latency"))},
+        "stability": protocol.stability,
+        "region_rule": protocol.region,
+        "window_ms": np.int64(window_ms),
+        "duration_ms": np.int64(n_bins),
+        "image_width_px": float(session.image_size_px[0]),
+        "image_height_px": float(session.image_size_px[1]),
+        "pixels_per_degree_x": float(session.pixels_per_degree[0]),
+        "pixels_per_degree_y": float(session.pixels_per_degree[1]),
+        "n_presentations": np.int64(len(session.presentation_trial)),
+        "n_images": np.int64(len(session.images)),
+        "presentations_right": np.int64(right),
+        "presentations_wrong": np.int64(wrong),
+        "presentations_none": np.int64(none),
+        **{f"fixations_{step}": np.int64(count) for step, count in kept.counts.items()},
+    }

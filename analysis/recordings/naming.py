@@ -1,0 +1,108 @@
+"""Which files belong to which recording, and what the csv files call it."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.errors import DataError
+
+STEM = re.compile(r"sub-(?P<subject>[A-Za-z0-9]+)_ses-\d\d(?P<date>\d{6})T(?P<time>\d{6})(?P<image>_image)?")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The two files of a recording that the analyses read."""
+
+    name: str
+    """Name in the csv files, such as ``An220105`` or ``Pa191024_2``."""
+    subject: str
+    main: Path
+    """Trials, presentations and fixations (``..._image.nwb``)."""
+    rasters: Path
+    """Spike rasters (the same name without ``_image``)."""
+
+
+def parse(path: Path) -> tuple[str, str, str]:
+    """Return subject, date (yymmdd) and time (hhmmss) of a published file name.
+
+    Raises
+    ------
+    DataError
+        If the name does not have the published form.
+    """
+    match = STEM.fullmatch(path.stem)
+    if not match:
+        raise DataError(f"{path}: not named like a published file (sub-An_ses-20220105T173929_image.nwb)")
+    return match["subject"], match["date"], match["time"]
+
+
+def suffix_order(name: str) -> tuple[str, int]:
+    """Sort key of recording names: the one without suffix first, then ``_1``, ``_2``."""
+    base, _, suffix = name.partition("_")
+    return base, int(suffix) if suffix.isdigit() else 0
+
+
+def name_of(path: Path, names: list[str], siblings: list[Path]) -> str:
+    """Return the name that the csv files give to the recording in `path`.
+
+    The csv files name a recording by subject and date, with a suffix for some of them; recordings of one date are
+    ordered by time (facts checked on all 679 published recordings).
+
+    Parameters
+    ----------
+    path : Path
+        Main file of the recording.
+    names : list of str
+        All names in the area table.
+    siblings : list of Path
+        Main files of the same subject and date, `path` among them.
+
+    Raises
+    ------
+    DataError
+        If the area table has no such recording, or several that the files at hand cannot tell apart.
+    """
+    subject, date, _ = parse(path)
+    base = subject + date
+    candidates = sorted((name for name in names if name.partition("_")[0] == base), key=suffix_order)
+    if not candidates:
+        raise DataError(
+            f"{path.name}: recording {base} is not in bank_array_regions.csv; add its banks and areas there"
+        )
+    siblings = sorted(siblings, key=lambda sibling: parse(sibling)[2])
+    if len(candidates) == 1 and len(siblings) == 1:
+        return candidates[0]
+    if len(candidates) == len(siblings):
+        return candidates[siblings.index(path)]
+    raise DataError(
+        f"{path.name}: bank_array_regions.csv has {', '.join(candidates)} on that date, but {len(siblings)}"
+        f" recording(s) of it lie in {path.parent}; put all of them there, so that their times tell them apart"
+    )
+
+
+def main_files(folder: Path) -> list[Path]:
+    """Return the main files below a folder in the published layout, in the order of their names.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    paths = sorted(path for path in Path(folder).glob("sub-*/*_image.nwb"))
+    if not paths:
+        raise DataError(f"{folder}: no recording there (sub-X/sub-X_ses-T_image.nwb); run the stage acquire first")
+    return paths
+
+
+def same_date(paths: list[Path]) -> dict[Path, list[Path]]:
+    """Return for each main file all main files of its subject and date."""
+    groups = defaultdict(list)
+    for path in paths:
+        groups[parse(path)[:2]].append(path)
+    return {path: group for group in groups.values() for path in group}
+
+
+def rasters_beside(main: Path) -> Path:
+    """Return the path of the raster file that belongs to a main file."""
+    return main.with_name(main.name.replace("_image.nwb", ".nwb"))

@@ -1,0 +1,179 @@
+"""Spike rasters: counts in windows straight from the compressed columns of the file.
+
+A raster has one chunk per unit, (T milliseconds, 1 unit). One column at a time is inflated and reduced to the bins
+that hold spikes, so memory is bounded by one column, never by time x units.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import deflate
+import h5py
+import numpy as np
+
+from analysis.errors import DataError
+from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, texts
+
+DATA = "processing/ecephys/rasters/data"
+UNIT_NAMES = "processing/ecephys/unit_names/unit_name"
+MAX_RATIO = 1032
+"""DEFLATE cannot compress by more than this, so a chunk that claims more is damaged."""
+PUBLISHED_RATES = (0.001, 1000.0)
+"""What the files state as rate: 0.001 in all published ones (wrong: the bins are 1 ms), 1000 where corrected."""
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """The bins of one unit that hold spikes."""
+
+    bins: np.ndarray  # (n,) int64, increasing: bin k is [k, k + 1) ms
+    cumulative: np.ndarray  # (n + 1,) int64: spikes in the first n of these bins
+
+    @property
+    def total(self) -> int:
+        """Number of spikes."""
+        return int(self.cumulative[-1])
+
+    def count(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return the number of spikes in the bins start <= k < stop.
+
+        Parameters
+        ----------
+        start, stop : ndarray, shape (...)
+            Whole milliseconds. Windows may overlap, reach beyond the recording (no spikes there) or be empty.
+
+        Returns
+        -------
+        ndarray of int64, shape (...)
+        """
+        first = np.searchsorted(self.bins, start)
+        last = np.searchsorted(self.bins, stop)
+        return np.maximum(self.cumulative[last] - self.cumulative[first], 0)
+
+
+def spikes_of(column: np.ndarray) -> Spikes:
+    """Return the spikes of one column of a raster, shape (T,)."""
+    bins = _nonzero(column)
+    counts = column[bins]
+    cumulative = np.zeros(len(bins) + 1, np.int64)
+    np.cumsum(counts, out=cumulative[1:])
+    return Spikes(bins, cumulative)
+
+
+def _nonzero(column: np.ndarray) -> np.ndarray:
+    """Return the indices of the non-zero entries; bytes are looked at eight at a time, since few hold spikes."""
+    whole = len(column) // 8 * 8
+    if column.dtype.itemsize != 1 or not column.flags.c_contiguous or whole == 0:
+        return np.flatnonzero(column)
+    words = np.flatnonzero(column[:whole].view(np.uint64))
+    rows = column[:whole].reshape(-1, 8)[words]
+    row, place = np.nonzero(rows)
+    return np.concatenate([words[row] * 8 + place, whole + np.flatnonzero(column[whole:])])
+
+
+class Rasters:
+    """The open raster file of a recording."""
+
+    def __init__(self, file: h5py.File):
+        self._data = dataset(file, DATA)
+        self.path = Path(file.filename)
+        self.names = texts(file, UNIT_NAMES)
+        self.start_time = str(texts(file, "session_start_time")[0])
+        self._check(file)
+        self.n_bins, self.n_units = self._data.shape
+        self._raw = self._is_plain_gzip()
+
+    def _check(self, file: h5py.File) -> None:
+        data = self._data
+        if data.ndim != 2 or data.dtype.kind not in "iu":
+            raise DataError(
+                f"{self.path}: {DATA} has shape {data.shape} and type {data.dtype}, not counts (time, units)"
+            )
+        if data.shape[0] > MAX_SECONDS * 1000:
+            raise DataError(f"{self.path}: {DATA} claims {data.shape[0]} ms, more than a day; fetch the file again")
+        if data.shape[1] != len(self.names):
+            raise DataError(f"{self.path}: {data.shape[1]} raster columns but {len(self.names)} unit names")
+        unit = data.attrs.get("unit", "count")
+        unit = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else unit
+        if unit != "count":
+            raise DataError(f"{self.path}: {DATA} is in {unit!r}, not in counts")
+        seen = set()
+        for name in self.names:
+            if name in seen or not re.search(r"\d", name):
+                raise DataError(f"{self.path}: unit name {str(name)!r} occurs twice or has no electrode number")
+            seen.add(name)
+        start = file.get("processing/ecephys/rasters/starting_time")
+        if isinstance(start, h5py.Dataset):
+            rate = float(start.attrs.get("rate", PUBLISHED_RATES[0]))
+            if float(start[()]) != 0 or rate not in PUBLISHED_RATES:
+                raise DataError(
+                    f"{self.path}: rasters start at {start[()]} s with rate {rate}; expected 0 s, 1 ms bins"
+                )
+
+    def _is_plain_gzip(self) -> bool:
+        """Return whether the fast path applies: one gzip chunk per unit and no other filter."""
+        plist = self._data.id.get_create_plist()
+        return (
+            self.n_bins > 0
+            and self._data.chunks == (self.n_bins, 1)
+            and plist.get_nfilters() == 1
+            and plist.get_filter(0)[0] == h5py.h5z.FILTER_DEFLATE
+        )
+
+    def column(self, unit: int) -> np.ndarray:
+        """Return the counts of one unit in 1 ms bins, shape (T,)."""
+        if self._raw:
+            column = self._inflate(unit)
+            if column is not None:
+                return column
+        return self._data[:, unit]
+
+    def _inflate(self, unit: int) -> np.ndarray | None:
+        """Inflate the stored chunk of a unit; None where the chunk was stored in another way."""
+        try:
+            mask, chunk = self._data.id.read_direct_chunk((0, unit))
+        except (RuntimeError, OSError):
+            return None  # a chunk that was never written holds the fill value: h5py knows it
+        size = self.n_bins * self._data.dtype.itemsize
+        if mask:
+            return None
+        if size > MAX_RATIO * len(chunk):
+            raise DataError(f"{self.path}: the chunk of unit {self.names[unit]!r} is cut short; fetch the file again")
+        try:
+            column = np.frombuffer(deflate.zlib_decompress(chunk, size), self._data.dtype)
+        except deflate.DeflateError as error:
+            raise DataError(
+                f"{self.path}: the chunk of unit {self.names[unit]!r} is damaged; fetch the file again"
+            ) from error
+        if len(column) != self.n_bins:
+            raise DataError(f"{self.path}: unit {self.names[unit]!r} has {len(column)} bins instead of {self.n_bins}")
+        return column
+
+    def spikes(self, unit: int) -> Spikes:
+        """Return the spikes of one unit.
+
+        Raises
+        ------
+        DataError
+            If the column is damaged or holds negative numbers.
+        """
+        spikes = spikes_of(self.column(unit))
+        if (np.diff(spikes.cumulative) < 0).any():
+            raise DataError(f"{self.path}: unit {self.names[unit]!r} has negative counts")
+        return spikes
+
+
+@contextmanager
+def open_rasters(path: Path) -> Iterator[Rasters]:
+    """Open the raster file of a recording.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, the raster is not counts over (time, units), or the unit names do not match its columns.
+    """
+    with open_nwb(path) as file:
+        yield Rasters(file)

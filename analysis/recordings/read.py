@@ -1,0 +1,65 @@
+"""Readers of this step's output, for later steps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import DataError
+from analysis.paths import RECORDINGS
+from analysis.recordings import netcdf
+
+
+def recording_files(protocol_name: str, folder: Path = RECORDINGS) -> list[Path]:
+    """Return the files of all recordings under a protocol, ordered by name.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    paths = sorted((Path(folder) / protocol_name).glob("*.nc"))
+    if not paths:
+        raise DataError(f"{Path(folder) / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
+    return paths
+
+
+def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
+    """Read one recording into memory; `stable_only` leaves out the units that drifted."""
+    dataset = netcdf.read(path)
+    return dataset.isel(unit=dataset["stable"].values) if stable_only else dataset
+
+
+def all_recordings(protocol_name: str, folder: Path = RECORDINGS, stable_only: bool = False) -> Iterator[xr.Dataset]:
+    """Read all recordings under a protocol, one at a time, ordered by name."""
+    for path in recording_files(protocol_name, folder):
+        yield open_recording(path, stable_only)
+
+
+def selected(recording: xr.Dataset) -> xr.Dataset:
+    """Return the recording with its selected fixations only."""
+    return recording.isel(fixation=recording["selected"].values)
+
+
+def image_means(recording: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean response to each image over its selected fixations.
+
+    Returns
+    -------
+    images : ndarray of str, shape (n_images,)
+        Stems, sorted.
+    means : ndarray, shape (n_images, n_units)
+        spikes/s.
+    n_fixations : ndarray of int, shape (n_images,)
+    """
+    chosen = selected(recording)
+    return means_by_image(chosen["rate"].values, chosen["stimulus_id"].values)
+
+
+def means_by_image(rate: np.ndarray, stimulus: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return stems, mean rate (n_images, n_units) and number of fixations of each image."""
+    images, index, n = np.unique(stimulus.astype(str), return_inverse=True, return_counts=True)
+    sums = np.zeros((len(images), rate.shape[1]))
+    np.add.at(sums, index, rate)
+    return images, sums / n[:, None], n

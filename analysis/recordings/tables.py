@@ -1,0 +1,129 @@
+"""The authors' csv files: areas, tracker latencies, unit latencies and receptive fields."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.errors import DataError
+
+REGIONS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
+DEFAULT_LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
+"""Response latency of a unit without an entry, by its area (Xiao et al. 2024, imputation of latencies)."""
+MIN_LATENCY_MS = 40
+"""Latencies are clipped to this from below before use (Xiao et al. 2024, script 2d)."""
+
+
+@dataclass(frozen=True)
+class RecordingTables:
+    """What the csv files say about one recording."""
+
+    name: str
+    banks: dict[int, str]
+    """Area of each bank of 32 electrodes, in the order of the table."""
+    tracker_latency_ms: float
+    latency_ms: dict[str, float]
+    """Fixation-on latency by unit name, as published (not yet clipped)."""
+    rf: dict[str, tuple[float, float, float]]
+    """Receptive field by unit name: x, y and radius in dva relative to the gaze."""
+
+    def region(self, unit: str, bank: int) -> str:
+        """Return the area of a unit by the bank of its electrode."""
+        if bank not in self.banks:
+            listed = ", ".join(map(str, self.banks))
+            raise DataError(
+                f"{self.name}: unit {unit!r} lies on bank {bank}, but bank_array_regions.csv lists bank(s) {listed}"
+            )
+        return self.banks[bank]
+
+
+FILES = {
+    "bank_array_regions.csv": ["Session", "Bank", "Region"],
+    "sess_rig_info.csv": ["Name", "Eye tracker", "Rig"],  # "None" is the name of a tracker here, not a missing value
+    "rig_eye_latency.csv": ["Rig", "Tracker", "Latency"],
+    "per_unit_latency-fix_on.csv.gz": ["Session", "Name", "Latency"],
+    "per_unit_rf.csv.gz": ["Session", "Name", "x", "y", "r"],
+}
+
+
+class Annotations:
+    """The csv files, read once for all recordings."""
+
+    def __init__(self, folder: Path):
+        folder = Path(folder)
+        folder = folder / "db" if (folder / "db").is_dir() else folder
+        self.folder = folder
+        read = [_read(folder / name, columns) for name, columns in FILES.items()]
+        self._banks, self._rigs, self._trackers, self._latency, self._rf = read
+        unknown = sorted(set(self._banks["Region"]) - set(REGIONS))
+        if unknown:
+            raise DataError(
+                f"{folder / 'bank_array_regions.csv'}: unknown area {unknown[0]!r}; use {', '.join(REGIONS)}"
+            )
+
+    @property
+    def files(self) -> list[Path]:
+        """The csv files that are read."""
+        return [self.folder / name for name in FILES]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all recordings in the area table."""
+        return self._banks["Session"].unique().tolist()
+
+    def of(self, name: str) -> RecordingTables:
+        """Return what the files say about one recording.
+
+        Raises
+        ------
+        DataError
+            If the area table or the rig table does not have it, or a number is not one.
+        """
+        banks = self._banks[self._banks["Session"] == name]
+        if banks.empty:
+            raise DataError(f"recording {name} is not in {self.folder / 'bank_array_regions.csv'}; add its banks there")
+        latency = self._latency[self._latency["Session"] == name]
+        rf = self._rf[self._rf["Session"] == name]
+        try:
+            return RecordingTables(
+                name=name,
+                banks=dict(zip(banks["Bank"].astype(int), banks["Region"], strict=True)),
+                tracker_latency_ms=self._tracker_latency(name),
+                latency_ms=dict(zip(latency["Name"], latency["Latency"].astype(float), strict=True)),
+                rf=dict(
+                    zip(rf["Name"], rf[["x", "y", "r"]].astype(float).itertuples(index=False, name=None), strict=True)
+                ),
+            )
+        except ValueError as error:
+            raise DataError(
+                f"{self.folder}: the rows of {name} hold something that is not a number: {error}"
+            ) from error
+
+    def _tracker_latency(self, name: str) -> float:
+        """Return the lag of the eye tracker in ms, by rig and last word of the tracker's name."""
+        rig = self._rigs[self._rigs["Name"] == name]
+        if rig.empty:
+            raise DataError(
+                f"recording {name} is not in {self.folder / 'sess_rig_info.csv'}; add its rig and eye tracker"
+            )
+        number, tracker = rig.iloc[0]["Rig"], rig.iloc[0]["Eye tracker"].split(" ")[-1]
+        row = self._trackers[(self._trackers["Rig"] == number) & (self._trackers["Tracker"] == tracker)]
+        if row.empty:
+            raise DataError(
+                f"{self.folder / 'rig_eye_latency.csv'}: no latency for rig {number} with tracker {tracker!r}"
+            )
+        return float(row.iloc[0]["Latency"])
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Read a csv file as text and check that it has the columns that are used."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: give the folder that holds the published annotation tables") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+    for column in columns:
+        if column not in table.columns:
+            raise DataError(f"{path}: column {column!r} is missing")
+    return table[columns]

@@ -30,12 +30,12 @@ class Spikes:
     """The bins of one unit that hold spikes."""
 
     bins: np.ndarray  # (n,) int64, increasing: bin k is [k, k + 1) ms
-    cumulative: np.ndarray  # (n + 1,) int64: spikes in the first n of these bins
+    cumulative: np.ndarray | None  # (n + 1,) int64: spikes in the first n of these bins; None where each holds one
 
     @property
     def total(self) -> int:
         """Number of spikes."""
-        return int(self.cumulative[-1])
+        return len(self.bins) if self.cumulative is None else int(self.cumulative[-1])
 
     def count(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Return the number of spikes in the bins start <= k < stop.
@@ -49,29 +49,33 @@ class Spikes:
         -------
         ndarray of int64, shape (...)
         """
-        first = np.searchsorted(self.bins, start)
-        last = np.searchsorted(self.bins, stop)
-        return np.maximum(self.cumulative[last] - self.cumulative[first], 0)
+        first, last = np.searchsorted(self.bins, start), np.searchsorted(self.bins, stop)
+        if self.cumulative is not None:
+            first, last = self.cumulative[first], self.cumulative[last]
+        return np.maximum(last - first, 0)
 
 
 def spikes_of(column: np.ndarray) -> Spikes:
     """Return the spikes of one column of a raster, shape (T,)."""
-    bins = _nonzero(column)
+    bins = nonzero(column)
     counts = column[bins]
+    if (counts == 1).all():
+        return Spikes(bins, None)
     cumulative = np.zeros(len(bins) + 1, np.int64)
     np.cumsum(counts, out=cumulative[1:])
     return Spikes(bins, cumulative)
 
 
-def _nonzero(column: np.ndarray) -> np.ndarray:
+def nonzero(column: np.ndarray) -> np.ndarray:
     """Return the indices of the non-zero entries; bytes are looked at eight at a time, since few hold spikes."""
     whole = len(column) // 8 * 8
-    if column.dtype.itemsize != 1 or not column.flags.c_contiguous or whole == 0:
+    if column.dtype.itemsize != 1 or not column.flags.c_contiguous or not whole:
         return np.flatnonzero(column)
-    words = np.flatnonzero(column[:whole].view(np.uint64))
-    rows = column[:whole].reshape(-1, 8)[words]
-    row, place = np.nonzero(rows)
-    return np.concatenate([words[row] * 8 + place, whole + np.flatnonzero(column[whole:])])
+    words = column[:whole].view(np.uint64)
+    full = np.flatnonzero(words != 0)
+    byte = np.flatnonzero(words[full].view(np.uint8) != 0)  # eight entries for each full word
+    bins = (full << 3)[byte >> 3] + (byte & 7)
+    return np.concatenate([bins, whole + np.flatnonzero(column[whole:])])
 
 
 class Rasters:
@@ -141,15 +145,19 @@ class Rasters:
         if mask:
             return None
         if size > MAX_RATIO * len(chunk):
-            raise DataError(f"{self.path}: the chunk of unit {self.names[unit]!r} is cut short; fetch the file again")
+            raise DataError(
+                f"{self.path}: the chunk of unit {str(self.names[unit])!r} is cut short; fetch the file again"
+            )
         try:
             column = np.frombuffer(deflate.zlib_decompress(chunk, size), self._data.dtype)
         except deflate.DeflateError as error:
             raise DataError(
-                f"{self.path}: the chunk of unit {self.names[unit]!r} is damaged; fetch the file again"
+                f"{self.path}: the chunk of unit {str(self.names[unit])!r} is damaged; fetch the file again"
             ) from error
         if len(column) != self.n_bins:
-            raise DataError(f"{self.path}: unit {self.names[unit]!r} has {len(column)} bins instead of {self.n_bins}")
+            raise DataError(
+                f"{self.path}: unit {str(self.names[unit])!r} has {len(column)} bins instead of {self.n_bins}"
+            )
         return column
 
     def spikes(self, unit: int) -> Spikes:
@@ -161,8 +169,8 @@ class Rasters:
             If the column is damaged or holds negative numbers.
         """
         spikes = spikes_of(self.column(unit))
-        if (np.diff(spikes.cumulative) < 0).any():
-            raise DataError(f"{self.path}: unit {self.names[unit]!r} has negative counts")
+        if spikes.cumulative is not None and (np.diff(spikes.cumulative) < 0).any():
+            raise DataError(f"{self.path}: unit {str(self.names[unit])!r} has negative counts")
         return spikes
 
 

@@ -1,0 +1,51 @@
+"""Stage ``acquire``: the data, simulated or real, to data/raw."""
+
+import importlib
+import shutil
+from pathlib import Path
+
+from analysis import paths
+from analysis.acquire.manifest import write_manifest
+from analysis.errors import DataError
+from analysis.params import Params
+
+
+def run(params: Params) -> None:
+    """Fill data/raw from the source that the parameters name, and list it in ``manifest.json``.
+
+    Raises
+    ------
+    DataError
+        If the source cannot be reached or simulated, or data/raw cannot be written.
+    """
+    SOURCES[params.acquire.source](params, paths.RAW)
+
+
+def simulated(params: Params, raw: Path) -> None:
+    """Simulate into a folder beside `raw` and put it in its place when it is whole."""
+    from analysis.simulate.experiment import simulate
+
+    fresh = raw.with_name(f".{raw.name}.part")
+    try:
+        _remove(fresh)
+        simulate(params.simulate, params.seed, fresh)
+        write_manifest(fresh, "simulated", seed=params.seed, simulate=params.simulate.model_dump())
+        _remove(raw)
+        fresh.rename(raw)
+    except OSError as error:
+        raise DataError(f"cannot write {error.filename or raw}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def real(params: Params, raw: Path) -> None:
+    """Fetch the published files into `raw`."""
+    importlib.import_module("analysis.acquire.real.stage").acquire(params, raw)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+SOURCES = {"simulated": simulated, "real": real}

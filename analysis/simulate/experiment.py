@@ -1,0 +1,134 @@
+"""Simulate the whole experiment into a folder laid out as the published data."""
+
+import hashlib
+import io
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from threadpoolctl import threadpool_limits
+
+from analysis.errors import DataError
+from analysis.params import Simulate
+from analysis.runtime import track, workers
+from analysis.simulate import annotations
+from analysis.simulate.features import feature_maps
+from analysis.simulate.recording import Task, run_recording
+from analysis.simulate.render import render
+from analysis.simulate.scenes import Scene, draw_scenes
+from analysis.simulate.sessions import Session, choose_images, plan_sessions
+from analysis.simulate.splitzip import write_split_zip
+
+VOLUMES = 4
+"""Volumes of the image archive, about."""
+REFERENCE_IMAGES = 96
+FEW = 100
+"""Fewer images than this are not worth starting processes for."""
+
+
+def simulate(params: Simulate, seed: int, folder: Path) -> None:
+    """Simulate the experiment and write it as published: dandiset, stimuli, annotations, report, and the truth.
+
+    Parameters
+    ----------
+    params : Simulate
+        Size of the experiment.
+    seed : int
+        Of the whole experiment; equal parameters and seed give equal bytes, with any number of workers.
+    folder : Path
+        Becomes ``data/raw``.
+
+    Raises
+    ------
+    DataError
+        If the parameters leave no room for what the published data hold, or the folder cannot be written.
+    """
+    folder = Path(folder)
+    scenes = draw_scenes(params, seed)
+    sessions = plan_sessions(params.recordings)
+    chosen = {s.name: choose_images(s, scenes, params, seed) for s in sessions}
+    n_workers = workers() if len(scenes) >= FEW else 1
+    with _mapper(n_workers) as apply:
+        names, contents, regions, maps = _images(scenes, apply)
+        _write_images(folder, scenes, names, contents, regions)
+        tasks = (_task(s, scenes, chosen[s.name], names, maps, params, seed, folder) for s in sessions)
+        done = list(track(apply(run_recording, tasks), "recordings simulated", len(sessions)))
+    units = dict(zip([s.name for s in sessions], done, strict=True))
+    annotations.write_tables(folder / "annotations" / "db", sessions, units)
+
+
+class _mapper:
+    """A `map` over worker processes, or in this process for one worker."""
+
+    def __init__(self, n: int):
+        self.pool = None
+        if n > 1:
+            context = multiprocessing.get_context("spawn")
+            self.pool = ProcessPoolExecutor(n, mp_context=context)
+
+    def __enter__(self) -> Callable[..., Iterator]:
+        return self.pool.map if self.pool else map
+
+    def __exit__(self, *error):
+        if self.pool:
+            self.pool.shutdown(cancel_futures=True)
+
+
+def _images(scenes: list[Scene], apply) -> tuple[list[str], list[bytes], list[bytes], list[np.ndarray]]:
+    """Render all scenes; return file names, file contents, packed regions and feature maps."""
+    made = list(track(apply(make_image, scenes), "images rendered", len(scenes)))
+    contents, regions, maps = (list(part) for part in zip(*made, strict=True))
+    digests = [hashlib.md5(c, usedforsecurity=False).hexdigest() for c in contents]
+    if len(set(digests)) < len(digests):
+        raise DataError("simulate: two images came out equal: use another seed")
+    names = [f"{d}.{s.extension}" for d, s in zip(digests, scenes, strict=True)]
+    return names, contents, regions, maps
+
+
+def make_image(scene: Scene) -> tuple[bytes, bytes, np.ndarray]:
+    """Render and encode one scene; return the file's bytes, the region as packed bits, and the feature maps."""
+    with threadpool_limits(limits=1):
+        pixels, region = render(scene)
+        image = Image.fromarray(pixels).convert(scene.mode)
+        file = io.BytesIO()
+        if scene.extension == "jpg":
+            image.save(file, format="JPEG", quality=88)
+        else:
+            image.save(file, format="PNG", compress_level=6)
+        return file.getvalue(), np.packbits(region).tobytes(), feature_maps(pixels)
+
+
+def _write_images(folder: Path, scenes, names, contents, regions) -> None:
+    """Write the split archive of the images and all that is annotated about them."""
+    archive = folder / "stimuli"
+    archive.mkdir(parents=True, exist_ok=True)
+    members = [(f"Stimuli/{n}", c) for n, c in sorted(zip(names, contents, strict=True))]
+    volume = sum(map(len, contents)) // VOLUMES + 4096
+    write_split_zip(archive / "Stimuli", members, volume)
+    database = folder / "annotations" / "db"
+    annotations.write_regions(
+        database / "ROIs" / "Stimuli", scenes, names, regions, folder / "report" / "face.csv"
+    )
+    annotations.write_similar(database / "similar_images.txt", scenes, names)
+    annotations.write_scenes(folder / "truth" / "scenes.csv", scenes, names)
+
+
+def _task(session: Session, scenes, shown, names, maps, params, seed, folder) -> Task:
+    """Gather what one recording needs."""
+    alike = [s.index for s in scenes if s.pool == session.pool and s.annotated]
+    step = max(1, len(alike) // REFERENCE_IMAGES)
+    reference = alike[::step]
+    return Task(
+        session=session,
+        scenes=[scenes[i] for i in shown],
+        paths=[f"Stimuli/{names[i]}" for i in shown],
+        maps=np.stack([maps[i] for i in shown]),
+        reference_scenes=[scenes[i] for i in reference],
+        reference_maps=np.stack([maps[i] for i in reference]),
+        params=params,
+        seed=seed,
+        folder=folder,
+    )

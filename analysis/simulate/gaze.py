@@ -1,0 +1,196 @@
+"""Free viewing: trials, presentations, fixations and saccades of one recording, as tracker and computer recorded them.
+
+Two clocks matter. Presentation times are those of the photodiode; fixation times lag by the eye tracker. Fixations are
+drawn in true time and shifted when they are recorded.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.simulate.scenes import Scene
+from analysis.simulate.sessions import Session
+
+PRESENTATION_S = 1.5
+ABORTED_SHARE = 0.25
+CUT_SHORT_SHARE = 0.015
+"""Presentations ended by an error of the monkey."""
+OFF_SCREEN_SHARE, BLINK_SHARE, SHORT_SHARE = 0.05, 0.03, 0.06
+ZEROTH_SHARE = 0.9
+"""Trials in which a fixation spans the onset of the image."""
+ZEROTH_SD_DVA = 0.4
+LOOK_SHARE, LOOK_SD_DVA = 0.7, 1.1
+"""Share and spread of fixations on the main thing in an image; the rest has a central bias."""
+CENTRE_SD = 0.2
+"""Of the image's size."""
+TICK_S = 1 / 40_000
+LOCATIONS_DVA = ((0.0, 0.0), (2.0, 1.0), (-2.0, 1.0), (0.0, -2.0))
+TAIL_S = 0.4
+"""Raster after the last trial: less than the 500 ms that a fixation needs to be selected."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Fixations or saccades: times in s as recorded, places in dva from the screen centre (y up)."""
+
+    start: np.ndarray
+    stop: np.ndarray
+    trial: np.ndarray
+    ordinal: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gaze:
+    """All that the main file holds about behaviour. Times in s."""
+
+    trial_start: np.ndarray
+    trial_stop: np.ndarray
+    trial_error: np.ndarray
+    onset: np.ndarray
+    offset: np.ndarray
+    presentation_trial: np.ndarray
+    presentation_image: np.ndarray
+    position: np.ndarray
+    flip_latency: np.ndarray
+    fixations: Events
+    saccades: Events
+    n_ms: int
+    """Length of the raster."""
+
+
+def look(rng: np.random.Generator, scene: Scene, session: Session, n: int) -> np.ndarray:
+    """Draw `n` fixation places on an image, in dva from its centre, y up; shape (n, 2)."""
+    width, height = scene.size
+    target = np.array([scene.x - width / 2, height / 2 - scene.y]) / session.ppd
+    on_target = rng.random(n) < LOOK_SHARE
+    places = rng.standard_normal((n, 2))
+    return np.where(on_target[:, None], target + LOOK_SD_DVA * places, CENTRE_SD * session.size_dva * places)
+
+
+def _tick(seconds: float) -> float:
+    return round(seconds / TICK_S) * TICK_S
+
+
+class _Recorder:
+    """Collects the events of one trial after another."""
+
+    def __init__(self, session: Session, rng: np.random.Generator):
+        self.session, self.rng = session, rng
+        self.lag = session.tracker_latency_ms / 1000
+        self.fixations: list[tuple] = []
+        self.saccades: list[tuple] = []
+
+    def trial(self, trial: int, start: float, stop: float, onset: float | None, offset: float, position, scene) -> None:
+        """Add the fixations of one trial. Times are true until `_record`."""
+        rng, now, ordinal = self.rng, start - self.lag, 0
+        while now < stop:
+            on_image = onset is not None and onset - 0.01 < now < offset
+            duration = self._duration()
+            if onset is not None and now < onset:
+                place = np.asarray(position) + rng.normal(0, ZEROTH_SD_DVA, 2)
+                # The fixation before the image either spans its onset (the zeroth) or a saccade or blink does.
+                zeroth = rng.random() < ZEROTH_SHARE
+                duration = onset - now + (rng.uniform(0.09, 0.3) if zeroth else -rng.uniform(0.005, 0.03))
+            elif on_image:
+                place = np.asarray(position) + look(rng, scene, self.session, 1)[0]
+            else:
+                place = rng.normal(0, 5, 2)
+            place, duration = self._stray(place, duration, now, onset)
+            self._record(trial, ordinal, now, now + duration, start, stop, place)
+            now += duration
+            pause = rng.uniform(0.025, 0.06)
+            self.saccades.append((trial, ordinal, now + self.lag, min(now + self.lag + pause, stop)))
+            now += pause
+            ordinal += 1
+        self.saccades = [s for s in self.saccades if s[0] != trial or s[2] < stop]
+
+    def _duration(self) -> float:
+        if self.rng.random() < SHORT_SHARE:
+            return self.rng.uniform(0.026, 0.1)
+        return float(np.clip(np.exp(self.rng.normal(np.log(0.3), 0.35)), 0.04, 1.2))
+
+    def _stray(self, place, duration, now, onset):
+        """Let gaze leave the screen, or the tracker lose the eye for a blink, sometimes."""
+        if onset is not None and now < onset:
+            return place, duration
+        kind = self.rng.random()
+        if kind < OFF_SCREEN_SHARE:
+            return self.rng.choice([-1, 1], 2) * self.rng.uniform((16, 10), (22, 15)), duration
+        if kind < OFF_SCREEN_SHARE + BLINK_SHARE:
+            return np.array([-19.0, -16.5]) + self.rng.normal(0, 0.3, 2), self.rng.uniform(0.026, 0.15)
+        return place, duration
+
+    def _record(self, trial, ordinal, begin, end, start, stop, place):
+        """Note a fixation on the tracker's clock, which counts whole milliseconds from the start of the trial."""
+        first = start + round(max(0.0, begin + self.lag - start) * 1000) / 1000
+        last = start + int(min(stop - start, end + self.lag - start) * 1000) / 1000
+        if last > first:
+            self.fixations.append((trial, ordinal, round(first, 6), round(last, 6), place[0], place[1]))
+
+
+def simulate_gaze(session: Session, images: list[Scene], presentations_per_image: int, rng) -> Gaze:
+    """Run the trials of one recording.
+
+    Parameters
+    ----------
+    session : Session
+    images : list of Scene
+        The images shown; every one `presentations_per_image` times, in shuffled blocks.
+    presentations_per_image : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Gaze
+    """
+    order = np.concatenate([rng.permutation(len(images)) for _ in range(presentations_per_image)])
+    recorder = _Recorder(session, rng)
+    trials, shown = [], []
+    clock, done = 0.05, 0
+    while done < len(order):
+        start = _tick(clock)
+        if done and rng.random() < ABORTED_SHARE:  # no fixation acquired: a trial without presentation
+            stop = _tick(start + rng.uniform(0.23, 0.8))
+            error = 4.0 if rng.random() < 0.02 else 3.0
+            recorder.trial(len(trials), start, stop, None, 0.0, None, None)
+        else:
+            image, place = order[done], np.array(LOCATIONS_DVA[rng.integers(session.locations)])
+            onset = round(start + rng.uniform(0.33, 0.42), 3)
+            cut = done % 67 == 40 or rng.random() < CUT_SHORT_SHARE
+            offset = round(onset + (rng.uniform(0.05, 1.2) if cut else PRESENTATION_S + rng.uniform(0.006, 0.046)), 3)
+            stop, error = _tick(offset + rng.uniform(0.12, 0.2)), 3.0 if cut else 0.0
+            recorder.trial(len(trials), start, stop, onset, offset, place, images[image])
+            shown.append((onset, offset, len(trials), image, *place, rng.uniform(0.4, 15), rng.uniform(14, 42)))
+            done += 1
+        trials.append((start, stop, error))
+        clock = stop + rng.uniform(0.1, 0.12)
+    return _arrays(trials, shown, recorder, stop)
+
+
+def _arrays(trials, shown, recorder, stop) -> Gaze:
+    start, end, error = np.array(trials).T
+    shown = np.array(shown)
+    fixations, saccades = np.array(recorder.fixations), np.array(recorder.saccades)
+    nothing = np.zeros(len(saccades))
+    return Gaze(
+        trial_start=np.round(start, 6),
+        trial_stop=np.round(end, 6),
+        trial_error=error,
+        onset=shown[:, 0],
+        offset=shown[:, 1],
+        presentation_trial=shown[:, 2].astype(int),
+        presentation_image=shown[:, 3].astype(int),
+        position=shown[:, 4:6],
+        flip_latency=np.round(shown[:, 6:8] / 0.025) * 0.025,
+        fixations=Events(
+            fixations[:, 2], fixations[:, 3], fixations[:, 0].astype(int), fixations[:, 1].astype(int),
+            fixations[:, 4], fixations[:, 5],
+        ),
+        saccades=Events(
+            np.round(saccades[:, 2], 6), np.round(saccades[:, 3], 6), saccades[:, 0].astype(int),
+            saccades[:, 1].astype(int), nothing, nothing,
+        ),
+        n_ms=int((stop + TAIL_S) * 1000),
+    )  # fmt: skip

@@ -1,0 +1,200 @@
+"""Run one recording: gaze, units, spikes; write its NWB pair and its truth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.files import atomic
+from analysis.params import Simulate
+from analysis.runtime import seed_of
+from analysis.simulate.gaze import ZEROTH_SD_DVA, Gaze, look, simulate_gaze
+from analysis.simulate.neurons import ADAPTATION, GREY_SHARE, Drive, Unit, draw_units
+from analysis.simulate.nwb import write_main, write_rasters
+from analysis.simulate.scenes import Scene
+from analysis.simulate.sessions import Session
+
+WINDOW_MS = 200
+LOOKS = 400
+"""Gaze places per image in the Monte Carlo estimate of its mean rate."""
+REFERENCE_LOOKS = 12
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that one recording needs."""
+
+    session: Session
+    scenes: list[Scene]
+    """Of the images shown, in the order of the file."""
+    paths: list[str]
+    """Of the images, ``Stimuli/<md5>.<ext>``."""
+    maps: np.ndarray
+    """Features of the images shown, shape (images, channels, rows, columns)."""
+    reference_scenes: list[Scene]
+    reference_maps: np.ndarray
+    """A sample of all images of that size, from which drives are standardised."""
+    params: Simulate
+    seed: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Fixations on an image, in file order, in the clock of the presentations."""
+
+    row: np.ndarray
+    """In the table of fixations."""
+    image: np.ndarray
+    presentation: np.ndarray
+    ordinal: np.ndarray
+    """0 for the fixation that spans the onset, else counted from 1."""
+    start_ms: np.ndarray
+    """Clipped to the onset of the image."""
+    place: np.ndarray
+    """Shape (n, 2), dva from the centre of the image, y up."""
+    inside: np.ndarray
+    """Within the image."""
+
+
+def run_recording(task: Task) -> list[Unit]:
+    """Simulate and write one recording; return its units."""
+    session, seed = task.session, task.seed
+    rng = np.random.default_rng(seed_of(seed, "gaze", session.name))
+    gaze = simulate_gaze(session, task.scenes, task.params.presentations_per_image, rng)
+    units = draw_units(
+        session, task.params.units_per_recording, np.random.default_rng(seed_of(seed, "units", session.name))
+    )
+    seen = find_seen(gaze, session)
+    looks = _looks(task, seen)
+    reference = _reference_looks(task)
+    counts = np.empty((gaze.n_ms, len(units)), np.uint8)
+    true_rate = np.empty((len(gaze.fixations.start), len(units)))
+    image_mean = np.empty((len(task.scenes), len(units)))
+    for i, unit in enumerate(units):
+        drive = Drive(unit, session, task.reference_maps, task.reference_scenes)
+        drive.standardise(*reference)
+        shown = Drive(unit, session, task.maps, task.scenes)
+        shown.centre, shown.spread = drive.centre, drive.spread
+        rates = timeline(unit, shown, gaze, seen)
+        spikes = np.random.default_rng(seed_of(seed, "spikes", session.name, unit.name))
+        counts[:, i] = np.minimum(spikes.poisson(rates / 1000), 255)
+        true_rate[:, i] = window_means(rates, window_starts(gaze, session, seen) + unit.used_latency_ms)
+        image, place, weight = looks
+        mean = np.bincount(image, weight * shown.rate(image, place), len(task.scenes))
+        image_mean[:, i] = mean / np.bincount(image, None, len(task.scenes))
+    write_rasters(task.folder / "dandiset", session.header, [u.name for u in units], counts)
+    write_main(task.folder / "dandiset", session.header, task.paths, gaze)
+    _write_truth(task, units, true_rate, image_mean)
+    return units
+
+
+def find_seen(gaze: Gaze, session: Session) -> Seen:
+    """Find the fixations that received an image, with the tracker's lag taken off."""
+    fixations = gaze.fixations
+    lag = session.tracker_latency_ms / 1000
+    start, stop = np.round(fixations.start - lag, 6), np.round(fixations.stop - lag, 6)
+    of_trial = np.full(len(gaze.trial_start), -1)
+    of_trial[gaze.presentation_trial] = np.arange(len(gaze.onset))
+    presentation = of_trial[fixations.trial]
+    onset, offset = gaze.onset[presentation], gaze.offset[presentation]
+    row = np.flatnonzero((presentation >= 0) & (stop > onset) & (start <= offset))
+    presentation, onset = presentation[row], onset[row]
+    first = np.r_[True, np.diff(presentation) > 0]
+    zeroth = start[row] <= onset
+    count = np.arange(len(row)) - np.maximum.accumulate(np.where(first, np.arange(len(row)), 0))
+    has_zeroth = zeroth[np.flatnonzero(first)][np.cumsum(first) - 1]
+    place = np.stack([fixations.x[row], fixations.y[row]], 1) - gaze.position[presentation]
+    return Seen(
+        row=row,
+        image=gaze.presentation_image[presentation],
+        presentation=presentation,
+        ordinal=count + ~has_zeroth,
+        start_ms=np.maximum(start[row], onset) * 1000,
+        place=place,
+        inside=(np.abs(place) < session.size_dva / 2).all(axis=1),
+    )
+
+
+def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: Seen) -> np.ndarray:
+    """Return the unit's rate in every millisecond of the recording (spikes/s), shape (n_ms,).
+
+    A fixation's rate begins the unit's latency after the fixation (or the image) does and lasts until that of the next
+    one begins, or until the latency after the image has gone.
+    """
+    grey = unit.mean_rate * GREY_SHARE
+    adapted = ADAPTATION[np.minimum(seen.ordinal, len(ADAPTATION) - 1)]
+    begin = np.rint(seen.start_ms + unit.latency_ms)
+    end = np.rint(gaze.offset * 1000 + unit.latency_ms)
+    edges = np.concatenate([begin, end])
+    values = np.concatenate([drive.rate(seen.image, seen.place) * adapted, np.full(len(end), grey)])
+    order = np.argsort(edges, kind="stable")
+    edges = np.clip(edges[order], 0, gaze.n_ms).astype(int)
+    rates = np.repeat(np.r_[grey, values[order]], np.diff(np.r_[0, edges, gaze.n_ms]))
+    rates[gaze.n_ms // 2 :] *= unit.second_half
+    return rates
+
+
+def window_starts(gaze: Gaze, session: Session, seen: Seen) -> np.ndarray:
+    """Return for every fixation of the file the time (ms) to which a unit's latency is added."""
+    starts = np.round(gaze.fixations.start - session.tracker_latency_ms / 1000, 6) * 1000
+    starts[seen.row] = seen.start_ms
+    return starts
+
+
+def window_means(rates: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the mean rate in windows of `WINDOW_MS` from rint(`starts`); what lies outside the recording counts as 0."""
+    total = np.concatenate([[0.0], np.cumsum(rates)])
+    first = np.rint(starts).astype(int)
+    begin, end = np.clip(first, 0, len(rates)), np.clip(first + WINDOW_MS, 0, len(rates))
+    return (total[end] - total[begin]) / WINDOW_MS
+
+
+def _looks(task: Task, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw `LOOKS` gaze places within each image as in the recording; return image, place and adaptation factor."""
+    session = task.session
+    used = seen.inside
+    zeroth_share = (seen.ordinal[used] == 0).mean()
+    factor = ADAPTATION[np.minimum(seen.ordinal[used], len(ADAPTATION) - 1)]
+    later = factor[seen.ordinal[used] > 0].mean()
+    n_zeroth = round(zeroth_share * LOOKS)
+    images, places = [], []
+    for i, scene in enumerate(task.scenes):
+        rng = np.random.default_rng(seed_of(task.seed, "looks", session.name, i))
+        free = look(rng, scene, session, 3 * LOOKS)
+        free = free[(np.abs(free) < session.size_dva / 2).all(axis=1)][: LOOKS - n_zeroth]
+        places += [rng.normal(0, ZEROTH_SD_DVA, (n_zeroth, 2)), free]
+        images.append(np.full(n_zeroth + len(free), i))
+    weight = [np.r_[np.full(n_zeroth, ADAPTATION[0]), np.full(len(i) - n_zeroth, later)] for i in images]
+    return np.concatenate(images), np.concatenate(places), np.concatenate(weight)
+
+
+def _reference_looks(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the images and gaze places from which drives are standardised."""
+    rng = np.random.default_rng(seed_of(task.seed, "reference", task.session.name))
+    places = [look(rng, scene, task.session, REFERENCE_LOOKS) for scene in task.reference_scenes]
+    return np.repeat(np.arange(len(task.reference_scenes)), REFERENCE_LOOKS), np.concatenate(places)
+
+
+def _write_truth(task: Task, units: list[Unit], true_rate: np.ndarray, image_mean: np.ndarray) -> None:
+    """Write ``truth/<recording>.nc``."""
+    import xarray as xr
+
+    stems = [Path(p).stem for p in task.paths]
+    regions = [u.region for u in units]
+    data = xr.Dataset(
+        {
+            "noise_free_rate": (("fixation", "unit"), true_rate, {"units": "spikes/s"}),
+            "image_mean": (("image", "unit"), image_mean, {"units": "spikes/s"}),
+        },
+        coords={
+            "unit": [u.name for u in units],
+            "region": ("unit", regions),
+            "latency_ms": ("unit", [u.used_latency_ms for u in units]),
+            "second_half": ("unit", [u.second_half for u in units]),
+            "image": stems,
+        },
+        attrs={"recording": task.session.name, "subject": task.session.subject, "window_ms": WINDOW_MS},
+    )
+    with atomic(task.folder / "truth" / f"{task.session.name}.nc") as part:
+        data.to_netcdf(part, engine="h5netcdf")

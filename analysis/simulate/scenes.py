@@ -1,0 +1,191 @@
+"""What each image shows: category, identity, pose, light, place, drawn before anything is rendered."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.errors import DataError
+from analysis.params import Simulate
+from analysis.runtime import seed_of
+
+SIZES = {"square": (240, 240), "wide": (312, 216)}
+"""Width and height in pixels of the two sets of images; a recording shows images of one set."""
+WIDE_SHARE = 0.35
+OBJECT_KINDS = ("clock", "box", "cup", "plant", "wheel", "fruit")
+HUMAN_IDENTITIES, PRIMATE_IDENTITIES = 24, 8
+N_CODE = 4
+"""Dimensions of an identity."""
+FACE_CATEGORIES = (
+    # category (several: all of them annotated), share of `faces`, face strength for a face-selective neuron
+    ("face", 0.79, 1.0),
+    ("primate_face", 0.13, 0.9),
+    ("face+occluded_face", 0.02, 0.7),
+    ("occluded_face", 0.02, 0.55),
+    ("other_face", 0.02, 0.5),
+    ("primate_face_clutter", 0.02, 0.5),
+)
+FACE_STRENGTH = {name: strength for name, _, strength in FACE_CATEGORIES} | {"pareidolia": 0.3, "object": 0.0}
+NEAR_DUPLICATE_SHARE = 0.04
+JPG_SHARE = {"human": 0.85, "primate": 0.6, "other": 0.55}
+"""Most human faces are jpg, as published: a mild shortcut from file format to label."""
+RGBA_SHARE = 0.4
+"""Of png images."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One image before it is rendered. Lengths are in pixels, angles in radians."""
+
+    index: int
+    category: str
+    """A folder of annotations, several joined by "+", or ``object``."""
+    kind: str
+    """Of object (also of what carries a pareidolia), or ``head``."""
+    pool: str
+    annotated: bool
+    identity: int
+    code: tuple[float, ...]
+    """Coordinates of the identity, standard normal; zeros without a face."""
+    yaw: float
+    pitch: float
+    roll: float
+    light: float
+    """Direction of the light in the image plane."""
+    brightness: float
+    clutter: float
+    """0 to 1: share of the largest number of background shapes."""
+    x: float
+    y: float
+    half_height: float
+    extension: str
+    mode: str
+    boxed: bool
+    """The face is a row of face.csv, else a mask image."""
+    mask_extension: str
+    original: int
+    """Index of the scene that this one nearly duplicates; its own if none."""
+    seed: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return SIZES[self.pool]
+
+    @property
+    def strength(self) -> float:
+        """How much of a face it is to a face-selective neuron, 0 to 1."""
+        return FACE_STRENGTH[self.category]
+
+
+def draw_scenes(params: Simulate, seed: int) -> list[Scene]:
+    """Draw all scenes: faces, objects and pareidolia of the annotated images, then the unannotated ones.
+
+    Raises
+    ------
+    DataError
+        If there are too few images to hold every kind that the published data hold.
+    """
+    for key, least in (("faces", 12), ("objects", 12), ("pareidolia", 4), ("unlabelled", 4)):
+        if getattr(params, key) < least:
+            raise DataError(f"params.yaml: simulate.{key} = {getattr(params, key)}: give {least} or more images")
+    categories = _face_categories(params.faces)
+    categories += ["object"] * params.objects + ["pareidolia"] * params.pareidolia
+    plan = [(category, True) for category in categories]
+    strange = ("face", "object", "primate_face", "pareidolia")
+    plan += [(strange[i % 4], False) for i in range(params.unlabelled)]
+    identities = _identities(seed)
+    rank: dict = {}
+    scenes = []
+    for index, (category, annotated) in enumerate(plan):
+        place = rank[category, annotated] = rank.get((category, annotated), -1) + 1
+        scenes.append(_draw(index, category, annotated, place, identities, seed))
+    return _with_near_duplicates(scenes, seed)
+
+
+def _face_categories(n: int) -> list[str]:
+    """Share out `n` faces among the kinds of face; each gets one at least, human faces the rest."""
+    rare = {name: max(1, round(share * n)) for name, share, _ in FACE_CATEGORIES[1:]}
+    return ["face"] * (n - sum(rare.values())) + [name for name, count in rare.items() for _ in range(count)]
+
+
+def _identities(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed_of(seed, "identities"))
+    return rng.standard_normal((HUMAN_IDENTITIES + PRIMATE_IDENTITIES, N_CODE))
+
+
+def _draw(index: int, category: str, annotated: bool, place: int, identities: np.ndarray, seed: int) -> Scene:
+    rng = np.random.default_rng(seed_of(seed, "scene", index))
+    # Pools interleave, so that both hold every category in proportion, also when there are few images.
+    wide = int((place + 1) * WIDE_SHARE + 0.3) > int(place * WIDE_SHARE + 0.3)
+    pool = "wide" if wide or not annotated else "square"
+    width, height = SIZES[pool]
+    is_face = category not in ("object", "pareidolia")
+    primate = category.startswith("primate")
+    identity = -1
+    if is_face:
+        identity = int(rng.integers(PRIMATE_IDENTITIES) + HUMAN_IDENTITIES if primate else rng.integers(HUMAN_IDENTITIES))
+    half = height * rng.uniform(0.25, 0.4)
+    if category == "primate_face_clutter":
+        half = height * rng.uniform(0.17, 0.22)
+    sort = "primate" if primate else "human" if is_face else "other"
+    extension = "jpg" if rng.random() < JPG_SHARE[sort] else "png"
+    return Scene(
+        index=index,
+        category=category,
+        kind="head" if is_face else OBJECT_KINDS[place % len(OBJECT_KINDS)],
+        pool=pool,
+        annotated=annotated,
+        identity=identity,
+        code=tuple(identities[identity].tolist()) if is_face else (0.0,) * N_CODE,
+        yaw=float(rng.uniform(-0.7, 0.7)),
+        pitch=float(rng.uniform(-0.3, 0.3)),
+        roll=float(rng.normal(0, 0.18)),
+        light=float(rng.uniform(-np.pi, np.pi)),
+        brightness=float(rng.uniform(0.65, 1.1)),
+        clutter=float(1.0 if category == "primate_face_clutter" else rng.uniform(0, 1)),
+        x=float(width / 2 + rng.uniform(-1, 1) * (width / 2 - 0.8 * half) * 0.8),
+        y=float(height / 2 + rng.uniform(-1, 1) * (height / 2 - half) * 0.8),
+        half_height=float(half),
+        extension=extension,
+        mode="RGBA" if extension == "png" and rng.random() < RGBA_SHARE else "RGB",
+        boxed=category == "face" and extension == "jpg",
+        mask_extension="jpg" if rng.random() < 0.1 else "png",
+        original=index,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _with_near_duplicates(scenes: list[Scene], seed: int) -> list[Scene]:
+    """Replace some scenes by near-duplicates (shifted, other light) of an earlier scene of their category and pool."""
+    rng = np.random.default_rng(seed_of(seed, "near-duplicates"))
+    scenes = list(scenes)
+    wanted = max(2, round(NEAR_DUPLICATE_SHARE * len(scenes)))
+    used: set[int] = set()
+    for index in rng.permutation(len(scenes)):
+        scene = scenes[index]
+        same = [
+            s.index
+            for s in scenes
+            if (s.category, s.pool, s.annotated) == (scene.category, scene.pool, scene.annotated)
+            and s.index < index
+            and s.original == s.index
+        ]
+        if not same or index in used:
+            continue
+        chosen = int(rng.choice(same))
+        shift = rng.uniform(-3, 3, 2)
+        scenes[index] = replace(
+            scenes[chosen],
+            index=scene.index,
+            x=scenes[chosen].x + float(shift[0]),
+            y=scenes[chosen].y + float(shift[1]),
+            brightness=scenes[chosen].brightness * float(rng.uniform(0.9, 1.1)),
+            extension=scene.extension,
+            mode=scene.mode,
+            boxed=scene.boxed,
+            original=chosen,
+        )
+        used |= {int(index), chosen}
+        if (wanted := wanted - 1) == 0:
+            break
+    return scenes

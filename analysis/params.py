@@ -128,8 +128,10 @@ class Models(BaseModel):
 class Compare(Group):
     """Predictivity, split halves and intervals."""
 
+    images: Literal["all", "untrained"]
     components: Count
     folds: Annotated[int, Field(ge=2)]
+    repeats: Count
     split_halves: Count
     bootstrap: Count
 

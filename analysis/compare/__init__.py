@@ -1,0 +1,1 @@
+"""Network layers against visual areas: predictivity, RDMs, noise ceilings and their intervals."""

@@ -1,0 +1,325 @@
+"""Intervals, permutation tests and corrections for many comparisons."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from analysis.errors import DataError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the ends of its confidence interval; NaN where undefined."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of the percentile interval of bootstrap draws, (n_draws,); NaN draws are left out."""
+    draws = np.asarray(draws, dtype=np.float64)
+    draws = draws[np.isfinite(draws)]
+    if len(draws) < 2:
+        return np.nan, np.nan
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def bca_interval(estimate: float, draws: np.ndarray, leave_one_out: np.ndarray, level: float = 0.95):
+    """Return the ends of the bias-corrected and accelerated interval (Efron 1987).
+
+    Parameters
+    ----------
+    estimate : float
+        Statistic of the data.
+    draws : (n_draws,)
+        Statistic of the bootstrap draws.
+    leave_one_out : (n_units of resampling,)
+        Statistic without each unit of resampling, for the acceleration.
+    level : float
+    """
+    draws = np.asarray(draws, dtype=np.float64)
+    draws = draws[np.isfinite(draws)]
+    if len(draws) < 2:
+        return np.nan, np.nan
+    below = (np.sum(draws < estimate) + np.sum(draws == estimate) / 2) / len(draws)
+    if not 0 < below < 1:  # no draw on one side: the correction is undefined
+        return percentile_interval(draws, level)
+    bias = norm.ppf(below)
+    gap = np.mean(leave_one_out) - np.asarray(leave_one_out)
+    spread = np.sum(gap**2)
+    acceleration = 0.0 if spread == 0 else np.sum(gap**3) / (6 * spread**1.5)
+    z = bias + norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(draws, norm.cdf(bias + z / (1 - acceleration * z)))
+    return float(low), float(high)
+
+
+def hierarchical_draws(levels: Sequence[Sequence], n_draws: int, seed: int):
+    """Yield row numbers of hierarchical bootstrap draws: first whole monkeys, within them recordings, then units.
+
+    A level at which a group has a single member keeps it: the interval then says nothing about other members, which
+    no resampling can.
+
+    Parameters
+    ----------
+    levels : sequence of (n_rows,) sequences
+        Labels from the outermost to the innermost grouping, e.g. monkey, recording. Rows are the innermost level. May
+        be empty: rows alone are drawn.
+    n_draws, seed : int
+
+    Yields
+    ------
+    (about n_rows,) int
+    """
+    codes = [np.unique(np.asarray(level).astype(str), return_inverse=True)[1] for level in levels]
+    tree = _tree(np.arange(len(levels[0])) if levels else None, codes)
+    for index in range(n_draws):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+        yield _draw(tree, rng)
+
+
+def _tree(rows, codes):
+    if not codes:
+        return rows
+    return [_tree(rows[codes[0][rows] == c], codes[1:]) for c in np.unique(codes[0][rows])]
+
+
+def _draw(tree, rng):
+    chosen = rng.integers(len(tree), size=len(tree))
+    if isinstance(tree, np.ndarray):
+        return tree[chosen]
+    return np.concatenate([_draw(tree[c], rng) for c in chosen])
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], float] = np.median,
+    levels: Sequence[Sequence] = (),
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    method: str = "percentile",
+) -> Interval:
+    """Interval of a statistic of unit scores, resampled by hierarchy.
+
+    Parameters
+    ----------
+    values : (n_units,)
+        NaN values (undefined units) are left out.
+    statistic : callable
+        From (n,) values to a number.
+    levels : sequence of (n_units,) sequences
+        Labels of the groups that are drawn whole, outermost first, e.g. ``(monkeys, recordings)``.
+    n_draws, seed, level
+        Draws, their seed, and the confidence.
+    method : str
+        ``percentile`` or ``bca``. The acceleration of BCa leaves out one group of the outermost level at a time.
+
+    Returns
+    -------
+    Interval
+        All NaN if no value is defined.
+    """
+    if method not in ("percentile", "bca"):
+        raise DataError(f"no interval {method!r}; there are percentile and bca")
+    values = np.asarray(values, dtype=np.float64)
+    for labels in levels:
+        if len(labels) != len(values):
+            raise DataError(f"{len(values)} values but {len(labels)} labels of a level; give one label per value")
+    defined = np.isfinite(values)
+    levels = [np.asarray(labels)[defined] for labels in levels]
+    values = values[defined]
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan)
+    estimate = float(statistic(values))
+    # Levels at which there is one group only add nothing to the draw.
+    useful = [labels for labels in levels if len(set(labels.tolist())) > 1]
+    if useful:
+        rows = hierarchical_draws(useful, n_draws, seed)
+    else:
+        streams = (np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i in range(n_draws))
+        rows = (rng.integers(len(values), size=len(values)) for rng in streams)
+    draws = np.array([statistic(values[row]) for row in rows])
+    if method == "percentile":
+        return Interval(estimate, *percentile_interval(draws, level))
+    outer = useful[0] if useful else np.arange(len(values))
+    out = np.array([statistic(values[outer != one]) for one in np.unique(outer)]) if len(values) > 1 else draws[:1]
+    return Interval(estimate, *bca_interval(estimate, draws, out, level))
+
+
+def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
+    """Return ``(k + 1) / (N + 1)``, k the null values at least as extreme (Phipson & Smyth 2010): never 0.
+
+    Parameters
+    ----------
+    observed : float
+    null : (n_null,)
+        Statistic under the null hypothesis.
+    tail : str
+        ``greater``, ``less`` or ``two-sided`` (by absolute value: for statistics that are symmetric about 0).
+    """
+    null = np.asarray(null, dtype=np.float64)
+    null = null[np.isfinite(null)]
+    if not np.isfinite(observed) or not len(null):
+        return np.nan
+    slack = 1e-12 * max(1.0, abs(observed))  # equal values that differ by rounding count as equal
+    if tail == "greater":
+        k = np.sum(null >= observed - slack)
+    elif tail == "less":
+        k = np.sum(null <= observed + slack)
+    elif tail == "two-sided":
+        k = np.sum(np.abs(null) >= abs(observed) - slack)
+    else:
+        raise DataError(f"tail={tail!r}; give greater, less or two-sided")
+    return float((k + 1) / (len(null) + 1))
+
+
+def permutation_test(
+    statistic: Callable[[np.ndarray], float],
+    n: int,
+    *,
+    n_permutations: int = 1000,
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+    tail: str = "greater",
+) -> tuple[float, float, np.ndarray]:
+    """Test a relation between two sets of rows by permuting the rows of one of them.
+
+    Parameters
+    ----------
+    statistic : callable
+        From an order of the n rows, (n,) int, to a number; the identity gives the observed value.
+    n : int
+        Number of rows (images).
+    n_permutations : int
+    groups : (n,), optional
+        Rows are exchanged within a group only (say, within recording), as the null hypothesis then says no more.
+    seed, tail
+        Seed; tail as in `p_value`.
+
+    Returns
+    -------
+    observed, p, null : float, float, (n_permutations,)
+    """
+    observed = float(statistic(np.arange(n)))
+    null = np.empty(n_permutations)
+    members = [np.arange(n)] if groups is None else [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    for index in range(n_permutations):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+        order = np.arange(n)
+        for rows in members:
+            order[rows] = rng.permutation(rows)
+        null[index] = statistic(order)
+    return observed, p_value(observed, null, tail), null
+
+
+def paired_test(
+    a: np.ndarray,
+    b: np.ndarray,
+    clusters: Sequence | None = None,
+    *,
+    n_permutations: int = 9999,
+    seed: int = 0,
+    tail: str = "two-sided",
+) -> tuple[float, float]:
+    """Compare two models on the same units by flipping the sign of their differences, cluster by cluster.
+
+    Parameters
+    ----------
+    a, b : (n_units,)
+        Scores of the two models; units undefined in either are left out.
+    clusters : (n_units,) sequence, optional
+        Recording or monkey of each unit: its units flip together, as they share images and noise. The statistic is
+        then the mean of cluster means. With m clusters no p-value lies below 2 / 2**m.
+
+    Returns
+    -------
+    difference, p : float
+        Mean difference a - b and its p-value; all sign patterns are enumerated when there are at most `n_permutations`.
+    """
+    gap = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    labels = np.arange(len(gap)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
+    if len(labels) != len(gap):
+        raise DataError(f"{len(gap)} scores but {len(labels)} clusters; give one cluster per score")
+    defined = np.isfinite(gap)
+    gap, labels = gap[defined], np.unique(labels[defined], return_inverse=True)[1]
+    if not len(gap):
+        return np.nan, np.nan
+    means = np.bincount(labels, weights=gap) / np.bincount(labels)
+    observed, m = float(means.mean()), len(means)
+    if 2**m <= n_permutations + 1:
+        signs = 1 - 2 * ((np.arange(2**m)[:, None] >> np.arange(m)) & 1)
+        null = (signs[1:] * means).mean(axis=1)  # the identity is the + 1 of p_value
+    else:
+        rng = np.random.default_rng(seed)
+        null = np.array([(rng.choice([-1, 1], m) * means).mean() for _ in range(n_permutations)])
+    return observed, p_value(observed, null, tail)
+
+
+def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray, np.ndarray]:
+    """Control the false discovery rate.
+
+    Parameters
+    ----------
+    p : (...) array of p-values; NaN entries are not tests.
+    q : float
+        Rate to control.
+    method : str
+        ``bh`` (Benjamini & Hochberg 1995) or ``tsbh`` (two stages, Benjamini, Krieger & Yekutieli 2006: the first, at
+        q / (1 + q), estimates how many hypotheses are true).
+
+    Returns
+    -------
+    rejected, adjusted : arrays of the shape of `p`
+        Adjusted p-values (for ``tsbh`` at the stated q); NaN where p is.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    if np.any((p < 0) | (p > 1)):
+        raise DataError("p holds values outside 0 to 1; give p-values")
+    if method not in ("bh", "tsbh"):
+        raise DataError(f"no correction {method!r}; there are bh and tsbh")
+    tested = np.isfinite(p)
+    values = p[tested]
+    n = len(values)
+    adjusted = np.full(p.shape, np.nan)
+    if n:
+        order = np.argsort(values, kind="stable")
+        stepped = values[order] * n / np.arange(1, n + 1)
+        stepped = np.minimum.accumulate(stepped[::-1])[::-1]
+        if method == "tsbh":
+            true = n - int(np.sum(stepped <= q / (1 + q)))
+            stepped = stepped * (1 + q) * (true / n)
+        back = np.empty(n)
+        back[order] = np.minimum(stepped, 1)
+        adjusted[tested] = back
+    with np.errstate(invalid="ignore"):
+        return adjusted <= q, adjusted
+
+
+def max_t(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Family-wise adjusted p-values by the maximum statistic (Westfall & Young 1993, single step).
+
+    Parameters
+    ----------
+    observed : (...)
+        Statistics, e.g. model x layer x area; larger is more extreme. NaN entries are not tests.
+    null : (n_permutations, ...)
+        The same statistics under joint permutations.
+
+    Returns
+    -------
+    array of the shape of `observed`
+    """
+    observed, null = np.asarray(observed, dtype=np.float64), np.asarray(null, dtype=np.float64)
+    if null.shape[1:] != observed.shape:
+        raise DataError(f"null has shape {null.shape}; give (n_permutations, *{observed.shape})")
+    tested = np.isfinite(observed)
+    flat = null.reshape(len(null), -1)[:, tested.ravel()]
+    peak = np.max(np.where(np.isfinite(flat), flat, -np.inf), axis=1, initial=-np.inf)
+    adjusted = np.full(observed.shape, np.nan)
+    adjusted[tested] = [p_value(value, peak) for value in observed[tested]]
+    return adjusted

@@ -1,0 +1,194 @@
+"""Representational dissimilarity matrices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.compare.keys import check_keys
+from analysis.errors import DataError
+
+
+@dataclass(frozen=True)
+class RDM:
+    """A dissimilarity per pair of images.
+
+    Attributes
+    ----------
+    distances : (n_images * (n_images - 1) / 2,)
+        Upper triangle by rows, as ``scipy.spatial.distance.squareform`` has it; NaN where undefined.
+    metric : str
+    images : tuple of str or None
+        Image keys. Two RDMs with keys are compared image by image; RDMs without are compared by position, and never
+        with one that has keys.
+    """
+
+    distances: np.ndarray
+    metric: str
+    images: tuple[str, ...] | None = None
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return int((1 + np.sqrt(1 + 8 * len(self.distances))) / 2)
+
+    def square(self) -> np.ndarray:
+        """Return the symmetric matrix, (n_images, n_images), with zeros on the diagonal."""
+        n = self.n_images
+        matrix = np.zeros((n, n))
+        matrix[np.triu_indices(n, 1)] = self.distances
+        return matrix + matrix.T
+
+    def take(self, rows: np.ndarray) -> "RDM":
+        """Return the RDM of the images at `rows`, in that order."""
+        matrix = self.square()[np.ix_(rows, rows)]
+        images = None if self.images is None else tuple(self.images[row] for row in rows)
+        return RDM(upper(matrix), self.metric, images)
+
+
+def upper(matrix: np.ndarray) -> np.ndarray:
+    """Return the upper triangle of a square matrix by rows, without the diagonal."""
+    n = len(matrix)
+    out = np.empty(n * (n - 1) // 2, dtype=matrix.dtype)
+    start = 0
+    for row in range(n - 1):  # slices are several times faster than an index of all pairs, and need no memory
+        stop = start + n - 1 - row
+        out[start:stop] = matrix[row, row + 1 :]
+        start = stop
+    return out
+
+
+def _unit_rows(X: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1; rows of length 0 (relative to their former size) become NaN."""
+    length = np.sqrt(np.einsum("ij,ij->i", X, X))
+    return X / np.where(length > 0, length, np.nan)[:, None]
+
+
+def _correlation(X):
+    size = np.sqrt(np.einsum("ij,ij->i", X, X))
+    Z = X - X.mean(axis=1, keepdims=True)
+    # A constant row centred leaves rounding, not a direction.
+    Z[np.sqrt(np.einsum("ij,ij->i", Z, Z)) <= 1e-12 * size] = 0.0
+    Z = _unit_rows(Z)
+    matrix = Z @ Z.T
+    del Z
+    np.subtract(1.0, matrix, out=matrix)
+    return np.clip(matrix, 0.0, 2.0, out=matrix)
+
+
+def _cosine(X):
+    Z = _unit_rows(X)
+    matrix = Z @ Z.T
+    np.subtract(1.0, matrix, out=matrix)
+    return np.clip(matrix, 0.0, 2.0, out=matrix)
+
+
+def _squared_euclidean(X):
+    Z = X - np.nanmean(X, axis=0)  # distances stay, cancellation shrinks
+    matrix = Z @ Z.T
+    size = np.diagonal(matrix).copy()
+    matrix *= -2.0
+    matrix += size[:, None]
+    matrix += size
+    return np.maximum(matrix, 0.0, out=matrix)
+
+
+def _euclidean(X):
+    matrix = _squared_euclidean(X)
+    return np.sqrt(matrix, out=matrix)
+
+
+METRICS = {
+    "correlation": _correlation,
+    "cosine": _cosine,
+    "euclidean": _euclidean,
+    "sqeuclidean": _squared_euclidean,
+}
+
+
+def rdm(features, metric: str = "correlation", images: Sequence | None = None) -> RDM:
+    """Compute the RDM of a feature table.
+
+    Parameters
+    ----------
+    features : (n_images, n_features)
+        Plain array, or ``xarray.DataArray`` with first dimension ``image`` whose coordinate gives the keys. An image
+        with NaN features has undefined (NaN) distances.
+    metric : str
+        ``correlation`` (1 - Pearson), ``cosine``, ``euclidean`` or ``sqeuclidean``; for cross-validated distances see
+        `crossnobis`.
+    images : sequence of str, optional
+        Keys of a plain array.
+
+    Returns
+    -------
+    RDM
+        Distances of an image whose features are constant (correlation) or zero (cosine) are undefined: NaN.
+    """
+    if metric not in METRICS:
+        raise DataError(f"no RDM metric {metric!r}; there are {', '.join(METRICS)}")
+    X, keys = _table("features", features, images, 2)
+    if metric == "correlation" and X.shape[1] < 2:
+        raise DataError(f"features has {X.shape[1]} column; a correlation distance needs 2 or more")
+    return RDM(upper(METRICS[metric](X)), metric, keys)
+
+
+def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence | None = None) -> RDM:
+    """Cross-validated squared Mahalanobis distance, unbiased by noise (Walther et al. 2016).
+
+    The mean over ordered pairs of partitions a, b of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units``. With leave-one-out
+    partitions of equal size this equals the product of one partition with the mean of the others.
+
+    Parameters
+    ----------
+    responses : (n_partitions, n_images, n_units)
+        Mean response per partition (say, per set of presentations) whose noise is independent. NaN makes an image
+        undefined.
+    precision : (n_units, n_units), optional
+        Inverse of the noise covariance; default identity.
+    images : sequence of str, optional
+        Keys of the images.
+
+    Returns
+    -------
+    RDM
+        Distances may be negative.
+    """
+    X = np.asarray(responses, dtype=np.float64)
+    if X.ndim != 3 or len(X) < 2:
+        raise DataError(f"responses has shape {X.shape}; give (partitions, images, units) with 2 partitions or more")
+    if np.isinf(X).any():
+        raise DataError("responses holds infinities; drop or repair such entries first")
+    keys = None if images is None else check_keys("responses", images, X.shape[1])
+    n_partitions, _, n_units = X.shape
+    P = np.eye(n_units) if precision is None else np.asarray(precision, dtype=np.float64)
+    if P.shape != (n_units, n_units):
+        raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units})")
+    X = X - np.nanmean(X, axis=(0, 1))
+    total = X.sum(axis=0)
+    # Pairs a != b: all pairs less the pairs of a partition with itself.
+    products = total @ P @ total.T - sum(x @ P @ x.T for x in X)
+    products = (products + products.T) / 2
+    size = np.diagonal(products)
+    matrix = size[:, None] + size - 2 * products
+    matrix /= n_partitions * (n_partitions - 1) * n_units
+    return RDM(upper(matrix), "crossnobis", keys)
+
+
+def _table(name: str, values, images, ndim: int):
+    keys = images
+    if hasattr(values, "coords"):
+        if images is not None:
+            raise DataError(f"{name} carries its own image keys; leave `images` out")
+        keys, values = values["image"].values, values.values
+    X = (
+        np.array(values, dtype=np.float64)
+        if not isinstance(values, np.ndarray)
+        else values.astype(np.float64, copy=False)
+    )
+    if X.ndim != ndim or len(X) < 2 or X.shape[-1] == 0:
+        raise DataError(f"{name} has shape {X.shape}; give (images, features) with 2 images or more")
+    if np.isinf(X).any():
+        place = np.argwhere(np.isinf(X))[0]
+        raise DataError(f"{name}[{', '.join(map(str, place))}] is infinite; drop or repair such entries first")
+    return X, None if keys is None else check_keys(name, keys, len(X))

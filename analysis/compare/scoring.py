@@ -1,0 +1,180 @@
+"""One population against the layers of one model: predictivity per unit, and RDMs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.compare import bootstrap, ceilings, crossval, pls, rsa
+from analysis.compare.inference import percentile_interval
+from analysis.compare.keys import shared
+from analysis.compare.populations import Population
+from analysis.compare.rdm import RDM, rdm
+from analysis.errors import DataError
+from analysis.params import Compare
+from analysis.protocol import Protocol
+from analysis.runtime import seed_of
+
+LEAST_IMAGES = 8
+LEAST_UNITS = 3
+"""Fewer give no geometry: with two units every correlation distance is 0 or 2."""
+TEST_SHARE = 0.25
+"""Of the report's single split."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the units of one population are predicted.
+
+    Attributes
+    ----------
+    folds : (n_repeats, n_images) int
+    scale : bool
+        Features divided by their standard deviation in the training rows.
+    """
+
+    folds: np.ndarray
+    scale: bool
+
+
+def _grouped(images, groups: dict[str, int], settings: Compare, seed: int) -> Plan:
+    labels = np.array([groups[image] for image in images])
+    folds = [crossval.group_folds(labels, settings.folds, seed_of(seed, "folds", r)) for r in range(settings.repeats)]
+    return Plan(np.stack(folds), scale=False)
+
+
+def _single(images, groups: dict[str, int], settings: Compare, seed: int) -> Plan:
+    """One random 75/25 split without regard to near-duplicates, with scikit-learn's default scaling: the report's."""
+    return Plan(crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))[None], scale=True)
+
+
+SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
+
+
+def predictivity(
+    population: Population, features: dict[str, np.ndarray], groups: dict, rules: Protocol, settings: Compare, seed: int
+):
+    """Score every layer against every unit.
+
+    Parameters
+    ----------
+    population : Population
+    features : dict of (n_images, n_features)
+        Activations of each layer for `population.images`, in that order.
+    groups : dict
+        Near-duplicate group of each image.
+    rules : Protocol
+        Its field `splits` is used.
+    settings : Compare
+    seed : int
+
+    Returns
+    -------
+    dict from layer to (r2, pearson_r), each (n_units,)
+        NaN for units that do not vary, and for all units where the images are too few for the folds or components.
+    """
+    nothing = np.full(len(population.units), np.nan)
+    try:
+        plan = SPLITS[rules.splits](population.images, groups, settings, seed)
+    except DataError:  # fewer groups than folds: nothing can be predicted, which the table says by its empty cells
+        return {layer: (nothing, nothing) for layer in features}
+    fewest = min((folds != fold).sum() for folds in plan.folds for fold in np.unique(folds[folds >= 0]))
+    scores = {}
+    for layer, X in features.items():
+        if settings.components > min(fewest - 1, X.shape[1]):
+            scores[layer] = (nothing, nothing)
+            continue
+        predicted = [
+            pls.cross_predict(X, population.responses, folds, settings.components, scale=plan.scale)
+            for folds in plan.folds
+        ]
+        result = pls.score(population.responses, np.stack(predicted), plan.folds)
+        scores[layer] = (result.r2, result.pearson_r)
+    return scores
+
+
+def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.ndarray:
+    """Split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
+    if population.halves is None or (population.halves.n_presentations >= 2).sum() < 3:
+        return np.full(len(population.units), np.nan)
+    return ceilings.split_half_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
+
+
+def neural_rdm(population: Population) -> RDM:
+    """RDM (1 - Pearson over units) of a population."""
+    return rdm(population.responses, "correlation", population.images)
+
+
+def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[float, float]:
+    """Bounds on the Spearman correlation of a model RDM with the population's RDM.
+
+    The RDMs of two random halves of the presentations correlate by r on average, so the population's own RDM has the
+    reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, what another recording of the same units would reach;
+    upper: sqrt(R), what a noise-free RDM would.
+    """
+    if population.halves is None:
+        return np.nan, np.nan
+    rng = np.random.default_rng(seed_of(seed, "rdm halves"))
+    found = []
+    for _ in range(settings.split_halves):
+        first, second = (rdm(half, "correlation", population.images) for half in population.halves.draw(rng))
+        if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
+            found.append(rsa.compare(first, second, "spearman"))
+    if not np.isfinite(found).any():
+        return np.nan, np.nan
+    reliability = float(ceilings.spearman_brown(np.nanmean(found)))
+    return reliability, float(np.sqrt(max(reliability, 0.0)))
+
+
+def similarity(population: Population, features: dict[str, np.ndarray], settings: Compare, seed: int):
+    """Spearman correlation of each layer's RDM with the population's, with its bootstrap interval over images.
+
+    Returns
+    -------
+    dict from layer to (rho, low, high), or an empty dict where images or units are too few for a geometry
+    """
+    if len(population.images) < LEAST_IMAGES or len(population.units) < LEAST_UNITS:
+        return {}
+    neural = neural_rdm(population)
+    models = {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
+    usable = {
+        layer: model
+        for layer, model in models.items()
+        if np.isfinite(model.distances + neural.distances).sum() >= LEAST_IMAGES
+    }
+    result = {layer: (np.nan, np.nan, np.nan) for layer in models}
+    for layer, model in usable.items():
+        draws = bootstrap.bootstrap(
+            [model], [neural], "spearman", settings.bootstrap, seed=seed_of(seed, "images"), ceilings=False
+        )
+        result[layer] = (rsa.compare(model, neural), *percentile_interval(draws.scores[:, 0]))
+    return result
+
+
+def rows_of(population: Population, stems: list[str]) -> np.ndarray:
+    """Return the rows of activations that hold the population's images, in its order."""
+    images, (rows, mine) = shared(stems, population.images)
+    if len(images) != len(population.images):
+        raise DataError(f"{len(population.images) - len(images)} images of {population.recording} have no activations")
+    out = np.empty(len(images), dtype=np.intp)
+    out[mine] = rows
+    return out
+
+
+def median(values: np.ndarray) -> float:
+    """Median over defined units."""
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def median_without_outliers(values: np.ndarray) -> float:
+    """Median after dropping values beyond 1.5 interquartile ranges from the quartiles: the report's."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return np.nan
+    low, high = np.quantile(values, [0.25, 0.75])
+    reach = 1.5 * (high - low)
+    return float(np.median(values[(values >= low - reach) & (values <= high + reach)]))
+
+
+AGGREGATION: dict[str, Callable] = {"median": median, "median_without_outliers": median_without_outliers}

@@ -1,0 +1,236 @@
+"""The stage ``summary``: the results of all models as tidy tables, and the numbers of the paper."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis import paths
+from analysis.compare import scoring
+from analysis.compare.crossval import pearson
+from analysis.compare.populations import AREAS, populations
+from analysis.compare.stage import LAYERS, RSA, UNITS, compared_images, number
+from analysis.errors import DataError
+from analysis.files import write_csv, write_json
+from analysis.models import activations
+from analysis.params import Params
+from analysis.protocol import CORRECTED
+from analysis.recordings import read
+from analysis.stimuli.read import read_table
+
+ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
+VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"]
+
+
+def run(params: Params) -> None:
+    """Write ``results/{accuracy,units,layers,rsa,validation}.csv`` and ``results/summary.json``.
+
+    Raises
+    ------
+    DataError
+        If the results of a model are missing or incomplete.
+    """
+    models = params.models.run
+    tables = {
+        name: pd.concat([_table(model, name, columns) for model in models], ignore_index=True)
+        for name, columns in (("units", UNITS), ("layers", LAYERS), ("rsa", RSA))
+    }
+    tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy(model)], columns=ACCURACY)
+    tables["validation"] = validation(params, tables["units"])
+    for name, table in tables.items():
+        write_csv(paths.RESULTS / f"{name}.csv", table)
+    write_json(paths.RESULTS / "summary.json", _summary(params, tables))
+
+
+def _table(model: str, name: str, columns: list[str]) -> pd.DataFrame:
+    path = paths.RESULTS / "compare" / model / f"{name}.csv"
+    try:
+        # Floats must survive reading and writing, so that the merged table holds the same digits.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage compare for {model}") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: not a table ({' '.join(str(error).split())}); run compare for {model}") from error
+    if list(table.columns) != columns:
+        raise DataError(f"{path}: columns differ from {', '.join(columns)}; run the stage compare for {model} again")
+    return table
+
+
+def _json(path: Path, stage: str) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage {stage}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}): run the stage {stage} again") from error
+
+
+def _accuracy(model: str) -> list[dict]:
+    """Return one row per split from the model's metrics."""
+    path = paths.MODELS / model / "metrics.json"
+    metrics = _json(path, f"train for {model}")
+    try:
+        return [
+            {
+                "model": model,
+                "protocol": metrics["protocol"],
+                "split": split,
+                "n": values["n"],
+                "accuracy": values["accuracy"],
+                "ci_low": values["accuracy_low"],
+                "ci_high": values["accuracy_high"],
+                "balanced_accuracy": values["balanced_accuracy"],
+            }
+            for split, values in metrics["splits"].items()
+        ]
+    except KeyError as error:
+        raise DataError(f"{path} has no {error}: run the stage train for {model} again") from error
+
+
+def validation(params: Params, units: pd.DataFrame) -> pd.DataFrame:
+    """Hold the split-half ceilings of simulated units against the planted truth.
+
+    The planted explainable variance of a unit is the squared correlation over images of its measured mean responses
+    with the noise-free means kept beside the simulated data.
+
+    Parameters
+    ----------
+    params : Params
+    units : DataFrame
+        Unit scores of all models, whose ceilings are used; these do not depend on the model.
+
+    Returns
+    -------
+    DataFrame
+        One row per stable unit; empty (with its columns) where there is no truth.
+    """
+    rows = []
+    if paths.TRUTH.is_dir():
+        known = units[(units["protocol"] == "corrected") & units["ceiling"].notna()]
+        ceilings = dict(zip(known["neuroid_id"], known["ceiling"], strict=True))
+        stems = set(compared_images(read_table(), CORRECTED, params.compare))
+        for population in populations("corrected", CORRECTED, stems):
+            truth = _truth(population)
+            explainable = pearson(population.responses, truth) ** 2
+            for unit, neuroid, value in zip(population.units, population.neuroid_ids, explainable, strict=True):
+                rows.append(
+                    {
+                        "recording": population.recording,
+                        "subject": population.subject,
+                        "region": population.region,
+                        "unit": unit,
+                        "ceiling": ceilings.get(neuroid, np.nan),
+                        "explainable": value,
+                    }
+                )
+    return pd.DataFrame(rows, columns=VALIDATION)
+
+
+def _truth(population) -> np.ndarray:
+    """Return the planted mean response to each image of the population, (n_images, n_units)."""
+    path = paths.TRUTH / f"{population.recording}.nc"
+    truth = read.open_recording(path)["image_mean"]
+    stems, units = truth["image"].values.astype(str), truth["unit"].values.astype(str)
+    rows = {stem: row for row, stem in enumerate(stems)}
+    columns = {unit: column for column, unit in enumerate(units)}
+    try:
+        chosen = np.ix_([rows[i] for i in population.images], [columns[u] for u in population.units])
+    except KeyError as error:
+        raise DataError(f"{path} has no {error}: run the stage acquire again") from error
+    return truth.transpose("image", "unit").values[chosen].astype(np.float64)
+
+
+def _summary(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
+    models = {model: _model(params, model, tables) for model in params.models.run}
+    return {
+        "source": params.acquire.source,
+        "missing": _json(paths.RAW / "manifest.json", "acquire").get("missing", []),
+        "data": _data(params),
+        "models": models,
+        "protocols": _protocols(models),
+        "validation": _validation(tables["validation"]),
+    }
+
+
+def _model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
+    entry, layers = params.models.entry(model), activations.layers(model)
+    accuracy = tables["accuracy"]
+    test = accuracy[(accuracy["model"] == model) & (accuracy["split"] == "test")]
+    scores = tables["layers"][tables["layers"]["model"] == model]
+    rsa = tables["rsa"][tables["rsa"]["model"] == model]
+    areas: dict = {}
+    for area in AREAS:
+        here = scores[scores["region"] == area]
+        if len(here):
+            areas[area] = {row.layer: _scores(row, rsa[rsa["region"] == area]) for row in here.itertuples()}
+    return {
+        "kind": entry.kind,
+        "protocol": entry.protocol,
+        "layers": layers,
+        "top_layer": layers[-1],
+        "accuracy": number(test["accuracy"].iloc[0]) if len(test) else None,
+        "balanced_accuracy": number(test["balanced_accuracy"].iloc[0]) if len(test) else None,
+        "areas": areas,
+    }
+
+
+def _scores(row, rsa: pd.DataFrame) -> dict:
+    """Return the numbers of one layer in one area."""
+    here = rsa[rsa["layer"] == row.layer]
+    return {
+        "n_units": int(row.n_units),
+        "median_r2": number(row.median_r2),
+        "ci_low": number(row.ci_low),
+        "ci_high": number(row.ci_high),
+        "median_pearson_r": number(row.median_pearson_r),
+        "median_ceiling": number(row.median_ceiling),
+        "median_ev_normalised": number(row.median_ev_normalised),
+        "median_rho": number(scoring.median(here["rho"].to_numpy(float))),
+        "recordings": len(here),
+    }
+
+
+def _protocols(models: dict) -> dict:
+    """Set the protocols side by side: for each, the first model of a kind that runs under both, in its last area."""
+    protocols: dict[str, set] = {}
+    for model in models.values():
+        protocols.setdefault(model["kind"], set()).add(model["protocol"])
+    chosen: dict = {}
+    for name, model in models.items():
+        if len(protocols[model["kind"]]) > 1 and model["protocol"] not in chosen and model["areas"]:
+            area = list(model["areas"])[-1]
+            scores = model["areas"][area][model["top_layer"]]
+            chosen[model["protocol"]] = {"model": name, "area": area, "accuracy": model["accuracy"], **scores}
+    return chosen
+
+
+def _data(params: Params) -> dict:
+    """Count images, recordings and fixations under the corrected protocol."""
+    images = read_table()
+    recordings = list(read.all_recordings("corrected"))
+    attrs = [recording.attrs for recording in recordings]
+    return {
+        "images": len(images),
+        "faces": int((images["label"] == "face").sum()),
+        "recordings": len(recordings),
+        "subjects": len({str(one["subject"]) for one in attrs}),
+        "units": int(sum(one["stable"].values.sum() for one in recordings)),
+        "fixations_in_file": int(sum(one["fixations_in_file"] for one in attrs)),
+        "fixations_selected": int(sum(one["fixations_selected"] for one in attrs)),
+    }
+
+
+def _validation(table: pd.DataFrame) -> dict | None:
+    """Return how far ceilings lie from the truth, over units where both are defined; None without truth."""
+    both = table.dropna(subset=["ceiling", "explainable"])
+    if not len(both):
+        return None
+    gap = (both["ceiling"] - both["explainable"]).to_numpy()
+    r = pearson(both[["ceiling"]].to_numpy(), both[["explainable"]].to_numpy())[0]
+    return {
+        "units": len(both),
+        "mean_difference": number(gap.mean()),
+        "mean_absolute_difference": number(np.abs(gap).mean()),
+        "pearson_r": number(r),
+    }

@@ -1,0 +1,208 @@
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import spearmanr
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.metrics import r2_score
+
+from analysis.compare import scoring, stage, summary
+from analysis.compare.populations import populations
+from analysis.errors import DataError
+from analysis.models import activations
+from analysis.protocol import CORRECTED, REPORT
+
+
+def table(model, name):
+    return pd.read_csv(f"results/compare/{model}/{name}.csv")
+
+
+def test_planted_features_are_found_and_others_not(project):
+    values, _ = project
+    for model in ("good", "bad"):
+        stage.run(values, model)
+    good, bad = table("good", "layers"), table("bad", "layers")
+    assert list(good.columns) == stage.LAYERS
+    assert good.groupby("region").size().to_dict() == {"V1": 2, "CIT": 2, "AIT": 2}
+    top = good[good.layer == "top"].set_index("region")
+    assert (top.median_r2 > 0.4).all()
+    assert (top.ci_low <= top.median_r2).all()
+    assert (top.median_r2 <= top.ci_high).all()
+    assert (top.ci_low < top.ci_high).all()
+    assert (top.median_ev_normalised.between(0.8, 1.15)).all()
+    assert top.n_units.to_dict() == {"V1": 8, "CIT": 4, "AIT": 12}
+    assert (bad.median_r2 < 0.05).all()
+    assert (bad.median_pearson_r.abs() < 0.4).all()
+    rsa = table("good", "rsa")
+    assert list(rsa.columns) == stage.RSA
+    assert len(rsa) == 2 * 4  # two layers, three recordings of which one spans two areas
+    assert (rsa[rsa.layer == "top"].rho > 0.3).all()
+    assert (rsa[rsa.layer == "first"].rho.abs() < 0.2).all()
+    assert (rsa.ceiling_lower <= rsa.ceiling_upper).all()
+    assert (rsa.ci_low < rsa.ci_high).all()
+
+
+def test_unit_scores_equal_those_of_the_plain_way(project):
+    values, _ = project
+    stage.run(values, "good")
+    units = table("good", "units")
+    assert list(units.columns) == stage.UNITS
+    stems, X = activations.read("good", "top")
+    raw = xr.open_dataset("data/recordings/corrected/Aa000003.nc").load()
+    rows = raw.selected.values
+    frame = pd.DataFrame(raw.rate.values[rows].astype(float)).groupby(raw.stimulus_id.values[rows]).mean()
+    X = X[[stems.index(stem) for stem in frame.index]].astype(float)
+    groups = pd.read_csv("data/stimuli/images.csv").set_index("stem").group
+    labels = np.array([groups[stem] for stem in frame.index])
+    from analysis.compare.crossval import group_folds
+    from analysis.runtime import seed_of
+
+    seed = seed_of(values.seed, "compare", "Aa000003", "AIT")
+    folds = group_folds(labels, 4, seed_of(seed, "folds", 0))
+    for k, column in enumerate(frame.columns):
+        y, predicted, rs = frame[column].to_numpy(), np.empty(len(frame)), []
+        for fold in range(4):
+            fit = PLSRegression(4, scale=False, tol=1e-12).fit(X[folds != fold], y[folds != fold])
+            predicted[folds == fold] = fit.predict(X[folds == fold]).ravel()
+            rs.append(np.corrcoef(predicted[folds == fold], y[folds == fold])[0, 1])
+        row = units[(units.recording == "Aa000003") & (units.layer == "top") & (units.unit == f"{k + 1}a")].iloc[0]
+        assert row.r2 == pytest.approx(r2_score(y, predicted), abs=1e-8)
+        assert row.pearson_r == pytest.approx(np.mean(rs), abs=1e-8)
+        assert row.ev_normalised == pytest.approx(row.pearson_r * abs(row.pearson_r) / row.ceiling)
+    rsa = table("good", "rsa")
+    rdms = [1 - np.corrcoef(Z)[np.triu_indices(60, 1)] for Z in (X, frame.to_numpy())]
+    here = rsa[(rsa.recording == "Aa000003") & (rsa.layer == "top")].iloc[0]
+    assert here.rho == pytest.approx(spearmanr(*rdms).statistic, abs=1e-10)
+
+
+def test_ceilings_lie_at_the_planted_explainable_variance(project):
+    values, _ = project
+    for model in values.models.run:
+        stage.run(values, model)
+    summary.run(values)
+    found = pd.read_csv("results/validation.csv")
+    assert len(found) == 24
+    assert abs((found.ceiling - found.explainable).mean()) < 0.05
+    assert found.ceiling.between(0.2, 1).all()
+    numbers = json.loads(Path("results/summary.json").read_text())
+    assert numbers["validation"]["units"] == 24
+    assert numbers["source"] == "simulated"
+    assert numbers["data"] == {
+        "images": 60,
+        "faces": 30,
+        "recordings": 3,
+        "subjects": 2,
+        "units": 24,
+        "fixations_in_file": 3240,
+        "fixations_selected": 3 * sum(k % 7 != 3 for k in range(1080)),
+    }
+    assert numbers["models"]["good"]["areas"]["AIT"]["top"]["median_r2"] > 0.4
+    assert numbers["protocols"]["report"]["model"] == "reported"
+    assert numbers["protocols"]["corrected"]["model"] == "good"
+
+
+def test_report_protocol_merges_by_column_and_collapses(project):
+    values, _ = project
+    stage.run(values, "reported")
+    units = table("reported", "units")
+    ait = units[(units.region == "AIT") & (units.layer == "top")]
+    assert set(units.region) == {"V1", "CIT", "AIT"}  # the first row's area: the second recording is all CIT
+    assert list(ait.unit) == [f"column_{k}" for k in range(8)]
+    assert set(ait.recording) == {"merged"}
+    assert ait.ceiling.isna().all()
+    assert set(ait.n_images) == {30}  # the report's test images
+    assert table("reported", "layers").set_index(["layer", "region"]).median_r2["top", "AIT"] < 0.1
+
+
+def test_merged_table_keeps_the_last_row_and_fills_over_all_rows(project, monkeypatch):
+    two = {"Aa000003": [[1.0, 2.0], [3.0, 4.0]], "Bb000002": [[10.0], [30.0]]}
+    images = {"Aa000003": ["a", "b"], "Bb000002": ["b", "c"]}
+
+    def recordings(*_, **__):
+        for name, counts in two.items():
+            n = len(counts[0])
+            yield xr.Dataset(
+                {"image_count": (("image", "unit"), np.array(counts))},
+                coords={"image": images[name], "unit": [str(k) for k in range(n)], "region": ("unit", ["AIT"] * n)},
+            )
+
+    monkeypatch.setattr("analysis.recordings.read.all_recordings", recordings)
+    (merged,) = populations("report", REPORT, {"a", "b", "c"})
+    assert merged.images == ("a", "b", "c")
+    # b of the second recording replaces that of the first; column 1 of b and c is the mean of what is left: 2.
+    np.testing.assert_allclose(merged.responses, [[1, 2], [10, 2], [30, 2]])
+    (part,) = populations("report", REPORT, {"b"})
+    np.testing.assert_allclose(part.responses, [[10, 2]])
+
+
+def test_unselected_fixations_and_single_units_areas(project):
+    found = list(populations("corrected", CORRECTED, {f"{k:032x}" for k in range(60)}))
+    assert [(p.recording, p.region, len(p.units)) for p in found] == [
+        ("Aa000001", "V1", 8),
+        ("Aa000003", "AIT", 8),
+        ("Bb000002", "CIT", 4),
+        ("Bb000002", "AIT", 4),
+    ]
+    assert max(p.responses.max() for p in found) < 100  # unselected fixations carry 500 spikes/s more
+
+
+def test_untrained_images_leave_out_the_training_split(project):
+    values, _ = project
+    images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
+    chosen = stage.compared_images(images, CORRECTED, values.compare.model_copy(update={"images": "untrained"}))
+    assert set(chosen) == set(images.stem[images.split != "train"])
+    assert len(stage.compared_images(images, CORRECTED, values.compare)) == 60
+    assert set(stage.compared_images(images, REPORT, values.compare)) == set(images.stem[images.split_report == "test"])
+
+
+def test_same_bytes_twice(project):
+    values, _ = project
+
+    def digests():
+        stage.run(values, "good")
+        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("results/compare/good").iterdir()}
+
+    first = digests()
+    assert set(first) == {"units.csv", "layers.csv", "rsa.csv", "rdms.nc", "summary.json"}
+    assert digests() == first
+
+
+def test_rdms_of_the_figure(project):
+    values, _ = project
+    stage.run(values, "good")
+    with xr.open_dataset("results/compare/good/rdms.nc") as file:
+        assert file.attrs["region"] == "AIT"
+        assert file.attrs["recording"] == "Aa000003"
+        assert file.model_rdm.shape == (60, 60)
+        assert set(file.category.values) == {"face", "none"}
+        upper = np.triu_indices(60, 1)
+        rho = spearmanr(file.model_rdm.values[upper], file.neural_rdm.values[upper]).statistic
+        assert file.attrs["rho"] == pytest.approx(rho)
+
+
+def test_too_few_images_are_undefined_not_scored(project):
+    values, _ = project
+    few = values.model_copy(update={"compare": values.compare.model_copy(update={"components": 59})})
+    stage.run(few, "good")
+    assert table("good", "units").r2.isna().all()
+    assert table("good", "layers").n_units.eq(0).all()
+    assert json.loads(Path("results/compare/good/summary.json").read_text())["areas"]["AIT"]["median_r2"] is None
+
+
+def test_bad_input_names_the_culprit(project):
+    values, _ = project
+    with pytest.raises(DataError, match="no model 'hmo'"):
+        stage.run(values, "hmo")
+    with pytest.raises(DataError, match=r"units.csv not found: run the stage compare for good"):
+        summary.run(values)
+
+
+def test_outliers_are_dropped_only_by_the_reports_median():
+    values = np.array([0.1, 0.2, 0.3, 0.4, -50.0, np.nan])
+    assert scoring.median(values) == pytest.approx(0.2)
+    assert scoring.median_without_outliers(values) == pytest.approx(0.25)
+    assert np.isnan(scoring.median(np.array([np.nan])))

@@ -18,6 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+store = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(store, name="store", help="Look after the store of fetched files.", rich_help_panel="The real data")
+
+REAL = "The real data"
 STAGES = "Stages of the pipeline (dvc repro runs them in order)"
 BY_HAND = "For files given by hand"
 
@@ -87,6 +91,50 @@ def figures() -> None:
 def report() -> None:
     """Build paper/report.pdf from the figures and results/."""
     _run("paper.build")
+
+
+@app.command(rich_help_panel=REAL)
+def plan() -> None:
+    """Say what the choice in params.yaml means: recordings, units, files, bytes. Downloads no data."""
+    from analysis import params
+    from analysis.acquire.real.plan import plan
+
+    print(plan(params.load().acquire))
+
+
+@store.command()
+def verify() -> None:
+    """Hash every file of the store again; damaged ones are removed and fetched anew when needed."""
+    from analysis.acquire.real import keep
+
+    if bad := keep.verify():
+        raise DataError(
+            f"{len(bad)} damaged files removed from the store: {', '.join(bad)}; run the stage acquire again"
+        )
+    print("all files of the store are what they should be")
+
+
+@store.command("list")
+def list_store() -> None:
+    """List the files of the store: hash, size, published name."""
+    from analysis.acquire.real import keep
+
+    print("\n".join(keep.listing()))
+
+
+@store.command()
+def prune(
+    files: Annotated[
+        bool, typer.Option("--files", help="also whole files that the present choice does not need")
+    ] = False,
+    days: Annotated[float, typer.Option(help="age in days from which unfinished downloads and work go", min=0)] = 30,
+) -> None:
+    """Remove old unfinished downloads and work, and on request files that params.yaml does not choose."""
+    from analysis import params
+    from analysis.acquire.real import keep
+    from analysis.acquire.real.blobs import show_bytes
+
+    print(f"removed {show_bytes(keep.prune(params.load().acquire if files else None, days))}")
 
 
 @app.command(rich_help_panel=BY_HAND)

@@ -24,9 +24,14 @@ class Group(BaseModel):
 
 
 class Acquire(Group):
-    """Where the data come from."""
+    """Where the data come from and, of the published ones, which."""
 
     source: Literal["simulated", "real"]
+    areas: Literal["all"] | list[Literal["V1", "V2", "V4", "PIT", "CIT", "AIT"]]
+    monkeys: Literal["all"] | list[str]
+    recordings: Literal["all"] | list[str]
+    limit: Count | None
+    kinds: Annotated[list[Literal["rasters", "main", "behavior"]], Field(min_length=1)]
 
 
 class Simulate(Group):

@@ -1,0 +1,211 @@
+"""Verified files, kept by their SHA-256 in the store and shared by runs and clones.
+
+``blobs/ab/abcd...`` holds whole files whose hash was checked; ``partial/abcd....part`` what is being fetched. A blob
+is read-only and carries a modification time made from its hash, so that one that was written to is noticed without
+reading it.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from analysis.errors import DataError
+from analysis.files import sha256
+from analysis.store import store_root
+
+FICLONE = 0x40049409  # Linux ioctl: share the blocks of another file, copy on write
+CHUNK = 1 << 20
+
+
+class Stopped(Exception):
+    """The wait for another process was called off."""
+
+
+def blob_path(digest: str) -> Path:
+    """Return where the file of that SHA-256 lies, if it is there."""
+    return store_root() / "blobs" / digest[:2] / digest
+
+
+def part_path(digest: str) -> Path:
+    """Return where the file of that SHA-256 grows while it is fetched."""
+    return store_root() / "partial" / f"{digest}.part"
+
+
+def _stamp(digest: str) -> int:
+    """Modification time of a verified blob, in whole seconds: between 2001 and 2002, by hash."""
+    return 1_000_000_000 + int(digest[:6], 16)
+
+
+def has(digest: str, size: int | None = None) -> bool:
+    """Say whether the store holds that file, whole.
+
+    One whose size or time is not as it was left is hashed again, and removed if it is damaged.
+    """
+    path = blob_path(digest)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    if (size is None or found.st_size == size) and found.st_mtime == _stamp(digest):
+        return True
+    if sha256(path) == digest:
+        os.utime(path, (_stamp(digest), _stamp(digest)))
+        return True
+    path.unlink(missing_ok=True)
+    return False
+
+
+def accept(part: Path, digest: str) -> None:
+    """Make a part, whose hash the caller has checked, a blob."""
+    path = blob_path(digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part.chmod(0o444)
+    os.utime(part, (_stamp(digest), _stamp(digest)))
+    part.replace(path)
+
+
+def put(data: bytes, digest: str) -> None:
+    """Keep a small file whose hash the caller has checked."""
+    with open_part(digest) as file:
+        os.ftruncate(file, 0)
+        os.write(file, data)
+        accept(part_path(digest), digest)
+
+
+@contextmanager
+def open_part(digest: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[int]:
+    """Open the part of a file for reading and writing, alone: another process that fetches the same file is awaited.
+
+    Yields the file descriptor. `stopped` is asked while waiting; if it says so, `Stopped` is raised.
+
+    Raises
+    ------
+    DataError
+        If the store cannot be written.
+    """
+    path = part_path(digest)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            _lock(file, stopped)
+            # The one who held the lock may have finished: then this is no longer the file of that name.
+            if path.exists() and os.fstat(file).st_ino == path.stat().st_ino:
+                break
+            os.close(file)
+    except OSError as error:
+        raise DataError(
+            f"cannot write to the store {store_root()}: {error.strerror or error}; "
+            "set NNN_STORE to a folder that can be written"
+        ) from error
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, stopped: Callable[[], bool]) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if stopped():
+                os.close(file)
+                raise Stopped from None
+            time.sleep(0.1)
+
+
+def link(digest: str, target: Path) -> str:
+    """Put a blob at `target` and return how: reflink, hard link, symbolic link or copy, the first that works.
+
+    Raises
+    ------
+    DataError
+        If none works.
+    """
+    source = blob_path(digest)
+    last = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {error.strerror}") from error
+    for name, make in LINKS.items():
+        try:
+            make(source, target)
+            return name
+        except OSError as error:
+            last = error
+            target.unlink(missing_ok=True)
+    raise DataError(f"cannot write {target}: {last.strerror or last}")
+
+
+def _reflink(source: Path, target: Path) -> None:
+    with source.open("rb") as old, target.open("xb") as new:
+        fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+
+
+def _symlink(source: Path, target: Path) -> None:
+    target.symlink_to(source.resolve())
+
+
+LINKS = {"reflink": _reflink, "hard link": lambda s, t: t.hardlink_to(s), "symlink": _symlink, "copy": shutil.copyfile}
+
+
+def blobs() -> list[Path]:
+    """Return all blobs, sorted by hash."""
+    return sorted(path for path in (store_root() / "blobs").glob("??/*") if path.is_file())
+
+
+def parts() -> list[Path]:
+    """Return all unfinished downloads."""
+    return sorted((store_root() / "partial").glob("*.part"))
+
+
+def damaged(path: Path) -> bool:
+    """Hash a blob again; say whether it is not what its name says."""
+    return sha256(path) != path.name
+
+
+def check_room(needed: int) -> None:
+    """Raise if the store's file system has less than `needed` bytes free.
+
+    Raises
+    ------
+    DataError
+        It names both numbers.
+    """
+    root = store_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(root).free
+    except OSError as error:
+        raise DataError(f"cannot use the store {root}: {error.strerror}; set NNN_STORE to another folder") from error
+    if free < needed:
+        raise DataError(
+            f"{root} has {show_bytes(free)} free and {show_bytes(needed)} are still to be fetched; "
+            "choose less in params.yaml (acquire) or set NNN_STORE to a larger disk"
+        )
+
+
+def write_error(error: OSError) -> DataError:
+    """Return the error for a failed write to the store."""
+    what = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else f"({error.strerror})"
+    return DataError(
+        f"the store {store_root()} {what}; what was fetched is kept: make room or set NNN_STORE, and run again"
+    )
+
+
+def show_bytes(n: float) -> str:
+    """Return a number of bytes with three digits and a decimal unit."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n < 1000 or unit == "GB":
+            break
+        n /= 1000
+    return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.3g} {unit}" if n < 1000 else f"{n:.0f} {unit}"

@@ -1,0 +1,100 @@
+"""The dandiset: its listing, checked against the pinned digest, and its files, through the dandi client."""
+
+import hashlib
+from collections.abc import Iterator
+
+import requests
+
+from analysis.acquire.real import blobs, sources
+from analysis.acquire.real.download import CHUNK, Item
+from analysis.acquire.real.retry import Policy, judge
+from analysis.acquire.real.session import Session, dandi_client
+from analysis.errors import DataError
+
+PAGE = 1000
+
+
+def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
+    """Return all files of the version, as its pinned digest vouches for them.
+
+    The list is asked of the archive once and then kept in the store: its digest is its hash.
+
+    Raises
+    ------
+    DataError
+        If the archive cannot be reached or lists anything else than what was pinned.
+    """
+    if not blobs.has(dandiset.digest):
+        assets(dandiset)
+    return sources.parse_pins(blobs.blob_path(dandiset.digest).read_text(encoding="utf-8"))
+
+
+def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str, dict]:
+    """Ask the archive for its files, check the list, and return the client's record of each by path.
+
+    Raises
+    ------
+    DataError
+        As `listing`.
+    """
+    found = _ask(dandiset, policy or Policy())
+    try:
+        pins = [
+            sources.Pin(record["metadata"]["digest"]["dandi:sha2-256"], int(record["size"]), record["path"])
+            for record in found
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{_name(dandiset)}: the archive's listing lacks {error}; is {sources.dandi_api()} DANDI?"
+        ) from error
+    text = sources.format_pins(pins)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if digest != dandiset.digest:
+        raise DataError(
+            f"{_name(dandiset)}: the listing of {sources.dandi_api()} ({len(pins)} files, digest {digest[:12]}...) is "
+            f"not the pinned one ({dandiset.digest[:12]}...); nothing was fetched"
+        )
+    blobs.put(text.encode(), digest)
+    return {record["path"]: record for record in found}
+
+
+def items(dandiset: sources.Dandiset, pins: list[sources.Pin]) -> list[Item]:
+    """Return what `fetch` needs for some files of the version; asks the archive only if one is not in the store."""
+    if all(blobs.has(pin.sha256, pin.size) for pin in pins):
+        return []
+    records = assets(dandiset)
+    return [Item(pin.sha256, pin.size, pin.path, _opener(dandiset, records[pin.path])) for pin in pins]
+
+
+def _opener(dandiset: sources.Dandiset, record: dict):
+    api = sources.dandi_api()
+
+    def chunks(session: Session, start: int) -> Iterator[bytes]:
+        from dandi.dandiapi import RemoteAsset
+
+        remote = dandi_client(api, session).get_dandiset(dandiset.id, dandiset.version)
+        data = {key: value for key, value in record.items() if key != "metadata"}
+        yield from RemoteAsset.from_data(remote, data).get_download_file_iter(CHUNK)(start)
+
+    return chunks
+
+
+def _ask(dandiset: sources.Dandiset, policy: Policy) -> list[dict]:
+    api = sources.dandi_api()
+    for attempt in range(1, 4):
+        try:
+            with Session(policy.patience) as session:
+                remote = dandi_client(api, session).get_dandiset(dandiset.id, dandiset.version)
+                path = f"{remote.version_api_path}assets/"
+                return list(remote.client.paginate(path, page_size=PAGE, params={"metadata": True, "order": "path"}))
+        except (requests.JSONDecodeError, KeyError, TypeError) as error:
+            raise DataError(f"{_name(dandiset)}: {api} does not answer as DANDI does; check NNN_DANDI_API") from error
+        except requests.RequestException as error:
+            passing = judge(error, _name(dandiset), policy)
+            # Against all but time-outs the client itself has tried twelve times.
+            if attempt == 3 or not isinstance(error, requests.Timeout):
+                raise DataError(f"{_name(dandiset)}: cannot list the files at {api} ({passing})") from error
+
+
+def _name(dandiset: sources.Dandiset) -> str:
+    return f"DANDI:{dandiset.id}/{dandiset.version}"

@@ -1,0 +1,277 @@
+"""Fetch files into the store: a few at a time, resumed, retried, verified."""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from analysis.acquire.real import blobs
+from analysis.acquire.real.progress import Progress
+from analysis.acquire.real.retry import Passing, Policy, judge
+from analysis.acquire.real.session import Session
+from analysis.errors import DataError
+
+CONNECTIONS = 6
+CHUNK = 1 << 16
+"""Bytes asked of a connection at once; small, so that a slow one is seen to move."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file to fetch."""
+
+    sha256: str
+    size: int
+    name: str
+    """For messages."""
+    open: Callable[[Session, int], Iterator[bytes]]
+    """(session, first byte) to the bytes from there on; the session keeps the answer."""
+
+
+def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
+    """Return the `Item.open` of a plain address."""
+
+    def chunks(session: Session, start: int) -> Iterator[bytes]:
+        answer = session.get(url, stream=True, headers={"Range": f"bytes={start}-"} if start else {})
+        answer.raise_for_status()
+        yield from answer.iter_content(CHUNK)
+
+    return chunks
+
+
+def connections() -> int:
+    """Return how many files are fetched at once (``NNN_CONNECTIONS``)."""
+    value = os.environ.get("NNN_CONNECTIONS", str(CONNECTIONS))
+    if not value.isdigit() or not 1 <= int(value) <= 64:
+        raise DataError(f"NNN_CONNECTIONS={value!r}: give a whole number from 1 to 64")
+    return int(value)
+
+
+def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
+    """Bring files into the store that are not there yet.
+
+    Returns
+    -------
+    int
+        How many were fetched.
+
+    Raises
+    ------
+    DataError
+        If one cannot be had, or the disk is too small. What was fetched by then stays, also the part of a file.
+    """
+    wanted = {item.sha256: item for item in items}
+    lacking = [item for item in wanted.values() if not blobs.has(item.sha256, item.size)]
+    if not lacking:
+        return 0
+    here = sum(min(_size_of_part(item), item.size) for item in lacking)
+    total = sum(item.size for item in lacking)
+    blobs.check_room(total - here)
+    progress = Progress(total, here)
+    try:
+        _Crew(policy or Policy(), progress).work(lacking)
+    except KeyboardInterrupt:
+        progress.say(f"fetch: interrupted at {progress.state()}; run again to go on from there")
+        raise
+    finally:
+        progress.close()
+    return len(lacking)
+
+
+def _size_of_part(item: Item) -> int:
+    try:
+        return blobs.part_path(item.sha256).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+class _Crew:
+    """Threads that fetch, and one that watches how fast."""
+
+    def __init__(self, policy: Policy, progress: Progress):
+        self.policy, self.progress = policy, progress
+        self.stop = threading.Event()
+        self.transfers: set[_Transfer] = set()
+        self.lock = threading.Lock()
+        self.local = threading.local()
+
+    def work(self, items: list[Item]) -> None:
+        threading.Thread(target=self._watch, daemon=True).start()
+        pool = ThreadPoolExecutor(connections())
+        try:
+            jobs = [pool.submit(self._fetch, item) for item in items]
+            left = set(jobs)
+            while left and not any(job.done() and job.exception() for job in jobs):
+                # Short waits, since a long one would hold back Ctrl-C.
+                _, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
+        finally:
+            self.stop.set()
+            self._cut(self._active())
+            pool.shutdown(wait=True, cancel_futures=True)
+        failed = [job.exception() for job in jobs if not job.cancelled() and job.exception()]
+        raise_first = [error for error in failed if not isinstance(error, blobs.Stopped)]
+        if raise_first:
+            raise raise_first[0]
+
+    def _active(self) -> list["_Transfer"]:
+        with self.lock:
+            return list(self.transfers)
+
+    @staticmethod
+    def _cut(transfers: list["_Transfer"]) -> None:
+        for transfer in transfers:
+            transfer.cut()
+
+    def _watch(self) -> None:
+        """Drop connections that are slower than the policy allows."""
+        while not self.stop.wait(min(1.0, self.policy.patience / 5)):
+            now = time.monotonic()
+            for transfer in self._active():
+                if now - transfer.since < self.policy.patience:
+                    continue
+                if transfer.received - transfer.received_then < self.policy.slowest * (now - transfer.since):
+                    transfer.too_slow = True
+                    transfer.cut()
+                transfer.since, transfer.received_then = now, transfer.received
+
+    def _fetch(self, item: Item) -> None:
+        if not hasattr(self.local, "session"):
+            self.local.session = Session(self.policy.patience)
+        with blobs.open_part(item.sha256, self.stop.is_set) as file:
+            if blobs.has(item.sha256, item.size):  # another process brought it while we waited
+                blobs.part_path(item.sha256).unlink(missing_ok=True)
+                return
+            part = _Part(file, item)
+            failures = wrong = 0
+            while not part.whole():
+                before = part.size
+                try:
+                    self._transfer(item, part)
+                    if part.whole():
+                        break
+                    if part.size >= item.size:
+                        wrong += 1
+                        raise Passing("the bytes are not those that the pin says", restart=True)
+                    raise Passing(f"the body ended at byte {part.size} of {item.size}")
+                except Passing as passing:
+                    if passing.restart:
+                        self.progress.add(-part.size)
+                        part.restart()
+                    failures = 1 if part.size > before else failures + 1
+                    if failures >= self.policy.tries or wrong >= 3:
+                        raise DataError(
+                            f"{item.name}: given up after {max(failures, wrong)} tries ({passing}); "
+                            "what was fetched is kept: run again later"
+                        ) from passing
+                    pause = max(passing.after, self.policy.wait(failures))
+                    self.progress.say(f"fetch: {item.name}: {passing}; again in {pause:.1f} s")
+                    if self.stop.wait(pause):
+                        raise blobs.Stopped from None
+            blobs.accept(blobs.part_path(item.sha256), item.sha256)
+
+    def _transfer(self, item: Item, part: "_Part") -> None:
+        """Make one request and append what it brings.
+
+        Raises
+        ------
+        Passing
+            If it failed in a way that may pass.
+        """
+        session = self.local.session
+        transfer = _Transfer(session)
+        with self.lock:
+            self.transfers.add(transfer)
+        try:
+            first = True
+            for chunk in self._judged(item, item.open(session, part.size), transfer):
+                if first and part.size and not _starts_at(session, part.size):
+                    # The server sends the whole file again.
+                    self.progress.add(-part.size)
+                    part.restart()
+                first = False
+                transfer.received += len(chunk)
+                try:
+                    part.append(chunk)
+                except OSError as error:
+                    raise blobs.write_error(error) from error
+                self.progress.add(len(chunk))
+                if part.size > item.size:
+                    raise Passing(f"more than the {item.size} bytes that the pin says", restart=True)
+                if self.stop.is_set():
+                    raise blobs.Stopped
+        finally:
+            with self.lock:
+                self.transfers.discard(transfer)
+            if session.answer is not None:
+                session.answer.close()
+
+    def _judged(self, item: Item, chunks: Iterator[bytes], transfer: "_Transfer") -> Iterator[bytes]:
+        try:
+            yield from chunks
+        except Exception as error:
+            if self.stop.is_set():
+                raise blobs.Stopped from error
+            if transfer.too_slow:
+                raise Passing(f"slower than {self.policy.slowest:.0f} bytes/s") from error
+            raise judge(error, item.name, self.policy) from error
+
+
+class _Transfer:
+    """A request under way, as the watch sees it."""
+
+    def __init__(self, session: Session):
+        self.session = session
+        self.received = self.received_then = 0
+        self.since = time.monotonic()
+        self.too_slow = False
+
+    def cut(self) -> None:
+        """End the body for the thread that reads it, which then tries again or stops."""
+        answer = self.session.answer
+        if answer is not None:
+            try:
+                answer.raw.shutdown()
+            except (ValueError, RuntimeError, OSError):  # it has just ended by itself
+                return
+
+
+class _Part:
+    """The growing file and the hash of what it holds."""
+
+    def __init__(self, file: int, item: Item):
+        self.file, self.item = file, item
+        self.digest = hashlib.sha256()
+        self.size = 0
+        os.lseek(file, 0, os.SEEK_SET)
+        while chunk := os.read(file, blobs.CHUNK):
+            self.digest.update(chunk)
+            self.size += len(chunk)
+        if self.size > item.size or (self.size == item.size and not self.whole()):
+            self.restart()
+
+    def whole(self) -> bool:
+        return self.size == self.item.size and self.digest.hexdigest() == self.item.sha256
+
+    def append(self, chunk: bytes) -> None:
+        self.digest.update(chunk)
+        view = memoryview(chunk)
+        while view:
+            n = os.write(self.file, view)
+            self.size += n
+            view = view[n:]
+
+    def restart(self) -> None:
+        os.ftruncate(self.file, 0)
+        os.lseek(self.file, 0, os.SEEK_SET)
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+
+def _starts_at(session: Session, start: int) -> bool:
+    """Say whether the answer holds the bytes from `start` on; a server may ignore Range and send all."""
+    answer = session.answer
+    stated = answer.headers.get("Content-Range", "")
+    return answer.status_code == 206 and stated.startswith(f"bytes {start}-")

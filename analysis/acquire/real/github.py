@@ -1,0 +1,34 @@
+"""Files of GitHub repositories at a commit, each pinned by its hash."""
+
+from pathlib import Path, PurePosixPath
+
+from analysis.acquire.real import sources
+from analysis.acquire.real.download import Item, get
+from analysis.errors import DataError
+
+
+def pins(repository: sources.Repository) -> list[sources.Pin]:
+    """Return the files that are pinned.
+
+    Raises
+    ------
+    DataError
+        If the pin list is damaged.
+    """
+    try:
+        return sources.parse_pins(repository.pins.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{repository.pins}: damaged pin list ({error}); restore it from git") from error
+
+
+def items(repository: sources.Repository, wanted: list[sources.Pin] | None = None) -> list[Item]:
+    """Return what `fetch` needs for the pinned files, or some of them."""
+    base = f"{sources.github_raw()}/{repository.name}/{repository.commit}"
+    chosen = pins(repository) if wanted is None else wanted
+    return [Item(pin.sha256, pin.size, pin.path, get(f"{base}/{pin.path}")) for pin in chosen]
+
+
+def target(repository: sources.Repository, pin: sources.Pin) -> Path:
+    """Return where a file goes, relative to data/raw."""
+    path = PurePosixPath(pin.path)
+    return Path(repository.folder, path.name if repository.flat else path)

@@ -1,0 +1,83 @@
+"""The commands that keep the store healthy: verify, list, prune."""
+
+import time
+
+from analysis.acquire.real import blobs, choice, github, osf, sources
+from analysis.acquire.real.blobs import show_bytes
+from analysis.acquire.real.stage import published
+from analysis.params import Acquire
+from analysis.runtime import track
+from analysis.store import discard, store_root
+
+DAY = 86400.0
+
+
+def verify() -> list[str]:
+    """Hash every file of the store again; remove and name those that are not what they should be."""
+    bad = []
+    for path in track(blobs.blobs(), "verify"):
+        if blobs.damaged(path):
+            path.unlink()
+            bad.append(path.name)
+    return bad
+
+
+def listing() -> list[str]:
+    """Return a line per file of the store (hash, size, published name) and per unfinished download, and the sums."""
+    names = known()
+    lines = []
+    total = 0
+    for path in blobs.blobs():
+        size = path.stat().st_size
+        total += size
+        lines.append(f"{path.name[:16]}  {size:>13}  {names.get(path.name, '(of no pinned source)')}")
+    for path in blobs.parts():
+        lines.append(f"{path.stem[:16]}  {path.stat().st_size:>13}  {names.get(path.stem, '?')} (unfinished)")
+    lines.append(f"{len(blobs.blobs())} files, {show_bytes(total)}, in {store_root()}")
+    return lines
+
+
+def known() -> dict[str, str]:
+    """Return the published name of every pinned hash, as far as the store knows without asking anyone."""
+    pins = github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
+    names = {sources.DANDISET.digest: "listing of the dandiset"}
+    if blobs.has(sources.DANDISET.digest):
+        pins += sources.parse_pins(blobs.blob_path(sources.DANDISET.digest).read_text(encoding="utf-8"))
+    return names | {pin.sha256: pin.path for pin in pins}
+
+
+def prune(wanted: Acquire | None, days: float) -> int:
+    """Remove unfinished downloads and unfinished work older than some days, and files that a choice does not need.
+
+    Parameters
+    ----------
+    wanted : Acquire or None
+        Keep only the files of this choice; None keeps all whole files.
+    days : float
+        Age, in days since last written, from which unfinished things go.
+
+    Returns
+    -------
+    int
+        Bytes removed.
+    """
+    freed = 0
+    if wanted is not None:
+        pins = choice.files(choice.choose(published(), wanted), wanted.kinds)
+        pins += github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
+        needed = {pin.sha256 for pin in pins} | {sources.DANDISET.digest}
+        for path in blobs.blobs():
+            if path.name not in needed:
+                freed += path.stat().st_size
+                path.unlink()
+    oldest = time.time() - days * DAY
+    for path in blobs.parts():
+        if path.stat().st_mtime < oldest:
+            freed += path.stat().st_size
+            path.unlink()
+    for folder in sorted((store_root() / "work").glob("*")):
+        inside = [path.stat() for path in [folder, *folder.rglob("*")]]
+        if max(found.st_mtime for found in inside) < oldest:
+            freed += sum(found.st_size for found in inside)
+            discard(folder)
+    return freed

@@ -1,0 +1,152 @@
+"""The published sources, each pinned so that the same bytes come back in ten years, and where to reach them.
+
+A pin list has one line ``sha256  size  path`` per file (two spaces), sorted by path.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PINS = Path(__file__).parent / "pins"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One published file."""
+
+    sha256: str
+    size: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Dandiset:
+    """A published, immutable version of a dandiset."""
+
+    id: str
+    version: str
+    digest: str
+    """SHA-256 of the pin list of all its files."""
+    licence: str
+    citation: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Files of a GitHub repository at one commit."""
+
+    name: str
+    commit: str
+    pins: Path
+    folder: str
+    """Folder under data/raw that takes the files."""
+    flat: bool
+    """Files go into that folder by their name alone, without the repository's folders."""
+    licence: str
+    citation: str
+
+    @property
+    def url(self) -> str:
+        """Page of the repository at that commit."""
+        return f"https://github.com/{self.name}/tree/{self.commit}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """Volumes of an archive on OSF, which keeps no immutable versions: the lock holds what was first seen."""
+
+    id: str
+    volumes: tuple[str, ...]
+    lock: Path
+    licence: str
+    citation: str
+
+    @property
+    def url(self) -> str:
+        """Page of the node."""
+        return f"https://osf.io/{self.id}/"
+
+
+XIAO = (
+    "Xiao, W., Sharma, S., Kreiman, G. & Livingstone, M. S. Feature-selective responses in macaque visual cortex "
+    "follow eye movements during natural vision. Nature Neuroscience 27, 1157-1166 (2024). "
+    "doi:10.1038/s41593-024-01631-5"
+)
+
+DANDISET = Dandiset(
+    id="000628",
+    version="0.230922.1642",
+    digest="f9603d54598083c70a92dd10f51182f59b65b62f710dd5216e746818a36e0353",
+    licence="as stated on the page of the version",
+    citation=XIAO + "; dandiset DANDI:000628, version 0.230922.1642",
+    url="https://dandiarchive.org/dandiset/000628/0.230922.1642",
+)
+
+STIMULI = Node(
+    id="sde8m",
+    volumes=("Stimuli.z01", "Stimuli.zip"),
+    lock=PINS / "osf.lock",
+    licence="as stated on the page of the node; rights in single images may be their makers'",
+    citation=XIAO,
+)
+
+ANNOTATIONS = Repository(
+    name="willwx/free_viewing",
+    commit="8b0c4af8e93d2855696dd46644ba107660038ae3",
+    pins=PINS / "annotations.txt",
+    folder="annotations",
+    flat=False,
+    licence="none stated in the repository",
+    citation=XIAO,
+)
+
+REPORT = Repository(
+    name="ella-mo/dlfinalproject2025",
+    commit="55a26393af01255b881ae62dcd6437cb2eed9091",
+    pins=PINS / "report.txt",
+    folder="report",
+    flat=True,
+    licence="none stated in the repository",
+    citation="Neural Neural Networks (course report, 2025), github.com/ella-mo/dlfinalproject2025",
+)
+
+
+def dandi_api() -> str:
+    """Return the base URL of the DANDI API (``NNN_DANDI_API``)."""
+    return _url("NNN_DANDI_API", "https://api.dandiarchive.org/api")
+
+
+def osf_api() -> str:
+    """Return the base URL of the OSF API (``NNN_OSF_API``)."""
+    return _url("NNN_OSF_API", "https://api.osf.io/v2")
+
+
+def github_raw() -> str:
+    """Return the base URL of GitHub's raw files (``NNN_GITHUB_RAW``)."""
+    return _url("NNN_GITHUB_RAW", "https://raw.githubusercontent.com")
+
+
+def _url(variable: str, published: str) -> str:
+    return os.environ.get(variable, published).rstrip("/")
+
+
+def parse_pins(text: str) -> list[Pin]:
+    """Read a pin list.
+
+    Raises
+    ------
+    ValueError
+        If a line is not ``sha256  size  path``.
+    """
+    pins = []
+    for line in text.splitlines():
+        sha256, size, path = line.split("  ", 2)
+        pins.append(Pin(sha256, int(size), path))
+    return pins
+
+
+def format_pins(pins: list[Pin]) -> str:
+    """Return the pin list of some files, in the one order that has a digest."""
+    ordered = sorted(pins, key=lambda pin: pin.path.encode())
+    return "".join(f"{pin.sha256}  {pin.size}  {pin.path}\n" for pin in ordered)

@@ -1,0 +1,106 @@
+"""The chosen part of the published data to data/raw."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis.acquire.manifest import NAME
+from analysis.acquire.real import blobs, choice, dandi, github, osf, sources
+from analysis.acquire.real.download import fetch
+from analysis.acquire.real.sources import Pin
+from analysis.errors import DataError
+from analysis.files import write_json
+from analysis.params import Params
+
+TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")
+
+
+def acquire(params: Params, raw: Path) -> None:
+    """Fetch what the parameters choose into the store, and link it into `raw` in the published layout.
+
+    Only files that the store lacks are fetched. `raw` is replaced when everything is there.
+
+    Raises
+    ------
+    DataError
+        If a source cannot be reached or is not what was pinned, the choice is empty, or the disk is full.
+    """
+    everything = published()
+    chosen = choice.choose(everything, params.acquire)
+    pins = choice.files(chosen, params.acquire.kinds)
+    volumes = osf.locked(sources.STIMULI)
+    first_contact = volumes is None
+    items = dandi.items(sources.DANDISET, pins)
+    for repository in (sources.ANNOTATIONS, sources.REPORT):
+        items += github.items(repository)
+    if first_contact or not all(blobs.has(pin.sha256, pin.size) for pin in volumes):
+        listed = osf.volumes(sources.STIMULI)
+        volumes = [pin for pin, _ in listed]
+        items += [item for _, item in listed]
+    n = fetch(items)
+    if first_contact:
+        osf.write_lock(sources.STIMULI, volumes)
+        print(f"acquire: recorded the OSF volumes in {sources.STIMULI.lock.name}; commit it")
+    how = _lay_out(_layout(pins, volumes), chosen, everything, params, raw)
+    print(f"acquire: {len(chosen)} recordings, {len(pins)} of their files; {n} files fetched, links: {how}")
+
+
+def published() -> list[choice.Recording]:
+    """Return all published recordings; fetches the archive's listing and two small tables if the store lacks them."""
+    listing = dandi.listing(sources.DANDISET)
+    tables = [pin for pin in github.pins(sources.ANNOTATIONS) if pin.path in TABLES]
+    fetch(github.items(sources.ANNOTATIONS, tables))
+    content = {pin.path: blobs.blob_path(pin.sha256).read_bytes() for pin in tables}
+    return choice.recordings(listing, *(content[name] for name in TABLES))
+
+
+def _layout(dandi_pins: list[Pin], volumes: list[Pin]) -> Iterator[tuple[Path, Pin]]:
+    """Yield the path of each file, relative to data/raw."""
+    for pin in dandi_pins:
+        yield Path("dandiset", pin.path), pin
+    for pin in volumes:
+        yield Path("stimuli", pin.path), pin
+    for repository in (sources.ANNOTATIONS, sources.REPORT):
+        for pin in github.pins(repository):
+            yield github.target(repository, pin), pin
+
+
+def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list, params: Params, raw: Path) -> str:
+    """Link all files into a folder beside `raw`, with the manifest, and put it in its place; return the links used."""
+    fresh = raw.with_name(f".{raw.name}.part")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        files, how = {}, set()
+        for path, pin in sorted(layout):
+            how.add(blobs.link(pin.sha256, fresh / path))
+            files[path.as_posix()] = {"size": pin.size, "sha256": pin.sha256}
+        write_json(fresh / NAME, _manifest(files, chosen, everything, params))
+        if raw.exists():
+            shutil.rmtree(raw)
+        fresh.rename(raw)
+    except OSError as error:
+        raise DataError(f"cannot write {error.filename or raw}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return ", ".join(sorted(how))
+
+
+def _manifest(files: dict, chosen: list, everything: list, params: Params) -> dict:
+    """Return the receipt: every file with its hash, what was chosen, and whose data they are."""
+    origin = {
+        "dandiset": (sources.DANDISET, {"version": sources.DANDISET.version, "listing": sources.DANDISET.digest}),
+        "stimuli": (sources.STIMULI, {}),
+        "annotations": (sources.ANNOTATIONS, {"commit": sources.ANNOTATIONS.commit}),
+        "report": (sources.REPORT, {"commit": sources.REPORT.commit}),
+    }
+    return {
+        "source": "real",
+        "files": files,
+        "choice": params.acquire.model_dump(),
+        "recordings": [recording.name for recording in chosen],
+        "recordings_published": len(everything),
+        "sources": {
+            folder: {"url": source.url, "licence": source.licence, "citation": source.citation, **pin}
+            for folder, (source, pin) in origin.items()
+        },
+    }

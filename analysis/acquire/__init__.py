@@ -1,0 +1,1 @@
+"""Bring the data to data/raw: the embedded experiment, or the published files, pinned and verified."""

@@ -58,9 +58,10 @@ class Stimuli(Group):
 
 
 class Recordings(Group):
-    """Response window and how many recordings may fail."""
+    """Response window, repeatability test, and how many recordings may fail."""
 
     window_ms: Count
+    permutations: Count
     failures_allowed: Annotated[int, Field(ge=0)]
 
 

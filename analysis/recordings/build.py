@@ -1,23 +1,47 @@
 """One recording as a table of responses: fixations x units, with what is known of both."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 
 from analysis.errors import DataError
 from analysis.protocol import Protocol
 from analysis.recordings import fixations as fix
-from analysis.recordings import responses
+from analysis.recordings import repeatability, responses, selectivity
 from analysis.recordings.naming import Files
 from analysis.recordings.rasters import Rasters, open_rasters
+from analysis.recordings.rois import Rois, categorise
 from analysis.recordings.session import Session, read_session
 from analysis.recordings.tables import RecordingTables
+from analysis.runtime import seed_of
 
 SHORTER_S = 60
 LONGER_S = 3600
 """Rasters that end a minute before the last image, or an hour after the last trial, belong to another recording."""
 
 
-def build(files: Files, tables: RecordingTables, protocol: Protocol, window_ms: int) -> xr.Dataset:
+@dataclass
+class Measured:
+    """What one pass over the rasters gives."""
+
+    rate: np.ndarray  # (n_fixations, n_units) spikes/s
+    count: np.ndarray | None  # (n_fixations, n_units) spikes in the whole fixation, where the protocol counts
+    zeroth: np.ndarray  # (n_zeroth,) places of the selected zeroth fixations
+    zeroth_rate: np.ndarray  # (n_zeroth, n_units) spikes/s in the window of the face-selectivity index
+    stable: np.ndarray  # (n_units,) bool
+    overall: np.ndarray  # (n_units,) spikes/s over the recording
+
+
+def build(
+    files: Files,
+    tables: RecordingTables,
+    rois: Rois,
+    protocol: Protocol,
+    window_ms: int,
+    permutations: int,
+    seed: int,
+) -> xr.Dataset:
     """Return the responses of one recording.
 
     Parameters
@@ -26,10 +50,16 @@ def build(files: Files, tables: RecordingTables, protocol: Protocol, window_ms: 
         Main file and rasters.
     tables : RecordingTables
         Areas, latencies and receptive fields of the recording.
+    rois : Rois
+        Regions of the images, for the face-selectivity index.
     protocol : Protocol
         Its fields `join`, `fixations`, `response`, `latency`, `stability` and `region` are used.
     window_ms : int
         Length of the response window.
+    permutations : int
+        Random re-pairings of the repeatability test.
+    seed : int
+        Of the random re-pairings.
 
     Returns
     -------
@@ -48,15 +78,19 @@ def build(files: Files, tables: RecordingTables, protocol: Protocol, window_ms: 
         kept = fix.table(session, protocol, tables.tracker_latency_ms, rasters.n_bins)
         areas = responses.regions(tables, rasters.names, protocol.region)
         latency = responses.latencies(tables, rasters.names, areas, protocol.latency)
-        values, stable, overall = _responses(rasters, kept, latency, protocol, window_ms)
+        measured = _measure(rasters, kept, latency, protocol, window_ms)
         names, n_bins = rasters.names, rasters.n_bins
     stimulus = session.images[session.presentation_image[kept.presentation]]
-    out = xr.Dataset({"rate": (("fixation", "unit"), values["rate"], {"units": "spikes/s"})})
+    rf = np.array([tables.rf.get(str(name), (np.nan,) * 3) for name in names], float).reshape(-1, 3)
+    out = xr.Dataset({"rate": (("fixation", "unit"), measured.rate, {"units": "spikes/s"})})
     out = out.assign_coords(_fixation_coords(session, kept, stimulus))
-    out = out.assign_coords(_unit_coords(files, tables, names, areas, latency, stable, overall))
-    if protocol.response == "count":
-        out["count"] = (("fixation", "unit"), values["count"], {"units": "spikes in the whole fixation"})
-        images, counts = _image_counts(stimulus, kept, values["count"])
+    out = out.assign_coords(_unit_coords(files, names, areas, latency, rf, measured))
+    seed = seed_of(seed, "repeatability", files.name)
+    out = out.assign_coords(_repeatability_coords(measured, kept, stimulus, out["trial"].values, permutations, seed))
+    out = out.assign_coords(_face_coords(measured, kept, stimulus, session, rois, rf))
+    if measured.count is not None:
+        out["count"] = (("fixation", "unit"), measured.count, {"units": "spikes in the whole fixation"})
+        images, counts = _image_counts(stimulus, kept, measured.count)
         out["image_count"] = (("image", "unit"), counts, {"units": "spikes in all fixations of the image"})
         out = out.assign_coords(image=("image", images))
     out.attrs = _attrs(files, session, protocol, kept, n_bins, window_ms)
@@ -80,27 +114,37 @@ def _belong_together(session: Session, rasters: Rasters) -> None:
         )
 
 
-def _responses(rasters: Rasters, kept: fix.Fixations, latency: np.ndarray, protocol: Protocol, window_ms: int):
-    """Return responses (n_fixations, n_units), which units are stable, and overall rates; one column at a time."""
-    shape = (len(kept.row), rasters.n_units)
-    values = {"rate": np.empty(shape, np.float32)}
-    if protocol.response == "count":
-        values["count"] = np.empty(shape, np.int32)
-    stable, overall = np.zeros(rasters.n_units, bool), np.zeros(rasters.n_units)
+def _measure(
+    rasters: Rasters, kept: fix.Fixations, latency: np.ndarray, protocol: Protocol, window_ms: int
+) -> Measured:
+    """Return all that needs the spikes, in one pass over the columns."""
+    n, n_units, n_bins = len(kept.row), rasters.n_units, rasters.n_bins
+    # Zeroth fixations are known only where fixations are held against the time of the image.
+    zeroth = (
+        np.flatnonzero((kept.ordinal == 0) & kept.selected) if protocol.fixations == "selected" else np.zeros(0, int)
+    )
+    out = Measured(
+        rate=np.empty((n, n_units), np.float32),
+        count=np.empty((n, n_units), np.int32) if protocol.response == "count" else None,
+        zeroth=zeroth,
+        zeroth_rate=np.empty((len(zeroth), n_units)),
+        stable=np.zeros(n_units, bool),
+        overall=np.zeros(n_units),
+    )
     duration_s = kept.stop_s - kept.start_s
-    for unit in range(rasters.n_units):
+    for unit in range(n_units):
         spikes = rasters.spikes(unit)
-        stable[unit] = responses.stable(spikes, rasters.n_bins, protocol.stability)
-        overall[unit] = spikes.total / rasters.n_bins * 1e3 if rasters.n_bins else np.nan
-        if protocol.response == "count":
-            count = responses.whole_fixation_counts(spikes, kept)
-            values["count"][:, unit] = count
-            values["rate"][:, unit] = np.divide(
-                count, duration_s, out=np.full(len(count), np.nan), where=duration_s > 0
-            )
+        out.stable[unit] = responses.stable(spikes, n_bins, protocol.stability)
+        out.overall[unit] = spikes.total / n_bins * 1e3 if n_bins else np.nan
+        out.zeroth_rate[:, unit] = responses.rates(
+            spikes, kept.onset_us[zeroth], latency[unit], selectivity.FACE_WINDOW_MS, n_bins
+        )
+        if out.count is None:
+            out.rate[:, unit] = responses.rates(spikes, kept.onset_us, latency[unit], window_ms, n_bins)
         else:
-            values["rate"][:, unit] = responses.rates(spikes, kept.onset_us, latency[unit], window_ms, rasters.n_bins)
-    return values, stable, overall
+            out.count[:, unit] = count = responses.whole_fixation_counts(spikes, kept)
+            out.rate[:, unit] = np.divide(count, duration_s, out=np.full(n, np.nan), where=duration_s > 0)
+    return out
 
 
 def _fixation_coords(session: Session, kept: fix.Fixations, stimulus: np.ndarray) -> dict:
@@ -118,20 +162,64 @@ def _fixation_coords(session: Session, kept: fix.Fixations, stimulus: np.ndarray
     }
 
 
-def _unit_coords(files: Files, tables: RecordingTables, names, areas, latency, stable, overall) -> dict:
+def _unit_coords(files: Files, names, areas, latency, rf: np.ndarray, measured: Measured) -> dict:
     on = "unit"
-    rf = np.array([tables.rf.get(str(name), (np.nan,) * 3) for name in names], float).reshape(-1, 3)
     return {
         "unit": (on, names),
         "neuroid_id": (on, np.array([f"{files.name}-{name}" for name in names], str)),
         "subject": (on, np.full(len(names), files.subject)),
         "region": (on, np.array(areas, str)),
-        "stable": (on, stable),
+        "stable": (on, measured.stable),
         "latency_ms": (on, latency, {"units": "ms"}),
-        "overall_rate": (on, overall, {"units": "spikes/s", "long_name": "mean over the whole recording"}),
+        "overall_rate": (on, measured.overall, {"units": "spikes/s", "long_name": "mean over the whole recording"}),
         "rf_x_dva": (on, rf[:, 0], {"units": "dva", "long_name": "field right of the gaze"}),
         "rf_y_dva": (on, rf[:, 1], {"units": "dva", "long_name": "field above the gaze"}),
         "rf_r_dva": (on, rf[:, 2], {"units": "dva", "long_name": "radius of the field"}),
+    }
+
+
+def _repeatability_coords(
+    measured: Measured, kept: fix.Fixations, stimulus: np.ndarray, trial: np.ndarray, permutations: int, seed: int
+) -> dict:
+    """Return the self-consistency of each unit over all pairs (as published) and across trials (the ceiling)."""
+    on = "unit"
+    rows = np.flatnonzero(kept.selected & np.isfinite(measured.rate).all(axis=1))
+    rate = measured.rate[rows]
+    pairs = repeatability.return_pairs(stimulus[rows], kept.xy[rows])
+    across = repeatability.across_trials(pairs, trial[rows])
+    rsc = repeatability.self_consistency(rate, pairs)
+    p = repeatability.permutation_p(rate, pairs, permutations, seed)
+    return {
+        "rsc": (on, rsc, {"long_name": "return-fixation self-consistency, all pairs", "pairs": len(pairs)}),
+        "rsc_p": (on, p, {"long_name": "p of rsc against random re-pairings", "permutations": permutations}),
+        "rsc_across_trials": (
+            on,
+            repeatability.self_consistency(rate, across),
+            {"long_name": "return-fixation self-consistency, pairs of different trials", "pairs": len(across)},
+        ),
+        "visually_selective": (on, selectivity.visually_selective(rsc, p)),
+    }
+
+
+def _face_coords(
+    measured: Measured, kept: fix.Fixations, stimulus: np.ndarray, session: Session, rois: Rois, rf: np.ndarray
+) -> dict:
+    """Return the face-selectivity index of each unit, and on how many zeroth fixations it rests."""
+    on, rows = "unit", measured.zeroth
+    face, non_face = categorise(
+        rois,
+        session.images,
+        stimulus[rows],
+        kept.xy[rows],
+        rf,
+        session.image_size_px,
+        session.pixels_per_degree,
+    )
+    index = selectivity.face_selectivity_index(measured.zeroth_rate, face, non_face)
+    return {
+        "fsi": (on, index, {"long_name": "face-selectivity index, zeroth fixations"}),
+        "n_face": (on, face.sum(axis=0), {"long_name": "zeroth fixations with the field on a face"}),
+        "n_non_face": (on, non_face.sum(axis=0), {"long_name": "zeroth fixations with the field on no region"}),
     }
 
 
@@ -152,8 +240,7 @@ def _attrs(
         "recording": files.name,
         "subject": files.subject,
         "session": files.main.name.removesuffix("_image.nwb"),
-        **{field: getattr(protocol, field) for field in sorted(("join", "fixations", "response", "latency"))},
-        "stability": protocol.stability,
+        **{field: getattr(protocol, field) for field in ("join", "fixations", "response", "latency", "stability")},
         "region_rule": protocol.region,
         "window_ms": np.int64(window_ms),
         "duration_ms": np.int64(n_bins),

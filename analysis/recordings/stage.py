@@ -1,5 +1,6 @@
 """Stage ``recordings``: every recording under one protocol, and one recording given by hand."""
 
+import hashlib
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +12,19 @@ from analysis.errors import DataError
 from analysis.files import atomic, sha256, write_csv
 from analysis.params import Params
 from analysis.protocol import PROTOCOLS, Protocol
-from analysis.recordings import naming, netcdf
+from analysis.recordings import cluster, naming, netcdf
 from analysis.recordings.build import build
-from analysis.recordings.tables import Annotations
+from analysis.recordings.rois import Rois
+from analysis.recordings.tables import Annotations, RecordingTables
 from analysis.runtime import track
 from analysis.store import code_digest, discard, work_folder
 
 WINDOW_MS = 200
-"""Response window of a recording given by hand (Xiao et al. 2024, script 2d); the stage takes it from params.yaml."""
+PERMUTATIONS = 10_000
+SEED = 0
+"""For a recording given by hand (Xiao et al. 2024, script 2d); the stage takes these from params.yaml."""
+
+ROIS = "ROIs/Stimuli"
 
 
 def protocol_of(name: str) -> Protocol:
@@ -62,7 +68,21 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
     siblings = naming.same_date([p for p in main_file.parent.glob("*_image.nwb") if naming.STEM.fullmatch(p.stem)])
     name = naming.name_of(main_file, tables.names, siblings.get(main_file, [main_file]))
     files = naming.Files(name, naming.parse(main_file)[0], main_file, Path(rasters))
-    netcdf.write(build(files, tables.of(name), protocol, WINDOW_MS), Path(out))
+    write_recording(files, tables.of(name), tables.folder / ROIS, protocol, WINDOW_MS, PERMUTATIONS, SEED, Path(out))
+
+
+def write_recording(
+    files: naming.Files,
+    tables: RecordingTables,
+    rois: Path,
+    protocol: Protocol,
+    window_ms: int,
+    permutations: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Build one recording and write it: the task that runs on a worker (parameters as `build`; `out` netCDF)."""
+    netcdf.write(build(files, tables, Rois(rois), protocol, window_ms, permutations, seed), out)
 
 
 def run(params: Params, protocol_name: str) -> None:
@@ -79,26 +99,54 @@ def run(params: Params, protocol_name: str) -> None:
     protocol = protocol_of(protocol_name)
     annotations = Annotations(paths.ANNOTATIONS)
     main_files = naming.main_files(paths.DANDISET)
-    work = work_folder("recordings", _key(params, protocol, annotations))
+    values = params.recordings
+    work = work_folder("recordings", _key(params, protocol, annotations)).resolve()
     folder = paths.RECORDINGS / protocol_name
+    rois = (annotations.folder / ROIS).resolve()
+    found, failures, tasks = {}, {}, {}
     siblings = naming.same_date(main_files)
-    failures = []
-    for main in track(main_files, f"recordings ({protocol_name})"):
+    for main in main_files:
         try:
             files = _files(main, annotations.names, siblings[main])
-            done = work / f"{files.name}-{_stamp(files)}.nc"
+            found[files.name] = done = work / f"{files.name}-{_stamp(files)}.nc"
             if not done.exists():
-                netcdf.write(build(files, annotations.of(files.name), protocol, params.recordings.window_ms), done)
-            _copy(done, folder / f"{files.name}.nc")
+                tables = annotations.of(files.name)
+                tasks[files.name] = (
+                    files,
+                    tables,
+                    rois,
+                    protocol,
+                    values.window_ms,
+                    values.permutations,
+                    params.seed,
+                    done,
+                )
         except DataError as error:
-            failures.append({"recording": main.name.removesuffix("_image.nwb"), "reason": str(error)})
-    write_csv(folder / "failures.csv", pd.DataFrame(failures, columns=["recording", "reason"]))
-    if len(failures) > params.recordings.failures_allowed:
-        raise DataError(
-            f"{len(failures)} of {len(main_files)} recordings failed (recordings.failures_allowed ="
-            f" {params.recordings.failures_allowed}; the others are kept), first: {failures[0]['reason']}"
-        )
+            failures[_session(main)] = str(error)
+    for name, reason in track(cluster.run_all(write_recording, tasks), f"recordings ({protocol_name})", len(tasks)):
+        if reason is not None:
+            failures[_session(tasks[name][0].main)] = reason
+            del found[name]
+    for name, done in found.items():
+        _copy(done, folder / f"{name}.nc")
+    _report(failures, len(main_files), values.failures_allowed, folder)
     discard(work)
+
+
+def _report(failures: dict[str, str], n_recordings: int, allowed: int, folder: Path) -> None:
+    """Write failures.csv, and stop the stage if more recordings failed than allowed."""
+    here = f"{Path.cwd()}/"  # outputs name no place outside the project
+    rows = [{"recording": name, "reason": reason.replace(here, "")} for name, reason in sorted(failures.items())]
+    write_csv(folder / "failures.csv", pd.DataFrame(rows, columns=["recording", "reason"]))
+    if len(rows) > allowed:
+        raise DataError(
+            f"{len(rows)} of {n_recordings} recordings failed (recordings.failures_allowed = {allowed};"
+            f" the others are kept), first: {rows[0]['reason']}"
+        )
+
+
+def _session(main: Path) -> str:
+    return main.name.removesuffix("_image.nwb")
 
 
 def _key(params: Params, protocol: Protocol, annotations: Annotations) -> dict:
@@ -106,10 +154,20 @@ def _key(params: Params, protocol: Protocol, annotations: Annotations) -> dict:
     return {
         "protocol": asdict(protocol),
         "window_ms": params.recordings.window_ms,
+        "permutations": params.recordings.permutations,
         "seed": params.seed,
         "annotations": {path.name: sha256(path) for path in annotations.files},
+        "rois": _listing(annotations.folder / ROIS),
         "code": code_digest(Path(__file__).parent),
     }
+
+
+def _listing(folder: Path) -> str:
+    """Return one hash over the names and contents of all files below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _stamp(files: naming.Files) -> str:
@@ -121,7 +179,9 @@ def _files(main: Path, names: list[str], siblings: list[Path]) -> naming.Files:
     rasters = naming.rasters_beside(main)
     if not rasters.is_file():
         raise DataError(f"{rasters} not found: the rasters of {main.name} are missing; fetch them")
-    return naming.Files(naming.name_of(main, names, siblings), naming.parse(main)[0], main, rasters)
+    name = naming.name_of(main, names, siblings)
+    # A worker may run in another folder.
+    return naming.Files(name, naming.parse(main)[0], main.resolve(), rasters.resolve())
 
 
 def _copy(source: Path, target: Path) -> None:

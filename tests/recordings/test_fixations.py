@@ -12,6 +12,7 @@ from analysis.protocol import CORRECTED, REPORT
 from analysis.recordings.build import build
 from analysis.recordings.fixations import right_wrong_none, table
 from analysis.recordings.naming import Files
+from analysis.recordings.rois import Rois
 from analysis.recordings.session import read_session
 from analysis.recordings.tables import Annotations
 
@@ -21,7 +22,7 @@ def make(pair, annotations, tmp_path):
     def _make(protocol, window_ms=200):
         main, rasters = pair.write(tmp_path / "files")
         tables = Annotations(annotations).of("An220105")
-        return build(Files("An220105", "An", main, rasters), tables, protocol, window_ms)
+        return build(Files("An220105", "An", main, rasters), tables, Rois(tmp_path), protocol, window_ms, 99, 1)
 
     return _make
 

@@ -71,8 +71,8 @@ def test_finished_recordings_are_not_built_again(project, monkeypatch):
         stage.run(project, "corrected")
     path.write_bytes(whole)
     built = []
-    real = stage.build
-    monkeypatch.setattr(stage, "build", lambda files, *rest: built.append(files.name) or real(files, *rest))
+    real = stage.write_recording
+    monkeypatch.setattr(stage, "write_recording", lambda files, *rest: built.append(files.name) or real(files, *rest))
     stage.run(project, "corrected")
     assert built == ["Pa191024_2"]
     assert len(recording_files("corrected")) == 3
@@ -81,7 +81,7 @@ def test_finished_recordings_are_not_built_again(project, monkeypatch):
 def test_interrupted_run_gives_the_same_bytes(project, monkeypatch):
     stage.run(project, "report")
     first = {path.name: path.read_bytes() for path in recording_files("report")}
-    real, calls = stage.build, []
+    real, calls = stage.write_recording, []
 
     def stop_at_second(files, *rest):
         calls.append(files.name)
@@ -89,10 +89,10 @@ def test_interrupted_run_gives_the_same_bytes(project, monkeypatch):
             raise KeyboardInterrupt
         return real(files, *rest)
 
-    monkeypatch.setattr(stage, "build", stop_at_second)
+    monkeypatch.setattr(stage, "write_recording", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
         stage.run(project, "report")
-    monkeypatch.setattr(stage, "build", real)
+    monkeypatch.setattr(stage, "write_recording", real)
     stage.run(project, "report")
     assert {path.name: path.read_bytes() for path in recording_files("report")} == first
 

@@ -1,0 +1,99 @@
+"""The stage ``activations``: every image through a trained model, one file per named layer.
+
+Importing this module loads no torch: later steps read activations through `layers` and `read`.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis import paths
+from analysis.errors import DataError
+from analysis.files import atomic, sha256, write_csv, write_json
+from analysis.params import Params
+
+BATCH = 64
+
+
+def run(params: Params, model: str) -> None:
+    """Write ``data/activations/<model>/``: ``index.csv``, ``layers.json`` and ``<layer>.npy`` (n_images, features).
+
+    Raises
+    ------
+    DataError
+        If the model is not trained, or was trained on other images or values than the present ones.
+    """
+    from analysis import runtime, store
+    from analysis.models import data, extract, network, registry
+
+    entry = params.models.entry(model)
+    with runtime.fixed_threads():
+        examples = data.load(entry.rules)
+        source = paths.MODELS / model
+        config = network.read_config(source)
+        if config["images"] != examples.digest or config["values"] != entry.model_dump():
+            raise DataError(f"{source} was trained on other images or values: run the stage train for {model} again")
+        trained = registry.module(entry.kind).build(config["architecture"])
+        network.load_weights(trained, source / network.WEIGHTS)
+        x = registry.inputs(entry.kind, examples, config["architecture"])
+        reduce = extract.Reduction.of(entry, params.seed)
+        key = {
+            "model": sha256(source / network.WEIGHTS),
+            "config": config,
+            "code": store.code_digest("analysis/models"),
+            "device": runtime.device(),
+            "batch": BATCH,
+        }
+        folder = store.work_folder("activations", key)
+        described = extract.extract(trained.to(runtime.device()), x, reduce, folder, BATCH, runtime.device())
+    out = paths.ACTIVATIONS / model
+    for item in described:
+        with atomic(out / f"{item['name']}.npy") as part:
+            shutil.copyfile(folder / f"{item['name']}.npy", part)
+    write_csv(out / "index.csv", examples.table[["stem"]])
+    write_json(out / "layers.json", described)
+    store.discard(folder)
+
+
+def layers(model: str, folder: Path = paths.ACTIVATIONS) -> list[str]:
+    """Return the names of a model's layers in order of depth; the last is the top layer.
+
+    Raises
+    ------
+    DataError
+        If the activations are missing.
+    """
+    path = folder / model / "layers.json"
+    try:
+        return [item["name"] for item in json.loads(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage activations for {model}") from error
+
+
+def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list[str], np.ndarray]:
+    """Return the stems of the images and the activations of a layer.
+
+    Returns
+    -------
+    stems : list of str, n_images
+    values : float32 array (n_images, features), memory-mapped
+
+    Raises
+    ------
+    DataError
+        If the layer is missing or does not have one row per stem.
+    """
+    path = folder / model / f"{layer}.npy"
+    try:
+        stems = pd.read_csv(folder / model / "index.csv", dtype=str, keep_default_na=False)["stem"].tolist()
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename} not found: run the stage activations for {model}") from error
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a whole .npy file: run the stage activations for {model} again") from error
+    if len(values) != len(stems):
+        raise DataError(f"{path} has {len(values)} rows for {len(stems)} images: run the stage activations again")
+    return stems, values

@@ -1,0 +1,93 @@
+"""Activations of named layers, a batch at a time, to memory-mapped files that a killed run goes on filling."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.random_projection import SparseRandomProjection
+from torch.nn import functional
+
+from analysis.files import write_text
+from analysis.models.network import Network
+from analysis.params import Model
+from analysis.runtime import seed_of, track
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How maps become features: averaged to pool x pool cells (0: all kept), projected if more than `features`."""
+
+    pool: int
+    features: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, entry: Model, seed: int) -> "Reduction":
+        """Return the reduction of an entry; one without the group ``activations`` keeps everything."""
+        values = getattr(entry, "activations", None)
+        return cls(values.pool, values.features, seed) if values else cls(0, None, seed)
+
+
+def pooled(maps: torch.Tensor, pool: int) -> torch.Tensor:
+    """Return features (n, f) of maps (n, channels, height, width) or (n, f).
+
+    Maps larger than pool x pool are averaged over cells (`adaptive_avg_pool2d`), channel by channel.
+    """
+    if maps.ndim == 4 and pool and max(maps.shape[2:]) > pool:
+        maps = functional.adaptive_avg_pool2d(maps, pool)
+    return maps.flatten(1)
+
+
+def projection(n_from: int, n_to: int, seed: int) -> SparseRandomProjection:
+    """Return a sparse random projection (Li et al. 2006: density 1/sqrt(n_from)), fixed by seed and sizes."""
+    rule = SparseRandomProjection(n_components=n_to, random_state=seed_of(seed, "projection", n_from, n_to))
+    return rule.fit(np.zeros((1, n_from), dtype=np.float32))
+
+
+def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, batch: int, device: str) -> list[dict]:
+    """Fill ``folder/<layer>.npy`` (float32, n x features) for every layer and return their descriptions.
+
+    Parameters
+    ----------
+    x : inputs (n, ...), in the order of the rows to write
+    folder : keeps what a killed run has done; ``done.json`` counts the finished rows
+
+    Returns
+    -------
+    list of dict, in order of depth
+        name, shape of the layer before pooling (without n), features written, projected or not
+    """
+    network.eval()
+    with torch.no_grad():
+        first = network.maps(x[:1].to(device))
+    described, projections = [], {}
+    for name in network.layer_names:
+        width = pooled(first[name], rule.pool).shape[1]
+        if rule.features is not None and width > rule.features:
+            projections[name] = projection(width, rule.features, rule.seed)
+        features = rule.features if name in projections else width
+        shape = list(first[name].shape[1:])
+        described.append({"name": name, "shape": shape, "features": features, "projected": name in projections})
+    done_path = folder / "done.json"
+    done = json.loads(done_path.read_text(encoding="utf-8")) if done_path.exists() else 0
+    files = {
+        item["name"]: np.lib.format.open_memmap(
+            folder / f"{item['name']}.npy",
+            mode="r+" if done else "w+",
+            **({} if done else {"dtype": np.float32, "shape": (len(x), item["features"])}),
+        )
+        for item in described
+    }
+    for start in track(range(done, len(x), batch), "activations"):
+        with torch.no_grad():
+            maps = network.maps(x[start : start + batch].to(device))
+        for name, file in files.items():
+            values = pooled(maps[name], rule.pool).float().cpu().numpy()
+            if name in projections:
+                values = projections[name].transform(values)
+            file[start : start + batch] = values
+            file.flush()
+        write_text(done_path, json.dumps(min(start + batch, len(x))))
+    return described

@@ -1,0 +1,116 @@
+"""A trained network: its interface, and its file form without pickle."""
+
+import json
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from analysis.errors import DataError
+from analysis.files import atomic, write_json
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+class Network(nn.Module):
+    """A face / non-face classifier that names its layers.
+
+    Subclasses set `layer_names` (in order of depth; the last is the top layer) and implement `maps` and `head`.
+    Inputs are what `inputs` of the kind gives: for images, uint8 or float (n, 3, size, size).
+    """
+
+    layer_names: tuple[str, ...]
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the activations of every named layer, (n, channels, height, width) or (n, features)."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2) of non-face and face."""
+        return self.head(self.maps(x)[self.layer_names[-1]])
+
+
+def unit_range(x: torch.Tensor) -> torch.Tensor:
+    """Return images as float32 from 0 to 1, laid out with the channels last; floats pass unchanged."""
+    if x.dtype == torch.uint8:
+        x = x.to(torch.float32).div_(255)
+        x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    return x
+
+
+def glorot_(module: nn.Module, generator: torch.Generator) -> None:
+    """Initialise convolutions and dense layers as Keras does: Glorot uniform weights, biases zero."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(part.weight, generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def save(folder: Path, network: Network, config: dict) -> None:
+    """Write a network as safetensors and its configuration as JSON, the configuration last."""
+    write_tensors(folder / WEIGHTS, network.state_dict())
+    write_json(folder / CONFIG, config)
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], note: dict | None = None) -> None:
+    """Write tensors as safetensors, whole or not at all, with `note` as JSON beside them.
+
+    One metadata key at most: with two, their order in the file is random.
+    """
+    tensors = {name: value.detach().to("cpu").contiguous() for name, value in tensors.items()}
+    with atomic(path) as part:
+        save_file(tensors, part, metadata=None if note is None else {"note": json.dumps(note, sort_keys=True)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Read tensors and the note beside them.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, cut or not safetensors.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            note = json.loads((file.metadata() or {}).get("note", "{}"))
+        return load_file(path), note
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found") from error
+    except (safetensors.SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise DataError(f"{path} is not a whole safetensors file: {error}") from error
+
+
+def read_config(folder: Path) -> dict:
+    """Read the configuration of a trained model.
+
+    Raises
+    ------
+    DataError
+        If the model has not been trained, or the file is not JSON.
+    """
+    path = folder / CONFIG
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage train for this model") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: run the stage train for this model again") from error
+
+
+def load_weights(network: Network, path: Path) -> None:
+    """Copy the weights of a file into a network.
+
+    Raises
+    ------
+    DataError
+        If a tensor is missing, left over or of another shape.
+    """
+    tensors, _ = read_tensors(path)
+    own = network.state_dict()
+    for name in sorted(own.keys() | tensors.keys()):
+        if name not in own or name not in tensors or own[name].shape != tensors[name].shape:
+            raise DataError(f"{path} does not fit the network its config.json describes: tensor {name}")
+    network.load_state_dict(tensors)

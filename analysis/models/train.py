@@ -1,0 +1,82 @@
+"""The stage ``train``: one model, from images and labels to weights, scores and curves."""
+
+import importlib.metadata
+import platform
+
+import safetensors.torch  # noqa: F401  (loaded here, before the number of threads is fixed)
+import sklearn.linear_model  # noqa: F401
+import torch
+
+from analysis import paths, runtime, store
+from analysis.files import write_csv, write_json
+from analysis.models import data, network, registry, scoring, training
+from analysis.models.log import Log
+from analysis.params import Params
+
+
+def run(params: Params, model: str) -> None:
+    """Train one model of ``params.yaml`` and write ``models/<model>/``.
+
+    Unfinished work lies in the store, by everything that decides the result; a killed run goes on from there and ends
+    with the same bytes.
+
+    Raises
+    ------
+    DataError
+        If there is no such model, the images are missing or lack a class, or the training fails.
+    """
+    entry = params.models.entry(model)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    with runtime.fixed_threads():
+        examples = data.load(entry.rules)
+        key = {
+            "entry": entry.model_dump(),
+            "seed": params.seed,
+            "images": examples.digest,
+            "code": store.code_digest("analysis/models"),
+            "torch": importlib.metadata.version("torch"),
+            "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), runtime.device()],
+        }
+        folder = store.work_folder("train", key)
+        out = paths.MODELS / model
+        log = Log(out)
+        job = registry.Job(model, entry, examples, params.seed, runtime.device(), folder, log)
+        fitted = registry.module(entry.kind).fit(job)
+        _write(job, fitted)
+        log.finish()
+    store.discard(folder)
+
+
+def _write(job: registry.Job, fitted: registry.Fitted) -> None:
+    """Write predictions, metrics, weights and configuration."""
+    out, entry, examples = paths.MODELS / job.name, job.entry, job.examples
+    x = registry.inputs(entry.kind, examples, fitted.architecture)
+    trained = fitted.network.to(job.device)
+    logits = torch.cat([training.scores(trained, part.to(job.device)).cpu() for part in x.split(512)])
+    table = scoring.predictions(examples, logits.numpy())
+    splits = scoring.accuracy(table)
+    write_csv(out / "predictions.csv", table)
+    write_json(
+        out / "metrics.json",
+        {name: splits["test"][name] for name in ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy")}
+        | {
+            "model": job.name,
+            "kind": entry.kind,
+            "protocol": entry.protocol,
+            "selected_on": examples.selection,
+            "n": {name: values["n"] for name, values in splits.items()},
+            "parameters": sum(parameter.numel() for parameter in trained.parameters()),
+            "splits": splits,
+        },
+    )
+    config = {
+        "kind": entry.kind,
+        "protocol": entry.protocol,
+        "values": entry.model_dump(),
+        "seed": job.seed,
+        "architecture": fitted.architecture,
+        "layers": list(trained.layer_names),
+        "images": examples.digest,
+        "notes": fitted.notes,
+    }
+    network.save(out, trained, config)

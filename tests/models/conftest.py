@@ -1,0 +1,88 @@
+"""A small project folder with images in the form that the stage stimuli writes."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from analysis import params
+
+
+def toy_images(n: int, size: int = 32, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Half bright discs with two dark eyes and a mouth, half the same discs with the three marks elsewhere.
+
+    Returns images (n, 3, size, size) uint8 and labels (n,), 1 for the eyes-over-mouth half.
+    """
+    draw = np.random.default_rng(seed)
+    images = draw.integers(90, 170, (n, 3, size, size))
+    labels = np.arange(n) % 2
+    y, x = np.mgrid[:size, :size] / size
+    for number in range(n):
+        cx, cy = draw.uniform(0.4, 0.6, 2)
+        images[number, :, (x - cx) ** 2 + (y - cy) ** 2 < 0.1] = draw.integers(170, 230, 3)
+        marks = [(-0.12, -0.1), (0.12, -0.1), (0.0, 0.14)]
+        if not labels[number]:
+            marks = [(a, -b) for a, b in marks]
+        for a, b in marks:
+            images[number, :, (x - cx - a) ** 2 + (y - cy - b) ** 2 < 0.005] = draw.integers(10, 60, 3)
+    return images.astype(np.uint8), labels
+
+
+TINY = {
+    "hmo": {
+        "kind": "hmo_report", "protocol": "corrected", "size": 16, "candidates": 4, "kept": 2, "epochs": 2,
+        "layers": [1, 2], "filters": [4, 6], "kernels": [3, 5], "modules": 2, "grid": 4, "top": 20,
+        "final_epochs": 3, "batch": 16, "learning_rate": 0.01, "activations": {"pool": 2, "features": 30},
+    },
+    "cnn": {
+        "kind": "simple_cnn", "protocol": "corrected", "size": 16, "filters": [6, 8], "kernel": 3, "dense": 12,
+        "epochs": 4, "patience": 2, "batch": 16, "learning_rate": 0.01, "weight_decay": 0.01,
+        "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "activations": {"pool": 0, "features": 1000},
+    },
+    "pixels": {
+        "kind": "pixels", "protocol": "corrected", "size": 8, "colour": "grey", "inverse_penalty": 1.0,
+    },
+}  # fmt: skip
+"""Entries of params.yaml small enough for a test."""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Working directory with data/stimuli (80 images) and a function that gives parameters with one more entry."""
+    root = tmp_path / "project"
+    folder = root / "data" / "stimuli"
+    folder.mkdir(parents=True)
+    images, face = toy_images(80)
+    np.save(folder / "images.npy", images)
+    number = np.arange(80)
+    label = np.where(face == 1, "face", "non-face").astype(object)
+    label[number % 20 == 19] = "unlabelled"
+    pd.DataFrame(
+        {
+            "stem": [f"image{i:03d}" for i in number],
+            "category": np.where(face == 1, "face", "none"),
+            "label": label,
+            "split": np.select([number % 10 < 6, number % 10 < 8], ["train", "validation"], "test"),
+            "label_report": np.where(face == 1, "face", "non-face"),
+            "split_report": np.select([number % 10 < 7, number % 10 < 9], ["train", "test"], ""),
+        }
+    ).to_csv(folder / "images.csv", index=False)
+    monkeypatch.chdir(root)
+    source = Path(__file__).resolve().parents[2] / "params.yaml"
+
+    def entries(**changed) -> params.Params:
+        values = yaml.safe_load(source.read_text())
+        values["models"] = {"run": sorted(TINY | changed)} | TINY | changed
+        Path("params.yaml").write_text(yaml.safe_dump(values))
+        return params.load()
+
+    return entries
+
+
+@pytest.fixture
+def tiny() -> dict[str, dict]:
+    """The small entries, to be changed by a test."""
+    return copy.deepcopy(TINY)

@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.errors import DataError
+from analysis.models import data
+from analysis.protocol import CORRECTED, REPORT
+
+CSV = "data/stimuli/images.csv"
+
+
+def test_a_protocol_chooses_labels_splits_and_selection(project):
+    corrected, report = data.load(CORRECTED), data.load(REPORT)
+    table = pd.read_csv(CSV, keep_default_na=False)
+    assert corrected.selection == "validation"
+    assert report.selection == "test"
+    assert (corrected.label == -1).sum() == 4
+    assert not (report.label == -1).any()
+    np.testing.assert_array_equal(
+        corrected.rows("test"), np.flatnonzero((table.split == "test") & (table.label != "unlabelled"))
+    )
+    np.testing.assert_array_equal(report.rows("test"), np.flatnonzero(table.split_report == "test"))
+    np.testing.assert_array_equal(report.label == 1, table.label_report == "face")
+    assert len(report.rows("train")) + len(report.rows("test")) < len(table)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "where", "said"),
+    [
+        ("label", "non-face", {"split": "validation"}, "no image labelled face .* in the split validation"),
+        ("label", "unlabelled", {"split": "train"}, "no image labelled non-face .* in the split train"),
+        ("label", "fase", {"split": "test"}, "label = 'fase' is no label"),
+        ("split", "trian", {"split": "train"}, "split = 'trian' is no split"),
+    ],
+)
+def test_unusable_tables_are_refused(project, column, value, where, said):
+    table = pd.read_csv(CSV, keep_default_na=False)
+    ((key, there),) = where.items()
+    table.loc[table[key] == there, column] = value
+    table.to_csv(CSV, index=False)
+    with pytest.raises(DataError, match=said):
+        data.load(CORRECTED)
+
+
+def test_missing_column_and_rows(project):
+    table = pd.read_csv(CSV, keep_default_na=False)
+    table.drop(columns="label_report").to_csv(CSV, index=False)
+    data.load(CORRECTED)
+    with pytest.raises(DataError, match="lacks the column label_report"):
+        data.load(REPORT)
+    table.head(-1).to_csv(CSV, index=False)
+    with pytest.raises(DataError, match=r"80 images.*79 rows"):
+        data.load(CORRECTED)
+
+
+def test_cut_or_missing_images(project):
+    from pathlib import Path
+
+    path = Path("data/stimuli/images.npy")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"images\.npy is not a whole"):
+        data.load(CORRECTED)
+    path.unlink()
+    with pytest.raises(DataError, match=r"images\.npy not found: run the stage stimuli"):
+        data.load(CORRECTED)
+
+
+def test_resizing_averages_and_keeps_bytes():
+    images = np.zeros((3, 3, 8, 8), np.uint8)
+    images[:, :, :, 4:] = 200
+    small = data.resized(images, 2, chunk=2).numpy()
+    assert small.dtype == np.uint8
+    assert small.shape == (3, 3, 2, 2)
+    assert (small[..., 0] < small[..., 1]).all()
+    # Anti-aliased: columns that alternate give their mean, not one of them.
+    images[:] = np.where(np.arange(8) % 2, 200, 0)
+    assert np.abs(data.resized(images, 2).numpy().astype(int) - 100).max() <= 10
+    np.testing.assert_array_equal(data.resized(images, 8).numpy(), images)

@@ -1,0 +1,202 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.errors import DataError
+from analysis.models import hmo_report, network, registry
+from analysis.models.search import Candidate
+from analysis.params import load
+
+# The published Keras layers, counted by hand: Conv2D(filters, kernel, padding="same") with bias, 2 x 2 pooling,
+# LayerNormalization over channels (gain and shift), GlobalAveragePooling2D, Dense(64), Dense(2).
+KERAS = [
+    # layers, filters, kernel, pool, normalise: shape of the maps of a 112 x 112 image, parameters of maps, of head
+    ((1, 16, 3, "max", False), (16, 56, 56), 448, 1218),
+    ((1, 64, 7, "avg", True), (64, 56, 56), 9600, 4290),
+    ((2, 32, 5, "soft", False), (32, 28, 28), 2432 + 25632, 2242),
+    ((3, 16, 5, "max", True), (16, 14, 14), 1216 + 2 * 6416 + 3 * 32, 1218),
+    ((3, 64, 7, "max", False), (64, 14, 14), 9472 + 2 * 200768, 4290),
+]
+
+
+def values(layers, filters, kernel, pool, normalise):
+    return {"layers": layers, "filters": filters, "kernel": kernel, "pool": pool, "normalise": normalise}
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(("drawn", "shape", "in_maps", "in_head"), KERAS)
+def test_candidates_have_the_shapes_and_parameters_of_the_published_code(drawn, shape, in_maps, in_head):
+    candidate = hmo_report.CandidateCNN(values(*drawn))
+    assert count(candidate.module) == in_maps
+    assert count(candidate) == in_maps + in_head
+    with torch.no_grad():
+        assert candidate.module(torch.zeros(1, 3, 112, 112)).shape[1:] == shape
+        assert candidate(torch.zeros(2, 3, 112, 112)).shape == (2, 2)
+
+
+def test_full_hmo_has_the_shapes_and_parameters_of_the_published_code():
+    stages = {
+        "N1": [values(1, 32, 3, "max", False)] * 10,  # 896 each, 320 channels stacked
+        "N2": [values(2, 16, 5, "avg", True)] * 10,  # 128016 + 6416 + 64 each, 160 channels stacked
+        "N3": [values(1, 64, 7, "max", False)] * 10,  # 501824 each, 640 channels stacked
+    }
+    hmo = hmo_report.build({"stages": stages, "grid": 8, "top": 1250})
+    assert count(hmo.N1) == 8960
+    assert count(hmo.N2) == 1344960
+    assert count(hmo.N3) == 5018240
+    assert count(hmo.dense) == 801250
+    assert count(hmo.head) == 2502
+    with torch.no_grad():
+        maps = hmo.maps(torch.zeros((2, 3, 112, 112), dtype=torch.uint8))
+    assert {name: tuple(value.shape[1:]) for name, value in maps.items()} == {
+        "N1": (320, 8, 8),
+        "N2": (160, 8, 8),
+        "N3": (640, 8, 8),
+        "top": (1250,),
+    }
+    assert list(maps) == list(hmo.layer_names)
+
+
+def forward_by_loops(x, module, drawn):
+    """Convolution, ReLU, pooling and normalisation as sums over positions, in float64."""
+    for number in range(drawn["layers"]):
+        weight = module.convolutions[number].weight.detach().numpy().astype(float)
+        bias = module.convolutions[number].bias.detach().numpy().astype(float)
+        k = weight.shape[-1]
+        padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2)))
+        out = np.empty((len(weight), *x.shape[1:]))
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                window = padded[:, i : i + k, j : j + k]
+                out[:, i, j] = [max(0.0, (w * window).sum() + b) for w, b in zip(weight, bias, strict=True)]
+        h, w = out.shape[1] // 2, out.shape[2] // 2
+        blocks = out[:, : 2 * h, : 2 * w].reshape(len(out), h, 2, w, 2)
+        x = blocks.max((2, 4)) if drawn["pool"] == "max" else blocks.mean((2, 4))
+        if drawn["normalise"]:
+            norm = module.norms[number]
+            gain, shift = norm.weight.detach().numpy(), norm.bias.detach().numpy()
+            mean, variance = x.mean(0), x.var(0)
+            x = (x - mean) / np.sqrt(variance + 1e-3) * gain[:, None, None] + shift[:, None, None]
+    return x
+
+
+@pytest.mark.parametrize("pool", ["max", "avg", "soft"])
+@pytest.mark.parametrize("normalise", [True, False])
+def test_module_equals_a_direct_numpy_forward(pool, normalise):
+    drawn = values(2, 5, 3, pool, normalise)
+    generator = torch.Generator().manual_seed(2)
+    module = hmo_report.RandomCNN(3, drawn)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.5, generator=generator)
+    x = torch.randn((1, 3, 11, 9), generator=generator)
+    with torch.no_grad():
+        found = module(x)[0].numpy()
+    np.testing.assert_allclose(found, forward_by_loops(x[0].numpy().astype(float), module, drawn), atol=2e-5)
+
+
+@pytest.mark.parametrize("side", [3, 8, 14, 28])
+def test_maps_are_resized_at_half_pixel_centres(side):
+    """As tf.image.resize: sample (i + 1/2) n / 8 - 1/2 by linear interpolation, edges held, no smoothing."""
+    stage = hmo_report.Stage(1, [values(1, 1, 1, "max", False)], 8)
+    with torch.no_grad():
+        stage.modules_[0].convolutions[0].weight.fill_(1)
+        stage.modules_[0].convolutions[0].bias.zero_()
+        x = torch.rand((1, 1, side, side), generator=torch.Generator().manual_seed(1))
+        found = stage(x.repeat_interleave(2, 2).repeat_interleave(2, 3))[0, 0].numpy()
+    at = np.clip((np.arange(8) + 0.5) * side / 8 - 0.5, 0, side - 1)
+    rows = np.stack([np.interp(at, np.arange(side), row) for row in x[0, 0].numpy()])
+    expected = np.stack([np.interp(at, np.arange(side), column) for column in rows.T]).T
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_random_values_come_from_all_choices_and_from_the_seed(project):
+    entry = project().models.entry("hmo")
+    drawn = [hmo_report.random_module(entry, 1, "candidate", number) for number in range(60)]
+    assert {item["layers"] for item in drawn} == {1, 2}
+    assert {item["filters"] for item in drawn} == {4, 6}
+    assert {item["kernel"] for item in drawn} == {3, 5}
+    assert {item["pool"] for item in drawn} == {"max", "avg", "soft"}
+    assert {item["normalise"] for item in drawn} == {True, False}
+    assert drawn[7] == hmo_report.random_module(entry, 1, "candidate", 7)
+    assert drawn != [hmo_report.random_module(entry, 2, "candidate", number) for number in range(60)]
+
+
+def test_the_best_are_kept_and_the_failed_never():
+    metrics = [(0.7, 0.5), (0.9, 0.6), (0.9, 0.4), None, (0.6, 0.1)]
+    candidates = [
+        Candidate(
+            {"failed": "the loss is not a number"} if item is None else {"accuracy": item[0], "loss": item[1]}, {}
+        )
+        for item in metrics
+    ]
+    assert hmo_report.best(candidates, 3, "m") == [2, 1, 0]
+    with pytest.raises(DataError, match=r"model m: only 4 of 5 candidates .*not a number.*models\.m\.candidates"):
+        hmo_report.best(candidates, 5, "m")
+
+
+@pytest.mark.parametrize(("protocol", "selection"), [("corrected", "validation"), ("report", "test")])
+def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tmp_path, protocol, selection):
+    from analysis.models import data, train
+    from analysis.models.training import scores, split_of
+
+    values = project(hmo=tiny["hmo"] | {"protocol": protocol})
+    train.run(values, "hmo")
+    config = network.read_config(Path("models/hmo"))
+    metrics = json.loads(Path("models/hmo/metrics.json").read_text())
+    assert metrics["selected_on"] == selection
+    # Refit one kept candidate and judge it on that split by hand.
+    entry = values.models.entry("hmo")
+    examples = data.load(entry.rules)
+    x = data.resized(examples.images, entry.size)
+    splits = tuple(split_of(x, examples.label, examples.rows(name), "cpu") for name in ("train", selection))
+    number = config["notes"]["kept_candidates"][0]
+    seed = hmo_report.seed_of(values.seed, "hmo_report", "candidate", number)
+    drawn = hmo_report.random_module(entry, values.seed, "candidate", number)
+    again = hmo_report.fit_candidate(drawn, splits, entry, seed, "cpu")
+    assert again.metrics["accuracy"] == config["notes"]["candidates"][number]["accuracy"]
+    # Its weights are the frozen first stage of the model: training the upper stages left them alone.
+    hmo = registry.module("hmo_report").build(config["architecture"])
+    network.load_weights(hmo, Path("models/hmo/model.safetensors"))
+    for name, value in again.tensors.items():
+        assert torch.equal(value, hmo.N1.modules_[0].state_dict()[name])
+    logits = scores(hmo, x).numpy()
+    rows = examples.rows("test")
+    assert metrics["accuracy"] == pytest.approx((logits[rows].argmax(1) == examples.label[rows]).mean())
+
+
+def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
+    from analysis.models import train
+
+    real = hmo_report.train
+
+    def broken(module, *rest, **kwargs):
+        if isinstance(module, hmo_report.CandidateCNN) and module.module.convolutions[0].kernel_size == (5, 5):
+            with torch.no_grad():
+                module.classify.bias.fill_(float("nan"))
+        return real(module, *rest, **kwargs)
+
+    monkeypatch.setattr(hmo_report, "train", broken)
+    values = project()
+    drawn = [
+        hmo_report.random_module(values.models.entry("hmo"), values.seed, "candidate", n)["kernel"] for n in range(4)
+    ]
+    assert drawn.count(3) >= 2
+    assert 5 in drawn
+    train.run(values, "hmo")
+    notes = network.read_config(Path("models/hmo"))["notes"]
+    failed = [number for number, item in enumerate(notes["candidates"]) if "failed" in item]
+    assert failed == [number for number, kernel in enumerate(drawn) if kernel == 5]
+    assert not set(failed) & set(notes["kept_candidates"])
+
+
+def test_committed_search_is_the_reports_but_for_its_size():
+    entry = load(Path(__file__).resolve().parents[2] / "params.yaml").models.entry("as_reported")
+    assert (entry.layers, entry.filters, entry.kernels) == ([1, 2, 3], [16, 32, 64], [3, 5, 7])
+    assert (entry.kept, entry.modules, entry.grid, entry.top) == (10, 10, 8, 1250)
+    assert (entry.epochs, entry.final_epochs, entry.batch, entry.learning_rate) == (5, 5, 32, 0.001)

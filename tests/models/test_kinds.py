@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis import params
+from analysis.errors import DataError
+
+
+def test_every_kind_has_values_and_a_module():
+    from analysis.models import kinds, registry
+
+    assert kinds.KINDS.keys() == registry.MODULES.keys()
+    for kind in kinds.KINDS:
+        module = registry.module(kind)
+        assert callable(module.fit)
+        assert callable(module.build)
+
+
+def test_committed_parameters_are_valid():
+    values = params.load(Path(__file__).resolve().parents[2] / "params.yaml")
+    assert values.models.entry("hmo_report").kept == 10
+    assert values.models.entry("as_reported").rules.selection == "test"
+
+
+def test_checking_parameters_loads_no_torch():
+    code = (
+        "import sys; from analysis import params; from analysis.models import kinds, activations, data;"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "simple_cmn"}, "models.cnn.kind = 'simple_cmn': the kinds are"),
+        ({"filter": [3]}, "unknown key models.cnn.filter"),
+        ({"kernel": 4}, "models.cnn: kernel = 4: give an odd size"),
+        ({"size": 8, "filters": [2, 2, 2, 2]}, "models.cnn: size = 8 does not survive 4 halvings"),
+        ({"learning_rate": 0}, "models.cnn.learning_rate = 0"),
+        ({"augment": {"flip": True, "shift": 0.6, "contrast": 0.0}}, "models.cnn.augment.shift = 0.6"),
+        ({"protocol": "korrected"}, "models.cnn.protocol = 'korrected'"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it(project, tiny, change, said):
+    with pytest.raises(DataError) as caught:
+        project(cnn=tiny["cnn"] | change)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_more_kept_than_candidates(project, tiny):
+    with pytest.raises(DataError, match=r"models\.hmo: kept = 9 is more than candidates = 4"):
+        project(hmo=tiny["hmo"] | {"kept": 9})
+
+
+def test_unknown_model(project):
+    with pytest.raises(DataError, match="no model 'simple'"):
+        project().models.entry("simple")

@@ -1,0 +1,226 @@
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from analysis import paths
+from analysis.errors import DataError
+from analysis.models import activations, data, extract, network, registry, train
+from analysis.models.network import unit_range
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def digests(*folders):
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("model", ["hmo", "cnn", "pixels"])
+def test_two_runs_give_the_same_bytes_and_leave_no_work(project, model, tmp_path):
+    values = project()
+    folders = paths.MODELS / model, paths.ACTIVATIONS / model
+    found = []
+    for _ in range(2):
+        train.run(values, model)
+        activations.run(values, model)
+        found.append(digests(*folders))
+    assert found[0] == found[1]
+    names = {Path(name).name for name in found[0]}
+    assert names >= {"model.safetensors", "config.json", "metrics.json", "predictions.csv", "history.csv", "index.csv"}
+    assert not [name for name in names if name.endswith(".part")]
+    assert not list((tmp_path / "store" / "work").glob("*/*"))
+    text = "".join((folders[0] / name).read_text() for name in ("config.json", "metrics.json", "history.csv"))
+    assert str(Path.cwd()) not in text
+
+
+def test_activations_are_those_of_the_trained_network(project):
+    values = project()
+    train.run(values, "cnn")
+    activations.run(values, "cnn")
+    entry = values.models.entry("cnn")
+    examples = data.load(entry.rules)
+    config = network.read_config(paths.MODELS / "cnn")
+    trained = registry.module("simple_cnn").build(config["architecture"]).eval()
+    network.load_weights(trained, paths.MODELS / "cnn" / network.WEIGHTS)
+    x = unit_range(data.resized(examples.images, 16))
+    with torch.no_grad():
+        conv1 = torch.relu(trained.convolutions[0](x))
+        conv1 = torch.nn.functional.max_pool2d(conv1, 2)
+    assert activations.layers("cnn") == ["conv1", "conv2", "top"]
+    stems, found = activations.read("cnn", "conv1")
+    assert stems == examples.table["stem"].tolist()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, conv1.flatten(1).numpy(), atol=1e-5)
+    described = json.loads((paths.ACTIVATIONS / "cnn" / "layers.json").read_text())
+    assert described[0] == {"name": "conv1", "shape": [6, 8, 8], "features": 384, "projected": False}
+
+
+def test_scores_in_the_table_are_those_of_the_top_layer(project):
+    values = project()
+    train.run(values, "hmo")
+    activations.run(values, "hmo")
+    config = network.read_config(paths.MODELS / "hmo")
+    hmo = registry.module("hmo_report").build(config["architecture"])
+    network.load_weights(hmo, paths.MODELS / "hmo" / network.WEIGHTS)
+    _, top = activations.read("hmo", "top")
+    with torch.no_grad():
+        score = torch.softmax(hmo.head(torch.tensor(np.array(top))), 1)[:, 1].numpy()
+    table = pd.read_csv(paths.MODELS / "hmo" / "predictions.csv", keep_default_na=False)
+    np.testing.assert_allclose(table["score"], score, atol=1e-5)
+    described = json.loads((paths.ACTIVATIONS / "hmo" / "layers.json").read_text())
+    assert [item["name"] for item in described] == ["N1", "N2", "N3", "top"]
+    assert all(item["projected"] == (item["name"] != "top") for item in described) or described[0]["features"] <= 30
+
+
+def test_pixels_is_sklearns_regression(project):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    values = project()
+    train.run(values, "pixels")
+    activations.run(values, "pixels")
+    examples = data.load(values.models.entry("pixels").rules)
+    _, grey = activations.read("pixels", "pixels")
+    rgb = data.resized(examples.images, 8).numpy().astype(float) / 255
+    np.testing.assert_allclose(
+        grey, (rgb * np.array([0.299, 0.587, 0.114])[:, None, None]).sum(1).reshape(80, -1), atol=1e-6
+    )
+    rows = examples.rows("train")
+    scale = StandardScaler().fit(grey[rows].astype(float))
+    regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=2000)
+    regression.fit(scale.transform(grey[rows].astype(float)), examples.label[rows])
+    expected = regression.predict_proba(scale.transform(grey.astype(float)))[:, 1]
+    table = pd.read_csv(paths.MODELS / "pixels" / "predictions.csv")
+    np.testing.assert_allclose(table["score"], expected, atol=1e-4)
+
+
+def test_pooling_and_projection():
+    maps = torch.rand((3, 5, 7, 7), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(extract.pooled(maps, 0), maps.flatten(1))
+    np.testing.assert_allclose(extract.pooled(maps, 1), maps.mean((2, 3)), atol=1e-6)
+    assert extract.pooled(maps, 2).shape == (3, 20)
+    assert torch.equal(extract.pooled(maps[:, :, :1, :1], 2), maps[:, :, 0, 0])  # never enlarged
+    x = np.random.default_rng(0).normal(size=(40, 2000)).astype(np.float32)
+    small = extract.projection(2000, 600, 1).transform(x)
+    full = ((x[:, None] - x[None]) ** 2).sum(-1)
+    reduced = ((small[:, None] - small[None]) ** 2).sum(-1)
+    off = ~np.eye(40, dtype=bool)
+    assert np.abs(reduced[off] / full[off] - 1).max() < 0.35  # distances kept (Johnson-Lindenstrauss)
+    assert (extract.projection(2000, 600, 1).components_ != extract.projection(2000, 600, 2).components_).nnz > 0
+
+
+def test_stale_or_missing_models_are_refused(project, tiny):
+    values = project()
+    with pytest.raises(DataError, match="run the stage train"):
+        activations.run(values, "cnn")
+    train.run(values, "cnn")
+    with pytest.raises(DataError, match="trained on other images or values"):
+        activations.run(project(cnn=tiny["cnn"] | {"dense": 9}), "cnn")
+    weights = paths.MODELS / "cnn" / network.WEIGHTS
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-10])
+    with pytest.raises(DataError, match=r"model\.safetensors is not a whole safetensors file"):
+        activations.run(project(), "cnn")
+    network.write_tensors(weights, {"other": torch.zeros(2)})
+    with pytest.raises(DataError, match="does not fit the network"):
+        activations.run(project(), "cnn")
+    weights.write_bytes(whole)
+    table = pd.read_csv("data/stimuli/images.csv")
+    table["category"] = "x"
+    table.to_csv("data/stimuli/images.csv", index=False)
+    with pytest.raises(DataError, match="trained on other images"):
+        activations.run(project(), "cnn")
+
+
+def test_reading_names_what_is_missing(project):
+    with pytest.raises(DataError, match=r"layers\.json not found: run the stage activations for cnn"):
+        activations.layers("cnn")
+    with pytest.raises(DataError, match="run the stage activations for cnn"):
+        activations.read("cnn", "top")
+
+
+def test_diverging_model_ends_in_one_line(project, tiny):
+    values = project(cnn=tiny["cnn"] | {"learning_rate": 1e30, "epochs": 9, "patience": 0})
+    with pytest.raises(DataError, match=r"model cnn: the loss is not a number.*models\.cnn\.learning_rate") as caught:
+        train.run(values, "cnn")
+    assert "\n" not in str(caught.value)
+
+
+def kill_when(code, ready, seconds=100):
+    """Run Python code in another process and kill it as soon as `ready()`; it must not have ended by itself."""
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    limit = time.monotonic() + seconds
+    while not ready() and process.poll() is None and time.monotonic() < limit:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the stage ended before it was killed"
+
+
+def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch):
+    """SIGKILL at three places; nothing finished is done again and no byte differs from an undisturbed run."""
+    values = project(hmo=tiny["hmo"] | {"candidates": 12, "epochs": 8, "final_epochs": 40})
+    monkeypatch.setattr(activations, "BATCH", 4)
+    folders = (paths.MODELS / "hmo", paths.ACTIVATIONS / "hmo")
+    train.run(values, "hmo")
+    activations.run(values, "hmo")
+    undisturbed = digests(*folders)
+    for folder in folders:
+        shutil.rmtree(folder)  # as dvc does before it runs a stage
+    work = tmp_path / "store" / "work"
+    stage = "from analysis import params; from analysis.models import {0}; {1}; {0}.run(params.load(), 'hmo')"
+    training, extracting = stage.format("train", "0"), stage.format("activations", "activations.BATCH = 4")
+
+    def finished():
+        return sorted(work.glob("train-*/candidate-*.json"))
+
+    kill_when(training, lambda: len(finished()) >= 3)
+    kept = {path: path.stat().st_mtime_ns for path in finished()}
+    assert 3 <= len(kept) < 12
+    assert not (folders[0] / "config.json").exists()
+    kill_when(training, lambda: list(work.glob("train-*/upper.safetensors")))
+    assert {path: path.stat().st_mtime_ns for path in finished()}.items() >= kept.items()
+    assert not (folders[0] / "config.json").exists()
+    train.run(values, "hmo")
+    kill_when(extracting, lambda: list(work.glob("activations-*/done.json")))
+    assert not (folders[1] / "layers.json").exists()
+    activations.run(values, "hmo")
+    assert digests(*folders) == undisturbed
+
+
+def test_finished_batches_are_not_computed_again(project, monkeypatch):
+    values = project()
+    monkeypatch.setattr(activations, "BATCH", 16)
+    train.run(values, "cnn")
+    activations.run(values, "cnn")
+    undisturbed = digests(paths.ACTIVATIONS / "cnn")
+    real, seen = extract.pooled, []
+
+    def cut(maps, pool):
+        if len(seen) == 10:
+            raise KeyboardInterrupt
+        seen.append(len(maps))
+        return real(maps, pool)
+
+    monkeypatch.setattr(extract, "pooled", cut)
+    with pytest.raises(KeyboardInterrupt):
+        activations.run(values, "cnn")
+    rows = []
+    monkeypatch.setattr(extract, "pooled", lambda maps, pool: rows.append(len(maps)) or real(maps, pool))
+    activations.run(values, "cnn")
+    assert sum(rows) == 3 + 3 * 48  # one image for the shapes, then the last three batches, each for three layers
+    assert digests(paths.ACTIVATIONS / "cnn") == undisturbed

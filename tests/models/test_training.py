@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from analysis.models import network, training
+from analysis.models.augment import augmenter
+from analysis.models.kinds import Augment
+
+
+def examples(n=40, seed=0):
+    draw = np.random.default_rng(seed)
+    y = (np.arange(n) % 4 == 0).astype(np.int64)
+    x = (draw.normal(size=(n, 3)) + 2 * y[:, None]).astype(np.float32)
+    return training.Split(torch.from_numpy(x), torch.from_numpy(y))
+
+
+def net(seed=1):
+    module = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.ReLU(), nn.Linear(8, 2))
+    network.glorot_(module, torch.Generator().manual_seed(seed))
+    return module
+
+
+def plan(**changed):
+    return training.Plan(**{"epochs": 6, "batch": 8, "learning_rate": 0.01} | changed)
+
+
+def test_it_learns_both_classes():
+    module = net()
+    history = training.fit(module, examples(), examples(seed=1), plan(epochs=20), 7)
+    assert len(history) == 20
+    assert history[-1]["balanced_accuracy"] > 0.85
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_class_weights_make_classes_count_the_same():
+    y = torch.tensor([0, 0, 0, 1])
+    weights = training.class_weights(y)
+    assert float(weights[y[y == 0]].sum()) == pytest.approx(float(weights[y[y == 1]].sum()))
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+@pytest.mark.parametrize("cut_after", [0, 2, 4])
+def test_a_cut_training_ends_with_the_same_bytes(tmp_path, patience, cut_after):
+    whole, train, selection = net(), examples(), examples(seed=1)
+    history = training.fit(whole, train, selection, plan(patience=patience), 7)
+
+    def cut(epoch, _metrics):
+        if epoch == cut_after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(net(), train, selection, plan(patience=patience), 7, tmp_path / "c.safetensors", cut)
+    resumed, seen = net(seed=99), []
+    again = training.fit(
+        resumed, train, selection, plan(patience=patience), 7, tmp_path / "c.safetensors", lambda *a: seen.append(a)
+    )
+    assert again == history
+    assert [epoch for epoch, _ in seen] == list(range(len(history)))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_another_seed_gives_another_network():
+    a, b = net(), net()
+    training.fit(a, examples(), None, plan(), 7)
+    training.fit(b, examples(), None, plan(), 8)
+    assert not torch.equal(a[0].weight, b[0].weight)
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    module, train = net(), examples()
+    wrong = training.Split(train.x, 1 - train.y)  # the better the training, the worse the selection loss
+    history = training.fit(module, train, wrong, plan(epochs=30, patience=3), 7)
+    losses = [metrics["loss"] for metrics in history]
+    assert len(history) < 30
+    assert len(losses) - 1 - int(np.argmin(losses)) == 3
+    kept = training.evaluate(module, wrong, training.class_weights(train.y))
+    assert kept["loss"] == min(losses)
+
+
+def test_loss_that_is_not_a_number_fails_the_training():
+    train = examples()
+    train.x[3, 1] = float("nan")
+    with pytest.raises(training.TrainingFailed, match="not a number in epoch 1"):
+        training.fit(net(), train, None, plan(), 7)
+
+
+def test_out_of_memory_fails_the_training():
+    class Huge(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.zeros(2, 3))
+
+        def forward(self, x):
+            torch.empty(2**60)
+            return x @ self.w.T
+
+    with pytest.raises(training.TrainingFailed, match="out of memory"):
+        training.fit(Huge(), examples(), None, plan(), 7)
+
+
+def test_other_errors_are_not_taken_for_memory():
+    class Broken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.zeros(5, 2))
+
+        def forward(self, x):
+            return x @ self.w
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        training.fit(Broken(), examples(), None, plan(), 7)
+
+
+def test_augmentation_flips_shifts_and_scales():
+    x = torch.rand((64, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    make = lambda: torch.Generator().manual_seed(1)  # noqa: E731
+    assert augmenter(Augment(flip=False, shift=0, contrast=0)) is None
+    flipped = augmenter(Augment(flip=True, shift=0, contrast=0))(x, make())
+    is_flip = torch.tensor([torch.allclose(a, b.flip(2), atol=1e-5) for a, b in zip(flipped, x, strict=True)])
+    is_same = torch.tensor([torch.allclose(a, b, atol=1e-5) for a, b in zip(flipped, x, strict=True)])
+    assert bool((is_flip ^ is_same).all())
+    assert 16 < int(is_flip.sum()) < 48
+    shifted = augmenter(Augment(flip=False, shift=0.25, contrast=0))(torch.ones(64, 3, 8, 8), make())
+    assert 0.5 < float(shifted.min()) < 0.52  # the grey that moved in
+    contrast = augmenter(Augment(flip=False, shift=0, contrast=0.5))(x, make())
+    ratio = contrast.flatten(1).std(1) / x.flatten(1).std(1)
+    assert 0.45 < float(ratio.min()) < 0.7
+    again = augmenter(Augment(flip=True, shift=0.1, contrast=0.5))
+    assert torch.equal(again(x, make()), again(x, make()))

@@ -5,6 +5,7 @@ out. With the RDM sorted once, the midranks of the drawn RDM are sums of weights
 that of an explicit resampling.
 """
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,11 +55,28 @@ class _Ranks:
         np.not_equal(values[order[1:]], values[order[:-1]], out=new[1:])
         self.ties = None if new.all() else _Ties(new)
 
-    def centred(self, weights: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Twice the weighted midranks less their mean, of the pairs `active`: integers."""
-        w = weights[self.order]
-        after = np.cumsum(w, dtype=np.int64)
-        return _doubled(after, w, self.ties)[self.place[active]]
+    def centred(self, weights: np.ndarray, active: np.ndarray, space: "_Space") -> np.ndarray:
+        """Twice the weighted midranks less their mean, of the pairs `active`: whole numbers."""
+        # mode="clip" lets numpy write to `out` directly
+        w = weights.take(self.order, out=space.array("sorted", len(self.order), weights.dtype), mode="clip")
+        after = np.cumsum(w, out=space.array("after", len(w), space.whole))
+        place = self.place.take(active, out=space.array("place", len(active), self.place.dtype), mode="clip")
+        return _doubled(after, w, self.ties).take(place)
+
+
+class _Space:
+    """Arrays that one thread uses again in every draw: fresh pages cost more than the sums written to them."""
+
+    def __init__(self, whole: type):
+        self.whole = whole
+        self._arrays: dict = {}
+
+    def array(self, name: str, n: int, dtype) -> np.ndarray:
+        """Return an array of `n` entries, of any content, that is valid until the name is asked for again."""
+        held = self._arrays.get(name)
+        if held is None or len(held) < n or held.dtype != dtype:
+            held = self._arrays[name] = np.empty(int(1.1 * n), dtype)
+        return held[:n]
 
 
 class _Ties:
@@ -71,41 +89,55 @@ class _Ties:
 
 
 def _doubled(after: np.ndarray, w: np.ndarray, ties: _Ties | None) -> np.ndarray:
-    """Twice the centred midranks in sorted order, from the cumulative weights `after` (w is overwritten).
+    """Twice the centred midranks of a sorted sequence with weights `w`, whose running sum is `after` (overwritten).
 
     A run of equal values whose weights fill the ranks s + 1 to e has the midrank (s + e + 1) / 2; the mean midrank is
     (total + 1) / 2.
     """
-    total = after[-1]
+    total = after[-1].copy()
     if ties is None:
         after *= 2
         after -= w
         after -= total
         return after
-    ends = after[ties.last]
+    ends = after.take(ties.last)
     value = ends - total
     value[1:] += ends[:-1]
     return np.repeat(value, ties.length)
 
 
-def _rerank(pool: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Twice the centred weighted midranks of integers `pool`, in their order.
+def _order(values: np.ndarray) -> np.ndarray:
+    """Return the order that sorts whole numbers of at least 0.
 
-    Value and place share one 64-bit key, as sorting integers is several times faster than an argsort.
+    numpy sorts keys of 8 and 16 bits by radix, so two or three stable passes are several times faster than one argsort
+    of long keys.
     """
-    bits = len(pool).bit_length()
-    keys = (pool - pool.min()) << bits
-    keys |= np.arange(len(pool))
-    keys.sort()
-    place = keys & ((1 << bits) - 1)
-    keys >>= bits
-    new = np.empty(len(keys), dtype=bool)
+    order = np.argsort(values.astype(np.uint16), kind="stable")
+    bits = int(values.max()).bit_length()
+    for shift in range(16, bits, 16):
+        digits = (values >> shift).astype(np.uint8 if bits - shift <= 8 else np.uint16)
+        order = order.take(np.argsort(digits.take(order), kind="stable"))
+    return order
+
+
+def _rerank(pool: np.ndarray, w: np.ndarray, space: _Space) -> np.ndarray:
+    """Twice the centred weighted midranks of the whole numbers `pool`, in their order, as floats."""
+    values = pool - pool.min()
+    order = _order(values)
+    values = values.take(order)
+    new = np.empty(len(values), dtype=bool)
     new[0] = True
-    np.not_equal(keys[1:], keys[:-1], out=new[1:])
-    sorted_w = w[place]
-    ranks = np.empty_like(keys)
-    ranks[place] = _doubled(np.cumsum(sorted_w, dtype=np.int64), sorted_w, None if new.all() else _Ties(new))
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    sorted_w = w.take(order)
+    after = np.cumsum(sorted_w, out=space.array("after", len(order), space.whole))
+    ranks = np.empty(len(values))
+    ranks[order] = _doubled(after, sorted_w, None if new.all() else _Ties(new))
     return ranks
+
+
+def _dot(*factors: np.ndarray) -> float:
+    """Sum of products, in this thread: the threads are busy with other draws."""
+    return float(np.einsum(",".join("i" * len(factors)) + "->", *factors))
 
 
 def bootstrap(
@@ -190,39 +222,48 @@ class _Task:
         self.rdms = [one.distances if defined.all() else one.distances[defined] for one in rdms]
         if method in RANKED:
             self.rdms = [_Ranks(values) for values in self.rdms]
+        # Twice the sum of all weights, over all pooled RDMs, must fit.
+        fits = 2 * self.n_images**2 * max(self.n_data, 1) < 2**31
+        self._local, self._whole = threading.local(), np.int32 if fits else np.int64
 
     def compare(self, counts: np.ndarray, copies: np.ndarray):
         """Compare one draw: `counts` of each image, `copies` of each data RDM."""
-        w = counts[self.first]
-        w *= counts[self.second]
+        counts = counts.astype(np.uint8 if counts.max() < 16 else np.int32)
+        if not hasattr(self._local, "space"):
+            self._local.space = _Space(self._whole)
+        space, n = self._local.space, len(self.first)
+        w = counts.take(self.first, out=space.array("weights", n, counts.dtype), mode="clip")
+        w *= counts.take(self.second, out=space.array("second", n, counts.dtype), mode="clip")
         active = np.flatnonzero(w)
         each = np.full((self.n_models, self.n_data), np.nan)
         if len(active) < 3:
             return each, np.full(self.n_models, np.nan), np.nan, np.nan
         drawn = np.flatnonzero(copies)
-        table = [self._values(one, w, active) for one in self.rdms[: self.n_models]]
-        data = [self._values(self.rdms[self.n_models + s], w, active) for s in drawn]
-        weights = w[active]
+        small = w.take(active)
+        weights = small.astype(np.float64)
+        raw = [self._values(one, w, active, weights, space) for one in self.rdms[: self.n_models]]
+        table = [one.astype(np.float64, copy=False) for one in raw]
+        raw = [self._values(self.rdms[self.n_models + s], w, active, weights, space) for s in drawn]
+        data = [one.astype(np.float64, copy=False) for one in raw]
         weighted = [weights * one for one in data]
-        norms = [self._norm(one @ other, weights) for one, other in zip(data, weighted, strict=True)]
+        norms = [self._norm(_dot(one, other), weights) for one, other in zip(data, weighted, strict=True)]
         for m, one in enumerate(table):
-            size = self._norm(np.dot(weights * one, one), weights)
+            size = self._norm(_dot(weights, one, one), weights)
             for s, other, norm in zip(drawn, weighted, norms, strict=True):
-                each[m, s] = _ratio(one @ other, size, norm)
+                each[m, s] = _ratio(_dot(one, other), size, norm)
         scores = np.nansum(each[:, drawn] * copies[drawn], axis=1) / copies[drawn].sum()
         scores[np.isnan(each[:, drawn]).any(axis=1)] = np.nan
-        lower, upper = (
-            self._bounds(data, weighted, norms, weights, copies[drawn]) if self.ceilings else (np.nan, np.nan)
-        )
+        lower = upper = np.nan
+        if self.ceilings:
+            lower, upper = self._bounds(raw, weighted, norms, small, weights, copies[drawn], space)
         return each, scores, lower, upper
 
-    def _values(self, one, w, active):
+    def _values(self, one, w, active, weights, space):
         if self.method in RANKED:
-            return one.centred(w, active).astype(np.float64)
-        values = one[active]
+            return one.centred(w, active, space)
+        values = one.take(active)
         if self.method == "pearson":
-            weights = w[active]
-            values = values - (weights @ values) / weights.sum()
+            values -= _dot(weights, values) / weights.sum()
         return values
 
     def _norm(self, sum_of_squares, weights):
@@ -231,30 +272,30 @@ class _Task:
         n = float(weights.sum())  # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
         return np.sqrt((n**3 - n) / 3)
 
-    def _bounds(self, data, weighted, norms, weights, copies):
+    def _bounds(self, raw, weighted, norms, small, weights, copies, space):
         if self.method in RANKED:
-            parts = [one * count for one, count in zip(data, copies, strict=True)]
+            parts = [one if count == 1 else one * count for one, count in zip(raw, copies, strict=True)]
         else:
-            parts = [one * (count / norm) for one, count, norm in zip(data, copies, norms, strict=True)]
-        total = sum(parts)
-        everyone = self._pooled(total, weights)
-        up = [_ratio(everyone[0] @ other, everyone[1], norm) for other, norm in zip(weighted, norms, strict=True)]
+            parts = [one * (count / norm) for one, count, norm in zip(raw, copies, norms, strict=True)]
+        total = sum(parts[1:], parts[0])
+        everyone = self._pooled(total, small, weights, space)
+        up = [_ratio(_dot(everyone[0], other), everyone[1], norm) for other, norm in zip(weighted, norms, strict=True)]
         upper = float(np.average(up, weights=copies))
-        if len(data) < 2:
+        if len(raw) < 2:
             return np.nan, upper
         low = []
         for part, other, norm in zip(parts, weighted, norms, strict=True):
-            rest = self._pooled(total - part, weights)
-            low.append(_ratio(rest[0] @ other, rest[1], norm))
+            rest = self._pooled(total - part, small, weights, space)
+            low.append(_ratio(_dot(rest[0], other), rest[1], norm))
         return float(np.average(low, weights=copies)), upper
 
-    def _pooled(self, pool, weights):
+    def _pooled(self, pool, small, weights, space):
         """Rank a pool of ranks; return it with its norm."""
         if self.method in RANKED:
-            pool = _rerank(pool.astype(np.int64), weights).astype(np.float64)
+            pool = _rerank(pool, small, space)
         elif self.method == "pearson":
-            pool = pool - (weights @ pool) / weights.sum()
-        return pool, self._norm(np.dot(weights * pool, pool), weights)
+            pool = pool - _dot(weights, pool) / weights.sum()
+        return pool, self._norm(_dot(weights, pool, pool), weights)
 
 
 def _ratio(product, norm_a, norm_b):

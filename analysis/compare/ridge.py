@@ -1,0 +1,199 @@
+"""Ridge regression with a penalty for each unit, chosen by exact leave-out errors from one decomposition.
+
+The fit is linear in the targets, yhat = H y. Leaving a set F of rows out therefore needs no new fit: its prediction
+errors are (I - H_FF)^-1 (y_F - yhat_F) (Cook & Weisberg 1982; with single rows this is PRESS). The intercept is
+not penalised and is part of H.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from analysis.compare.crossval import group_folds
+from analysis.compare.keys import join
+from analysis.compare.pls import Prediction, score
+from analysis.errors import DataError
+from analysis.runtime import seed_of
+
+ALPHAS = tuple(10.0 ** np.arange(-3, 9))
+"""Penalties tried by default, relative to the mean squared length of the centred rows."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Eigenvectors of the centred X X'.
+
+    Attributes
+    ----------
+    vectors : (n, rank)
+    values : (rank,)
+        Eigenvalues, all positive.
+    """
+
+    vectors: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, X: np.ndarray, intercept: bool = True) -> "Decomposition":
+        """Decompose features, (n, n_features), by the smaller of their two Gram matrices."""
+        X = X - X.mean(axis=0) if intercept else X
+        if X.shape[0] <= X.shape[1]:
+            return cls.of_gram(X @ X.T)
+        values, right = np.linalg.eigh(X.T @ X)
+        keep = values > max(X.shape) * np.finfo(float).eps * max(values[-1], 0.0)
+        return cls(X @ (right[:, keep] / np.sqrt(values[keep])), values[keep])
+
+    @classmethod
+    def of_gram(cls, gram: np.ndarray) -> "Decomposition":
+        """Decompose a centred Gram or kernel matrix, (n, n)."""
+        values, vectors = np.linalg.eigh(gram)
+        keep = values > len(gram) * np.finfo(float).eps * max(values[-1], 0.0)
+        return cls(vectors[:, keep], values[keep])
+
+
+def leave_out_errors(
+    decomposition: Decomposition, Y: np.ndarray, alphas: np.ndarray, folds: np.ndarray | None, intercept: bool = True
+) -> np.ndarray:
+    """Sum of squared errors of each unit when each fold (or row) is left out, for each penalty.
+
+    Parameters
+    ----------
+    decomposition : Decomposition
+        Of the features, centred if `intercept`.
+    Y : (n, n_units)
+    alphas : (n_alphas,)
+        Positive.
+    folds : (n,) int or None
+        Fold of each row; None leaves out one row at a time.
+    intercept : bool
+
+    Returns
+    -------
+    (n_alphas, n_units)
+    """
+    U, values = decomposition.vectors, decomposition.values
+    n = len(Y)
+    Yc = Y - Y.mean(axis=0) if intercept else Y
+    Z = U.T @ Yc  # (rank, n_units)
+    out = np.empty((len(alphas), Y.shape[1]))
+    base = 1 / n if intercept else 0.0
+    if folds is not None:
+        # One fold after another lies together, so that blocks are views.
+        order = np.argsort(folds, kind="stable")
+        U, Yc, folds = U[order], Yc[order], folds[order]
+    for a, alpha in enumerate(alphas):
+        shrink = values / (values + alpha)
+        residual = Yc - (U * shrink) @ Z
+        if folds is None:
+            leverage = np.einsum("ij,ij,j->i", U, U, shrink) + base
+            out[a] = np.sum((residual / (1 - leverage)[:, None]) ** 2, axis=0)
+            continue
+        out[a] = 0.0
+        for fold in np.unique(folds):
+            start, stop = np.searchsorted(folds, [fold, fold + 1])
+            part = U[start:stop] * np.sqrt(shrink)
+            left = -(part @ part.T) - base
+            left[np.diag_indices_from(left)] += 1.0
+            error = cho_solve(
+                cho_factor(left, lower=True, check_finite=False), residual[start:stop], check_finite=False
+            )
+            out[a] += np.einsum("ij,ij->j", error, error)
+    return out
+
+
+def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Fit ridge on the rows `train`, with the penalty of each unit chosen there, and predict the rows `rest`.
+
+    Parameters
+    ----------
+    X : (n, n_features)
+    Y : (n, n_units)
+        Finite in the training rows.
+    train, rest : (m,), (k,) int
+    alphas : (n_alphas,)
+        Penalties.
+    inner_folds : (m,) int, optional
+        Folds of the training rows by which the penalty is chosen; default: leave one out. With near-duplicates use
+        folds by group: one left-out image is else predicted from its duplicate, and the penalty comes out too small.
+    intercept : bool
+
+    Returns
+    -------
+    predicted : (k, n_units)
+    chosen : (n_units,)
+        Penalty of each unit.
+    """
+    alphas = np.asarray(alphas, dtype=np.float64)
+    if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
+        raise DataError("alphas holds values that are not positive; give one or more positive penalties")
+    if len(train) < 3:
+        raise DataError(f"{len(train)} training images; ridge needs 3 or more")
+    mean_x = X[train].mean(axis=0) if intercept else 0.0
+    Xt, T = X[train] - mean_x, Y[train]
+    decomposition = Decomposition.of(Xt, intercept=False)  # centred above
+    errors = leave_out_errors(decomposition, T, alphas, inner_folds, intercept)
+    chosen = alphas[np.argmin(errors, axis=0)]
+    mean_y = T.mean(axis=0) if intercept else 0.0
+    U, values = decomposition.vectors, decomposition.values
+    weights = (U.T @ (T - mean_y)) / (values[:, None] + chosen)  # (rank, n_units)
+    predicted = (X[rest] - mean_x) @ (Xt.T @ (U @ weights)) + mean_y
+    return predicted, chosen
+
+
+@dataclass(frozen=True)
+class RidgePrediction(Prediction):
+    """`Prediction` with the penalties that were chosen: (n_repeats, n_folds, n_units)."""
+
+    alphas: np.ndarray
+
+
+def ridge_predict(
+    X,
+    Y,
+    groups=None,
+    alphas=None,
+    *,
+    folds: int = 5,
+    inner_folds: int | None = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> RidgePrediction:
+    """Predict units from features by cross-validated ridge, with a penalty per unit chosen inside the training folds.
+
+    Parameters
+    ----------
+    X : (n_images, n_features)
+        Plain arrays, or both `X` and `Y` ``xarray.DataArray`` with dimension ``image``, joined by image.
+    Y : (n_images, n_units)
+        Finite.
+    groups : (n_images,), optional
+        Near-duplicate group per image (a mapping if X and Y are keyed): never split by a fold, outer or inner.
+    alphas : sequence of float, optional
+        Penalties; default `ALPHAS` times the mean squared length of the centred rows of X.
+    folds, inner_folds, repeats, seed
+        Outer folds, inner folds (None: leave one out), repeats of the outer folds and the seed.
+
+    Returns
+    -------
+    RidgePrediction
+    """
+    X, Y, groups, images = join(X, Y, groups, at_least=max(folds, 4))
+    if not np.isfinite(Y).all():
+        raise DataError(
+            "Y holds NaN: ridge_predict needs every unit at every image; use pls_predict or split the units"
+        )
+    if alphas is None:
+        alphas = np.array(ALPHAS) * np.mean(np.sum((X - X.mean(axis=0)) ** 2, axis=1))
+    predicted = np.full((repeats, *Y.shape), np.nan)
+    chosen = np.empty((repeats, folds, Y.shape[1]))
+    assigned = np.stack([group_folds(groups, folds, seed_of(seed, "folds", r)) for r in range(repeats)])
+    for r in range(repeats):
+        for fold in range(folds):
+            train, rest = np.flatnonzero(assigned[r] != fold), np.flatnonzero(assigned[r] == fold)
+            inner = None
+            if inner_folds is not None:
+                inner = group_folds(groups[train], inner_folds, seed_of(seed, "inner", r, fold))
+            predicted[r, rest], chosen[r, fold] = fit_predict(X, Y, train, rest, alphas, inner)
+    result = score(Y, predicted, assigned, images)
+    return RidgePrediction(**vars(result), alphas=chosen)

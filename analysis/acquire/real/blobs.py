@@ -49,7 +49,7 @@ def has(digest: str, size: int | None = None) -> bool:
     path = blob_path(digest)
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     if (size is None or found.st_size == size) and found.st_mtime == _stamp(digest):
         return True

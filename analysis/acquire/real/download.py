@@ -84,7 +84,7 @@ def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
 def _size_of_part(item: Item) -> int:
     try:
         return blobs.part_path(item.sha256).stat().st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
 
 
@@ -102,28 +102,24 @@ class _Crew:
         threading.Thread(target=self._watch, daemon=True).start()
         pool = ThreadPoolExecutor(connections())
         try:
-            jobs = [pool.submit(self._fetch, item) for item in items]
+            jobs = [pool.submit(self._one, item) for item in items]
             left = set(jobs)
-            while left and not any(job.done() and job.exception() for job in jobs):
+            while left and not self.stop.is_set():
                 # Short waits, since a long one would hold back Ctrl-C.
                 _, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
         finally:
             self.stop.set()
-            self._cut(self._active())
+            for transfer in self._active():
+                transfer.cut()
             pool.shutdown(wait=True, cancel_futures=True)
         failed = [job.exception() for job in jobs if not job.cancelled() and job.exception()]
-        raise_first = [error for error in failed if not isinstance(error, blobs.Stopped)]
-        if raise_first:
-            raise raise_first[0]
+        for error in failed:
+            if not isinstance(error, blobs.Stopped):
+                raise error
 
     def _active(self) -> list["_Transfer"]:
         with self.lock:
             return list(self.transfers)
-
-    @staticmethod
-    def _cut(transfers: list["_Transfer"]) -> None:
-        for transfer in transfers:
-            transfer.cut()
 
     def _watch(self) -> None:
         """Drop connections that are slower than the policy allows."""
@@ -136,6 +132,16 @@ class _Crew:
                     transfer.too_slow = True
                     transfer.cut()
                 transfer.since, transfer.received_then = now, transfer.received
+
+    def _one(self, item: Item) -> None:
+        """Fetch one file, unless another has failed."""
+        if self.stop.is_set():
+            return
+        try:
+            self._fetch(item)
+        except BaseException:
+            self.stop.set()
+            raise
 
     def _fetch(self, item: Item) -> None:
         if not hasattr(self.local, "session"):

@@ -96,6 +96,7 @@ def _address(error: requests.HTTPError) -> str:
 def _short(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    if isinstance(error, requests.ConnectionError) and not isinstance(error, requests.exceptions.SSLError):
+    broken = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, urllib3.exceptions.HTTPError)
+    if isinstance(error, broken) and not isinstance(error, requests.exceptions.SSLError):
         return "connection failed or lost"
     return " ".join(str(error).split())[:200] or type(error).__name__

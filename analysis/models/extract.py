@@ -3,16 +3,19 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.random_projection import SparseRandomProjection
 from torch.nn import functional
 
 from analysis.files import write_text
 from analysis.models.network import Network
 from analysis.params import Model
 from analysis.runtime import seed_of, track
+
+if TYPE_CHECKING:
+    from sklearn.random_projection import SparseRandomProjection
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,10 @@ def pooled(maps: torch.Tensor, pool: int) -> torch.Tensor:
     return maps.flatten(1)
 
 
-def projection(n_from: int, n_to: int, seed: int) -> SparseRandomProjection:
+def projection(n_from: int, n_to: int, seed: int) -> "SparseRandomProjection":
     """Return a sparse random projection (Li et al. 2006: density 1/sqrt(n_from)), fixed by seed and sizes."""
+    from sklearn.random_projection import SparseRandomProjection  # late: few layers need it
+
     rule = SparseRandomProjection(n_components=n_to, random_state=seed_of(seed, "projection", n_from, n_to))
     return rule.fit(np.zeros((1, n_from), dtype=np.float32))
 

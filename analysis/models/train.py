@@ -3,8 +3,6 @@
 import importlib.metadata
 import platform
 
-import safetensors.torch  # noqa: F401  (loaded here, before the number of threads is fixed)
-import sklearn.linear_model  # noqa: F401
 import torch
 
 from analysis import paths, runtime, store
@@ -26,7 +24,7 @@ def run(params: Params, model: str) -> None:
         If there is no such model, the images are missing or lack a class, or the training fails.
     """
     entry = params.models.entry(model)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    kind = registry.module(entry.kind)  # first: fixed_threads limits the libraries that are loaded
     with runtime.fixed_threads():
         examples = data.load(entry.rules)
         key = {
@@ -41,7 +39,7 @@ def run(params: Params, model: str) -> None:
         out = paths.MODELS / model
         log = Log(out)
         job = registry.Job(model, entry, examples, params.seed, runtime.device(), folder, log)
-        fitted = registry.module(entry.kind).fit(job)
+        fitted = kind.fit(job)
         _write(job, fitted)
         log.finish()
     store.discard(folder)

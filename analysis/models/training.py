@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from analysis.models.adam import Adam
 from analysis.models.network import read_tensors, unit_range, write_tensors
 from analysis.runtime import seed_of
 
@@ -72,9 +73,7 @@ def fit(
     TrainingFailed
         If the loss is not a number, or memory runs out.
     """
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, eps=1e-7, fused=True
-    )
+    optimiser = Adam(network.parameters(), plan.learning_rate, plan.weight_decay)
     state = _State(network, optimiser, checkpoint)
     weights = class_weights(train.y)
     for epoch, metrics in enumerate(state.history):
@@ -117,7 +116,6 @@ def _epoch(network, train: Split, optimiser, plan: Plan, weights, seed: int) -> 
         if plan.augment is not None:
             x = plan.augment(x, generator)
         loss = functional.cross_entropy(network(x), train.y[rows], weight=weights)
-        optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         total += loss.detach() * len(rows)
@@ -173,8 +171,7 @@ class _State:
     def _write(self) -> None:
         tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in (self.best or {}).items()}
-        for number, values in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{number}/{name}": value for name, value in values.items()}
+        tensors |= {f"optimiser/{name}": value for name, value in self.optimiser.state().items()}
         write_tensors(self.path, tensors, {"history": self.history, "best_epoch": self.best_epoch})
 
     def _read(self) -> None:
@@ -185,15 +182,7 @@ class _State:
             # A copy: tensors of a file may start anywhere in memory, and some kernels sum by alignment.
             groups[group][rest] = value.clone()
         self.network.load_state_dict(groups["network"])
-        optimiser = self.optimiser.state_dict()
-        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-        for name, value in groups["optimiser"].items():
-            number, key = name.split("/")
-            if value.shape == parameters[int(number)].shape:
-                # Moments laid out in memory as their parameter is: the fused step runs over both in one order.
-                value = torch.empty_like(parameters[int(number)]).copy_(value)
-            optimiser["state"].setdefault(int(number), {})[key] = value
-        self.optimiser.load_state_dict(optimiser)
+        self.optimiser.restore(groups["optimiser"])
         device = next(self.network.parameters()).device
         self.best = {name: value.to(device) for name, value in groups["best"].items()} or None
         self.history, self.best_epoch = note["history"], note["best_epoch"]

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from analysis.models import network, training
+from analysis.models.adam import Adam
 from analysis.models.augment import augmenter
 from analysis.models.kinds import Augment
 
@@ -59,6 +60,25 @@ def test_a_cut_training_ends_with_the_same_bytes(tmp_path, patience, cut_after):
     assert [epoch for epoch, _ in seen] == list(range(len(history)))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adam_against_torch(decay):
+    ours, theirs, frozen = net(), net(), net()
+    frozen.requires_grad_(False)
+    adam = Adam([*ours.parameters(), *frozen.parameters()], 0.01, decay)
+    reference = torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=decay, eps=1e-7)
+    x, start = examples().x, net()[0].weight.clone()
+    for _ in range(30):
+        for module in (ours, theirs):
+            module.eval()(x).square().sum().backward()
+        adam.step()
+        reference.step()
+        reference.zero_grad()
+    assert not torch.allclose(ours[0].weight, start, atol=0.05)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+    assert torch.equal(frozen[0].weight, net()[0].weight)
 
 
 def test_another_seed_gives_another_network():

@@ -53,11 +53,11 @@ def roles(found: results.Results) -> dict[str, str | None]:
         ``baseline``: the pixels. None where there is no such model.
     """
     models = found.summary["models"]
-    corrected = [name for name in models if models[name]["protocol"] == "corrected"]
+    corrected = [name for name in found.models if models[name]["protocol"] == "corrected"]
     networks = [name for name in corrected if models[name]["kind"] != "pixels"]
-    report = [name for name in models if models[name]["protocol"] == "report"]
+    report = [name for name in found.models if models[name]["protocol"] == "report"]
     pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
-    first = (networks or corrected or list(models))[0]
+    first = (networks or corrected or found.models)[0]
     return {
         "first": first,
         "report": next(iter(report), None),

@@ -42,8 +42,8 @@ class Results:
 
     @property
     def models(self) -> list[str]:
-        """Models in the order in which they run."""
-        return list(self.summary["models"])
+        """Models in the order in which they run, that of the tables (``summary.json`` sorts its keys)."""
+        return list(dict.fromkeys(self.layers.model))
 
     def top(self, model: str) -> str:
         """Return the name of the model's last layer."""

@@ -44,7 +44,7 @@ def draw(results: Results) -> tuple[Figure, str]:
                     markersize=5,
                     zorder=5,
                 )
-            else:
+            elif score.median_r2 < LOWEST:
                 axes.annotate("↓", (x, LOWEST), ha="center", va="bottom", fontsize=8, color=paint, zorder=5)
             said.append(f"{style.name(model)} in {area} {score.median_r2:.3f}, ceiling {score.median_ceiling:.3f}")
     axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
@@ -64,8 +64,10 @@ def draw(results: Results) -> tuple[Figure, str]:
 def _counts(results: Results, areas: list[str]) -> dict[str, str]:
     """Return the units of each area as text: one number, or the range over the models where it differs."""
     counts = {}
+    tops = [results.top(model) for model in results.layers.model]
+    table = results.layers[results.layers.layer == tops]
     for area in areas:
-        found = sorted(set(results.layers.n_units[results.layers.region == area]))
+        found = sorted(set(table.n_units[table.region == area]))
         counts[area] = f"{found[0]}" if len(found) == 1 else f"{found[0]}–{found[-1]}"
     return counts
 

@@ -13,7 +13,8 @@ def draw(results: Results) -> tuple[Figure, str]:
     areas = [area for area in style.AREAS if area in set(results.layers.region)]
     tables = {model: _table(results, model, areas) for model in models}
     figure = style.figure(style.PAGE, 20 + 6 * max(len(table) for table in tables.values()))
-    widest = max(0.05, *(float(np.nanmax(table.to_numpy())) for table in tables.values()))
+    values = np.concatenate([table.to_numpy().ravel() for table in tables.values()])
+    widest = max([0.05, *values[np.isfinite(values)]])
     panels = np.atleast_1d(figure.subplots(1, len(models)))
     said = []
     for axes, (model, table), letter in zip(panels, tables.items(), "abcdefgh", strict=False):

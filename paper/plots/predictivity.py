@@ -21,8 +21,10 @@ def draw(results: Results) -> tuple[Figure, str]:
         region, values = unit_scores(results, model)
         axes.hist(np.clip(values, LOWEST, None), bins, color=style.colour(model, results.models), linewidth=0)
         axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-        median = float(np.median(values))
-        axes.plot(max(median, LOWEST), 1.03, "v", transform=axes.get_xaxis_transform(), color=style.INK, clip_on=False)
+        median = summarised(results, model, region)
+        if np.isfinite(median):
+            place = axes.get_xaxis_transform()
+            axes.plot(max(median, LOWEST), 1.03, "v", transform=place, color=style.INK, clip_on=False)
         below = int((values < LOWEST).sum())
         words = [f"{title}: {region}, n = {len(values)}", f"median {median:.3f}".replace("-", "−")]
         if below:
@@ -47,8 +49,17 @@ def shown_models(results: Results) -> list[tuple[str, str]]:
 
 
 def unit_scores(results: Results, model: str) -> tuple[str, np.ndarray]:
-    """Return the latest area with units, and the r2 of its units for the model's top layer."""
+    """Return the latest area with units, and the defined r2 of its units for the model's top layer."""
     rows = results.units[(results.units.model == model) & (results.units.layer == results.top(model))]
-    rows = rows[rows.r2.notna()]
-    region = max(rows.region.unique(), key=lambda name: style.AREAS.index(name) if name in style.AREAS else -1)
-    return region, rows.r2[rows.region == region].to_numpy()
+    region = max(rows.region.unique(), key=style.AREAS.index)
+    return region, rows.r2[(rows.region == region) & rows.r2.notna()].to_numpy()
+
+
+def summarised(results: Results, model: str, region: str) -> float:
+    """Return the median as the protocol has it (the report's leaves outliers out), from the table of layers."""
+    rows = results.layers[
+        (results.layers.model == model)
+        & (results.layers.layer == results.top(model))
+        & (results.layers.region == region)
+    ]
+    return float(rows.median_r2.iloc[0])

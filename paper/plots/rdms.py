@@ -57,14 +57,14 @@ def by_category(category: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]
 
 
 def percentiles(rdm: np.ndarray) -> np.ndarray:
-    """Return the percentile of each off-diagonal entry among all of them; the diagonal becomes NaN.
+    """Return the percentile of each off-diagonal entry among all of them.
 
-    Ranks make two RDMs of different spread comparable by eye, and are what Spearman's correlation sees.
+    The diagonal becomes NaN, and what is undefined stays so. Ranks make two RDMs of different spread comparable by
+    eye, and are what Spearman's correlation sees.
     """
-    upper = np.triu_indices(len(rdm), 1)
-    ranks = rankdata(rdm[upper])
+    upper = np.triu(np.isfinite(rdm), 1)
     shown = np.full(rdm.shape, np.nan)
-    shown[upper] = 100 * (ranks - 0.5) / len(ranks)
+    shown[upper] = 100 * (rankdata(rdm[upper]) - 0.5) / max(upper.sum(), 1)
     return np.fmax(shown, shown.T)
 
 

@@ -12,7 +12,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     table = results.validation[results.validation.ceiling.notna() & results.validation.explainable.notna()]
     figure = style.figure(style.COLUMN, style.COLUMN)
     axes = figure.subplots()
-    low = min(0.0, float(table.ceiling.min()), float(table.explainable.min()))
+    low = min([0.0, *table.ceiling, *table.explainable])
     axes.plot([low, 1], [low, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
     for mark, area in zip("o^sDvP", style.AREAS, strict=True):
         here = table[table.region == area]
@@ -32,10 +32,11 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.set_aspect("equal")
     axes.set_xlabel("planted explainable variance of the image means")
     axes.set_ylabel("split-half ceiling (Spearman–Brown)")
-    axes.legend(loc="upper left", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
-    difference = float(np.mean(table.ceiling - table.explainable))
+    if len(table):
+        axes.legend(loc="upper left", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
+    difference = f"; the mean difference is {np.mean(table.ceiling - table.explainable):.3f}" if len(table) else ""
     alt = (
-        f"Scatter of the estimated ceiling against the planted explainable variance of {len(table)} units; the mean "
-        f"difference is {difference:.3f}. Points lie along the line of equality if the estimate is right."
+        f"Scatter of the estimated ceiling against the planted explainable variance of {len(table)} units{difference}. "
+        "Points lie along the line of equality if the estimate is right."
     )
     return figure, alt

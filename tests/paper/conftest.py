@@ -146,7 +146,7 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
         if source == "simulated"
         else None,
     }
-    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "summary.json").write_text(json.dumps(summary, sort_keys=True))
     return folder
 
 
@@ -156,11 +156,33 @@ def fabricated(tmp_path_factory) -> Path:
     return fabricate(tmp_path_factory.mktemp("fabricated") / "results")
 
 
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory, fabricated) -> Path:
+    """A project folder with the paper's sources, fabricated results and the figures drawn from them."""
+    from analysis import params
+    from paper import draw
+
+    folder = tmp_path_factory.mktemp("drawn")
+    skip = shutil.ignore_patterns("figures", "*.pdf", "__pycache__")
+    shutil.copytree(ROOT / "paper", folder / "paper", ignore=skip)
+    shutil.copytree(fabricated, folder / "results")
+    shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        draw.run(params.load())
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path, fabricated, monkeypatch) -> Path:
-    """A project folder with the paper's sources and fabricated results, made the working folder."""
-    shutil.copytree(ROOT / "paper", tmp_path / "paper", ignore=shutil.ignore_patterns("figures", "*.pdf", "__pycache__"))
-    shutil.copytree(fabricated, tmp_path / "results")
-    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def project(tmp_path, drawn, monkeypatch) -> Path:
+    """A copy of such a folder that a test may change, made the working folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(drawn, folder, ignore=shutil.ignore_patterns("*.pdf"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def fabricate_results():
+    """Return the function that writes a results folder, for tests that want another one."""
+    return fabricate

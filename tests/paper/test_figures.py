@@ -1,0 +1,135 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from analysis import params
+from analysis.errors import DataError
+from paper import draw, results, style
+from paper.plots import predictivity, rdms
+
+
+def run():
+    draw.run(params.load())
+
+
+def test_every_figure_is_drawn_with_a_text_that_holds_its_numbers(project):
+    texts = json.loads((project / "paper/figures/alt.json").read_text())
+    drawn = {path.stem for path in (project / "paper/figures").glob("*.svg")}
+    assert drawn == set(draw.PLOTS) == set(texts)
+    accuracy = pd.read_csv("results/accuracy.csv").query("split == 'test' and model == 'hmo_report'").accuracy.item()
+    assert f"HMO {accuracy:.3f}" in texts["accuracy"]
+    units = pd.read_csv("results/units.csv")
+    top = units[(units.model == "hmo_report") & (units.layer == "top") & (units.region == "AIT")]
+    assert f"corrected protocol: {len(top)} units of AIT, median {top.r2.median():.3f}" in texts["predictivity"]
+
+
+def test_figures_have_the_same_bytes_twice(project):
+    first = {path.name: path.read_bytes() for path in sorted((project / "paper/figures").iterdir())}
+    shutil.rmtree(project / "paper/figures")
+    run()
+    assert first == {path.name: path.read_bytes() for path in sorted((project / "paper/figures").iterdir())}
+
+
+def test_no_figure_is_drawn_from_results_of_another_source(project):
+    summary = json.loads((project / "results/summary.json").read_text())
+    (project / "results/summary.json").write_text(json.dumps(summary | {"source": "real"}))
+    shutil.rmtree(project / "paper/figures")
+    with pytest.raises(DataError, match=r"is of real data, but acquire\.source in params\.yaml is simulated"):
+        run()
+    assert not (project / "paper/figures").exists()
+
+
+@pytest.mark.parametrize("table", sorted(results.COLUMNS))
+def test_a_missing_table_is_named(project, table):
+    (project / f"results/{table}.csv").unlink()
+    with pytest.raises(DataError, match=rf"results/{table}\.csv is missing: run the stage summary"):
+        run()
+
+
+def test_a_missing_column_is_named(project):
+    table = pd.read_csv(project / "results/layers.csv").drop(columns="median_ceiling")
+    table.to_csv(project / "results/layers.csv", index=False)
+    with pytest.raises(DataError, match=r"results/layers\.csv has no column median_ceiling"):
+        run()
+
+
+def test_missing_rdms_are_named(project):
+    (project / "results/compare/hmo_report/rdms.nc").unlink()
+    with pytest.raises(DataError, match=r"results/compare/hmo_report/rdms\.nc is missing: run the stage compare"):
+        run()
+
+
+def test_undefined_scores_are_drawn_as_absent(project):
+    for name, columns in {
+        "units": ["r2", "pearson_r", "ceiling", "ev_normalised"],
+        "layers": ["median_r2", "ci_low", "ci_high", "median_ceiling", "median_ev_normalised"],
+        "rsa": ["rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"],
+        "validation": ["ceiling"],
+    }.items():
+        table = pd.read_csv(f"results/{name}.csv")
+        table[columns] = np.nan
+        table.to_csv(f"results/{name}.csv", index=False)
+    run()
+    assert len(list((project / "paper/figures").glob("*.svg"))) == len(draw.PLOTS)
+
+
+def test_images_are_ordered_by_category_with_faces_first_and_no_category_last():
+    category = np.array(["none", "pareidolia", "face", "none", "face", "other_face"])
+    order, names, starts = rdms.by_category(category)
+    assert order.tolist() == [2, 4, 5, 1, 0, 3]
+    assert names == ["face", "other face", "pareidolia", "no category"]
+    assert starts == [0, 2, 3, 4]
+
+
+def test_percentiles_rank_each_pair_once_and_leave_the_diagonal_empty():
+    shown = rdms.percentiles(np.array([[0.0, 0.2, 0.9], [0.2, 0.0, 0.5], [0.9, 0.5, 0.0]]))
+    np.testing.assert_allclose(shown[np.triu_indices(3, 1)], [100 / 6, 500 / 6, 50])
+    np.testing.assert_array_equal(shown, shown.T)
+    assert np.isnan(np.diag(shown)).all()
+
+
+def test_an_undefined_pair_takes_no_rank():
+    rdm = np.array([[0.0, 0.2, np.nan], [0.2, 0.0, 0.5], [np.nan, 0.5, 0.0]])
+    np.testing.assert_allclose(rdms.percentiles(rdm)[np.triu_indices(3, 1)], [25, np.nan, 75])
+
+
+def test_histograms_are_of_the_latest_area_and_of_both_protocols(fabricated):
+    found = results.read(fabricated)
+    assert predictivity.shown_models(found) == [
+        ("report protocol", "as_reported"),
+        ("corrected protocol", "hmo_report"),
+    ]
+    region, values = predictivity.unit_scores(found, "hmo_report")
+    rows = found.units.query("model == 'hmo_report' and layer == 'top' and region == 'AIT'")
+    assert region == "AIT"
+    np.testing.assert_array_equal(values, rows.r2)
+
+
+def test_labels_are_readable_in_print(project):
+    found = results.read("results")
+    with style.applied():
+        for name, plot in draw.PLOTS.items():
+            figure, _ = plot(found)
+            style.stamp(figure, found.source)
+            FigureCanvasAgg(figure).draw()
+            box, undrawn = figure.bbox, _undrawn(figure)
+            for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize")):
+                if not (text.get_text().strip() and text.get_visible()) or text in undrawn:
+                    continue
+                assert text.get_fontsize() >= 5, f"{name}: {text.get_text()!r}"
+                extent = text.get_window_extent()
+                inside = extent.x0 >= box.x0 - 1 and extent.x1 <= box.x1 + 1
+                inside &= extent.y0 >= box.y0 - 1 and extent.y1 <= box.y1 + 1
+                assert inside, f"{name}: {text.get_text()!r} is cut off"
+
+
+def _undrawn(figure):
+    """Return the labels of ticks outside the limits of their axis: they keep a text that is never drawn."""
+    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    ticks = [(tick, sorted(axis.get_view_interval())) for axis in axes for tick in axis.majorTicks]
+    beyond = [tick for tick, (low, high) in ticks if not low <= tick.get_loc() <= high]
+    return [label for tick in beyond for label in (tick.label1, tick.label2)]

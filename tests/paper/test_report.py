@@ -1,0 +1,237 @@
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pypdf
+import pytest
+import yaml
+
+from analysis import params
+from analysis.errors import DataError
+from paper import build, draw, results
+
+PAPER = Path(__file__).resolve().parents[2] / "paper"
+RESULT_SECTIONS = ("abstract", "results")
+
+
+def make() -> str:
+    """Build the paper in the working folder; return the text of the PDF on one line."""
+    build.run(params.load())
+    return text_of("paper/report.pdf")
+
+
+def text_of(path) -> str:
+    pages = (page.extract_text() for page in pypdf.PdfReader(path).pages)
+    return " ".join(re.sub("\u00ad\\s*", "", " ".join(pages)).split())
+
+
+@pytest.fixture(scope="module")
+def built(drawn):
+    """The project folder with the paper built, for tests that only read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(drawn)
+        build.run(params.load())
+    return drawn
+
+
+def test_the_paper_says_that_its_data_are_simulated(built):
+    text = text_of(built / "paper/report.pdf")
+    assert "The data of this copy are simulated." in text
+    assert "from a simulated experiment with known truth, not from animals" in text
+    reader = pypdf.PdfReader(built / "paper/report.pdf")
+    assert "simulated" in reader.metadata.subject
+    for page in reader.pages[1:]:
+        assert "simulated data" in page.extract_text().splitlines()[0]
+    captions = re.findall(r"Figure \d+\. .*?Simulated data\.", text)
+    assert len(captions) == len(draw.PLOTS)
+
+
+def test_no_code_or_placeholder_leaks_into_the_text(built):
+    text = text_of(built / "paper/report.pdf")
+    for trace in ("#", "float(", "score-of", " else ", "none ", "nan", "\\", "()"):
+        assert trace not in text.replace("dfinalproject", "").lower() or trace == "none ", trace
+
+
+def test_the_pdf_is_archival_tagged_and_dated_by_us(built):
+    reader = pypdf.PdfReader(built / "paper/report.pdf")
+    meta = reader.xmp_metadata.rdf_root.toxml()
+    assert re.search(r"pdfaid:part>2<.*pdfaid:conformance>A<", meta)
+    assert "pdfuaid:part>1<" in meta
+    assert reader.metadata.title.startswith("Does a network trained on faces")
+    assert reader.metadata.creation_date.year == 2026
+    assert str(reader.trailer["/Root"]["/Lang"]).startswith("en")
+    assert 4 <= len(reader.pages) <= 8
+
+
+def test_every_figure_of_the_paper_has_its_alternative_text(built):
+    texts = json.loads((built / "paper/figures/alt.json").read_text())
+    used = re.findall(r'#plot\(\s*"([^"]+)"', (PAPER / "sections/results.typ").read_text())
+    assert sorted(used) == sorted(texts)
+    reader = pypdf.PdfReader(built / "paper/report.pdf")
+    found = {" ".join(str(alt).split()) for alt in _alternatives(reader.trailer["/Root"]["/StructTreeRoot"])}
+    for name, text in texts.items():
+        assert " ".join(text.split()) in found, name
+
+
+def _alternatives(node):
+    node = node.get_object()
+    if isinstance(node, list):
+        for child in node:
+            yield from _alternatives(child)
+    elif isinstance(node, dict):
+        if "/Alt" in node:
+            yield node["/Alt"]
+        if "/K" in node:
+            yield from _alternatives(node["/K"])
+
+
+def test_the_paper_has_the_same_bytes_twice(project):
+    make()
+    first = Path("paper/report.pdf").read_bytes()
+    Path("paper/report.pdf").unlink()
+    make()
+    assert Path("paper/report.pdf").read_bytes() == first
+
+
+def test_numbers_in_the_text_follow_the_results(project):
+    assert "a median r2 of 0.777 in AIT" not in make()
+    layers = pd.read_csv("results/layers.csv")
+    chosen = (layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT")
+    layers.loc[chosen, ["median_r2", "ci_low", "ci_high"]] = 0.777, 0.712, 0.812
+    layers.to_csv("results/layers.csv", index=False)
+    text = make()
+    assert text.count("0.777") >= 4  # abstract, text, list of areas, table of protocols
+    assert "0.712 to 0.812" in text
+    assert "predicts more than the image itself" in text
+    chosen = (layers.model == "pixels") & (layers.region == "AIT")
+    layers.loc[chosen, ["median_r2", "ci_low", "ci_high"]] = 0.9, 0.85, 0.95
+    layers.to_csv("results/layers.csv", index=False)
+    assert "predicts less than the image itself" in make()
+
+
+def test_real_data_that_are_incomplete_are_said_to_be(project, fabricate_results):
+    shutil.rmtree("results")
+    shutil.rmtree("paper/figures")
+    fabricate_results(Path("results"), source="real", missing=("recordings of V4", "the images of one monkey"))
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["acquire"]["source"] = "real"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    draw.run(params.load())
+    text = make()
+    assert "Missing: recordings of V4 and the images of one monkey." in text
+    assert "Recorded data, incomplete." in text
+    assert "simulated" not in text.lower().replace("simulated experiment that", "").replace("source simulated", "")
+    assert not Path("paper/figures/validation.svg").exists()
+
+
+def test_other_models_than_the_default_make_a_paper_too(project):
+    summary = json.loads(Path("results/summary.json").read_text())
+    summary["models"] = {"simple_cnn": summary["models"]["simple_cnn"]}
+    Path("results/summary.json").write_text(json.dumps(summary))
+    for name in ("accuracy", "units", "layers", "rsa"):
+        table = pd.read_csv(f"results/{name}.csv")
+        table[table.model == "simple_cnn"].to_csv(f"results/{name}.csv", index=False)
+    draw.run(params.load())
+    text = make()
+    assert "plain CNN" in text
+    assert "Protocol beside protocol" not in text
+
+
+def test_undefined_scores_are_dashes(project):
+    for name, columns in {
+        "layers": ["median_r2", "ci_low", "ci_high", "median_ceiling", "median_ev_normalised"],
+        "rsa": ["rho", "ci_low", "ci_high"],
+    }.items():
+        table = pd.read_csv(f"results/{name}.csv")
+        table[columns] = None
+        table.to_csv(f"results/{name}.csv", index=False)
+    assert "No interval is defined" in make()
+
+
+def test_a_missing_figure_is_named_and_the_old_paper_kept(project):
+    make()
+    before = Path("paper/report.pdf").read_bytes()
+    Path("paper/figures/rdms.svg").unlink()
+    with pytest.raises(DataError, match=r"paper/figures/rdms\.svg is missing: run the stage figures"):
+        build.run(params.load())
+    assert Path("paper/report.pdf").read_bytes() == before
+
+
+def test_a_missing_key_is_one_line_that_names_it(project):
+    summary = json.loads(Path("results/summary.json").read_text())
+    del summary["data"]["fixations_selected"]
+    Path("results/summary.json").write_text(json.dumps(summary))
+    with pytest.raises(DataError) as error:
+        build.run(params.load())
+    assert re.search(r"paper/sections/data\.typ:\d+:\d+: .*fixations_selected", str(error.value))
+    assert "\n" not in str(error.value)
+    assert not Path("paper/report.pdf").exists()
+    assert not list(Path("paper").glob(".*"))
+
+
+def test_a_missing_row_is_one_line_that_names_it(project):
+    table = pd.read_csv("results/accuracy.csv")
+    table[table.model != "pixels"].to_csv("results/accuracy.csv", index=False)
+    with pytest.raises(DataError, match=r"results/accuracy\.csv has no row with model = pixels, split = test"):
+        build.run(params.load())
+
+
+def test_roles_of_the_models(fabricated):
+    assert build.roles(results.read(fabricated)) == {
+        "first": "hmo_report",
+        "report": "as_reported",
+        "baseline": "pixels",
+    }
+
+
+# --- no number of the results is typed by hand ---------------------------------------------------
+
+NUMBER_WORDS = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand"
+COUNTED = "recordings?|units?|images?|faces?|monkeys?|areas?|fixations?|layers?|models?|columns?"
+
+
+def typed_numbers(source: str) -> list[str]:
+    """Return the numbers that stand in the text or code of a section, other than in names, labels and citations."""
+    source = re.sub(r"//[^\n]*", "", source)
+    source = re.sub(r"@[\w-]+|<[\w-]+>", "", source)  # citations, references and labels
+    words = re.findall(rf"\b(?:{NUMBER_WORDS})\s+(?:{COUNTED})\b", source, re.IGNORECASE)
+    bare = re.sub(r"[A-Za-z_][\w-]*", " ", source)  # names such as V1 and r2
+    return re.findall(r"\d[\d.]*", bare) + words
+
+
+@pytest.mark.parametrize("section", RESULT_SECTIONS)
+def test_result_sections_hold_no_typed_number(section):
+    assert typed_numbers((PAPER / f"sections/{section}.typ").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("a median of 0.48 in V1 @yamins2014", ["0.48"]),
+        ("#score(x.median_r2) of 35 units", ["35"]),
+        ("We recorded six areas <fig1>", ["six areas"]),
+        ("#fixed(x, 3)", ["3"]),
+        ("r2 and V4 of #score(top.ci_low) // 12", []),
+    ],
+)
+def test_the_check_for_typed_numbers_finds_them(source, found):
+    assert typed_numbers(source) == found
+
+
+def test_all_references_are_cited_and_have_an_address():
+    entries = re.split(r"\n(?=@)", (PAPER / "refs.bib").read_text())
+    cited = set(re.findall(r"@([\w-]+)", "".join(p.read_text() for p in (PAPER / "sections").glob("*.typ"))))
+    for entry in entries:
+        key = re.match(r"@\w+\{(\w+),", entry)[1]
+        assert key in cited, f"{key} is not cited"
+        assert "doi" in entry or "url" in entry or key == "yamins2013"
+
+
+def test_citation_file_names_what_the_work_rests_on():
+    citation = yaml.safe_load((PAPER.parent / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    dois = {reference.get("doi") for reference in citation["references"]}
+    assert {"10.1073/pnas.1403112111", "10.1038/s41593-024-01631-5", "10.48324/dandi.000628/0.230922.1642"} <= dois
+    assert any(reference["title"] == "Neural Neural Networks" for reference in citation["references"])

@@ -14,7 +14,7 @@ LOWEST = -0.6
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw median r2 and its interval per model and area over the points of single units, with ceilings."""
     areas = [area for area in style.AREAS if area in set(results.layers.region)]
-    figure = style.figure(style.PAGE, 78)
+    figure = style.figure(style.PAGE, 70)
     axes = figure.subplots()
     step = 0.8 / len(results.models)
     said, outside = [], 0

@@ -10,7 +10,7 @@ from paper.results import Results
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw Spearman's rho of the two RDMs per model, area and recording, over the band of the noise ceilings."""
     areas = [area for area in style.AREAS if area in set(results.rsa.region)]
-    figure = style.figure(style.PAGE, 66)
+    figure = style.figure(style.PAGE, 58)
     axes = figure.subplots()
     step = 0.8 / len(results.models)
     said = []

@@ -1,6 +1,8 @@
 """Comparison of RDMs: similarity measures, noise ceilings, and (in `bootstrap.py`) their intervals."""
 
 from collections.abc import Sequence
+from itertools import combinations
+from math import comb
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
@@ -156,7 +158,14 @@ POOLS = {
 """What is averaged over subjects so that the pool scores best: ranks for rank measures, never raw distances."""
 
 
-def noise_ceiling(rdms: Sequence[RDM], method: str = "spearman") -> tuple[float, float]:
+def noise_ceiling(
+    rdms: Sequence[RDM],
+    method: str = "spearman",
+    *,
+    n_subjects: int | None = None,
+    n_subsets: int = 200,
+    seed: int = 0,
+) -> tuple[float, float]:
     """Bounds on the mean similarity that the true model can have with the subjects' RDMs (Nili et al. 2014).
 
     upper = mean over subjects of sim(pool of all, subject); lower = mean of sim(pool of the others, subject). The pool
@@ -169,11 +178,17 @@ def noise_ceiling(rdms: Sequence[RDM], method: str = "spearman") -> tuple[float,
         One per subject or recording, 2 or more; joined by image key.
     method : str
         As in `compare`, except ``cka``.
+    n_subjects : int, optional
+        Mean over subsets of so many RDMs (all subsets, or `n_subsets` random ones where there are more), so that areas
+        with different numbers of recordings can be compared.
+    n_subsets, seed : int
 
     Returns
     -------
     lower, upper : float
     """
+    if n_subjects is not None:
+        return _ceiling_of_subsets(list(rdms), method, n_subjects, n_subsets, seed)
     if len(rdms) < 2:
         raise DataError(f"{len(rdms)} RDM: a noise ceiling needs those of 2 or more subjects or recordings")
     rdms = aligned(rdms)
@@ -186,3 +201,16 @@ def noise_ceiling(rdms: Sequence[RDM], method: str = "spearman") -> tuple[float,
     up = [measure(total, one) for one in table]
     low = [measure(total - part, one) for part, one in zip(parts, table, strict=True)]
     return float(np.mean(low)), float(np.mean(up))
+
+
+def _ceiling_of_subsets(rdms, method, n_subjects, n_subsets, seed):
+    if not 2 <= n_subjects <= len(rdms):
+        raise DataError(f"n_subjects: {n_subjects} subjects of {len(rdms)}; give 2 to {len(rdms)}")
+    if comb(len(rdms), n_subjects) <= n_subsets:
+        subsets = list(combinations(range(len(rdms)), n_subjects))
+    else:
+        rng = np.random.default_rng(seed)
+        subsets = [rng.choice(len(rdms), n_subjects, replace=False) for _ in range(n_subsets)]
+    bounds = [noise_ceiling([rdms[i] for i in subset], method) for subset in subsets]
+    lower, upper = np.mean(bounds, axis=0)
+    return float(lower), float(upper)

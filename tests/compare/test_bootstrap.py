@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
+from rsatoolbox.rdm import RDMs
+from rsatoolbox.rdm import compare as their_compare
+
+from analysis.compare import bootstrap as boot
+from analysis.compare import rdm, rsa
+from analysis.errors import DataError
+
+THEIRS = {"spearman": "spearman", "rho-a": "rho-a", "cosine": "cosine", "pearson": "corr"}
+
+
+def some(k, n=16, ties=False, seed=0):
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(n, 12))
+    found = [rdm.rdm(base + rng.normal(size=base.shape)) for _ in range(k)]
+    return [rdm.RDM(np.round(one.distances, 1), "tied") for one in found] if ties else found
+
+
+def stack(rdms):
+    return RDMs(np.stack([one.distances for one in rdms]))
+
+
+def stream(seed, draw):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(draw,)))
+
+
+@pytest.mark.parametrize("method", list(THEIRS))
+@pytest.mark.parametrize("ties", [False, True])
+def test_equals_explicit_resampling_by_rsatoolbox(method, ties):
+    rdms = some(5, ties=ties)
+    found = boot.bootstrap(rdms[:2], rdms[2:], method, 8, seed=4)
+    for draw in range(8):
+        chosen = stream(4, draw).integers(16, size=16)
+        model, data = (stack(part).subsample_pattern("index", chosen) for part in (rdms[:2], rdms[2:]))
+        each = their_compare(model, data, THEIRS[method])
+        np.testing.assert_allclose(found.each[draw], each, atol=1e-8)
+        np.testing.assert_allclose(found.scores[draw], each.mean(axis=1), atol=1e-8)
+        bounds = boot_noise_ceiling(data, THEIRS[method])
+        np.testing.assert_allclose((found.lower[draw], found.upper[draw]), bounds, atol=1e-8)
+
+
+def test_drawing_recordings_equals_explicit_resampling():
+    rdms = some(6)
+    found = boot.bootstrap(rdms[:1], rdms[1:], "spearman", 20, over="recordings", seed=1)
+    rho = np.array([rsa.compare(rdms[0], one) for one in rdms[1:]])
+    for draw in range(20):
+        chosen = stream(1, draw).integers(5, size=5)
+        assert found.scores[draw, 0] == pytest.approx(rho[chosen].mean(), abs=1e-12)
+        # Every copy counts in the mean, as it does in the model's score (rsatoolbox counts each recording once).
+        drawn = [rdms[1 + k] for k in chosen]
+        assert found.upper[draw] == pytest.approx(rsa.noise_ceiling(drawn)[1], abs=1e-12)
+        ranks = rsa.POOLS["spearman"](np.stack([one.distances for one in drawn]))
+        low = [rsa.METHODS["spearman"](ranks[chosen != k].sum(axis=0), rdms[1 + k].distances) for k in chosen]
+        assert found.lower[draw] == pytest.approx(np.mean(low), abs=1e-12)
+
+
+def test_subjects_are_drawn_whole():
+    rdms = some(5)
+    found = boot.bootstrap(rdms[:1], rdms[1:], n_draws=40, over="recordings", subjects=["a", "a", "b", "b"], seed=0)
+    drawn = np.isfinite(found.each[:, 0])
+    assert (drawn[:, 0] == drawn[:, 1]).all()
+    assert (drawn[:, 2] == drawn[:, 3]).all()
+    assert not drawn.all()
+
+
+def test_both_varies_more_than_either():
+    rdms = some(6, n=20)
+    spread = {
+        over: boot.bootstrap(rdms[:1], rdms[1:], n_draws=200, over=over, ceilings=False).scores.std()
+        for over in boot.OVER
+    }
+    assert spread["both"] > max(spread["images"], spread["recordings"])
+
+
+def test_independent_of_threads_and_of_the_number_of_draws():
+    rdms = some(4)
+    one = boot.bootstrap(rdms[:1], rdms[1:], n_draws=30, over="both", threads=1)
+    many = boot.bootstrap(rdms[:1], rdms[1:], n_draws=60, over="both", threads=4)
+    for name in ("each", "scores", "lower", "upper"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(many, name)[:30])
+
+
+def test_undefined_pairs_are_left_out():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(15, 8)), rng.normal(size=(15, 8))
+    keys = [f"i{k:02d}" for k in range(15)]
+    whole = rdm.rdm(X, images=keys)
+    holes = Y.copy()
+    holes[4] = np.nan
+    found = boot.bootstrap([whole], [rdm.rdm(holes, images=keys)], n_draws=5, seed=2)
+    for draw in range(5):
+        chosen = stream(2, draw).integers(15, size=15)
+        chosen = chosen[chosen != 4]
+        pairs = [(i, j) for k, i in enumerate(chosen) for j in chosen[k + 1 :] if i != j]
+        a, b = (np.array([rdm.rdm(Z).square()[i, j] for i, j in pairs]) for Z in (X, Y))
+        expected = rsa.METHODS["spearman"](a, b)
+        assert found.scores[draw, 0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_radix_order_is_a_stable_sort():
+    rng = np.random.default_rng(0)
+    for top in (5, 70_000, 2**21, 2**40):
+        values = rng.integers(0, top, 3000)
+        np.testing.assert_array_equal(boot._order(values), np.argsort(values, kind="stable"))
+
+
+def test_bad_input():
+    rdms = some(3)
+    with pytest.raises(DataError, match="no bootstrap for 'tau-a'"):
+        boot.bootstrap(rdms[:1], rdms[1:], "tau-a")
+    with pytest.raises(DataError, match="over='units'"):
+        boot.bootstrap(rdms[:1], rdms[1:], over="units")
+    with pytest.raises(DataError, match="3 subjects for 2 data RDMs"):
+        boot.bootstrap(rdms[:1], rdms[1:], subjects="abc")
+    with pytest.raises(DataError, match="no RDM to compare"):
+        boot.bootstrap([], rdms)

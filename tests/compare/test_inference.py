@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.compare import inference
+from analysis.errors import DataError
+
+
+def test_bca_equals_scipy():
+    values = np.random.default_rng(0).gamma(1.0, size=40)
+    ours = inference.bootstrap_interval(values, np.mean, n_draws=20000, method="bca")
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=20000, method="BCa", rng=np.random.default_rng(1))
+    np.testing.assert_allclose((ours.low, ours.high), theirs.confidence_interval, atol=0.02)
+    plain = inference.bootstrap_interval(values, np.mean, n_draws=20000)
+    assert ours.high > plain.high + 0.01  # a skewed sample: the correction moves the interval up
+    assert ours.estimate == pytest.approx(values.mean())
+
+
+def test_bca_of_the_same_draws_equals_its_formula():
+    rng = np.random.default_rng(0)
+    values, draws = rng.gamma(1.0, size=30), rng.normal(1, 0.2, 999)
+    out = np.array([np.delete(values, k).mean() for k in range(30)])
+    low, high = inference.bca_interval(1.05, draws, out)
+    z0 = stats.norm.ppf((draws < 1.05).mean())
+    a = stats.skew(-out) / 6 / np.sqrt(30)
+    z = stats.norm.ppf([0.025, 0.975])
+    ends = stats.norm.cdf(z0 + (z0 + z) / (1 - a * (z0 + z)))
+    np.testing.assert_allclose((low, high), np.quantile(draws, ends), atol=1e-10)
+
+
+def test_hierarchy_draws_whole_groups_and_rows_within_them():
+    monkeys = np.repeat(["a", "b", "c"], 8)
+    recordings = np.repeat(["1", "2", "3", "4", "5", "6"], 4)
+    for rows in inference.hierarchical_draws((monkeys, recordings), 30, seed=0):
+        assert len(rows) == 24
+        counts = np.bincount(rows, minlength=24).reshape(3, 8).sum(axis=1)
+        assert set(counts) <= {0, 8, 16, 24}
+
+
+def test_recordings_that_differ_widen_the_interval():
+    rng = np.random.default_rng(0)
+    recording = np.repeat(np.arange(8), 25)
+    values = rng.normal(size=8)[recording] + 0.1 * rng.normal(size=200)
+    flat = inference.bootstrap_interval(values, np.mean)
+    nested = inference.bootstrap_interval(values, np.mean, (recording,))
+    assert nested.high - nested.low > 3 * (flat.high - flat.low)
+
+
+def test_nan_units_are_left_out_and_none_left_is_undefined():
+    found = inference.bootstrap_interval(np.array([1.0, np.nan, 3.0]), np.mean, n_draws=50)
+    assert found.estimate == 2.0
+    assert np.isnan(inference.bootstrap_interval(np.array([np.nan]), np.mean).estimate)
+
+
+def test_p_values_by_hand():
+    null = np.array([0.1, 0.2, 0.3, 0.4])
+    assert inference.p_value(0.3, null) == pytest.approx(3 / 5)  # 0.3 itself counts
+    assert inference.p_value(0.5, null) == pytest.approx(1 / 5)
+    assert inference.p_value(0.1, null, "less") == pytest.approx(2 / 5)
+    assert inference.p_value(-0.4, null, "two-sided") == pytest.approx(2 / 5)
+    assert np.isnan(inference.p_value(np.nan, null))
+
+
+def test_permutation_test_agrees_with_scipy():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=30)
+    y = 0.4 * x + rng.normal(size=30)
+    observed, p, null = inference.permutation_test(
+        lambda order: np.corrcoef(x[order], y)[0, 1], 30, n_permutations=4999
+    )
+    theirs = stats.permutation_test(
+        (x,), lambda z: np.corrcoef(z, y)[0, 1], permutation_type="pairings", alternative="greater", n_resamples=4999
+    )
+    assert observed == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert p == pytest.approx(theirs.pvalue, abs=0.01)
+    assert len(null) == 4999
+
+
+def test_permutations_stay_within_groups():
+    groups = np.array([0, 0, 0, 1, 1, 1])
+    seen = []
+    inference.permutation_test(lambda order: seen.append(order) or 0.0, 6, groups=groups, n_permutations=20)
+    assert all((groups[order] == groups).all() for order in seen)
+    assert len({tuple(order) for order in seen}) > 5
+
+
+def test_paired_test_enumerates_all_signs():
+    a, b = np.array([3.0, 2.0, 4.0]), np.array([1.0, 1.0, 1.0])
+    difference, p = inference.paired_test(a, b)
+    assert difference == pytest.approx(2.0)
+    assert p == pytest.approx(2 / 8)  # only all plus and all minus are as extreme
+    assert inference.paired_test(a, b, tail="greater")[1] == pytest.approx(1 / 8)
+    # Two recordings: units within one flip together.
+    assert inference.paired_test(np.arange(10.0) + 1, np.zeros(10), [0] * 5 + [1] * 5)[1] == pytest.approx(2 / 4)
+    many = inference.paired_test(np.ones(40) + 0.1 * np.arange(40), np.zeros(40), n_permutations=999)
+    assert many[1] == pytest.approx(1 / 1000)
+
+
+@pytest.mark.parametrize("q", [0.01, 0.05, 0.2])
+def test_fdr_equals_scipy_and_its_definition(q):
+    rng = np.random.default_rng(0)
+    p = np.concatenate([rng.random(40), rng.random(20) / 500])
+    rejected, adjusted = inference.fdr(p, q)
+    np.testing.assert_allclose(adjusted, stats.false_discovery_control(p), atol=1e-12)
+    np.testing.assert_array_equal(rejected, adjusted <= q)
+    two, _ = inference.fdr(p, q, "tsbh")
+    first = stats.false_discovery_control(p) <= q / (1 + q)
+    second = stats.false_discovery_control(p) <= q / (1 + q) * len(p) / (len(p) - first.sum())
+    np.testing.assert_array_equal(two, second)
+    assert two.sum() >= rejected.sum() or q < 0.05
+
+
+def test_fdr_keeps_shape_and_leaves_undefined_tests_out():
+    p = np.array([[0.001, np.nan], [0.04, 0.5]])
+    rejected, adjusted = inference.fdr(p)
+    np.testing.assert_allclose(adjusted, [[0.003, np.nan], [0.06, 0.5]])
+    assert rejected.tolist() == [[True, False], [False, False]]
+
+
+def test_max_t_by_hand_and_over_any_shape():
+    null = np.array([[[1.0, 5.0]], [[2.0, 0.0]], [[0.0, 3.0]]])
+    adjusted = inference.max_t(np.array([[4.0, 6.0]]), null)
+    np.testing.assert_allclose(adjusted, [[2 / 4, 1 / 4]])
+    assert np.isnan(inference.max_t(np.array([[np.nan, 6.0]]), null)[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: inference.fdr([0.1, 1.2]), "p holds values outside 0 to 1"),
+        (lambda: inference.fdr([0.1], method="holm"), "no correction 'holm'"),
+        (lambda: inference.p_value(1.0, [1.0], "both"), "tail='both'"),
+        (lambda: inference.bootstrap_interval([1.0], method="basic"), "no interval 'basic'"),
+        (lambda: inference.bootstrap_interval([1.0, 2.0], levels=(["a"],)), "2 values but 1 labels"),
+        (lambda: inference.max_t(np.ones(2), np.ones((5, 3))), r"null has shape \(5, 3\)"),
+        (lambda: inference.paired_test([1.0, 2.0], [0.0, 0.0], [1]), "2 scores but 1 clusters"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(DataError, match=message):
+        call()

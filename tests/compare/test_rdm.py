@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import rsatoolbox
+from rsatoolbox.data import Dataset
+from scipy.spatial.distance import pdist
+
+from analysis.compare import rdm, rsa
+from analysis.errors import DataError
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(0).normal(size=(30, 12)) + 2
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean", "sqeuclidean"])
+def test_equals_scipy(features, metric):
+    found = rdm.rdm(features, metric)
+    np.testing.assert_allclose(found.distances, pdist(features, metric), atol=1e-10)
+    assert found.n_images == 30
+    np.testing.assert_array_equal(rdm.upper(found.square()), found.distances)
+
+
+def test_equals_rsatoolbox(features):
+    data = Dataset(features.copy())
+    theirs = rsatoolbox.rdm.calc_rdm(data, "correlation").get_vectors()[0]
+    np.testing.assert_allclose(rdm.rdm(features).distances, theirs, atol=1e-8)
+    theirs = rsatoolbox.rdm.calc_rdm(data, "euclidean").get_vectors()[0]  # squared, per channel
+    np.testing.assert_allclose(rdm.rdm(features, "sqeuclidean").distances / 12, theirs, atol=1e-8)
+
+
+def test_crossnobis_equals_rsatoolbox():
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(4, 9, 6))
+    root = rng.normal(size=(6, 6))
+    precision = root @ root.T + np.eye(6)
+    data = Dataset(
+        parts.reshape(36, 6),
+        obs_descriptors={"image": np.tile(np.arange(9), 4), "part": np.repeat(np.arange(4), 9)},
+    )
+    for matrix in (None, precision):
+        theirs = rsatoolbox.rdm.calc_rdm_crossnobis(data, "image", noise=matrix, cv_descriptor="part")
+        found = rdm.crossnobis(parts, matrix)
+        np.testing.assert_allclose(found.distances, theirs.get_vectors()[0], atol=1e-8)
+
+
+def test_crossnobis_is_unbiased_by_noise_where_squared_distances_are_not():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(6, 20))
+    true = rdm.rdm(truth, "sqeuclidean").distances / 20
+    cross, plain = [], []
+    for _ in range(300):
+        parts = truth + 2 * rng.normal(size=(3, 6, 20))
+        cross.append(rdm.crossnobis(parts).distances)
+        plain.append(rdm.rdm(parts.mean(axis=0), "sqeuclidean").distances / 20)
+    assert abs(np.mean(cross) - true.mean()) < 0.05
+    assert np.mean(plain) - true.mean() > 2
+
+
+def test_undefined_images_are_undefined_in_every_pair(features):
+    features[3] = 5.0
+    features[4] = np.nan
+    square = rdm.rdm(features).square()
+    for image in (3, 4):
+        assert np.isnan(np.delete(square[image], image)).all()
+    rest = np.delete(np.arange(30), [3, 4])
+    np.testing.assert_allclose(rdm.upper(square[np.ix_(rest, rest)]), pdist(features[rest], "correlation"), atol=1e-10)
+    other = rdm.rdm(np.random.default_rng(1).normal(size=(30, 5)))
+    assert rsa.compare(rdm.rdm(features), other) == pytest.approx(
+        rsa.compare(rdm.rdm(features[rest]), other.take(rest)), abs=1e-12
+    )
+    features[3] = np.arange(12)
+    features[4] = 0.0
+    assert np.isnan(rdm.rdm(features, "cosine").square()[4, :4]).all()
+    assert np.isfinite(rdm.rdm(features, "euclidean").distances).all()
+    features[4] = np.nan
+    assert np.isfinite(rdm.rdm(features, "euclidean").distances).sum() == 29 * 28 // 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda X: rdm.rdm(X, "hamming"), "no RDM metric 'hamming'"),
+        (lambda X: rdm.rdm(X[:1]), r"features has shape \(1, 12\)"),
+        (lambda X: rdm.rdm(X[:, :1]), "features has 1 column"),
+        (lambda X: rdm.rdm(np.where(X > 4, np.inf, X)), "is infinite"),
+        (lambda X: rdm.rdm(X, images=["a"]), "features has 30 rows but 1 image keys"),
+        (lambda X: rdm.rdm(X, images=["a"] * 30), "features holds image 'a' twice"),
+        (lambda X: rdm.crossnobis(X), r"responses has shape \(30, 12\)"),
+        (lambda X: rdm.crossnobis(np.stack([X, X]), np.eye(3)), r"precision has shape \(3, 3\)"),
+    ],
+)
+def test_bad_input(features, call, message):
+    with pytest.raises(DataError, match=message):
+        call(features)

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import rsatoolbox
+from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
+from rsatoolbox.rdm import RDMs
+from scipy.stats import rankdata
+
+from analysis.compare import rdm, rsa
+from analysis.errors import DataError
+
+THEIRS = {"spearman": "spearman", "rho-a": "rho-a", "tau-a": "tau-a", "cosine": "cosine", "pearson": "corr"}
+
+
+def some(k=4, n=14, seed=0, ties=False):
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(n, 20))
+    found = [rdm.rdm(base + rng.normal(size=base.shape)) for _ in range(k)]
+    return [rdm.RDM(np.round(one.distances, 1), "tied") for one in found] if ties else found
+
+
+def stack(rdms):
+    return RDMs(np.stack([one.distances for one in rdms]))
+
+
+@pytest.mark.parametrize("method", list(THEIRS))
+@pytest.mark.parametrize("ties", [False, True])
+def test_comparisons_and_ceilings_equal_rsatoolbox(method, ties):
+    rdms = some(ties=ties)
+    theirs = rsatoolbox.rdm.compare(stack(rdms[:1]), stack(rdms[1:]), THEIRS[method])[0]
+    np.testing.assert_allclose([rsa.compare(rdms[0], one, method) for one in rdms[1:]], theirs, atol=1e-8)
+    np.testing.assert_allclose(
+        rsa.noise_ceiling(rdms, method), boot_noise_ceiling(stack(rdms), THEIRS[method]), atol=1e-8
+    )
+
+
+def test_hand_computed_with_ties():
+    a, b = (rdm.RDM(np.array(x, float), "x") for x in ([1, 1, 2], [1, 2, 3]))
+    # midranks 1.5 1.5 3 and 1 2 3, centred -.5 -.5 1 and -1 0 1: product 1.5, lengths sqrt(1.5), sqrt(2)
+    assert rsa.compare(a, b, "spearman") == pytest.approx(1.5 / np.sqrt(3))
+    assert rsa.compare(a, b, "rho-a") == pytest.approx(12 * 1.5 / 24)
+    assert rsa.compare(a, b, "tau-a") == pytest.approx(2 / 3)  # one of three pairs tied, two concordant
+    assert rsa.compare(a, b, "cosine") == pytest.approx(9 / np.sqrt(6 * 14))
+    x, y = rankdata([1, 1, 2]), rankdata([1, 2, 3])
+    assert rsa.compare(a, b, "rho-a") == pytest.approx(12 * x @ y / (27 - 3) - 3 * 4 / 2)
+
+
+def test_no_spread_is_undefined():
+    flat, other = rdm.RDM(np.ones(6), "x"), rdm.RDM(np.arange(6.0), "x")
+    assert np.isnan(rsa.compare(flat, other, "spearman"))
+    assert np.isnan(rsa.compare(flat, other, "pearson"))
+    assert rsa.compare(flat, other, "rho-a") == 0
+    assert rsa.compare(flat, other, "tau-a") == 0
+
+
+def test_cka_of_rdms_equals_that_of_features_and_its_definition():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(15, 6)), rng.normal(size=(15, 4))
+    Y[:, 0] += X[:, 0]
+    by_rdm = rsa.compare(rdm.rdm(X, "sqeuclidean"), rdm.rdm(Y, "sqeuclidean"), "cka")
+    Xc, Yc = X - X.mean(0), Y - Y.mean(0)
+    norm = np.linalg.norm
+    assert by_rdm == pytest.approx(norm(Yc.T @ Xc) ** 2 / norm(Xc.T @ Xc) / norm(Yc.T @ Yc), abs=1e-10)
+    assert rsa.cka(X, Y) == pytest.approx(by_rdm, abs=1e-10)
+    with pytest.raises(DataError, match="cka needs squared distances"):
+        rsa.compare(rdm.rdm(X), rdm.rdm(Y), "cka")
+
+
+def test_rdms_are_joined_by_key_never_by_position():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(20, 8)), rng.normal(size=(20, 8))
+    Y += X
+    keys = np.array([f"i{k:02d}" for k in range(20)])
+    a, b = rng.permutation(20), rng.permutation(20)[:15]
+    shuffled = rsa.compare(rdm.rdm(X[a], images=keys[a]), rdm.rdm(Y[b], images=keys[b]))
+    rows = np.sort(b)
+    assert shuffled == pytest.approx(rsa.compare(rdm.rdm(X[rows]), rdm.rdm(Y[rows])), abs=1e-12)
+    assert shuffled != pytest.approx(rsa.compare(rdm.rdm(X[a][:15]), rdm.rdm(Y[b])), abs=0.01)
+    with pytest.raises(DataError, match="with image keys and one without"):
+        rsa.compare(rdm.rdm(X, images=keys), rdm.rdm(Y))
+    with pytest.raises(DataError, match="RDMs of 15 and 20 images without keys"):
+        rsa.compare(rdm.rdm(X), rdm.rdm(Y[:15]))
+    with pytest.raises(DataError, match="share 0 images"):
+        rsa.compare(rdm.rdm(X, images=keys), rdm.rdm(Y, images=[f"z{k}" for k in range(20)]))
+
+
+def test_rank_pooling_bounds_every_model_and_raw_pooling_does_not():
+    rng = np.random.default_rng(0)
+    data = [rdm.RDM(rng.gamma(1, 10.0**k, 15), "x") for k in range(3)]  # of very different spread
+    _, upper = rsa.noise_ceiling(data, "spearman")
+    raw = rdm.RDM(np.mean([one.distances for one in data], axis=0), "x")
+    assert np.mean([rsa.compare(raw, one) for one in data]) < upper - 0.05
+    best = max(
+        np.mean([rsa.compare(rdm.RDM(rng.permutation(15).astype(float), "x"), one) for one in data]) for _ in range(400)
+    )
+    assert best < upper
+
+
+def test_ceiling_at_equal_numbers_of_subjects():
+    rdms = some(6, n=10)
+    lower, upper = rsa.noise_ceiling(rdms, n_subjects=3)
+    from itertools import combinations
+
+    explicit = np.mean([rsa.noise_ceiling([rdms[i] for i in c]) for c in combinations(range(6), 3)], axis=0)
+    np.testing.assert_allclose((lower, upper), explicit, atol=1e-12)
+    assert lower < rsa.noise_ceiling(rdms)[0]  # more subjects, higher lower bound
+    with pytest.raises(DataError, match="7 subjects of 6"):
+        rsa.noise_ceiling(rdms, n_subjects=7)
+
+
+def test_bad_input():
+    rdms = some(2)
+    with pytest.raises(DataError, match="no comparison 'kendall'"):
+        rsa.compare(*rdms, "kendall")
+    with pytest.raises(DataError, match="1 RDM: a noise ceiling needs"):
+        rsa.noise_ceiling(rdms[:1])
+    with pytest.raises(DataError, match="ndarray is not an RDM"):
+        rsa.compare(rdms[0].square(), rdms[1])
+    with pytest.raises(DataError, match="no noise ceiling for cka"):
+        rsa.noise_ceiling([rdm.rdm(np.eye(4), "sqeuclidean")] * 2, "cka")

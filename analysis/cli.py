@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from analysis.audit.command import app as audit
 from analysis.errors import DataError
 
 app = typer.Typer(
@@ -73,6 +74,9 @@ def activations(model: Annotated[str, typer.Argument(help="an entry under models
 def compare(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Compare a model's layers with the recorded areas: predictivity, RDMs, ceilings."""
     _run("analysis.compare.stage", model)
+
+
+app.add_typer(audit, name="audit", rich_help_panel=STAGES)
 
 
 @app.command(rich_help_panel=STAGES)

@@ -1,0 +1,71 @@
+"""Command ``audit``: the stage, and the same report for a reader's own table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.errors import DataError
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def audit(context: typer.Context) -> None:
+    """Walk from the report's protocol to the corrected one, flaw by flaw; or audit a table of your own."""
+    if context.invoked_subcommand is None:
+        from analysis import params, runtime
+        from analysis.audit import stage
+
+        values = params.load()
+        with runtime.fixed_threads():
+            stage.run(values)
+
+
+@app.command()
+def table(
+    path: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="one row per image, one column per unit")],
+    label: Annotated[str, typer.Option(help="label column, or a csv file of images (listed or not) or of labels")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the tables and summary.json")],
+    block: Annotated[
+        str | None, typer.Option(help="column or csv file with each image's recording; detected if left out")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=30, help="images in a sample on which RDMs are compared")] = 200,
+    draws: Annotated[int, typer.Option(min=1, help="samples of each composition")] = 10,
+    shuffles: Annotated[int, typer.Option(min=20, help="shuffles of each sample and kind")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="seed of samples and shuffles")] = 0,
+) -> None:
+    """Audit any table of images x units: fill map, blocks, labels by block, controls for its RDM."""
+    from analysis.audit import table as reader
+    from analysis.audit import tables
+
+    if out.is_file():
+        raise DataError(f"{out} is a file; give a folder with --out")
+    result = tables.audit(reader.read(path, label, block), rows=rows, draws=draws, shuffles=shuffles, seed=seed)
+    tables.write(result, out)
+    for line in said(result.summary):
+        print(line)
+
+
+def said(summary: dict) -> list[str]:
+    """Return the audit of a table in a few plain lines."""
+    pure = summary["largest_pure_run"]
+    lines = [
+        f"{summary['images']} images, {summary['units']} units; labels "
+        + ", ".join(f"{name}: {count}" for name, count in summary["labels"].items()),
+        f"filled or empty: {summary['cells_filled']:.1%} of cells, {summary['rows_touched']:.1%} of rows",
+        f"{summary['blocks']} blocks ({summary['blocks_from']}) explain a median "
+        f"{summary['variance_by_block_median']:.0%} of a unit's variance",
+    ]
+    if pure:
+        lines.append(
+            f"{pure['rows']} of {pure['of_label']} images labelled {pure['label']!r} lie in one run of rows"
+            f" (row {pure['first_row']} on, {pure['units']} units) that holds no other label"
+        )
+    for name, item in summary["verdicts"].items():
+        lines.append(
+            f"RDM of {name}: rho {item['rho_low']:.2f} to {item['rho_high']:.2f} by composition; after shuffling"
+            f" within blocks {item['left_within_block_low']:.2f} to {item['left_within_block_high']:.2f}"
+            f" ({item['verdict']})"
+        )
+    return lines

@@ -1,0 +1,160 @@
+"""Controls for an RDM correlation: how much of it is left when single images, labels or recordings are shuffled.
+
+An RDM correlation is blind to *why* two matrices agree. Shuffling the rows of the neural table within groups keeps all
+that the group says and destroys the rest, so the correlation that is left measures what the group alone explains.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from analysis.compare.rdm import RDM, upper
+from analysis.compare.rsa import aligned
+from analysis.errors import DataError
+from analysis.runtime import seed_of
+
+WITHIN = ("nothing", "block", "label", "label and block")
+"""What a shuffle keeps; ``nothing``: all images are shuffled."""
+CARRIED = 0.5
+"""Share of rho left by a shuffle from which the correlation counts as carried by what that shuffle keeps."""
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """A correlation and what shuffles leave of it.
+
+    Attributes
+    ----------
+    rho : float
+        Spearman correlation of the two RDMs.
+    left : dict of str to (n_shuffles,)
+        Correlations after shuffling within each of `WITHIN`.
+    """
+
+    rho: float
+    left: dict[str, np.ndarray]
+
+    def share(self, within: str) -> float:
+        """Return the share of rho that is left on average; NaN where rho is not positive."""
+        return float(self.left[within].mean() / self.rho) if self.rho > 0 else np.nan
+
+    def p_value(self, within: str) -> float:
+        """Return the p-value of rho against the shuffles: (k + 1) / (n + 1)."""
+        draws = self.left[within]
+        # Shuffles that leave the matrix as it is differ from rho by rounding only.
+        return float(((draws >= self.rho - 1e-12).sum() + 1) / (len(draws) + 1))
+
+    def interval(self, within: str) -> tuple[float, float]:
+        """Return the 2.5 and 97.5 percentiles of the shuffles."""
+        low, high = np.quantile(self.left[within], [0.025, 0.975])
+        return float(low), float(high)
+
+
+def category_rdm(values: np.ndarray, images=None) -> RDM:
+    """Return the RDM of a category: 0 within, 1 between; images as keys, if given."""
+    values = np.asarray(values)
+    matrix = (values[:, None] != values[None, :]).astype(np.float64)
+    return RDM(upper(matrix), "category", None if images is None else tuple(map(str, images)))
+
+
+def both(label: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Return one code per combination of label and block."""
+    _, first = np.unique(label, return_inverse=True)
+    _, second = np.unique(block, return_inverse=True)
+    return first * (second.max(initial=0) + 1) + second
+
+
+def centred_ranks(rdm: RDM) -> np.ndarray:
+    """Return the centred midranks of an RDM scaled to length 1, (n_images, n_images), zero on the diagonal.
+
+    Raises
+    ------
+    DataError
+        If a distance is undefined or all are equal.
+    """
+    if not np.isfinite(rdm.distances).all():
+        raise DataError("an RDM holds undefined distances (constant rows); leave those images out first")
+    ranks = rankdata(rdm.distances) - (len(rdm.distances) + 1) / 2
+    length = np.sqrt(ranks @ ranks)
+    if length == 0:
+        raise DataError("all distances of an RDM are equal: there is nothing to correlate")
+    return RDM(ranks / length, rdm.metric).square()
+
+
+def shuffle(model: RDM, neural: RDM, label: np.ndarray, block: np.ndarray, n: int, seed: int) -> Shuffled:
+    """Correlate two RDMs, and again after shuffling the images of `neural` within groups.
+
+    Parameters
+    ----------
+    model, neural : RDM
+        Over the same images in the same order, all distances defined.
+    label, block : (n_images,)
+        Label and block of each image, in that order.
+    n : int
+        Shuffles of each kind.
+    seed : int
+    """
+    model, neural = aligned([model, neural])
+    if neural.n_images != len(label) or len(label) != len(block):
+        raise DataError(f"RDMs of {neural.n_images} images with {len(label)} labels and {len(block)} blocks")
+    first, second = centred_ranks(model), centred_ranks(neural)
+    groups = {
+        "nothing": np.zeros(len(label), int),
+        "block": np.unique(block, return_inverse=True)[1],
+        "label": np.unique(label, return_inverse=True)[1],
+        "label and block": both(label, block),
+    }
+    left = {}
+    for within in WITHIN:
+        rng = np.random.default_rng(seed_of(seed, "shuffle", within))
+        orders = (permute_within(groups[within], rng) for _ in range(n))
+        left[within] = np.array([_product(first, second[np.ix_(order, order)]) for order in orders])
+    return Shuffled(_product(first, second), left)
+
+
+def _product(first: np.ndarray, second: np.ndarray) -> float:
+    # Not a BLAS product: starting its threads takes longer than a product of this size.
+    return float(np.einsum("ij,ij", first, second) / 2)
+
+
+def permute_within(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return an order of the rows in which every row goes to a row of its own group, shape (n,)."""
+    rows = np.argsort(groups, kind="stable")
+    order = np.empty(len(groups), int)
+    order[rows] = np.lexsort((rng.random(len(groups)), groups))
+    return order
+
+
+def partial_spearman(model: RDM, neural: RDM, given: list[RDM]) -> float:
+    """Return the Spearman correlation of two RDMs with the ranks of others regressed out of both.
+
+    NaN if the given RDMs explain one of the two completely.
+    """
+    ranks = [rankdata(one.distances) for one in aligned([model, neural, *given])]
+    ranks = [one - one.mean() for one in ranks]
+    known = np.column_stack(ranks[2:]) if given else np.zeros((len(ranks[0]), 1))
+    target = np.column_stack(ranks[:2])
+    rest = target - known @ np.linalg.lstsq(known, target, rcond=None)[0]
+    size = np.sqrt((rest**2).sum(axis=0))
+    if (size <= 1e-9 * np.sqrt((target**2).sum(axis=0))).any():
+        return np.nan
+    return float(rest[:, 0] @ rest[:, 1] / (size[0] * size[1]))
+
+
+def verdict(found: Shuffled) -> str:
+    """Say what carries a correlation.
+
+    Returns
+    -------
+    str
+        ``none``: no larger than after shuffling all images (p >= 0.05). ``block``: half of it or more is left when
+        images are shuffled within blocks, so it needs no information on single images, nor on labels within a block.
+        ``label``: half or more is left within label and block, so it is a difference between labels. ``image``: else.
+    """
+    if found.p_value("nothing") >= ALPHA or not found.rho > 0:
+        return "none"
+    if found.share("block") >= CARRIED:
+        return "block"
+    return "label" if found.share("label and block") >= CARRIED else "image"

@@ -67,7 +67,7 @@ class Canvas:
         self.pixels *= (1 - cover * depth * (1 - side))[..., None]
 
 
-def smooth_noise(rng: np.random.Generator, height: int, width: int, octaves=(40, 16, 6)) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, height: int, width: int, octaves=(60, 24)) -> np.ndarray:
     """Return noise with about 1/f amplitude, zero mean and SD 1, shape (height, width), float32."""
     total = np.zeros((height, width), np.float32)
     for cell in octaves:

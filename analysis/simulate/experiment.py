@@ -109,9 +109,7 @@ def _write_images(folder: Path, scenes, names, contents, regions) -> None:
     volume = sum(map(len, contents)) // VOLUMES + 4096
     write_split_zip(archive / "Stimuli", members, volume)
     database = folder / "annotations" / "db"
-    annotations.write_regions(
-        database / "ROIs" / "Stimuli", scenes, names, regions, folder / "report" / "face.csv"
-    )
+    annotations.write_regions(database / "ROIs" / "Stimuli", scenes, names, regions, folder / "report" / "face.csv")
     annotations.write_similar(database / "similar_images.txt", scenes, names)
     annotations.write_scenes(folder / "truth" / "scenes.csv", scenes, names)
 

@@ -4,13 +4,16 @@ V1: energy of quadrature Gabor pairs (Adelson & Bergen 1985). V2: conjunctions o
 corners and curves. V4: energy of Gabor filters over the maps of V1 energy (second order), which marks texture borders.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import fft
 
 ORIENTATIONS = 4
 WAVELENGTHS = (4.0, 8.0)
 """In pixels of the halved image."""
-SECOND_WAVELENGTH = 16.0
+SECOND_WAVELENGTH = 5.5
+"""In cells."""
 CELL = 3
 """Maps are averaged over cells of this many pixels of the halved image."""
 CELL_PIXELS = 2 * CELL
@@ -19,20 +22,27 @@ STAGES = {"V1": slice(0, 8), "V2": slice(8, 20), "V4": slice(20, 36)}
 N_CHANNELS = 36
 
 
-def _energy(picture: np.ndarray, wavelength: float, orientation: float) -> np.ndarray:
-    """Return the magnitude of a Gabor pair's response, filtered with reflected borders."""
-    pad = int(2 * wavelength)
-    padded = np.pad(picture, pad, mode="reflect")
-    shape = [fft.next_fast_len(n, real=False) for n in padded.shape]
-    # A Gaussian in frequency around the carrier: one octave wide, 30 degrees at half height.
+PAD = 16
+"""Pixels of reflected border around what is filtered."""
+
+
+@lru_cache(maxsize=64)
+def _filter(shape: tuple[int, int], wavelength: float, orientation: float) -> np.ndarray:
+    """Return a Gabor filter in frequency: a Gaussian about the carrier, one-sided so that |response| is the energy."""
     fy, fx = fft.fftfreq(shape[0])[:, None], fft.fftfreq(shape[1])[None]
     carrier = 1 / wavelength
     along = fx * np.cos(orientation) + fy * np.sin(orientation) - carrier
     across = -fx * np.sin(orientation) + fy * np.cos(orientation)
-    filter_ = np.exp(-0.5 * ((along / (0.28 * carrier)) ** 2 + (across / (0.3 * carrier)) ** 2))
-    response = fft.ifft2(fft.fft2(padded, shape) * filter_)
-    height, width = picture.shape
-    return np.abs(response[pad : pad + height, pad : pad + width])
+    return np.exp(-0.5 * ((along / (0.28 * carrier)) ** 2 + (across / (0.3 * carrier)) ** 2)).astype(np.float32)
+
+
+def _energies(picture: np.ndarray, wavelengths: tuple[float, ...], turns: np.ndarray) -> list[list[np.ndarray]]:
+    """Return the magnitude of every Gabor pair's response to a picture, a list per wavelength."""
+    padded = np.pad((picture - picture.mean()).astype(np.float32), PAD, mode="reflect")
+    shape = tuple(fft.next_fast_len(n) for n in padded.shape)
+    spectrum = fft.fft2(padded, shape)
+    rows, columns = (slice(PAD, PAD + n) for n in picture.shape)
+    return [[np.abs(fft.ifft2(spectrum * _filter(shape, w, t)))[rows, columns] for t in turns] for w in wavelengths]
 
 
 def _cells(picture: np.ndarray) -> np.ndarray:
@@ -57,12 +67,9 @@ def feature_maps(pixels: np.ndarray) -> np.ndarray:
     height, width = grey.shape
     grey = grey.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
     turns = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS
-    first = [[_energy(grey - grey.mean(), w, t) for t in turns] for w in WAVELENGTHS]
-    maps = [_cells(e) for scale in first for e in scale]
-    for scale in first:
-        pairs = [(i, j) for i in range(ORIENTATIONS) for j in range(i)]
-        maps += [_cells(np.sqrt(scale[i] * scale[j])) for i, j in pairs]
-    for scale in first:
-        for energy in scale:
-            maps += [_cells(_energy(energy - energy.mean(), SECOND_WAVELENGTH, t)) for t in (0.0, np.pi / 2)]
-    return np.stack(maps).astype(np.float32)
+    first = _energies(grey, WAVELENGTHS, turns)
+    simple = [_cells(energy) for scale in first for energy in scale]
+    pairs = [(i, j) for i in range(ORIENTATIONS) for j in range(i)]
+    joint = [_cells(np.sqrt(scale[i] * scale[j])) for scale in first for i, j in pairs]
+    texture = [e for energy in simple for e in _energies(energy, (SECOND_WAVELENGTH,), turns[::2])[0]]
+    return np.stack(simple + joint + texture).astype(np.float32)

@@ -28,7 +28,7 @@ MIXTURE = {
 }
 RF_RADIUS_DVA = {"V1": 1.0, "V2": 1.3, "V4": 1.7, "PIT": 2.0, "CIT": 2.3, "AIT": 2.8}
 ECCENTRICITY_DVA = {"V1": 2.0, "V2": 2.0, "V4": 1.8, "PIT": 1.5, "CIT": 1.2, "AIT": 1.0}
-GAIN = {"V1": 0.45, "V2": 0.45, "V4": 0.4, "PIT": 0.35, "CIT": 0.35, "AIT": 0.33}
+GAIN = {"V1": 0.38, "V2": 0.36, "V4": 0.32, "PIT": 0.27, "CIT": 0.25, "AIT": 0.24}
 FLOOR = 0.3
 """Spikes/s."""
 GREY_SHARE = 0.6
@@ -133,8 +133,8 @@ def _draw_unit(name, bank, region, index, rng) -> Unit:
 def face_terms(scene: Scene) -> np.ndarray:
     """Return what a face-selective unit may read from a scene: face, view, size, identity, kind of object."""
     strength = scene.strength
-    size = (scene.half_height / scene.size[1] - 0.325) / 0.043
-    face = [strength, strength * scene.yaw / 0.4, strength * (scene.yaw / 0.4) ** 2, strength * size]
+    size = (scene.half_height / scene.size[1] - 0.375) / 0.043
+    face = [strength, strength * scene.yaw / 0.32, strength * (scene.yaw / 0.32) ** 2, strength * size]
     code = [strength * c for c in scene.code]
     kind = [float(scene.kind == name) * (1 - strength) for name in OBJECT_KINDS]
     return np.array(face + code + kind)
@@ -162,7 +162,8 @@ class Drive:
         """
         self.unit, self.session = unit, session
         self.cells_per_dva = np.array(session.ppd) / CELL_PIXELS
-        self.pooled = [self._pool(maps, stage) if w else None for stage, w in zip(STAGES.values(), unit.mixture)]
+        weighed = zip(STAGES.values(), unit.mixture[:3], strict=True)
+        self.pooled = [self._pool(maps, stage) if weight else None for stage, weight in weighed]
         width, height = np.array([s.size for s in scenes]).T
         self.place = np.stack([[s.x for s in scenes] - width / 2, height / 2 - [s.y for s in scenes]], 1) / session.ppd
         self.reach = np.array([s.half_height for s in scenes]) / session.ppd[1]
@@ -171,17 +172,18 @@ class Drive:
 
     def _pool(self, maps: np.ndarray, stage: slice) -> np.ndarray:
         """Weigh the channels of a stage and blur them to the field's size, with an empty screen around the image."""
-        scaled = maps[:, stage]
-        weights = self.unit.map_weights[stage] / CHANNEL_SCALE[stage]
-        one = np.einsum("icyx,c->iyx", scaled, weights.astype(np.float32), optimize=True)
+        one = np.einsum("icyx,c->iyx", maps[:, stage], self.unit.map_weights[stage], optimize=True)
         one = np.pad(one, ((0, 0), (PAD, PAD), (PAD, PAD)))
         for axis, cells in ((1, self.cells_per_dva[1]), (2, self.cells_per_dva[0])):
             one = gaussian_filter1d(one, self.unit.radius / 2 * cells, axis=axis, mode="constant", truncate=3.0)
         return one
 
     def parts(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-        """Return the four parts of the drive, shape (n, 4), for images (n,) at gaze places (n, 2) dva from their centre."""
-        field = gaze + (self.unit.x, self.unit.y)
+        """Return the four parts of the drive, shape (n, 4).
+
+        `image`, shape (n,), are rows of the maps; `gaze`, shape (n, 2), is in dva from the images' centre.
+        """
+        field = gaze + np.array([self.unit.x, self.unit.y])
         parts = np.zeros((len(image), 4))
         for i, pooled in enumerate(self.pooled):
             if pooled is not None:
@@ -194,9 +196,9 @@ class Drive:
         parts[:, 3] = self.term[image] * np.exp(-0.5 * distance2 / tolerance2)
         return parts
 
-    def standardise(self, image: np.ndarray, gaze: np.ndarray) -> None:
-        """Take mean and SD of every part from a sample of images and gaze places."""
-        parts = self.parts(image, gaze)
+    def standardise(self, reference: "Drive", image: np.ndarray, gaze: np.ndarray) -> None:
+        """Take mean and SD of every part from a sample of other images and gaze places."""
+        parts = reference.parts(image, gaze)
         self.centre, self.spread = parts.mean(axis=0), np.maximum(parts.std(axis=0), 1e-9)
 
     def rate(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
@@ -204,13 +206,6 @@ class Drive:
         standard = (self.parts(image, gaze) - self.centre) / self.spread
         drive = standard @ self.unit.mixture
         return np.maximum(FLOOR, self.unit.mean_rate * (1 + self.unit.gain * drive))
-
-
-CHANNEL_SCALE = np.ones(STAGES["V4"].stop, np.float32)
-CHANNEL_SCALE[STAGES["V1"]] = 0.04
-CHANNEL_SCALE[STAGES["V2"]] = 0.03
-CHANNEL_SCALE[STAGES["V4"]] = 0.01
-"""Typical size of each channel, so that weights within a stage count alike."""
 
 
 def _bilinear(stack: np.ndarray, image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:

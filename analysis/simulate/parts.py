@@ -9,6 +9,8 @@ import numpy as np
 from analysis.simulate.canvas import Canvas, Frame, smooth_noise
 from analysis.simulate.scenes import Scene
 
+GRAIN = 0.25, 0.45
+"""Range of the contrast of grain."""
 WHITE, DARK = (0.96, 0.95, 0.93), (0.06, 0.05, 0.05)
 
 
@@ -38,7 +40,8 @@ def human(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
     canvas.paint(frame, -0.12 * np.sin(scene.yaw), -0.12, head.a * 1.08, 0.92, hair)
     canvas.paint(frame, 0.06 * np.sin(scene.yaw), 0.1 + 0.04 * c[1], head.a * 0.9, 0.88, base)
     body = canvas.drawn.copy()
-    _eyes(canvas, frame, head, 0.31 + 0.035 * c[2], -0.06, 0.17, 0.1, WHITE, DARK, 0.085)
+    canvas.shade(body, frame, head.a, scene.light)
+    _eyes(canvas, frame, head, 0.31 + 0.035 * c[2], -0.06, 0.19, 0.13, WHITE, DARK, 0.1)
     brow = np.asarray(hair) * 0.6
     for side in (-1, 1):
         head.part(canvas, frame, side * (0.31 + 0.035 * c[2]), -0.25 + 0.03 * c[3], 0.2, 0.04, brow, angle=side * 0.1)
@@ -49,7 +52,6 @@ def human(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
     lips = np.asarray(base) * np.array([0.75, 0.4, 0.4])
     head.part(canvas, frame, 0, 0.6, 0.26 + 0.05 * c[0], 0.07, lips)
     head.part(canvas, frame, 0, 0.6, 0.22 + 0.05 * c[0], 0.018, DARK)
-    canvas.shade(body, frame, head.a, scene.light)
     return body > 0.5
 
 
@@ -65,16 +67,16 @@ def primate(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray
     body = canvas.drawn.copy()
     hairs = smooth_noise(rng, height, width, (5, 3)) * 0.12
     canvas.pixels *= (1 + body * hairs)[..., None]
+    canvas.shade(body, frame, head.a, scene.light)
     patch = np.clip(np.asarray(base) * 1.15, 0, 1)
     for side in (-1, 1):
         head.part(canvas, frame, side * 0.24, -0.12, 0.28, 0.3, patch)
     head.part(canvas, frame, 0, 0.35, 0.42 + 0.03 * c[2], 0.46, patch)
-    _eyes(canvas, frame, head, 0.23 + 0.02 * c[2], -0.1, 0.13, 0.095, (0.8, 0.6, 0.3), DARK, 0.07)
+    _eyes(canvas, frame, head, 0.24 + 0.02 * c[2], -0.1, 0.16, 0.12, (0.85, 0.7, 0.4), DARK, 0.09)
     head.part(canvas, frame, 0, -0.27, 0.42, 0.045, fur * 0.45)
     for side in (-1, 1):
         head.part(canvas, frame, side * 0.07, 0.28 + 0.03 * c[3], 0.05, 0.035, DARK, angle=side * 0.5)
     head.part(canvas, frame, 0, 0.56, 0.27, 0.03, DARK)
-    canvas.shade(body, frame, head.a, scene.light)
     return body > 0.5
 
 
@@ -107,6 +109,16 @@ def cartoon(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray
     return body > 0.5
 
 
+def _grain(canvas: Canvas, body: np.ndarray, rng: np.random.Generator) -> None:
+    """Give an object's surface a fine grain (wood, cloth), in one direction."""
+    height, width = body.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    turn = rng.uniform(0, np.pi)
+    phase = (x * np.cos(turn) + y * np.sin(turn)) * 2 * np.pi / rng.uniform(10, 18)
+    waves = np.sin(phase + 1.5 * smooth_noise(rng, height, width, (24,))).astype(np.float32)
+    canvas.pixels *= (1 + rng.uniform(*GRAIN) * body * waves)[..., None]
+
+
 def clock(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
     """Draw a disc with a rim, marks and two hands."""
     canvas.paint(frame, 0, 0, 0.82, 0.86, np.asarray(base) * 0.45)
@@ -118,6 +130,7 @@ def clock(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
         turn = rng.uniform(0, 2 * np.pi)
         canvas.paint(frame, length * np.sin(turn), -length * np.cos(turn), 0.04, length, DARK, angle=turn, power=6.0)
     canvas.shade(body, frame, 0.82, scene.light)
+    _grain(canvas, body, rng)
     return body > 0.5
 
 
@@ -130,6 +143,7 @@ def box(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
         canvas.paint(frame, u, 0.15, 0.05, 0.75, np.asarray(base) * 0.35, power=8.0)
     canvas.paint(frame, rng.uniform(-0.3, 0.3), -0.1, 0.13, 0.1, rng.uniform(0.6, 1, 3), power=6.0)
     canvas.shade(body, frame, 0.8, scene.light)
+    _grain(canvas, body, rng)
     return body > 0.5
 
 
@@ -144,6 +158,7 @@ def cup(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
         canvas.paint(frame, 0, v, 0.64, 0.05, rng.uniform(0.05, 0.95, 3), power=6.0)
     canvas.paint(frame, 0, -0.76, 0.62, 0.15, np.asarray(base) * 0.3)
     canvas.shade(body, frame, 0.66, scene.light)
+    _grain(canvas, body, rng)
     return body > 0.5
 
 
@@ -157,6 +172,7 @@ def plant(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
         body = np.maximum(body, canvas.drawn)
         canvas.paint(frame, 0.45 * np.sin(turn), -0.48 * np.cos(turn), 0.02, 0.4, leaf * 0.5, angle=turn)
     canvas.shade(body, frame, 0.9, scene.light)
+    _grain(canvas, body, rng)
     return body > 0.5
 
 
@@ -171,6 +187,7 @@ def wheel(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
         canvas.paint(frame, 0, 0, 0.05, 0.7, np.asarray(base) * 0.4, angle=turn, power=6.0)
     canvas.paint(frame, 0, 0, 0.17, 0.18, rng.uniform(0.3, 0.9, 3))
     canvas.shade(body, frame, 0.88, scene.light)
+    _grain(canvas, body, rng)
     return body > 0.5
 
 
@@ -186,6 +203,7 @@ def fruit(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
         canvas.paint(frame, u, v, *rng.uniform(0.03, 0.1, 2), np.clip(colour, 0, 1), angle=rng.uniform(0, np.pi))
     canvas.paint(frame, 0.05, -0.8, 0.06, 0.2, (0.25, 0.2, 0.1), power=6.0, angle=rng.uniform(-0.4, 0.4))
     canvas.shade(body, frame, 0.76, scene.light)
+    _grain(canvas, body, rng)
     return body > 0.5
 
 

@@ -68,21 +68,20 @@ def run_recording(task: Task) -> list[Unit]:
     seen = find_seen(gaze, session)
     looks = _looks(task, seen)
     reference = _reference_looks(task)
-    counts = np.empty((gaze.n_ms, len(units)), np.uint8)
+    counts = np.zeros((gaze.n_ms, len(units)), np.uint8, order="F")
     true_rate = np.empty((len(gaze.fixations.start), len(units)))
     image_mean = np.empty((len(task.scenes), len(units)))
+    starts = window_starts(gaze, session, seen)
+    image, place, adaptation = looks
     for i, unit in enumerate(units):
-        drive = Drive(unit, session, task.reference_maps, task.reference_scenes)
-        drive.standardise(*reference)
-        shown = Drive(unit, session, task.maps, task.scenes)
-        shown.centre, shown.spread = drive.centre, drive.spread
-        rates = timeline(unit, shown, gaze, seen)
+        drive = Drive(unit, session, task.maps, task.scenes)
+        drive.standardise(Drive(unit, session, task.reference_maps, task.reference_scenes), *reference)
+        edges, rates = timeline(unit, drive, gaze, seen)
         spikes = np.random.default_rng(seed_of(seed, "spikes", session.name, unit.name))
-        counts[:, i] = np.minimum(spikes.poisson(rates / 1000), 255)
-        true_rate[:, i] = window_means(rates, window_starts(gaze, session, seen) + unit.used_latency_ms)
-        image, place, weight = looks
-        mean = np.bincount(image, weight * shown.rate(image, place), len(task.scenes))
-        image_mean[:, i] = mean / np.bincount(image, None, len(task.scenes))
+        counts[:, i] = draw_spikes(edges, rates, spikes)
+        true_rate[:, i] = window_means(edges, rates, starts + unit.used_latency_ms)
+        total = np.bincount(image, adaptation * drive.rate(image, place), len(task.scenes))
+        image_mean[:, i] = total / np.bincount(image, None, len(task.scenes))
     write_rasters(task.folder / "dandiset", session.header, [u.name for u in units], counts)
     write_main(task.folder / "dandiset", session.header, task.paths, gaze)
     _write_truth(task, units, true_rate, image_mean)
@@ -116,23 +115,40 @@ def find_seen(gaze: Gaze, session: Session) -> Seen:
     )
 
 
-def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: Seen) -> np.ndarray:
-    """Return the unit's rate in every millisecond of the recording (spikes/s), shape (n_ms,).
+def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+    """Return the unit's rate over the recording: steps of constant rate.
 
     A fixation's rate begins the unit's latency after the fixation (or the image) does and lasts until that of the next
     one begins, or until the latency after the image has gone.
+
+    Returns
+    -------
+    edges : ndarray of int, shape (steps + 1,)
+        Milliseconds, from 0 to the length of the recording.
+    rates : ndarray, shape (steps,)
+        Spikes/s.
     """
     grey = unit.mean_rate * GREY_SHARE
     adapted = ADAPTATION[np.minimum(seen.ordinal, len(ADAPTATION) - 1)]
     begin = np.rint(seen.start_ms + unit.latency_ms)
     end = np.rint(gaze.offset * 1000 + unit.latency_ms)
     edges = np.concatenate([begin, end])
-    values = np.concatenate([drive.rate(seen.image, seen.place) * adapted, np.full(len(end), grey)])
+    rates = np.concatenate([drive.rate(seen.image, seen.place) * adapted, np.full(len(end), grey)])
     order = np.argsort(edges, kind="stable")
-    edges = np.clip(edges[order], 0, gaze.n_ms).astype(int)
-    rates = np.repeat(np.r_[grey, values[order]], np.diff(np.r_[0, edges, gaze.n_ms]))
-    rates[gaze.n_ms // 2 :] *= unit.second_half
-    return rates
+    edges = np.r_[0, np.clip(edges[order], 0, gaze.n_ms).astype(int), gaze.n_ms]
+    rates = np.r_[grey, rates[order]]
+    half = gaze.n_ms // 2
+    at = np.searchsorted(edges, half)
+    edges, rates = np.insert(edges, at, half), np.insert(rates, at, rates[at - 1])
+    return edges, np.where(edges[:-1] >= half, rates * unit.second_half, rates)
+
+
+def draw_spikes(edges: np.ndarray, rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw Poisson counts in bins of 1 ms, shape (edges[-1],), uint8: a number per step, strewn evenly over it."""
+    length = np.diff(edges)
+    number = rng.poisson(rates * length / 1000)
+    place = np.repeat(edges[:-1], number) + np.floor(rng.random(number.sum()) * np.repeat(length, number)).astype(int)
+    return np.minimum(np.bincount(place, minlength=edges[-1]), 255).astype(np.uint8)
 
 
 def window_starts(gaze: Gaze, session: Session, seen: Seen) -> np.ndarray:
@@ -142,12 +158,11 @@ def window_starts(gaze: Gaze, session: Session, seen: Seen) -> np.ndarray:
     return starts
 
 
-def window_means(rates: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the mean rate in windows of `WINDOW_MS` from rint(`starts`); what lies outside the recording counts as 0."""
-    total = np.concatenate([[0.0], np.cumsum(rates)])
-    first = np.rint(starts).astype(int)
-    begin, end = np.clip(first, 0, len(rates)), np.clip(first + WINDOW_MS, 0, len(rates))
-    return (total[end] - total[begin]) / WINDOW_MS
+def window_means(edges: np.ndarray, rates: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return mean rates in windows of `WINDOW_MS` from rint(`starts`); outside the recording there are no spikes."""
+    total = np.r_[0.0, np.cumsum(rates * np.diff(edges))]
+    first = np.rint(starts)
+    return (np.interp(first + WINDOW_MS, edges, total) - np.interp(first, edges, total)) / WINDOW_MS
 
 
 def _looks(task: Task, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

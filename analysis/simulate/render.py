@@ -13,7 +13,7 @@ from analysis.simulate.canvas import Canvas, Frame, smooth_noise
 from analysis.simulate.parts import DRAW
 from analysis.simulate.scenes import Scene
 
-CLUTTER_SHAPES = 26
+CLUTTER_SHAPES = 14
 
 
 def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +59,7 @@ def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray
     along = x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn))
     texture += along * rng.uniform(0, 0.5)
     if rng.random() < 0.4:
-        texture += rng.uniform(0.03, 0.12) * np.sin(along * rng.uniform(20, 70))
+        texture += rng.uniform(0.03, 0.12) * np.sin(along * rng.uniform(15, 40))
     colour = np.asarray(_any_colour(rng), np.float32)
     return np.clip(colour * np.float32(0.7) + texture.astype(np.float32)[..., None] + np.float32(0.1), 0, 1)
 

@@ -123,10 +123,11 @@ def _draw(index: int, category: str, annotated: bool, place: int, identities: np
     primate = category.startswith("primate")
     identity = -1
     if is_face:
-        identity = int(rng.integers(PRIMATE_IDENTITIES) + HUMAN_IDENTITIES if primate else rng.integers(HUMAN_IDENTITIES))
-    half = height * rng.uniform(0.25, 0.4)
+        first, count = (HUMAN_IDENTITIES, PRIMATE_IDENTITIES) if primate else (0, HUMAN_IDENTITIES)
+        identity = first + int(rng.integers(count))
+    half = height * rng.uniform(0.3, 0.45)
     if category == "primate_face_clutter":
-        half = height * rng.uniform(0.17, 0.22)
+        half = height * rng.uniform(0.18, 0.23)
     sort = "primate" if primate else "human" if is_face else "other"
     extension = "jpg" if rng.random() < JPG_SHARE[sort] else "png"
     return Scene(
@@ -137,9 +138,9 @@ def _draw(index: int, category: str, annotated: bool, place: int, identities: np
         annotated=annotated,
         identity=identity,
         code=tuple(identities[identity].tolist()) if is_face else (0.0,) * N_CODE,
-        yaw=float(rng.uniform(-0.7, 0.7)),
+        yaw=float(rng.uniform(-0.55, 0.55)),
         pitch=float(rng.uniform(-0.3, 0.3)),
-        roll=float(rng.normal(0, 0.18)),
+        roll=float(rng.normal(0, 0.13)),
         light=float(rng.uniform(-np.pi, np.pi)),
         brightness=float(rng.uniform(0.65, 1.1)),
         clutter=float(1.0 if category == "primate_face_clutter" else rng.uniform(0, 1)),

@@ -62,7 +62,7 @@ class _Volumes:
         names = [self.base.with_name(f"{self.base.name}.z{i + 1:02d}") for i in range(self.number)]
         names.append(self.base.with_name(f"{self.base.name}.zip"))
         for part, name in zip(self.parts, names, strict=True):
-            os.replace(part, name)
+            part.replace(name)
         return names
 
     def discard(self) -> None:
@@ -71,9 +71,7 @@ class _Volumes:
             part.unlink(missing_ok=True)
 
 
-def write_split_zip(
-    base: str | os.PathLike, members: Iterable[tuple[str, bytes]], volume_bytes: int
-) -> list[Path]:
+def write_split_zip(base: str | os.PathLike, members: Iterable[tuple[str, bytes]], volume_bytes: int) -> list[Path]:
     """Write `members` to the volumes ``base.z01`` ... ``base.zip``.
 
     Parameters
@@ -83,7 +81,7 @@ def write_split_zip(
     members : iterable of (str, bytes)
         Names with forward slashes, and contents. Deflated where that is smaller, else stored.
     volume_bytes : int
-        Largest size of a volume. The last one may be larger by nothing, but may be smaller.
+        Largest size of a volume; the last one is smaller.
 
     Returns
     -------
@@ -155,7 +153,5 @@ def _write_directory(volumes: _Volumes, entries: list) -> None:
     if volumes.used + end_bytes > volumes.size:
         volumes._next()
     start = start or (volumes.number, volumes.used)
-    last = volumes.number
-    volumes.write_whole(
-        struct.pack("<4sHHHHIIH", b"PK\x05\x06", last, start[0], in_volume.get(last, 0), len(entries), size, start[1], 0)
-    )
+    last, here, n = volumes.number, in_volume.get(volumes.number, 0), len(entries)
+    volumes.write_whole(struct.pack("<4sHHHHIIH", b"PK\x05\x06", last, start[0], here, n, size, start[1], 0))

@@ -35,7 +35,7 @@ def run(params: Params) -> None:
         If a result or figure is missing, or the compiler reports an error or a warning; the message is one line.
     """
     found = results.read()
-    _check_figures(found.source)
+    _check_figures(found)
     pdf, warnings = _compile(_context(params, found))
     if warnings:
         raise DataError("; ".join(_line(warning) for warning in warnings))
@@ -43,34 +43,12 @@ def run(params: Params) -> None:
         part.write_bytes(pdf)
 
 
-def roles(found: results.Results) -> dict[str, str | None]:
-    """Say which model plays which part in the text.
-
-    Returns
-    -------
-    dict
-        ``first``: the first network of the corrected protocol; ``report``: the first model of the report's protocol;
-        ``baseline``: the pixels. None where there is no such model.
-    """
-    models = found.summary["models"]
-    corrected = [name for name in found.models if models[name]["protocol"] == "corrected"]
-    networks = [name for name in corrected if models[name]["kind"] != "pixels"]
-    report = [name for name in found.models if models[name]["protocol"] == "report"]
-    pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
-    first = (networks or corrected or found.models)[0]
-    return {
-        "first": first,
-        "report": next(iter(report), None),
-        "baseline": next((name for name in pixels if name != first), None),
-    }
-
-
 def _context(params: Params, found: results.Results) -> str:
     """Return, as JSON, what the text needs beside the results."""
     return json.dumps(
         {
             "params": params.model_dump(mode="json"),
-            "roles": roles(found),
+            "roles": found.roles(),
             "names": {model: style.name(model) for model in found.models},
             "versions": [("Python", platform.python_version())]
             + [(name, importlib.metadata.version(name)) for name in PACKAGES],
@@ -79,8 +57,8 @@ def _context(params: Params, found: results.Results) -> str:
     )
 
 
-def _check_figures(source: str) -> None:
-    for path in [FIGURES / "alt.json", *(FIGURES / f"{name}.svg" for name in plots_for(source))]:
+def _check_figures(found: results.Results) -> None:
+    for path in [FIGURES / "alt.json", *(FIGURES / f"{name}.svg" for name in plots_for(found))]:
         if not path.is_file():
             raise DataError(f"{path} is missing: run the stage figures (dvc repro figures)")
 

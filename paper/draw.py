@@ -38,13 +38,15 @@ def run(params: Params) -> None:
         )
     texts = {}
     with style.applied():
-        for name, draw in track(plots_for(found.source).items(), "figures"):
+        for name, draw in track(plots_for(found).items(), "figures"):
             figure, texts[name] = draw(found)
             style.stamp(figure, found.source)
             style.save(figure, FIGURES / f"{name}.svg")
     write_json(FIGURES / "alt.json", texts)
 
 
-def plots_for(source: str) -> dict:
-    """Return the figures that data of this source have."""
-    return {name: draw for name, draw in PLOTS.items() if name != "validation" or source == "simulated"}
+def plots_for(found: results.Results) -> dict:
+    """Return the figures that these results have: none without a comparison, no validation without planted truth."""
+    if found.nothing:
+        return {}
+    return {name: draw for name, draw in PLOTS.items() if name != "validation" or found.source == "simulated"}

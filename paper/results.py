@@ -45,9 +45,35 @@ class Results:
         """Models in the order in which they run, that of the tables (``summary.json`` sorts its keys)."""
         return list(dict.fromkeys(self.layers.model))
 
+    @property
+    def nothing(self) -> bool:
+        """Whether no model could be compared with any recording, as when the images are missing."""
+        return self.layers.empty
+
     def top(self, model: str) -> str:
         """Return the name of the model's last layer."""
         return self.summary["models"][model]["top_layer"]
+
+    def roles(self) -> dict[str, str | None]:
+        """Say which model plays which part in the paper.
+
+        Returns
+        -------
+        dict
+            ``first``: the first network of the corrected protocol; ``report``: the first model of the report's
+            protocol; ``baseline``: the pixels. None where there is no such model.
+        """
+        models = self.summary["models"]
+        corrected = [name for name in self.models if models[name]["protocol"] == "corrected"]
+        networks = [name for name in corrected if models[name]["kind"] != "pixels"]
+        report = [name for name in self.models if models[name]["protocol"] == "report"]
+        pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
+        first = (networks or corrected or self.models)[0]
+        return {
+            "first": first,
+            "report": next(iter(report), None),
+            "baseline": next((name for name in pixels if name != first), None),
+        }
 
     def rdms(self, model: str):
         """Return the RDMs of one model and one recorded population (xarray Dataset)."""

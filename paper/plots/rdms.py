@@ -13,8 +13,8 @@ ORDER = ("face", "primate_face", "none")
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw model and neural RDM of the first model, images ordered by category, dissimilarities as ranks."""
-    model = results.models[0]
+    """Draw model and neural RDM of the first network, images ordered by category, dissimilarities as ranks."""
+    model = results.roles()["first"]
     rdms = results.rdms(model)
     order, names, starts = by_category(rdms["category"].values.astype(str))
     figure = style.figure(style.PAGE, 71)

@@ -178,8 +178,13 @@ def test_a_missing_row_is_one_line_that_names_it(project):
         build.run(params.load())
 
 
+def test_models_keep_the_order_in_which_they_run(fabricated):
+    # summary.json sorts its keys, in which as_reported comes first
+    assert results.read(fabricated).models == ["hmo_report", "as_reported", "simple_cnn", "pixels"]
+
+
 def test_roles_of_the_models(fabricated):
-    assert build.roles(results.read(fabricated)) == {
+    assert results.read(fabricated).roles() == {
         "first": "hmo_report",
         "report": "as_reported",
         "baseline": "pixels",

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +44,12 @@ def suffix_order(name: str) -> tuple[str, int]:
     return base, int(suffix) if suffix.isdigit() else 0
 
 
-def name_of(path: Path, names: list[str], siblings: list[Path]) -> str:
+def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[str], bool]) -> str:
     """Return the name that the csv files give to the recording in `path`.
 
     The csv files name a recording by subject and date, with a suffix for some of them; recordings of one date are
-    ordered by time (facts checked on all 679 published recordings).
+    ordered by time (facts checked on all 679 published recordings). Where only some recordings of a date are at hand,
+    the names of the units tell which they are.
 
     Parameters
     ----------
@@ -57,6 +59,8 @@ def name_of(path: Path, names: list[str], siblings: list[Path]) -> str:
         All names in the area table.
     siblings : list of Path
         Main files of the same subject and date, `path` among them.
+    fits : callable
+        Whether the csv files name the recording's units under a given name.
 
     Raises
     ------
@@ -75,9 +79,12 @@ def name_of(path: Path, names: list[str], siblings: list[Path]) -> str:
         return candidates[0]
     if len(candidates) == len(siblings):
         return candidates[siblings.index(path)]
+    fitting = [name for name in candidates if fits(name)]
+    if len(fitting) == 1:
+        return fitting[0]
     raise DataError(
-        f"{path.name}: bank_array_regions.csv has {', '.join(candidates)} on that date, but {len(siblings)}"
-        f" recording(s) of it lie in {path.parent}; put all of them there, so that their times tell them apart"
+        f"{path.name}: it may be {' or '.join(fitting or candidates)}, and {len(siblings)} recording(s) of that date"
+        f" lie in {path.parent}; put all of them there, so that their times tell them apart"
     )
 
 

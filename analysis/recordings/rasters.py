@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from analysis.errors import DataError
-from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, texts
+from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, reading, texts
 
 DATA = "processing/ecephys/rasters/data"
 UNIT_NAMES = "processing/ecephys/unit_names/unit_name"
@@ -82,13 +82,14 @@ class Rasters:
     """The open raster file of a recording."""
 
     def __init__(self, file: h5py.File):
-        self._data = dataset(file, DATA)
         self.path = Path(file.filename)
-        self.names = texts(file, UNIT_NAMES)
-        self.start_time = str(texts(file, "session_start_time")[0])
-        self._check(file)
-        self.n_bins, self.n_units = self._data.shape
-        self._raw = self._is_plain_gzip()
+        with reading(self.path):
+            self._data = dataset(file, DATA)
+            self.names = texts(file, UNIT_NAMES)
+            self.start_time = str(texts(file, "session_start_time")[0])
+            self._check(file)
+            self.n_bins, self.n_units = self._data.shape
+            self._raw = self._is_plain_gzip()
 
     def _check(self, file: h5py.File) -> None:
         data = self._data
@@ -129,11 +130,9 @@ class Rasters:
 
     def column(self, unit: int) -> np.ndarray:
         """Return the counts of one unit in 1 ms bins, shape (T,)."""
-        if self._raw:
-            column = self._inflate(unit)
-            if column is not None:
-                return column
-        return self._data[:, unit]
+        with reading(self.path):
+            column = self._inflate(unit) if self._raw else None
+            return self._data[:, unit] if column is None else column
 
     def _inflate(self, unit: int) -> np.ndarray | None:
         """Inflate the stored chunk of a unit; None where the chunk was stored in another way."""

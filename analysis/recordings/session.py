@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -47,18 +47,37 @@ class Session:
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever HDF5 finds wrong with a file into one line that names it.
+
+    Only calls that read belong inside: h5py raises errors of many kinds on damaged files, which elsewhere would be
+    defects of ours.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: damaged or not an NWB file ({why}); fetch it again") from error
+
+
+@contextmanager
 def open_nwb(path: Path) -> Iterator[h5py.File]:
-    """Open an NWB file for reading; whatever HDF5 finds wrong with it becomes one line that names the file."""
+    """Open an NWB file for reading.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is damaged.
+    """
     if not Path(path).is_file():
         raise DataError(f"{path} not found")
+    with reading(path):
+        file = h5py.File(path, "r")
     try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError) as error:
-        # h5py raises any of these on damaged files; a DataError of ours passes through.
-        raise DataError(
-            f"{path}: damaged or not an NWB file ({' '.join(str(error).split())}); fetch it again"
-        ) from error
+        yield file
+    finally:
+        with suppress(RuntimeError):  # HDF5 may not even close what is damaged
+            file.close()
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -89,7 +108,7 @@ def read_session(path: Path) -> Session:
         If the file is damaged, lacks a table, or holds what cannot be: times that are not finite or run backwards,
         two presentations of one trial, a presentation without its trial or its image.
     """
-    with open_nwb(path) as file:
+    with open_nwb(path) as file, reading(path):
         trials = _columns(file, "intervals/trials", id="integer", stop_time="time")
         shown = _columns(
             file, "intervals/presentations", trial_id="integer", start_time="time", stop_time="time", position="pair"

@@ -14,6 +14,7 @@ from analysis.params import Params
 from analysis.protocol import PROTOCOLS, Protocol
 from analysis.recordings import cluster, naming, netcdf
 from analysis.recordings.build import build
+from analysis.recordings.rasters import open_rasters
 from analysis.recordings.rois import Rois
 from analysis.recordings.tables import Annotations, RecordingTables
 from analysis.runtime import track
@@ -66,9 +67,10 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
         raise DataError(f"{main_file} not found")
     naming.parse(main_file)
     siblings = naming.same_date([p for p in main_file.parent.glob("*_image.nwb") if naming.STEM.fullmatch(p.stem)])
-    name = naming.name_of(main_file, tables.names, siblings.get(main_file, [main_file]))
-    files = naming.Files(name, naming.parse(main_file)[0], main_file, Path(rasters))
-    write_recording(files, tables.of(name), tables.folder / ROIS, protocol, WINDOW_MS, PERMUTATIONS, SEED, Path(out))
+    files = _files(main_file, Path(rasters), tables, siblings[main_file])
+    write_recording(
+        files, tables.of(files.name), tables.folder / ROIS, protocol, WINDOW_MS, PERMUTATIONS, SEED, Path(out)
+    )
 
 
 def write_recording(
@@ -107,7 +109,7 @@ def run(params: Params, protocol_name: str) -> None:
     siblings = naming.same_date(main_files)
     for main in main_files:
         try:
-            files = _files(main, annotations.names, siblings[main])
+            files = _files(main, naming.rasters_beside(main), annotations, siblings[main])
             found[files.name] = done = work / f"{files.name}-{_stamp(files)}.nc"
             if not done.exists():
                 tables = annotations.of(files.name)
@@ -175,11 +177,15 @@ def _stamp(files: naming.Files) -> str:
     return "-".join(f"{stat.st_size:x}{stat.st_mtime_ns:x}" for stat in (files.main.stat(), files.rasters.stat()))
 
 
-def _files(main: Path, names: list[str], siblings: list[Path]) -> naming.Files:
-    rasters = naming.rasters_beside(main)
+def _files(main: Path, rasters: Path, annotations: Annotations, siblings: list[Path]) -> naming.Files:
     if not rasters.is_file():
         raise DataError(f"{rasters} not found: the rasters of {main.name} are missing; fetch them")
-    name = naming.name_of(main, names, siblings)
+
+    def fits(name: str) -> bool:
+        with open_rasters(rasters) as opened:
+            return set(opened.names) == annotations.unit_names(name)
+
+    name = naming.name_of(main, annotations.names, siblings, fits)
     # A worker may run in another folder.
     return naming.Files(name, naming.parse(main)[0], main.resolve(), rasters.resolve())
 

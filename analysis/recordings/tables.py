@@ -53,6 +53,7 @@ class Annotations:
         folder = Path(folder)
         folder = folder / "db" if (folder / "db").is_dir() else folder
         self.folder = folder
+        self._units: pd.DataFrame | None = None
         read = [_read(folder / name, columns) for name, columns in FILES.items()]
         self._banks, self._rigs, self._trackers, self._latency, self._rf = read
         unknown = sorted(set(self._banks["Region"]) - set(REGIONS))
@@ -70,6 +71,15 @@ class Annotations:
     def names(self) -> list[str]:
         """Names of all recordings in the area table."""
         return self._banks["Session"].unique().tolist()
+
+    def unit_names(self, name: str) -> set[str]:
+        """Return the names of a recording's units in ``units.csv.gz``; none where there is no such file."""
+        path = self.folder / "units.csv.gz"
+        if self._units is None:
+            self._units = (
+                _read(path, ["Session", "Name"]) if path.is_file() else pd.DataFrame(columns=["Session", "Name"])
+            )
+        return set(self._units.loc[self._units["Session"] == name, "Name"])
 
     def of(self, name: str) -> RecordingTables:
         """Return what the files say about one recording.

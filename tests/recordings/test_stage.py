@@ -1,5 +1,6 @@
 """The stage: what is kept, what is refused, and how it says so."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -186,6 +187,11 @@ def test_files_given_by_hand_need_their_published_names(pair, annotations, tmp_p
         stage.one_recording(main.rename(main.with_name("x.nwb")), rasters, annotations, tmp_path / "x.nc", "corrected")
 
 
-def test_recordings_of_one_day_cannot_be_told_apart_alone(pair, annotations_for, tmp_path):
-    with pytest.raises(DataError, match="An220105_1, An220105_2 on that date"):
-        by_hand(pair, annotations_for("An220105_1", "An220105_2"), tmp_path)
+def test_recordings_of_one_day_are_told_apart_by_their_units(pair, annotations_for, tmp_path):
+    annotations = annotations_for("An220105_1", "An220105_2")
+    with pytest.raises(DataError, match="may be An220105_1 or An220105_2, and 1 recording"):
+        by_hand(pair, annotations, tmp_path)
+    rows = ["An220105_1,1,1,0,1", "An220105_2,1,1,0,1", "An220105_2,2a,2,0,1", "An220105_2,33,33,1,1"]
+    with gzip.open(annotations / "db" / "units.csv.gz", "wt") as file:
+        file.write("\n".join(["Session,Name,Channel,Bank,Array ID", *rows]) + "\n")
+    assert by_hand(pair, annotations, tmp_path).attrs["recording"] == "An220105_2"

@@ -17,6 +17,7 @@ from analysis.runtime import track, workers
 from analysis.simulate import annotations
 from analysis.simulate.features import feature_maps
 from analysis.simulate.recording import Task, run_recording
+from analysis.simulate.neurons import name_units
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
 from analysis.simulate.sessions import Session, choose_images, plan_sessions
@@ -49,6 +50,8 @@ def simulate(params: Simulate, seed: int, folder: Path) -> None:
     folder = Path(folder)
     scenes = draw_scenes(params, seed)
     sessions = plan_sessions(params.recordings)
+    for session in sessions:
+        name_units(session, params.units_per_recording)  # refuses what cannot be before anything is rendered
     chosen = {s.name: choose_images(s, scenes, params, seed) for s in sessions}
     n_workers = workers() if len(scenes) >= FEW else 1
     with _mapper(n_workers) as apply:

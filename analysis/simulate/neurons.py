@@ -76,7 +76,13 @@ within 0.5 of 1) that the report drops (0.4 / 1 is not)."""
 
 
 def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]:
-    """Draw the `n` units of a recording, shared out over its banks.
+    """Draw the `n` units of a recording."""
+    named = name_units(session, n)
+    return [_draw_unit(name, bank, session.regions[bank], i, rng) for i, (name, bank) in enumerate(named)]
+
+
+def name_units(session: Session, n: int) -> list[tuple[str, int]]:
+    """Share `n` units out over the banks of a recording; return the name and the bank of each.
 
     Raises
     ------
@@ -84,11 +90,7 @@ def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]
         If a bank would hold more units than it has names for.
     """
     banks = (np.arange(n) * len(session.regions) // n).tolist()
-    units = []
-    for index, bank in enumerate(banks):
-        name = _unit_name(bank, index - banks.index(bank))
-        units.append(_draw_unit(name, bank, session.regions[bank], index, rng))
-    return units
+    return [(_unit_name(bank, index - banks.index(bank)), bank) for index, bank in enumerate(banks)]
 
 
 def _unit_name(bank: int, rank: int) -> str:

@@ -71,6 +71,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Read 2,000 spoilt recordings (the tests read a share of them)."""
+    run(session, "pytest", "tests/recordings/test_fuzz.py", *session.posargs, NNN_FUZZ="2000")
+
+
+@nox.session
 def fixture(session: nox.Session) -> None:
     """Run the whole pipeline twice on a tiny experiment and compare every output byte for byte."""
     run(session, "python", "tests/fixture/twice.py", *session.posargs)

@@ -155,6 +155,19 @@ def recording(
     stage.one_recording(main_file, rasters, annotations, out, protocol)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def inspect(
+    recording: Annotated[str, typer.Argument(help="a recording's name, or its netCDF file")],
+    plot: Annotated[bool, typer.Option("--plot", help="also write a page of pictures")] = False,
+    out: Annotated[Path | None, typer.Option(help="file of the page (.png, .pdf, .svg)")] = None,
+    protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
+) -> None:
+    """Show one recording: units, fixations, rates, repeatability."""
+    from analysis.recordings.inspect import inspect as show
+
+    show(recording, plot, out, protocol)
+
+
 def main() -> None:
     """Run the command line; bad input ends in one line on standard error and status 1."""
     try:

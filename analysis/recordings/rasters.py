@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from analysis.errors import DataError
-from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, reading, texts
+from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, reading, text, texts
 
 DATA = "processing/ecephys/rasters/data"
 UNIT_NAMES = "processing/ecephys/unit_names/unit_name"
@@ -86,7 +86,7 @@ class Rasters:
         with reading(self.path):
             self._data = dataset(file, DATA)
             self.names = texts(file, UNIT_NAMES)
-            self.start_time = str(texts(file, "session_start_time")[0])
+            self.start_time = text(file, "session_start_time")
             self._check(file)
             self.n_bins, self.n_units = self._data.shape
             self._raw = self._is_plain_gzip()

@@ -99,6 +99,14 @@ def texts(file: h5py.File, name: str) -> np.ndarray:
         raise DataError(f"{file.filename}: {name} holds text that is not UTF-8") from error
 
 
+def text(file: h5py.File, name: str) -> str:
+    """Return a dataset that holds one string."""
+    values = texts(file, name)
+    if len(values) != 1:
+        raise DataError(f"{file.filename}: {name} holds {len(values)} texts instead of one")
+    return str(values[0])
+
+
 def read_session(path: Path) -> Session:
     """Read the main file of a recording.
 
@@ -135,7 +143,7 @@ def read_session(path: Path) -> Session:
             presentation_stop=shown["stop_time"],
             presentation_position=shown["position"],
             presentation_image=index,
-            images=np.array([_stem(text) for text in paths], str),
+            images=np.array([_stem(name) for name in paths], str),
             image_paths=paths,
             image_size_px=size,
             pixels_per_degree=_pixels_per_degree(file),
@@ -144,7 +152,7 @@ def read_session(path: Path) -> Session:
             fixation_stop=fixations["stop_time"],
             fixation_xy=np.column_stack([fixations["x"], fixations["y"]]),
             fixation_order=fixations["ord_in_trial"],
-            start_time=str(texts(file, "session_start_time")[0]),
+            start_time=text(file, "session_start_time"),
         )
     _check(session)
     return session
@@ -185,14 +193,14 @@ def _column(file: h5py.File, name: str, kind: str) -> np.ndarray:
 
 def _pixels_per_degree(file: h5py.File) -> np.ndarray:
     """Return pixels per degree in x and y from the description of the stimuli."""
-    text = str(texts(file, "general/stimulus")[0])
-    match = PIXELS_PER_DEGREE.search(text)
+    described = text(file, "general/stimulus")
+    match = PIXELS_PER_DEGREE.search(described)
     try:
         values = np.array([float(value) for value in match.groups()])
     except (AttributeError, ValueError):
         values = np.zeros(2)
     if not (values > 0).all():
-        raise DataError(f"{file.filename}: general/stimulus does not give the pixels per degree: {text[:80]!r}")
+        raise DataError(f"{file.filename}: general/stimulus does not give the pixels per degree: {described[:80]!r}")
     return values
 
 

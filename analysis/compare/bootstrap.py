@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
+from analysis.compare.inference import Interval
 from analysis.compare.rdm import RDM
-from analysis.compare.rsa import aligned
+from analysis.compare.rsa import aligned, compare
 from analysis.errors import DataError
 from analysis.runtime import THREADS
 
@@ -194,7 +196,7 @@ def bootstrap(
         if over != "images":
             n = clusters.max() + 1
             copies = np.bincount(rng.integers(n, size=n), minlength=n)[clusters]
-        return task.compare(counts.astype(np.int32), copies)
+        return task.draw(counts.astype(np.int32), copies)
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         rows = list(pool.map(draw, range(n_draws)))
@@ -226,7 +228,7 @@ class _Task:
         fits = 2 * self.n_images**2 * max(self.n_data, 1) < 2**31
         self._local, self._whole = threading.local(), np.int32 if fits else np.int64
 
-    def compare(self, counts: np.ndarray, copies: np.ndarray):
+    def draw(self, counts: np.ndarray, copies: np.ndarray):
         """Compare one draw: `counts` of each image, `copies` of each data RDM."""
         counts = counts.astype(np.uint8 if counts.max() < 16 else np.int32)
         if not hasattr(self._local, "space"):
@@ -300,3 +302,39 @@ class _Task:
 
 def _ratio(product, norm_a, norm_b):
     return product / (norm_a * norm_b) if norm_a > 0 and norm_b > 0 else np.nan
+
+
+def both_interval(
+    model: RDM, data_rdms: Sequence[RDM], method: str = "spearman", *, n_draws: int = 1000, seed: int = 0, level=0.95
+):
+    """Interval of a model's mean similarity for other images and other recordings at once.
+
+    Drawing both counts the noise of single RDM entries twice; Schuett et al. (2023) correct it by
+    ``V = 2 (V_images + V_recordings) - V_both``, kept between the larger of the first two and the last. The interval
+    is ``estimate +- t sqrt(V)`` with the degrees of freedom of the scarcer of the two.
+
+    Parameters
+    ----------
+    model, data_rdms : RDM, sequence of RDM
+    method, n_draws, seed
+        As in `bootstrap`.
+    level : float
+
+    Returns
+    -------
+    inference.Interval
+    """
+    task = {
+        over: bootstrap([model], data_rdms, method, n_draws, over=over, seed=seed, ceilings=False).scores[:, 0]
+        for over in OVER
+    }
+    spread = {over: np.nanvar(scores, ddof=1) for over, scores in task.items()}
+    n_images, n_data = aligned([model, *data_rdms])[0].n_images, len(data_rdms)
+    # Resampling n things shrinks their variance by (n - 1) / n.
+    spread["images"] *= n_images / (n_images - 1)
+    spread["recordings"] *= n_data / max(n_data - 1, 1)
+    variance = 2 * (spread["images"] + spread["recordings"]) - spread["both"]
+    variance = min(max(variance, spread["images"], spread["recordings"]), spread["both"] * n_data / max(n_data - 1, 1))
+    estimate = float(np.mean([compare(model, one, method) for one in data_rdms]))
+    reach = float(student.ppf((1 + level) / 2, max(min(n_images, n_data) - 1, 1)) * np.sqrt(variance))
+    return Interval(estimate, estimate - reach, estimate + reach)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.compare.keys import as_array
-from analysis.compare.rdm import _squared_euclidean
+from analysis.compare.rdm import rdm
 from analysis.compare.ridge import Decomposition, leave_out_errors
 from analysis.errors import DataError
 
@@ -65,10 +65,10 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     Y = np.where(labels[:, None] == classes, 1.0, -1.0)
     Y = Y[:, 1:] if len(classes) == 2 else Y  # two columns of two classes are one
     folds = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    squared = _squared_euclidean(X)
+    distances = rdm(X, "sqeuclidean")
+    squared = distances.square()
     lambdas = np.sort(np.asarray(lambdas, dtype=np.float64))[::-1]
-    off = squared[np.triu_indices(len(X), 1)]
-    scales = np.unique(np.quantile(off, widths))
+    scales = np.unique(np.quantile(distances.distances, widths))
     scales = scales[scales > 0]
     if not len(scales):
         raise DataError("X holds the same row at every image; there is nothing to analyse")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from analysis.compare.keys import check_keys
 from analysis.errors import DataError
@@ -58,44 +59,48 @@ def upper(matrix: np.ndarray) -> np.ndarray:
     return out
 
 
-def _unit_rows(X: np.ndarray) -> np.ndarray:
-    """Scale rows to length 1; rows of length 0 (relative to their former size) become NaN."""
-    length = np.sqrt(np.einsum("ij,ij->i", X, X))
-    return X / np.where(length > 0, length, np.nan)[:, None]
+def _products(Z: np.ndarray) -> np.ndarray:
+    """Return Z Z' for pairs of rows, as `upper` orders them: half the products, and none of them copied over."""
+    return upper(dsyrk(1.0, Z.T, trans=1, lower=1).T)
+
+
+def _one_minus_cosine(Z: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return 1 - cosine of rows of known length; Z is overwritten. Rows of length 0 become undefined."""
+    Z /= np.where(length > 0, length, np.nan)[:, None]
+    out = _products(Z)
+    np.subtract(1.0, out, out=out)
+    return np.clip(out, 0.0, 2.0, out=out)
 
 
 def _correlation(X):
-    size = np.sqrt(np.einsum("ij,ij->i", X, X))
-    Z = X - X.mean(axis=1, keepdims=True)
+    mean = X.mean(axis=1)
+    Z = X - mean[:, None]
+    length = np.sqrt(np.einsum("ij,ij->i", Z, Z))
     # A constant row centred leaves rounding, not a direction.
-    Z[np.sqrt(np.einsum("ij,ij->i", Z, Z)) <= 1e-12 * size] = 0.0
-    Z = _unit_rows(Z)
-    matrix = Z @ Z.T
-    del Z
-    np.subtract(1.0, matrix, out=matrix)
-    return np.clip(matrix, 0.0, 2.0, out=matrix)
+    length[length <= 1e-12 * np.abs(mean) * np.sqrt(X.shape[1])] = 0.0
+    return _one_minus_cosine(Z, length)
 
 
 def _cosine(X):
-    Z = _unit_rows(X)
-    matrix = Z @ Z.T
-    np.subtract(1.0, matrix, out=matrix)
-    return np.clip(matrix, 0.0, 2.0, out=matrix)
+    return _one_minus_cosine(X.copy(), np.sqrt(np.einsum("ij,ij->i", X, X)))
 
 
 def _squared_euclidean(X):
     Z = X - np.nanmean(X, axis=0)  # distances stay, cancellation shrinks
-    matrix = Z @ Z.T
-    size = np.diagonal(matrix).copy()
-    matrix *= -2.0
-    matrix += size[:, None]
-    matrix += size
-    return np.maximum(matrix, 0.0, out=matrix)
+    size = np.einsum("ij,ij->i", Z, Z)
+    out = _products(Z)
+    out *= -2.0
+    start = 0
+    for row in range(len(size) - 1):
+        stop = start + len(size) - 1 - row
+        out[start:stop] += size[row] + size[row + 1 :]
+        start = stop
+    return np.maximum(out, 0.0, out=out)
 
 
 def _euclidean(X):
-    matrix = _squared_euclidean(X)
-    return np.sqrt(matrix, out=matrix)
+    out = _squared_euclidean(X)
+    return np.sqrt(out, out=out)
 
 
 METRICS = {
@@ -130,7 +135,7 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
     X, keys = _table("features", features, images, 2)
     if metric == "correlation" and X.shape[1] < 2:
         raise DataError(f"features has {X.shape[1]} column; a correlation distance needs 2 or more")
-    return RDM(upper(METRICS[metric](X)), metric, keys)
+    return RDM(METRICS[metric](X), metric, keys)
 
 
 def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence | None = None) -> RDM:

@@ -16,8 +16,10 @@ from analysis.params import Compare, Params
 from analysis.protocol import Protocol
 from analysis.recordings import netcdf
 from analysis.runtime import seed_of, track
-from analysis.stimuli.read import read_table
+from analysis.stimuli.read import read_missing, read_table
 
+LEAST_MONKEYS = 5
+"""Fewer say nothing about other monkeys that an interval could hold."""
 WHO = ["model", "protocol"]
 WHERE = ["layer", "recording", "subject", "region"]
 SCORES = ["unit", "neuroid_id", "n_images", "r2", "pearson_r", "ceiling", "ev_normalised"]
@@ -32,6 +34,8 @@ RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling
 def run(params: Params, model: str) -> None:
     """Write ``results/compare/<model>/``: units.csv, layers.csv, rsa.csv, rdms.nc and summary.json.
 
+    Where images are missing and those at hand allow no comparison, the tables have no rows and rdms.nc is left out.
+
     Raises
     ------
     DataError
@@ -40,6 +44,8 @@ def run(params: Params, model: str) -> None:
     entry = params.models.entry(model)
     table = read_table()
     layers = activations.layers(model)
+    if not layers:
+        return _write_nothing(entry, model)
     stems = activations.read(model, layers[-1])[0]
     allowed = set(compared_images(table, entry.rules, params.compare)) & set(stems)
     groups = dict(zip(table["stem"], table["group"], strict=True))
@@ -53,6 +59,8 @@ def run(params: Params, model: str) -> None:
         similar += _rsa_rows(population, features, params.compare, seed)
         if _shown_before(shown, population):
             shown = population
+    if shown is None and not read_missing().empty:
+        return _write_nothing(entry, model)
     if shown is None:
         raise DataError(
             f"no recording in {paths.RECORDINGS / entry.protocol} shows an image that {model} compares; "
@@ -68,6 +76,15 @@ def run(params: Params, model: str) -> None:
     write_csv(out / "rsa.csv", similar)
     netcdf.write(_rdms(shown, stems, model, layers[-1], table, similar), out / "rdms.nc")
     write_json(out / "summary.json", _summary(table_of_layers, similar, layers[-1]))
+
+
+def _write_nothing(entry, model: str) -> None:
+    """Write tables without rows: images were missing, so that there is nothing to compare."""
+    out = paths.RESULTS / "compare" / model
+    print(f"compare {model}: no image that it could compare is at hand (data/stimuli/missing.csv)")
+    for name, columns in (("units", UNITS), ("layers", LAYERS), ("rsa", RSA)):
+        write_csv(out / f"{name}.csv", pd.DataFrame(columns=columns))
+    write_json(out / "summary.json", {"top_layer": None, "areas": {}})
 
 
 def compared_images(table: pd.DataFrame, rules: Protocol, settings: Compare) -> list[str]:
@@ -132,11 +149,17 @@ def _rsa_rows(population: Population, features, settings, seed) -> list[dict]:
 
 
 def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: int) -> pd.DataFrame:
-    """Aggregate unit scores by layer and area, with hierarchical bootstrap intervals (monkey, recording, unit)."""
+    """Aggregate unit scores by layer and area, with hierarchical bootstrap intervals.
+
+    Monkeys are drawn where there are `LEAST_MONKEYS` or more; with fewer the interval is about these monkeys, and
+    recordings are drawn, or units where there is one recording.
+    """
     aggregate = scoring.AGGREGATION[rules.aggregation]
     rows = []
     for (layer, region), part in units.groupby(["layer", "region"], sort=False):
-        levels = (part["subject"].to_numpy(), part["recording"].to_numpy())
+        levels = [part["recording"].to_numpy()]
+        if part["subject"].nunique() >= LEAST_MONKEYS:
+            levels.insert(0, part["subject"].to_numpy())
         interval = bootstrap_interval(
             part["r2"].to_numpy(), aggregate, levels, n_draws=settings.bootstrap, seed=seed_of(seed, "layers", region)
         )

@@ -17,7 +17,7 @@ from analysis.models import activations
 from analysis.params import Params
 from analysis.protocol import CORRECTED
 from analysis.recordings import read
-from analysis.stimuli.read import read_table
+from analysis.stimuli.read import read_missing, read_table
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"]
@@ -145,12 +145,24 @@ def _summary(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
     models = {model: _model(params, model, tables) for model in params.models.run}
     return {
         "source": params.acquire.source,
-        "missing": _json(paths.RAW / "manifest.json", "acquire").get("missing", []),
+        "missing": _missing(params),
         "data": _data(params),
         "models": models,
         "protocols": _protocols(models),
         "validation": _validation(tables["validation"]),
     }
+
+
+def _missing(params: Params) -> list[str]:
+    """Say in a phrase each what was not at hand: images and recordings, and what could not be done without them."""
+    lost = read_missing()
+    recordings = lost["path"].str.endswith(".nwb")
+    phrases = []
+    if n := int((~recordings).sum()):
+        phrases.append(f"{n} of {n + len(read_table())} images that the recordings show or the archive holds")
+    phrases += [f"recording {path}" for path in lost["path"][recordings]]
+    phrases += [f"the training of {model}" for model in params.models.run if activations.untrained(model)]
+    return phrases
 
 
 def _model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
@@ -168,7 +180,7 @@ def _model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
         "kind": entry.kind,
         "protocol": entry.protocol,
         "layers": layers,
-        "top_layer": layers[-1],
+        "top_layer": layers[-1] if layers else None,
         "accuracy": number(test["accuracy"].iloc[0]) if len(test) else None,
         "balanced_accuracy": number(test["balanced_accuracy"].iloc[0]) if len(test) else None,
         "areas": areas,

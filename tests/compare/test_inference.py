@@ -33,8 +33,20 @@ def test_hierarchy_draws_whole_groups_and_rows_within_them():
     recordings = np.repeat(["1", "2", "3", "4", "5", "6"], 4)
     for rows in inference.hierarchical_draws((monkeys, recordings), 30, seed=0):
         assert len(rows) == 24
-        counts = np.bincount(rows, minlength=24).reshape(3, 8).sum(axis=1)
-        assert set(counts) <= {0, 8, 16, 24}
+        counts = np.bincount(rows, minlength=24).reshape(3, 8)
+        assert set(counts.sum(axis=1)) <= {0, 8, 16, 24}
+        assert (counts == counts[:, :1]).all()  # members of a drawn monkey as they are
+    deep = [np.bincount(r, minlength=24) for r in inference.hierarchical_draws((monkeys, recordings), 30, 0, depth=2)]
+    assert all((c.reshape(6, 4) == c.reshape(6, 4)[:, :1]).all() for c in deep)
+    assert any((c.reshape(3, 2, 4)[:, 0] != c.reshape(3, 2, 4)[:, 1]).any() for c in deep)
+
+
+def test_few_groups_widen_the_percentiles_as_student_does_the_mean():
+    draws = np.random.default_rng(0).normal(size=200_000)
+    low, high = inference.percentile_interval(draws, 0.95, n=5)
+    assert high == pytest.approx(stats.t.ppf(0.975, 4) * np.sqrt(5 / 4), abs=0.05)
+    assert low == pytest.approx(-high, abs=0.1)
+    assert inference.percentile_interval(draws)[1] == pytest.approx(1.96, abs=0.02)
 
 
 def test_recordings_that_differ_widen_the_interval():

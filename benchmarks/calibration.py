@@ -1,0 +1,282 @@
+"""Calibration of intervals, p-values and ceilings on planted truth; writes calibration.json and calibration.png.
+
+Run from the root of the project:
+
+    python -m benchmarks.calibration        # about 5 minutes on 2 cores
+
+Every line of the table simulates experiments with a known answer and counts how often the statistics tell the truth.
+"""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
+
+RUNS, DRAWS = 600, 400
+HERE = Path(__file__).parent
+
+
+def stream(name: str, run: int) -> np.random.Generator:
+    """Random stream of one simulated experiment."""
+    return np.random.default_rng([run, *name.encode()])
+
+
+def covered(low: float, high: float, truth: float) -> bool:
+    """Say whether the interval holds the truth."""
+    return bool(low <= truth <= high)
+
+
+def coverage_of_unit_means() -> dict:
+    """Mean score over units that differ by recording, for few and many recordings and both kinds of interval."""
+    result = {}
+    for recordings, units, between in ((6, 20, 0.3), (15, 20, 0.3), (40, 10, 0.3), (15, 20, 0.0)):
+        for method in ("percentile", "bca"):
+            hits = []
+            for run in range(RUNS):
+                rng = stream("units", run)
+                label = np.repeat(np.arange(recordings), units)
+                values = 0.4 + between * rng.normal(size=recordings)[label] + rng.normal(0, 0.3, len(label))
+                found = inference.bootstrap_interval(values, np.mean, (label,), n_draws=DRAWS, seed=run, method=method)
+                hits.append(covered(found.low, found.high, 0.4))
+            spread = "recordings differ" if between else "recordings alike"
+            result[f"{method}, {recordings} recordings x {units} units, {spread}"] = float(np.mean(hits))
+    return result
+
+
+def coverage_of_unit_medians() -> dict:
+    """Median of skewed scores of independent units."""
+    hits = []
+    for run in range(RUNS):
+        values = stream("medians", run).gamma(2.0, size=60)
+        found = inference.bootstrap_interval(values, np.median, n_draws=DRAWS, seed=run)
+        hits.append(covered(found.low, found.high, stats.gamma(2.0).median()))
+    return {"percentile, median of 60 units": float(np.mean(hits))}
+
+
+def _experiment(rng, n_images: int, subjects: int, spread: float):
+    """Return a model RDM and subjects' RDMs over images; all share four features."""
+    shared = rng.normal(size=(n_images, 4))
+    model = rdm.rdm(np.hstack([shared, rng.normal(size=(n_images, 4))]), "sqeuclidean")
+    data = []
+    for _ in range(subjects):
+        own = np.exp(spread * rng.normal())
+        data.append(rdm.rdm(np.hstack([shared, own * rng.normal(size=(n_images, 4))]), "sqeuclidean"))
+    return model, data
+
+
+def coverage_of_rsa() -> dict:
+    """Spearman correlation of RDMs: images drawn (one recording), recordings drawn, both drawn."""
+    truth = {}
+    big = [_experiment(stream("truth", run), 250, 6, 0.5) for run in range(40)]
+    truth["recordings"] = np.mean([rsa.compare(model, one) for model, data in big for one in data])
+    one = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(20)]
+    truth["images"] = np.mean([rsa.compare(model, data[0]) for model, data in one])
+    result = {}
+    for n_images in (40, 100):
+        hits = []
+        for run in range(RUNS):
+            model, data = _experiment(stream("images", run), n_images, 1, 0.0)
+            drawn = bootstrap.bootstrap([model], data, n_draws=DRAWS, seed=run, ceilings=False)
+            hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=n_images), truth["images"]))
+        result[f"RDM correlation, {n_images} images drawn"] = float(np.mean(hits))
+    for name, subjects in (("recordings", 12), ("both", 12)):
+        hits = []
+        for run in range(RUNS):
+            model, data = _experiment(stream("both", run), 40, subjects, 0.5)
+            if name == "recordings":
+                # The images stay as they are: the truth is the mean over other subjects who see these images.
+                rng = stream("others", run)
+                shared = stream("both", run).normal(size=(40, 4))
+                others = [
+                    rdm.rdm(np.hstack([shared, np.exp(0.5 * rng.normal()) * rng.normal(size=(40, 4))]), "sqeuclidean")
+                    for _ in range(200)
+                ]
+                target = np.mean([rsa.compare(model, d) for d in others])
+                drawn = bootstrap.bootstrap([model], data, n_draws=DRAWS, over="recordings", seed=run, ceilings=False)
+                ends = inference.percentile_interval(drawn.scores[:, 0], n=subjects)
+            else:
+                target = truth["recordings"]
+                found = bootstrap.both_interval(model, data, n_draws=DRAWS // 2, seed=run)
+                ends = found.low, found.high
+            hits.append(covered(*ends, target))
+        result[f"RDM correlation, {name} drawn ({subjects} recordings, 40 images)"] = float(np.mean(hits))
+    return result
+
+
+def null_p_values() -> dict[str, list[float]]:
+    """P-values under true null hypotheses."""
+    found: dict[str, list] = {"permutation of images, RDM correlation": [], "paired models, signs of 14 recordings": []}
+    found["largest of 24 layers x areas (max-T)"] = []
+    for run in range(RUNS):
+        rng = stream("null", run)
+        a, b = (rdm.rdm(rng.normal(size=(14, 6))) for _ in range(2))
+        square, other = a.square(), b.distances
+        ranks = stats.rankdata(other)
+
+        def statistic(order, square=square, ranks=ranks):
+            return np.corrcoef(stats.rankdata(rdm.upper(square[np.ix_(order, order)])), ranks)[0, 1]
+
+        found["permutation of images, RDM correlation"].append(
+            inference.permutation_test(statistic, 14, n_permutations=199, seed=run)[1]
+        )
+        recordings = np.repeat(np.arange(14), 8)
+        shared = rng.normal(size=14)[recordings]
+        scores = [rng.normal(size=112) + shared * sign for sign in (1, -1)]
+        found["paired models, signs of 14 recordings"].append(
+            inference.paired_test(*scores, recordings, n_permutations=499, seed=run)[1]
+        )
+        X, y = rng.normal(size=(40, 24)) + rng.normal(size=(40, 1)), rng.normal(size=40)
+        Z = (X - X.mean(0)) / X.std(0)
+        orders = [np.arange(40), *(rng.permutation(40) for _ in range(199))]
+        correlations = np.array([Z.T @ (y[order] - y.mean()) for order in orders])
+        adjusted = inference.max_t(correlations[0].reshape(4, 6), correlations[1:].reshape(-1, 4, 6))
+        found["largest of 24 layers x areas (max-T)"].append(float(adjusted.min()))
+    return found
+
+
+def uniform(p: list[float], levels: int) -> float:
+    """P-value of the Kolmogorov-Smirnov test; p-values on a grid of 1 / levels are spread over their cells first."""
+    rng = np.random.default_rng(0)
+    return float(stats.kstest(np.asarray(p) - rng.random(len(p)) / levels, "uniform").pvalue)
+
+
+def bias_of_ceilings() -> dict:
+    """Mean split-half ceiling less the planted explainable variance; Poisson spikes, noise shared within a trial."""
+    result = {}
+    for repeats in (4, 10, 50):
+        gaps = []
+        for run in range(60):
+            rng = stream("ceilings", run)
+            mean = rng.gamma(4.0, 2.5, size=(120, 10))  # spikes/s
+            image = np.repeat(np.arange(120), repeats * 2)
+            trial = np.repeat(np.arange(120 * repeats), 2)
+            gain = rng.gamma(25.0, 1 / 25.0, size=(120 * repeats, 10))[trial]
+            rates = rng.poisson(0.2 * mean[image] * gain) / 0.2
+            halves = ceilings.Halves(rates, image, trial)
+            means = halves.means()
+            planted = [np.corrcoef(means[:, k], mean[:, k])[0, 1] ** 2 for k in range(10)]
+            gaps.append(ceilings.split_half_of(halves, 10, run).value.mean() - np.mean(planted))
+        result[f"{repeats} repeats"] = {
+            "bias": float(np.mean(gaps)),
+            "standard_error": float(np.std(gaps) / np.sqrt(60)),
+        }
+    return result
+
+
+def ceiling_against_models() -> dict:
+    """Largest lead of any model over the rank-pooled upper ceiling; each model is improved by exchanges of ranks."""
+    lead = {"spearman": -np.inf, "rho-a with ties": -np.inf, "raw pooling, spearman": -np.inf}
+    for run in range(60):
+        rng = stream("models", run)
+        data = [rdm.RDM(rng.gamma(1.0, 5.0**k, 15) + rng.random(), "x") for k in range(4)]
+        upper = rsa.noise_ceiling(data, "spearman")[1]
+        raw = rdm.RDM(np.mean([d.distances for d in data], axis=0), "x")
+        lead["raw pooling, spearman"] = max(
+            lead["raw pooling, spearman"], upper - np.mean([rsa.compare(raw, d) for d in data])
+        )
+        parts = np.stack([stats.rankdata(d.distances) for d in data])
+        order = rng.permutation(15).astype(float)
+        for _ in range(400):  # climb: exchange two ranks whenever that raises the mean correlation
+            i, j = rng.choice(15, 2, replace=False)
+            if (order[i] - order[j]) * (parts[:, i].sum() - parts[:, j].sum()) < 0:
+                order[i], order[j] = order[j], order[i]
+        best = np.mean([rsa.compare(rdm.RDM(order, "x"), d) for d in data])
+        lead["spearman"] = max(lead["spearman"], best - upper)
+        bound = rsa.noise_ceiling(data, "rho-a")[1]
+        for levels in (2, 3, 5):
+            tied = rdm.RDM(np.floor(stats.rankdata(parts.sum(axis=0)) * levels / 15.01), "x")
+            lead["rho-a with ties"] = max(
+                lead["rho-a with ties"], np.mean([rsa.compare(tied, d, "rho-a") for d in data]) - bound
+            )
+    return {name: float(value) for name, value in lead.items()}
+
+
+def planted_order() -> dict | None:
+    """In the default results: depth of the best layer of each corrected model in each area, by order of areas."""
+    import pandas as pd
+
+    path = Path("results/layers.csv")
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path)
+    table = table[table["protocol"] == "corrected"]
+    areas = ["V1", "V2", "V4", "PIT", "CIT", "AIT"]
+    result = {}
+    for model, part in table.groupby("model", sort=False):
+        layers = list(dict.fromkeys(part["layer"]))
+        if len(layers) > 1:
+            wide = part.pivot(index="layer", columns="region", values="median_r2").reindex(layers)
+            wide = wide[[a for a in areas if a in wide]].clip(lower=0)
+            centre = [float((wide[a] * np.arange(len(layers))).sum() / max(wide[a].sum(), 1e-9)) for a in wide]
+            result[model] = {
+                "areas": list(wide),
+                "best_layer": [layers[int(np.nanargmax(wide[a]))] for a in wide],
+                "centre_of_layers": centre,
+                "rising_steps": int(sum(b >= a for a, b in pairwise(centre))),
+                "spearman": float(stats.spearmanr(np.arange(len(centre)), centre).statistic),
+            }
+    return result
+
+
+def draw(found: dict, p_values: dict[str, list[float]]) -> None:
+    """Draw coverage, p-values and ceilings."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
+    names = list(found["coverage"])
+    left.axvspan(0.93, 0.97, color="0.9")
+    left.axvline(0.95, color="0.5", linewidth=0.8)
+    left.plot([found["coverage"][name] for name in names], range(len(names)), "o", color="#1b6ca8")
+    left.set_yticks(range(len(names)), names, fontsize=6.5)
+    left.invert_yaxis()
+    left.set_xlim(0.85, 1)
+    left.set_xlabel("share of 95 % intervals that hold the truth")
+    for name, values in p_values.items():
+        middle.plot(np.sort(values), (np.arange(len(values)) + 0.5) / len(values), linewidth=1, label=name)
+    middle.plot([0, 1], [0, 1], color="0.5", linewidth=0.7, linestyle=":")
+    middle.set_xlabel("p-value under the null")
+    middle.set_ylabel("cumulative share")
+    middle.legend(fontsize=6, loc="upper left")
+    repeats = list(found["ceilings"])
+    right.axhspan(-0.02, 0.02, color="0.9")
+    right.errorbar(
+        range(len(repeats)),
+        [found["ceilings"][r]["bias"] for r in repeats],
+        yerr=[1.96 * found["ceilings"][r]["standard_error"] for r in repeats],
+        fmt="o",
+        color="#1b6ca8",
+    )
+    right.set_xticks(range(len(repeats)), repeats)
+    right.set_ylim(-0.05, 0.05)
+    right.set_ylabel("ceiling - planted explainable variance")
+    figure.savefig(HERE / "calibration.png", dpi=110, metadata={"Software": None})
+
+
+def main() -> None:
+    """Run everything and write the figures beside this file."""
+    found: dict = {"runs": RUNS, "coverage": {}}
+    for part in (coverage_of_unit_means, coverage_of_unit_medians, coverage_of_rsa):
+        found["coverage"] |= part()
+        print(json.dumps(found["coverage"], indent=1), flush=True)
+    p_values = null_p_values()
+    grids = (200, 500, 200)
+    found["uniform_ks_p"] = {name: uniform(p, grid) for (name, p), grid in zip(p_values.items(), grids, strict=True)}
+    found["false_alarms_at_5_percent"] = {name: float(np.mean(np.array(p) <= 0.05)) for name, p in p_values.items()}
+    found["ceilings"] = bias_of_ceilings()
+    found["lead_over_upper_ceiling"] = ceiling_against_models()
+    found["layer_order"] = planted_order()
+    print(json.dumps(found, indent=1))
+    (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n")
+    draw(found, p_values)
+
+
+if __name__ == "__main__":
+    main()

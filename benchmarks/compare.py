@@ -1,0 +1,242 @@
+"""Times of the comparison statistics against the packages of the field, on one machine in one run.
+
+Run from the root of the project, in an environment that also holds rsatoolbox and himalaya (neither is a dependency):
+
+    python -m benchmarks.compare            # writes benchmarks/compare.json and prints the table
+
+Every figure is the shortest of some runs; a ratio compares two such figures of the same run. Peers that take minutes
+run fewer draws and are scaled up, which the table says.
+"""
+
+import json
+import platform
+import time
+import tracemalloc
+import warnings
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from analysis.compare import bootstrap, pls, rdm, ridge, rsa
+from analysis.runtime import THREADS
+
+IMAGES, FEATURES, UNITS = 1000, 1250, 100
+
+
+def best(function, runs: int) -> float:
+    """Return the shortest wall time of some runs, seconds."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def data(n=IMAGES, p=FEATURES, u=UNITS):
+    """Features with a falling spectrum and units that are noisy sums of them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, p)) * np.arange(1, p + 1) ** -0.5
+    X = X @ np.linalg.qr(rng.normal(size=(p, p)))[0]
+    Y = X @ rng.normal(size=(p, u)) + 2 * rng.normal(size=(n, u))
+    return X, Y
+
+
+def time_pls(runs: int) -> dict:
+    """Time PLS with 25 components for all units, one split, against scikit-learn one unit at a time."""
+    from sklearn.cross_decomposition import PLSRegression
+
+    X, Y = data()
+    train, rest = np.arange(900), np.arange(900, IMAGES)
+    found = {}
+
+    def ours():
+        found["ours"] = pls.fit_predict(X, Y, train, rest, 25)
+
+    def theirs(units):
+        fits = [PLSRegression(25, scale=False, tol=1e-12).fit(X[train], Y[train, k]) for k in units]
+        found["theirs"] = np.column_stack([fit.predict(X[rest]).ravel() for fit in fits])
+
+    mine, peer = best(ours, runs), best(lambda: theirs(range(UNITS)), 1)
+    return {
+        "work": "PLS-25 of 100 units, one split",
+        "seconds": mine,
+        "peer": "scikit-learn one by one",
+        "peer_seconds": peer,
+        "difference": float(np.abs(found["ours"] - found["theirs"]).max()),
+    }
+
+
+def time_rdm(runs: int) -> dict:
+    """Time a correlation RDM against rsatoolbox."""
+    import rsatoolbox
+
+    X, _ = data()
+    dataset = rsatoolbox.data.Dataset(X)
+    mine = best(lambda: rdm.rdm(X), 3 * runs)
+    peer = best(lambda: rsatoolbox.rdm.calc_rdm(dataset, "correlation"), 3 * runs)
+    theirs = rsatoolbox.rdm.calc_rdm(dataset, "correlation").get_vectors()[0]
+    difference = float(np.abs(theirs - rdm.rdm(X).distances).max())
+    return {
+        "work": "correlation RDM",
+        "seconds": mine,
+        "peer": "rsatoolbox",
+        "peer_seconds": peer,
+        "difference": difference,
+    }
+
+
+def time_bootstrap(n_images: int, draws: int, peer_draws: int) -> dict:
+    """Time a bootstrap over images of 4 RDMs with both ceilings against rsatoolbox."""
+    from rsatoolbox.inference import boot_noise_ceiling, bootstrap_sample_pattern
+    from rsatoolbox.rdm import RDMs, compare
+
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(n_images, 100))
+    one = [rdm.rdm(base + rng.normal(size=base.shape)) for _ in range(5)]
+    model, data_rdms = (RDMs(np.stack([r.distances for r in part])) for part in (one[:1], one[1:]))
+
+    def theirs():
+        np.random.seed(0)  # noqa: NPY002  (rsatoolbox draws from the global state)
+        for _ in range(peer_draws):
+            sample, index = bootstrap_sample_pattern(data_rdms)
+            compare(model.subsample_pattern("index", index), sample, "spearman")
+            boot_noise_ceiling(sample, "spearman")
+
+    mine = best(lambda: bootstrap.bootstrap(one[:1], one[1:], "spearman", draws), 1)
+    peer = best(theirs, 1) * 1000 / peer_draws
+    return {
+        "work": f"1000 draws of {n_images} images, 4 RDMs, both ceilings",
+        "seconds": mine * 1000 / draws,
+        "peer": f"rsatoolbox ({peer_draws} draws, scaled)",
+        "peer_seconds": peer,
+    }
+
+
+def time_ridge(runs: int) -> list[dict]:
+    """Time ridge with 30 penalties, each unit its own, against himalaya and RidgeCV."""
+    from sklearn.linear_model import RidgeCV
+
+    X, Y = data()
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    alphas = np.logspace(-4, 4, 30)
+    folds = np.arange(IMAGES) * 5 // IMAGES  # the contiguous folds of KFold(5)
+    rows, none = np.arange(IMAGES), np.arange(0)
+    result = []
+    five = best(lambda: ridge.fit_predict(X, Y, rows, none, alphas, folds, intercept=False), runs)
+    chosen = ridge.fit_predict(X, Y, rows, none, alphas, folds, intercept=False)[1]
+    one = best(lambda: ridge.fit_predict(X, Y, rows, none, alphas), runs)
+    try:
+        from himalaya.kernel_ridge import KernelRidgeCV
+
+        peer = KernelRidgeCV(alphas=alphas, kernel="linear", cv=5)
+        seconds = best(lambda: peer.fit(X, Y), runs)
+        agree = float(np.mean(np.isclose(peer.best_alphas_, chosen)))
+        result.append(
+            {
+                "work": "ridge, 30 penalties, 5 folds",
+                "seconds": five,
+                "peer": "himalaya KernelRidgeCV",
+                "peer_seconds": seconds,
+                "same_choice": agree,
+            }
+        )
+    except ImportError:
+        print("himalaya is not installed: left out")
+    peer = RidgeCV(alphas, alpha_per_target=True)
+    seconds = best(lambda: peer.fit(X, Y), runs)
+    agree = float(np.mean(peer.alpha_ == ridge.fit_predict(X, Y, rows, none, alphas)[1]))
+    name = "scikit-learn RidgeCV (leave one out)"
+    result.append({"work": "ridge, 30 penalties, 5 folds", "seconds": five, "peer": name, "peer_seconds": seconds})
+    result.append(
+        {
+            "work": "ridge, 30 penalties, leave one out",
+            "seconds": one,
+            "peer": name,
+            "peer_seconds": seconds,
+            "same_choice": agree,
+        }
+    )
+    return result
+
+
+def growth(runs: int) -> dict:
+    """Time PLS with 5 folds and the RDM as images, features and units grow."""
+    curves: dict = {"images": [], "features": [], "units": []}
+    for axis, sizes in (
+        ("images", (250, 500, 1000, 2000)),
+        ("features", (300, 600, 1250, 2500)),
+        ("units", (25, 50, 100, 200)),
+    ):
+        for size in sizes:
+            shape = {"images": IMAGES // 2, "features": FEATURES // 2, "units": UNITS // 2} | {axis: size}
+            X, Y = data(shape["images"], shape["features"], shape["units"])
+            folds = np.arange(len(X)) % 5
+            curves[axis].append(
+                {
+                    **shape,
+                    "pls_seconds": best(lambda X=X, Y=Y, f=folds: pls.cross_predict(X, Y, f, 25), runs),
+                    "rdm_seconds": best(lambda X=X: rdm.rdm(X), runs),
+                }
+            )
+    return curves
+
+
+def memory() -> list[dict]:
+    """Return the peak of memory allocated during each kind of work, beside its inputs and one RDM, bytes."""
+    X, Y = data()
+    square = IMAGES * IMAGES * 8
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(IMAGES, 100))
+    five = [rdm.rdm(base + rng.normal(size=base.shape)) for _ in range(5)]
+    kinds = {
+        "PLS-25, 5 folds": (lambda: pls.cross_predict(X, Y, np.arange(IMAGES) % 5, 25), X.nbytes + Y.nbytes),
+        "correlation RDM": (lambda: rdm.rdm(X), X.nbytes),
+        "ridge, 5 folds": (
+            lambda: ridge.fit_predict(X, Y, np.arange(900), np.arange(900, IMAGES), ridge.ALPHAS, np.arange(900) % 5),
+            X.nbytes + Y.nbytes,
+        ),
+        "bootstrap of 5 RDMs": (
+            lambda: bootstrap.bootstrap(five[:1], five[1:], n_draws=4),
+            sum(r.distances.nbytes for r in five),
+        ),
+        "noise ceiling of 4 RDMs": (lambda: rsa.noise_ceiling(five[1:]), sum(r.distances.nbytes for r in five[1:])),
+    }
+    result = []
+    for work, (function, inputs) in kinds.items():
+        tracemalloc.start()  # numpy reports its arrays; the inputs, allocated before, are added
+        function()
+        peak = tracemalloc.get_traced_memory()[1] + inputs
+        tracemalloc.stop()
+        result.append({"work": work, "inputs": inputs, "peak": peak, "bound": 3 * inputs + square})
+    return result
+
+
+def main() -> None:
+    """Run everything and write the figures beside this file."""
+    warnings.simplefilter("ignore")
+    tasks = (
+        lambda: [time_rdm(5)],
+        lambda: [time_pls(5)],
+        lambda: [time_bootstrap(IMAGES, 50, 2)],
+        lambda: [time_bootstrap(92, 1000, 50)],
+        lambda: time_ridge(3),
+    )
+    rows = []
+    with threadpool_limits(limits=THREADS):
+        for task in tasks:
+            for row in task():
+                row["ratio"] = row["peer_seconds"] / row["seconds"]
+                rows.append(row)
+                ours, theirs = f"{row['seconds']:9.3f} s", f"{row['peer']:38s} {row['peer_seconds']:9.2f} s"
+                print(f"{row['work']:52s} {ours}  {theirs}  x{row['ratio']:.1f}", flush=True)
+        curves, held = growth(2), memory()
+    for row in held:
+        print(f"{row['work']:28s} peak {row['peak'] / 1e6:7.1f} MB, bound {row['bound'] / 1e6:7.1f} MB")
+    out = {"machine": platform.machine(), "threads": THREADS, "times": rows, "growth": curves, "memory": held}
+    Path(__file__).with_suffix(".json").write_text(json.dumps(out, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,10 @@ def run(params: Params, model: str) -> None:
     from analysis.models import data, extract, network, registry
 
     entry = params.models.entry(model)
+    if untrained(model):
+        write_csv(paths.ACTIVATIONS / model / "index.csv", pd.DataFrame({"stem": []}))
+        write_json(paths.ACTIVATIONS / model / "layers.json", [])
+        return
     with runtime.fixed_threads():
         examples = data.load(entry.rules)
         source = paths.MODELS / model
@@ -58,8 +62,18 @@ def run(params: Params, model: str) -> None:
     store.discard(folder)
 
 
+def untrained(model: str, folder: Path = paths.MODELS) -> str | None:
+    """Return why a model could not be trained on the images at hand, or None if it was trained."""
+    try:
+        return json.loads((folder / model / "metrics.json").read_text(encoding="utf-8")).get("untrained")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def layers(model: str, folder: Path = paths.ACTIVATIONS) -> list[str]:
     """Return the names of a model's layers in order of depth; the last is the top layer.
+
+    A model that could not be trained has none.
 
     Raises
     ------

@@ -17,6 +17,10 @@ SPLITS = ("train", "validation", "test")
 _COLUMNS = {"roi": ("label", "split"), "filename": ("label_report", "split_report")}
 
 
+class NoExamples(DataError):
+    """A split that the protocol needs lacks one of the classes."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """The images with the labels and splits that one protocol gives them.
@@ -49,8 +53,8 @@ def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
     Raises
     ------
     DataError
-        If a file or column is missing or the two files disagree, a label or split is unknown, or a split that the
-        protocol needs (train, test and the one it selects on) lacks one of the classes.
+        If a file or column is missing or the two files disagree, or a label or split is unknown; `NoExamples` if a
+        split that the protocol needs (train, test and the one it selects on) lacks one of the classes.
     """
     csv, npy = folder / "images.csv", folder / "images.npy"
     images, table = _images(npy), _table(csv)
@@ -73,7 +77,7 @@ def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
         present = set(examples.label[examples.rows(name)])
         for number, label_name in enumerate(CLASSES):
             if number not in present:
-                raise DataError(f"{csv}: no image labelled {label_name} ({label_column}) in the split {name}")
+                raise NoExamples(f"{csv}: no image labelled {label_name} ({label_column}) in the split {name}")
     return examples
 
 

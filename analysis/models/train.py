@@ -10,6 +10,7 @@ from analysis.files import write_csv, write_json
 from analysis.models import data, network, registry, scoring, training
 from analysis.models.log import Log
 from analysis.params import Params
+from analysis.stimuli.read import read_missing
 
 
 def run(params: Params, model: str) -> None:
@@ -21,12 +22,19 @@ def run(params: Params, model: str) -> None:
     Raises
     ------
     DataError
-        If there is no such model, the images are missing or lack a class, or the training fails.
+        If there is no such model, the images are missing or lack a class, or the training fails. Where images that
+        the recordings show are not at hand, a lacking class is no error: the metrics then say that and why the model
+        was not trained, and the later stages leave it out.
     """
     entry = params.models.entry(model)
     kind = registry.module(entry.kind)  # first: fixed_threads limits the libraries that are loaded
     with runtime.fixed_threads():
-        examples = data.load(entry.rules)
+        try:
+            examples = data.load(entry.rules)
+        except data.NoExamples as lack:
+            if read_missing().empty:
+                raise
+            return _write_untrained(entry, model, lack)
         key = {
             "entry": entry.model_dump(),
             "seed": params.seed,
@@ -43,6 +51,12 @@ def run(params: Params, model: str) -> None:
         _write(job, fitted)
         log.finish()
     store.discard(folder)
+
+
+def _write_untrained(entry, model: str, lack: data.NoExamples) -> None:
+    print(f"train {model}: {lack}; images are missing (data/stimuli/missing.csv), so this model is left untrained")
+    about = {"model": model, "kind": entry.kind, "protocol": entry.protocol}
+    write_json(paths.MODELS / model / "metrics.json", about | {"untrained": str(lack), "n": {}, "splits": {}})
 
 
 def _write(job: registry.Job, fitted: registry.Fitted) -> None:

@@ -46,6 +46,26 @@ def read_images(folder: Path = STIMULI) -> np.ndarray:
     return images
 
 
+def read_missing(folder: Path = STIMULI) -> pd.DataFrame:
+    """Read the list of images that recordings show and the archive lacks, and of recordings that cannot be read.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``path``, ``reason``, ``recordings`` (how many show the image); empty if nothing is missing.
+
+    Raises
+    ------
+    DataError
+        If the file is missing.
+    """
+    path = folder / "missing.csv"
+    try:
+        return pd.read_csv(path, dtype={"path": str, "reason": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot read what is missing ({error}); run the stage stimuli") from error
+
+
 def read_table(folder: Path = STIMULI) -> pd.DataFrame:
     """Read the table of images, one row per row of `read_images`.
 

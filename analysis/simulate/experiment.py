@@ -16,8 +16,8 @@ from analysis.params import Simulate
 from analysis.runtime import track, workers
 from analysis.simulate import annotations
 from analysis.simulate.features import feature_maps
-from analysis.simulate.recording import Task, run_recording
 from analysis.simulate.neurons import name_units
+from analysis.simulate.recording import Task, run_recording
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
 from analysis.simulate.sessions import Session, choose_images, plan_sessions

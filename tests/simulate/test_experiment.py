@@ -330,38 +330,58 @@ def _latency(raw):
     return raw / "annotations/db/per_unit_latency-fix_on.csv.gz"
 
 
-@pytest.mark.parametrize("name", ["Mo210503", "Mo210504_1", "Mo210505"])
-def test_spikes_follow_the_planted_rates(raw, name):
-    """Counts in response windows, found by the published rules, have the mean and variance of the planted Poisson."""
+def windows(raw, name):
+    """Spikes and planted expectation in every response window, by the published rules, and how long the image stays.
+
+    Returns arrays (fixation, unit), (fixation, unit), (fixation,) in s, and the truth.
+    """
     session = BY_NAME[name]
     with main_file(raw, name) as file:
         shown, fixations = table(file, "intervals/presentations"), table(file, "processing/behavior/fixations")
     with raster_file(raw, name) as file:
         counts = file["processing/ecephys/rasters/data"][()].astype(np.int64)
     truth = xr.load_dataset(raw / "truth" / f"{name}.nc", engine="h5netcdf")
-    onset = dict(zip(shown["trial_id"].tolist(), shown["start_time"], strict=True))
+    period = {t: (a, b) for t, a, b in zip(shown["trial_id"], shown["start_time"], shown["stop_time"], strict=True)}
+    onset, offset = np.array([period.get(t, (np.inf, -np.inf)) for t in fixations["trial_id"]]).T
     start = np.round(fixations["start_time"] - session.tracker_latency_ms / 1000, 6)
     stop = np.round(fixations["stop_time"] - session.tracker_latency_ms / 1000, 6)
-    begin = np.array([onset.get(t, np.inf) for t in fixations["trial_id"]])
-    start = np.where((stop > begin) & (start < begin), begin, start)
+    start = np.where((stop > onset) & (start < onset), onset, start)
     known = {(r["Session"], r["Name"]): int(r["Latency"]) for r in rows(_latency(raw))}
     defaults = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
+    latency = [
+        max(40, known.get((name, str(unit)), defaults[str(region)]))
+        for unit, region in zip(truth.unit.values, truth.region.values, strict=True)
+    ]
     total = np.concatenate([np.zeros((1, counts.shape[1]), np.int64), np.cumsum(counts, axis=0)])
-    scores = []
-    for i, unit in enumerate(truth.unit.values):
-        latency = max(40, known.get((name, str(unit)), defaults[str(truth.region.values[i])]))
-        first = np.rint(start * 1000 + latency).astype(int)
-        whole = (first >= 0) & (first + 200 <= len(counts))
-        spikes = (total[first[whole] + 200, i] - total[first[whole], i]).astype(float)
-        expected = truth.noise_free_rate.values[whole, i] * 0.2
-        error = (spikes - expected)[expected > 0]
-        assert (spikes[expected == 0] == 0).all()
-        scores.append(error.sum() / np.sqrt(expected.sum()))
-        # variance of a Poisson count is its mean; a wrong clock would add that of the rates
-        if len(error) and truth.second_half.values[i] == 1:
-            assert np.mean(error**2) / expected.mean() == pytest.approx(1, abs=0.25)
+    first = np.rint(start[:, None] * 1000 + latency).astype(int)
+    whole = ((first >= 0) & (first + 200 <= len(counts))).all(axis=1)
+    units = np.arange(len(latency))
+    spikes = total[first[whole] + 200, units] - total[first[whole], units]
+    return spikes.astype(float), truth.noise_free_rate.values[whole] * 0.2, (offset - start)[whole], truth
+
+
+@pytest.mark.parametrize("name", ["Mo210503", "Mo210504_1", "Mo210505"])
+def test_spikes_follow_the_planted_rates(raw, name):
+    """Counts in response windows have the mean and the variance of the planted Poisson process."""
+    spikes, expected, _, truth = windows(raw, name)
+    assert (spikes[expected == 0] == 0).all()
+    scores = (spikes - expected).sum(axis=0) / np.sqrt(expected.sum(axis=0))
     # windows overlap when fixations are short, so sums vary up to twice as much as independent ones
     assert np.abs(scores).max() < 4.5
+    steady = truth.second_half.values == 1
+    dispersion = ((spikes - expected) ** 2).mean(axis=0)[steady] / expected.mean(axis=0)[steady]
+    assert dispersion == pytest.approx(1, abs=0.25)
+
+
+def test_spikes_and_gaze_keep_one_clock(raw):
+    """Windows that reach beyond the image straddle a fall of the rate: a clock tens of ms off would show in them."""
+    found = planted = 0.0
+    for session in PLAN[:6]:
+        spikes, expected, left, _ = windows(raw, session.name)
+        late = (left >= 0) & (left < 0.2)
+        assert late.sum() > 10
+        found, planted = found + spikes[late].sum(), planted + expected[late].sum()
+    assert abs(found - planted) / np.sqrt(planted) < 3.5
 
 
 def test_image_means_follow_the_noise_free_rates(raw):

@@ -172,8 +172,8 @@ def _columns(file: h5py.File, table: str, **kinds: str) -> dict[str, np.ndarray]
 def _column(file: h5py.File, name: str, kind: str) -> np.ndarray:
     """Read one column: integer (n,), time (n,) finite, number (n,), or pair (n, 2) finite."""
     data = dataset(file, name)
-    shape = (len(data), 2) if kind == "pair" and data.ndim else data.shape
-    if data.dtype.kind not in "iuf" or data.ndim != len(shape) or data.ndim == 0 or data.shape != shape:
+    shape_fits = data.ndim == 2 and data.shape[1] == 2 if kind == "pair" else data.ndim == 1
+    if data.dtype.kind not in "iuf" or not shape_fits:
         raise DataError(
             f"{file.filename}: {name} has shape {data.shape} and type {data.dtype}, not a column of numbers"
         )

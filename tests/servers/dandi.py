@@ -19,10 +19,13 @@ class Dandi(Server):
     files: list[tuple[str, int, str]] = field(default_factory=list)
     id: str = "000628"
     version: str = "0.230922.1642"
+    etags: dict[str, str] = field(default_factory=dict)
+    """By path; the client's own ``download`` command wants them right."""
 
     def __post_init__(self):
         self.ids = {path: str(uuid.uuid5(uuid.NAMESPACE_URL, path)) for path, _, _ in self.files}
         self.paths = {asset: path for path, asset in self.ids.items()}
+        self.rows = {row[0]: row for row in self.files}
 
     @property
     def api(self) -> str:
@@ -46,7 +49,7 @@ class Dandi(Server):
         if match and match[1] in self.paths:
             if match[2] == "download/":
                 return handler.redirect(f"{self.base}/blobs/{match[1]}/{self.paths[match[1]]}?X-Amz-Signature=secret")
-            row = next(row for row in self.files if row[0] == self.paths[match[1]])
+            row = self.rows[self.paths[match[1]]]
             return handler.send_json(
                 self._asset(row) | {"metadata": self._metadata(row)} if match[2] else self._metadata(row)
             )
@@ -94,7 +97,7 @@ class Dandi(Server):
         path, size, digest = row
         asset = self.ids[path]
         urls = [f"{self.api}/assets/{asset}/download/", f"{self.base}/blobs/{asset}/{path}"]
-        digests = {"dandi:dandi-etag": "0" * 32 + "-1", "dandi:sha2-256": digest}
+        digests = {"dandi:dandi-etag": self.etags.get(path, "0" * 32 + "-1"), "dandi:sha2-256": digest}
         about = {
             "id": f"dandiasset:{asset}",
             "path": path,

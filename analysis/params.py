@@ -138,6 +138,8 @@ class Compare(Group):
     components: Count
     folds: Annotated[int, Field(ge=2)]
     repeats: Count
+    inner_folds: Annotated[int, Field(ge=2)]
+    readout_draws: Count
     split_halves: Count
     bootstrap: Count
 

@@ -14,7 +14,7 @@ from analysis.compare.rdm import rdm
 from analysis.compare.ridge import Decomposition, leave_out_errors
 from analysis.errors import DataError
 
-LAMBDAS = tuple(10.0 ** np.linspace(2, -6, 33))
+LAMBDAS = tuple(10.0 ** np.linspace(2, -6, 17))
 WIDTHS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 

@@ -137,17 +137,28 @@ def similarity(population: Population, features: dict[str, np.ndarray], settings
         return {}
     neural = neural_rdm(population)
     models = {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
-    usable = {
-        layer: model
-        for layer, model in models.items()
-        if np.isfinite(model.distances + neural.distances).sum() >= LEAST_IMAGES
-    }
+    whole = [layer for layer, one in models.items() if np.isfinite(one.distances).all()]
+    holed = [
+        layer
+        for layer, one in models.items()
+        if layer not in whole and np.isfinite(one.distances + neural.distances).sum() >= LEAST_IMAGES
+    ]
     result = {layer: (np.nan, np.nan, np.nan) for layer in models}
-    for layer, model in usable.items():
+    if np.isfinite(neural.distances).sum() < LEAST_IMAGES:
+        return result
+    # Layers that are defined at every image share their draws; one with undefined images would take them from others.
+    for layers in ([whole] if whole else []) + [[layer] for layer in holed]:
         draws = bootstrap.bootstrap(
-            [model], [neural], "spearman", settings.bootstrap, seed=seed_of(seed, "images"), ceilings=False
+            [models[layer] for layer in layers],
+            [neural],
+            "spearman",
+            settings.bootstrap,
+            seed=seed_of(seed, "images"),
+            ceilings=False,
         )
-        result[layer] = (rsa.compare(model, neural), *percentile_interval(draws.scores[:, 0]))
+        for layer, scores in zip(layers, draws.scores.T, strict=True):
+            ends = percentile_interval(scores, n=len(population.images))
+            result[layer] = (rsa.compare(models[layer], neural), *ends)
     return result
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis import paths
-from analysis.compare import rdm, scoring
+from analysis.compare import rdm, readout, scoring
 from analysis.compare.ceilings import normalised
 from analysis.compare.inference import bootstrap_interval
 from analysis.compare.populations import AREAS, Population, populations
@@ -29,10 +29,15 @@ LAYERS = [
     *["median_pearson_r", "median_ceiling", "median_ev_normalised"],
 ]
 RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
+TABLES = {"units": UNITS, "layers": LAYERS, "rsa": RSA} | {
+    "best": readout.BEST,
+    "decoding": readout.DECODING,
+    "kernel": readout.KERNEL,
+}
 
 
 def run(params: Params, model: str) -> None:
-    """Write ``results/compare/<model>/``: units.csv, layers.csv, rsa.csv, rdms.nc and summary.json.
+    """Write ``results/compare/<model>/``: the tables of `TABLES` as CSV, rdms.nc and summary.json.
 
     Where images are missing and those at hand allow no comparison, the tables have no rows and rdms.nc is left out.
 
@@ -49,14 +54,23 @@ def run(params: Params, model: str) -> None:
     stems = activations.read(model, layers[-1])[0]
     allowed = set(compared_images(table, entry.rules, params.compare)) & set(stems)
     groups = dict(zip(table["stem"], table["group"], strict=True))
-    units, similar, shown = [], [], None
+    by_stem = table.set_index("stem")
+    rows_of: dict[str, list] = {"units": [], "rsa": [], "best": [], "decoding": [], "kernel": []}
+    shown = None
     for population in track(populations(entry.protocol, entry.rules, allowed), f"compare {model}"):
         rows = scoring.rows_of(population, stems)
         features = {layer: np.asarray(activations.read(model, layer)[1][rows], np.float64) for layer in layers}
         # The seed names no model, so that all models meet the same folds, halves and draws of images.
         seed = seed_of(params.seed, "compare", population.recording, population.region)
-        units += _unit_rows(population, features, groups, entry.rules, params.compare, seed)
-        similar += _rsa_rows(population, features, params.compare, seed)
+        ceiling = scoring.unit_ceilings(population, params.compare, seed)
+        given = population, features, groups, entry.rules, params.compare
+        rows_of["units"] += _unit_rows(*given, ceiling, seed)
+        rows_of["rsa"] += _rsa_rows(population, features, params.compare, seed)
+        rows_of["best"] += readout.best_rows(*given, ceiling, seed)
+        task = readout.Task(population, by_stem, groups, entry.rules, params.compare)
+        read = readout.readout_rows(population, features[layers[-1]], task, ceiling, params.compare, seed)
+        rows_of["decoding"] += read[0]
+        rows_of["kernel"] += read[1]
         if _shown_before(shown, population):
             shown = population
     if shown is None and not read_missing().empty:
@@ -66,23 +80,26 @@ def run(params: Params, model: str) -> None:
             f"no recording in {paths.RECORDINGS / entry.protocol} shows an image that {model} compares; "
             "check data/stimuli/images.csv against the recordings"
         )
-    who = {"model": model, "protocol": entry.protocol}
-    units = pd.DataFrame(units).assign(**who)[UNITS]
-    similar = pd.DataFrame(similar, columns=[c for c in RSA if c not in who]).assign(**who)[RSA]
-    table_of_layers = layer_table(units, entry.rules, params.compare, params.seed)
+    made = {name: _framed(rows, entry, model, TABLES[name]) for name, rows in rows_of.items()}
+    made["layers"] = layer_table(made["units"], entry.rules, params.compare, params.seed)
     out = paths.RESULTS / "compare" / model
-    write_csv(out / "units.csv", units)
-    write_csv(out / "layers.csv", table_of_layers)
-    write_csv(out / "rsa.csv", similar)
-    netcdf.write(_rdms(shown, stems, model, layers[-1], table, similar), out / "rdms.nc")
-    write_json(out / "summary.json", _summary(table_of_layers, similar, layers[-1]))
+    for name, columns in TABLES.items():
+        write_csv(out / f"{name}.csv", made[name][columns])
+    netcdf.write(_rdms(shown, stems, model, layers[-1], table, made["rsa"]), out / "rdms.nc")
+    write_json(out / "summary.json", _summary(made["layers"], made["rsa"], layers[-1]))
+
+
+def _framed(rows: list[dict], entry, model: str, columns: list[str]) -> pd.DataFrame:
+    """Return rows as a table with the columns that say whose they are."""
+    frame = pd.DataFrame(rows, columns=[column for column in columns if column not in WHO])
+    return frame.assign(model=model, protocol=entry.protocol)[columns]
 
 
 def _write_nothing(entry, model: str) -> None:
     """Write tables without rows: images were missing, so that there is nothing to compare."""
     out = paths.RESULTS / "compare" / model
     print(f"compare {model}: no image that it could compare is at hand (data/stimuli/missing.csv)")
-    for name, columns in (("units", UNITS), ("layers", LAYERS), ("rsa", RSA)):
+    for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", pd.DataFrame(columns=columns))
     write_json(out / "summary.json", {"top_layer": None, "areas": {}})
 
@@ -103,8 +120,7 @@ IMAGES = {
 }
 
 
-def _unit_rows(population: Population, features, groups, rules, settings, seed) -> list[dict]:
-    ceiling = scoring.unit_ceilings(population, settings, seed)
+def _unit_rows(population: Population, features, groups, rules, settings, ceiling, seed) -> list[dict]:
     rows = []
     for layer, (r2, r) in scoring.predictivity(population, features, groups, rules, settings, seed).items():
         explained = normalised(r, ceiling)

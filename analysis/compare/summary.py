@@ -10,7 +10,7 @@ from analysis import paths
 from analysis.compare import scoring
 from analysis.compare.crossval import pearson
 from analysis.compare.populations import AREAS, populations
-from analysis.compare.stage import LAYERS, RSA, UNITS, compared_images, number
+from analysis.compare.stage import TABLES, compared_images, number
 from analysis.errors import DataError
 from analysis.files import write_csv, write_json
 from analysis.models import activations
@@ -24,7 +24,7 @@ VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"
 
 
 def run(params: Params) -> None:
-    """Write ``results/{accuracy,units,layers,rsa,validation}.csv`` and ``results/summary.json``.
+    """Write ``results/{accuracy,units,layers,rsa,best,decoding,kernel,validation}.csv`` and ``results/summary.json``.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def run(params: Params) -> None:
     models = params.models.run
     tables = {
         name: pd.concat([_table(model, name, columns) for model in models], ignore_index=True)
-        for name, columns in (("units", UNITS), ("layers", LAYERS), ("rsa", RSA))
+        for name, columns in TABLES.items()
     }
     tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy(model)], columns=ACCURACY)
     tables["validation"] = validation(params, tables["units"])

@@ -1,6 +1,7 @@
 """A project folder with small planted data in the formats of the steps before `compare`."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def _images(folder: Path, stems: list[str]) -> None:
     )
     folder.mkdir(parents=True)
     table.to_csv(folder / "images.csv", index=False)
+    (folder / "missing.csv").write_text("path,reason,recordings\n")
     np.save(folder / "images.npy", np.zeros((n, 3, 4, 4), np.uint8))
 
 
@@ -131,12 +133,24 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
 def project(planted, tmp_path, monkeypatch):
     """The planted project as working folder (links to its data), with parameters to match."""
     root, truth = planted
-    for name in ("data", "models"):
+    (tmp_path / "data").mkdir()
+    for name in ("models", *(f"data/{folder.name}" for folder in (root / "data").iterdir())):
         (tmp_path / name).symlink_to(root / name)
+    # A copy, as some tests change it.
+    (tmp_path / "data/stimuli").unlink()
+    shutil.copytree(root / "data/stimuli", tmp_path / "data/stimuli")
     monkeypatch.chdir(tmp_path)
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
-    values["compare"] |= {"components": 4, "folds": 4, "repeats": 1, "split_halves": 10, "bootstrap": 60}
+    values["compare"] |= {
+        "components": 4,
+        "folds": 4,
+        "repeats": 1,
+        "inner_folds": 3,
+        "readout_draws": 2,
+        "split_halves": 10,
+        "bootstrap": 60,
+    }
     Path("params.yaml").write_text(yaml.safe_dump(values))
     return params.load(), truth

@@ -167,7 +167,7 @@ def test_same_bytes_twice(project):
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("results/compare/good").iterdir()}
 
     first = digests()
-    assert set(first) == {"units.csv", "layers.csv", "rsa.csv", "rdms.nc", "summary.json"}
+    assert set(first) == {f"{name}.csv" for name in stage.TABLES} | {"rdms.nc", "summary.json"}
     assert digests() == first
 
 
@@ -201,8 +201,67 @@ def test_bad_input_names_the_culprit(project):
         summary.run(values)
 
 
+def test_no_image_at_hand_is_an_error_unless_images_are_missing(project):
+    values, _ = project
+    images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
+    images.assign(stem="absent-" + images["stem"]).to_csv("data/stimuli/images.csv", index=False)
+    with pytest.raises(DataError, match="shows an image that good compares"):
+        stage.run(values, "good")
+    assert not Path("results/compare/good").exists()
+    lost = "path,reason,recordings\nStimuli/x.png,not in the archive,2\nsub-A/a_image.nwb,damaged,1\n"
+    Path("data/stimuli/missing.csv").write_text(lost)
+    for model in values.models.run:
+        stage.run(values, model)
+        assert table(model, "units").empty
+    summary.run(values)
+    found = json.loads(Path("results/summary.json").read_text())
+    n = len(images)
+    assert found["missing"] == [
+        f"1 of {n + 1} images that the recordings show or the archive holds",
+        "recording sub-A/a_image.nwb",
+    ]
+    assert found["models"]["good"]["areas"] == {}
+
+
 def test_outliers_are_dropped_only_by_the_reports_median():
     values = np.array([0.1, 0.2, 0.3, 0.4, -50.0, np.nan])
     assert scoring.median(values) == pytest.approx(0.2)
     assert scoring.median_without_outliers(values) == pytest.approx(0.25)
     assert np.isnan(scoring.median(np.array([np.nan])))
+
+
+def test_chosen_layer_and_read_out(project):
+    values, _ = project
+    for model in ("good", "bad"):
+        stage.run(values, model)
+    best = table("good", "best")
+    assert list(best.columns) == stage.TABLES["best"]
+    assert len(best) == 4
+    assert set(" ".join(best.layers).split()) == {"top"}
+    assert (best.median_r2 > 0.4).all()
+    assert (table("bad", "best").median_r2 < 0.1).all()
+    read = table("good", "decoding")
+    assert list(read.columns) == stage.TABLES["decoding"]
+    assert set(read.system) == {"population", "model"}
+    assert set(read.level) == {"all", "face", "object"}
+    assert read[read.level == "all"].score.between(0.2, 0.8).all()  # labels are planted in nothing
+    assert (read[read.level == "all"].n_images == 60).all()
+    kernel = table("good", "kernel")
+    assert kernel.groupby(["recording", "region", "system"]).size().eq(17).all()
+    assert kernel.precision.max() < 0.5
+
+
+def test_planted_labels_are_read_out_of_units_and_of_the_model(project):
+    values, truth = project
+    images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str}, keep_default_na=False)
+    face = truth.features[:, 0] > 0
+    images["label"], images["category"] = np.where(face, "face", "non-face"), np.where(face, "face", "none")
+    images.to_csv("data/stimuli/images.csv", index=False)
+    for model in ("good", "bad"):
+        stage.run(values, model)
+    score = table("good", "decoding").query("level == 'all'").groupby("system").score.mean()
+    assert score["population"] > 0.7
+    assert score["model"] > 0.7
+    assert table("bad", "decoding").query("level == 'all' and system == 'model'").score.mean() < 0.65
+    called = table("good", "decoding").groupby("level").score.mean()
+    assert called["face"] > 0.65 > 0.35 > called["object"]

@@ -1,0 +1,138 @@
+"""For the stage: the layer chosen inside the training folds, and the face task read out of populations and models."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.compare import ceilings, scoring
+from analysis.compare.crossval import group_folds
+from analysis.compare.decoding import decode, match_noise
+from analysis.compare.kernel_analysis import kernel_analysis
+from analysis.compare.layer_choice import best_layer
+from analysis.compare.populations import Population
+from analysis.errors import DataError
+from analysis.params import Compare
+from analysis.protocol import Protocol
+from analysis.runtime import seed_of
+
+WHERE = ["recording", "subject", "region"]
+BEST = ["model", "protocol", *WHERE, "n_images", "n_units", "layers", "median_r2", "median_pearson_r"]
+BEST = [*BEST, "median_ev_normalised"]
+DECODING = ["model", "protocol", *WHERE, "system", "level", "n_images", "n_units", "score"]
+KERNEL = ["model", "protocol", *WHERE, "system", "n_images", "n_units", "complexity", "precision"]
+FACE = {"roi": "label", "filename": "label_report"}
+"""Column of images.csv that says what is a face, by the protocol's field `labels`."""
+KERNEL_FOLDS = 10
+
+
+def place(population: Population) -> dict:
+    """Return what identifies a population and its size, as columns of a row."""
+    return {
+        "recording": population.recording,
+        "subject": population.subject,
+        "region": population.region,
+        "n_images": len(population.images),
+        "n_units": len(population.units),
+    }
+
+
+def best_rows(population, features, groups, rules: Protocol, settings: Compare, ceiling, seed: int) -> list[dict]:
+    """Score the layer that was best within the training images; no row where images are too few for that."""
+    labels = np.array([groups[image] for image in population.images])
+    try:
+        plan = scoring.SPLITS[rules.splits](population.images, groups, settings, seed)
+        choice = best_layer(
+            features,
+            population.responses,
+            labels,
+            plan.folds,
+            settings.components,
+            inner_folds=settings.inner_folds,
+            scale=plan.scale,
+            seed=seed_of(seed, "layer"),
+        )
+    except DataError:  # fewer groups than folds, or fewer images than components
+        return []
+    found = choice.prediction
+    return [
+        {
+            **place(population),
+            "layers": " ".join(choice.layers),
+            "median_r2": scoring.AGGREGATION[rules.aggregation](found.r2),
+            "median_pearson_r": scoring.median(found.pearson_r),
+            "median_ev_normalised": scoring.median(ceilings.normalised(found.pearson_r, ceiling)),
+        }
+    ]
+
+
+class Task:
+    """The face / non-face task on the images of one population.
+
+    Parameters
+    ----------
+    population : Population
+    table : DataFrame
+        images.csv, indexed by stem.
+    groups : dict
+        Near-duplicate group of each image.
+    rules : Protocol
+        Its field `labels` is used.
+    settings : Compare
+    """
+
+    def __init__(self, population: Population, table: pd.DataFrame, groups, rules: Protocol, settings: Compare):
+        rows = table.loc[list(population.images)]
+        self.labels = rows[FACE[rules.labels]].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(dtype=int)
+        category = rows["category"].to_numpy()
+        self.levels = np.where(category == "none", np.where(self.labels == 0, "object", "unlabelled"), category)
+        self.groups = np.array([groups[image] for image in population.images])
+        self.settings = settings
+
+    def possible(self) -> bool:
+        """Say whether both classes have enough groups of images for the folds."""
+        return min(len(np.unique(self.groups[self.labels == value])) for value in (0, 1)) >= self.settings.folds
+
+    def decode(self, X: np.ndarray, seed: int) -> dict[str, tuple[int, float]]:
+        """Return number of images and score by level: balanced accuracy over all, share called face of a category."""
+        found = decode(X, self.labels, self.groups, self.levels, folds=self.settings.folds, seed=seed)
+        shares = {level: (found.n[level], share) for level, share in found.positive_rate.items()}
+        return {"all": (int((self.labels >= 0).sum()), found.balanced_accuracy)} | shares
+
+    def kernel(self, X: np.ndarray, seed: int):
+        """Return the kernel analysis of the labelled images."""
+        rows = self.labels >= 0
+        n = min(KERNEL_FOLDS, len(np.unique(self.groups[rows])))
+        return kernel_analysis(X[rows], self.labels[rows], group_folds(self.groups[rows], n, seed))
+
+
+def readout_rows(population, top: np.ndarray, task: Task, ceiling, settings: Compare, seed: int):
+    """Read the face task out of the population and of the model's top layer at matched units and noise.
+
+    The model's scores are means over draws of features and noise.
+
+    Returns
+    -------
+    decoding, kernel : lists of dict
+        Empty where the images hold too few of either class, or no unit has a ceiling to match.
+    """
+    if not task.possible() or not np.isfinite(ceiling).any():
+        return [], []
+    n_units = len(population.units)
+    systems = {"population": [population.responses]}
+    systems["model"] = [
+        match_noise(top, ceiling[np.isfinite(ceiling)], n_units, seed_of(seed, "match", draw))
+        for draw in range(settings.readout_draws)
+    ]
+    decoding, kernel = [], []
+    for system, tables in systems.items():
+        read = [task.decode(X, seed_of(seed, "decode")) for X in tables]
+        for level, (n_images, _) in read[0].items():
+            score = float(np.mean([one[level][1] for one in read]))
+            decoding.append(
+                place(population) | {"system": system, "level": level, "n_images": n_images, "score": score}
+            )
+        curves = [task.kernel(X, seed_of(seed, "kernel")) for X in tables]
+        precision = np.mean([curve.precision for curve in curves], axis=0)
+        for complexity, value in zip(curves[0].complexity, precision, strict=True):
+            row = {"system": system, "n_images": int((task.labels >= 0).sum())}
+            kernel.append(place(population) | row | {"complexity": complexity, "precision": value})
+    return decoding, kernel

@@ -59,7 +59,7 @@ def test_activations_are_those_of_the_trained_network(project):
     network.load_weights(trained, paths.MODELS / "cnn" / network.WEIGHTS)
     x = unit_range(data.resized(examples.images, 16))
     with torch.no_grad():
-        conv1 = torch.relu(trained.convolutions[0](x))
+        conv1 = torch.relu(trained.norms[0](trained.convolutions[0](x)))
         conv1 = torch.nn.functional.max_pool2d(conv1, 2)
     assert activations.layers("cnn") == ["conv1", "conv2", "top"]
     stems, found = activations.read("cnn", "conv1")
@@ -224,3 +224,21 @@ def test_finished_batches_are_not_computed_again(project, monkeypatch):
     activations.run(values, "cnn")
     assert sum(rows) == 3 + 3 * 48  # one image for the shapes, then the last three batches, each for three layers
     assert digests(paths.ACTIVATIONS / "cnn") == undisturbed
+
+
+def test_a_class_that_is_missing_with_its_images_leaves_a_model_untrained(project):
+    table = pd.read_csv("data/stimuli/images.csv")
+    table["label"] = table["label"].replace("non-face", "unlabelled")
+    table.to_csv("data/stimuli/images.csv", index=False)
+    missing = Path("data/stimuli/missing.csv")
+    missing.write_text("path,reason,recordings\n")
+    with pytest.raises(DataError, match="no image labelled non-face"):
+        train.run(project(), "pixels")
+    missing.write_text("path,reason,recordings\nStimuli/x.png,not in the archive,2\n")
+    train.run(project(), "pixels")
+    metrics = json.loads((paths.MODELS / "pixels" / "metrics.json").read_text())
+    assert "no image labelled non-face" in metrics["untrained"]
+    assert metrics["splits"] == {}
+    assert activations.untrained("pixels")
+    activations.run(project(), "pixels")
+    assert activations.layers("pixels") == []

@@ -42,13 +42,8 @@ class Results:
 
     @property
     def models(self) -> list[str]:
-        """Models in the order in which they run, that of the tables (``summary.json`` sorts its keys)."""
+        """Compared models in the order in which they run, that of the tables (``summary.json`` sorts its keys)."""
         return list(dict.fromkeys(self.layers.model))
-
-    @property
-    def nothing(self) -> bool:
-        """Whether no model could be compared with any recording, as when the images are missing."""
-        return self.layers.empty
 
     def top(self, model: str) -> str:
         """Return the name of the model's last layer."""
@@ -60,15 +55,16 @@ class Results:
         Returns
         -------
         dict
-            ``first``: the first network of the corrected protocol; ``report``: the first model of the report's
-            protocol; ``baseline``: the pixels. None where there is no such model.
+            ``first``: the first network of the corrected protocol (else its first model); ``report``: the first model
+            of the report's protocol; ``baseline``: the pixels. None where none was compared: a model is left
+            untrained when its images are missing.
         """
         models = self.summary["models"]
         corrected = [name for name in self.models if models[name]["protocol"] == "corrected"]
         networks = [name for name in corrected if models[name]["kind"] != "pixels"]
         report = [name for name in self.models if models[name]["protocol"] == "report"]
         pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
-        first = (networks or corrected or self.models)[0]
+        first = next(iter(networks or corrected or self.models), None)
         return {
             "first": first,
             "report": next(iter(report), None),

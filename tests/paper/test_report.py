@@ -13,7 +13,7 @@ from analysis.errors import DataError
 from paper import build, draw, results
 
 PAPER = Path(__file__).resolve().parents[2] / "paper"
-RESULT_SECTIONS = ("abstract", "results")
+RESULT_SECTIONS = ("abstract", "results", "nothing")
 
 
 def make() -> str:
@@ -137,6 +137,22 @@ def test_other_models_than_the_default_make_a_paper_too(project):
     text = make()
     assert "plain CNN" in text
     assert "Protocol beside protocol" not in text
+
+
+def test_without_any_compared_model_the_paper_says_so(project):
+    shutil.rmtree("paper/figures")
+    summary = json.loads(Path("results/summary.json").read_text())
+    for model in summary["models"].values():
+        model |= {"layers": [], "top_layer": None}
+    missing = [f"recording sub-{i}" for i in range(20)]
+    Path("results/summary.json").write_text(json.dumps(summary | {"missing": missing, "validation": None}))
+    for name in ("accuracy", "units", "layers", "rsa", "validation"):
+        pd.read_csv(f"results/{name}.csv")[:0].to_csv(f"results/{name}.csv", index=False)
+    draw.run(params.load())
+    text = make()
+    assert "There are none in this copy." in text
+    assert "No model could be compared with what was at hand." in text
+    assert "and 13 more" in text
 
 
 def test_undefined_scores_are_dashes(project):

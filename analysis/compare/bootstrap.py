@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from analysis.compare.inference import Interval
 from analysis.compare.rdm import RDM
-from analysis.compare.rsa import aligned, compare
+from analysis.compare.similarity import aligned, compare
 from analysis.errors import DataError
 from analysis.runtime import THREADS
 

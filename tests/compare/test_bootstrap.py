@@ -116,3 +116,16 @@ def test_bad_input():
         boot.bootstrap(rdms[:1], rdms[1:], subjects="abc")
     with pytest.raises(DataError, match="no RDM to compare"):
         boot.bootstrap([], rdms)
+
+
+def test_interval_over_images_and_recordings():
+    rdms = some(6, n=25)
+    found = boot.both_interval(rdms[0], rdms[1:], n_draws=200)
+    spread = {
+        over: boot.bootstrap(rdms[:1], rdms[1:], n_draws=200, over=over, ceilings=False).scores.std(ddof=1)
+        for over in boot.OVER
+    }
+    assert found.estimate == pytest.approx(np.mean([rsa.compare(rdms[0], one) for one in rdms[1:]]))
+    half = (found.high - found.low) / 2
+    assert half >= 2.7 * max(spread["images"], spread["recordings"])  # t with 4 degrees of freedom is 2.78
+    assert half <= 2.78 * spread["both"] * np.sqrt(5 / 4) * 1.001

@@ -17,6 +17,7 @@ from scipy import stats
 from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
 
 RUNS, DRAWS = 600, 400
+RSA_RUNS, RSA_DRAWS = 500, 300
 HERE = Path(__file__).parent
 
 
@@ -76,16 +77,16 @@ def coverage_of_rsa() -> dict:
     one = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(20)]
     truth["images"] = np.mean([rsa.compare(model, data[0]) for model, data in one])
     result = {}
-    for n_images in (40, 100):
+    for n_images in (40, 80):
         hits = []
-        for run in range(RUNS):
+        for run in range(RSA_RUNS):
             model, data = _experiment(stream("images", run), n_images, 1, 0.0)
-            drawn = bootstrap.bootstrap([model], data, n_draws=DRAWS, seed=run, ceilings=False)
+            drawn = bootstrap.bootstrap([model], data, n_draws=RSA_DRAWS, seed=run, ceilings=False)
             hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=n_images), truth["images"]))
         result[f"RDM correlation, {n_images} images drawn"] = float(np.mean(hits))
-    for name, subjects in (("recordings", 12), ("both", 12)):
+    for name, subjects in (("recordings", 10), ("both", 10)):
         hits = []
-        for run in range(RUNS):
+        for run in range(RSA_RUNS):
             model, data = _experiment(stream("both", run), 40, subjects, 0.5)
             if name == "recordings":
                 # The images stay as they are: the truth is the mean over other subjects who see these images.
@@ -93,14 +94,16 @@ def coverage_of_rsa() -> dict:
                 shared = stream("both", run).normal(size=(40, 4))
                 others = [
                     rdm.rdm(np.hstack([shared, np.exp(0.5 * rng.normal()) * rng.normal(size=(40, 4))]), "sqeuclidean")
-                    for _ in range(200)
+                    for _ in range(60)
                 ]
                 target = np.mean([rsa.compare(model, d) for d in others])
-                drawn = bootstrap.bootstrap([model], data, n_draws=DRAWS, over="recordings", seed=run, ceilings=False)
+                drawn = bootstrap.bootstrap(
+                    [model], data, n_draws=RSA_DRAWS, over="recordings", seed=run, ceilings=False
+                )
                 ends = inference.percentile_interval(drawn.scores[:, 0], n=subjects)
             else:
                 target = truth["recordings"]
-                found = bootstrap.both_interval(model, data, n_draws=DRAWS // 2, seed=run)
+                found = bootstrap.both_interval(model, data, n_draws=100, seed=run)
                 ends = found.low, found.high
             hits.append(covered(*ends, target))
         result[f"RDM correlation, {name} drawn ({subjects} recordings, 40 images)"] = float(np.mean(hits))
@@ -262,7 +265,7 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
 
 def main() -> None:
     """Run everything and write the figures beside this file."""
-    found: dict = {"runs": RUNS, "coverage": {}}
+    found: dict = {"runs": {"units": RUNS, "rsa": RSA_RUNS}, "coverage": {}}
     for part in (coverage_of_unit_means, coverage_of_unit_medians, coverage_of_rsa):
         found["coverage"] |= part()
         print(json.dumps(found["coverage"], indent=1), flush=True)

@@ -187,6 +187,10 @@ def bootstrap(
         raise DataError(f"{len(subjects)} subjects for {len(data_rdms)} data RDMs; give one each")
     task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings)
     clusters = np.arange(task.n_data) if subjects is None else np.unique(subjects, return_inverse=True)[1]
+    # Drawing recordings leaves every single comparison as it is: without ceilings they are made once.
+    fixed = None
+    if over == "recordings" and not task.ceilings:
+        fixed = task.draw(np.ones(task.n_images, dtype=np.int32), np.ones(task.n_data, dtype=np.int64))[0]
 
     def draw(index):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
@@ -196,6 +200,9 @@ def bootstrap(
         if over != "images":
             n = clusters.max() + 1
             copies = np.bincount(rng.integers(n, size=n), minlength=n)[clusters]
+        if fixed is not None:
+            each = np.where(copies > 0, fixed, np.nan)
+            return each, _mean_score(each, copies), np.nan, np.nan
         return task.draw(counts.astype(np.int32), copies)
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
@@ -253,8 +260,7 @@ class _Task:
             size = self._norm(_dot(weights, one, one), weights)
             for s, other, norm in zip(drawn, weighted, norms, strict=True):
                 each[m, s] = _ratio(_dot(one, other), size, norm)
-        scores = np.nansum(each[:, drawn] * copies[drawn], axis=1) / copies[drawn].sum()
-        scores[np.isnan(each[:, drawn]).any(axis=1)] = np.nan
+        scores = _mean_score(each, copies)
         lower = upper = np.nan
         if self.ceilings:
             lower, upper = self._bounds(raw, weighted, norms, small, weights, copies[drawn], space)
@@ -298,6 +304,12 @@ class _Task:
         elif self.method == "pearson":
             pool = pool - _dot(weights, pool) / weights.sum()
         return pool, self._norm(_dot(weights, pool, pool), weights)
+
+
+def _mean_score(each: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Return the mean over the drawn data RDMs, (n_models,); NaN if the model is undefined in one of them."""
+    drawn = np.flatnonzero(copies)
+    return each[:, drawn] @ copies[drawn] / copies[drawn].sum()
 
 
 def _ratio(product, norm_a, norm_b):

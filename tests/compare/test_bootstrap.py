@@ -56,6 +56,17 @@ def test_drawing_recordings_equals_explicit_resampling():
         assert found.lower[draw] == pytest.approx(np.mean(low), abs=1e-12)
 
 
+def test_drawing_recordings_without_ceilings_gives_the_same_scores():
+    rdms = some(6)
+    fast, full = (
+        boot.bootstrap(rdms[:2], rdms[2:], n_draws=30, over="recordings", seed=1, ceilings=ceilings)
+        for ceilings in (False, True)
+    )
+    np.testing.assert_allclose(fast.scores, full.scores, atol=1e-12)
+    np.testing.assert_allclose(fast.each, full.each, atol=1e-12)
+    assert np.isnan(fast.upper).all()
+
+
 def test_subjects_are_drawn_whole():
     rdms = some(5)
     found = boot.bootstrap(rdms[:1], rdms[1:], n_draws=40, over="recordings", subjects=["a", "a", "b", "b"], seed=0)

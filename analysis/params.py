@@ -144,6 +144,34 @@ class Compare(Group):
     bootstrap: Count
 
 
+class AuditNetwork(Group):
+    """The small networks of the audit: random filters, of which the best of several is kept."""
+
+    size: Annotated[int, Field(ge=16)]
+    candidates: Annotated[int, Field(ge=2)]
+    filters: Count
+    kernels: Annotated[list[Count], Field(min_length=1)]
+    grid: Count
+    top: Annotated[int, Field(ge=3)]
+    steps: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    penalty: Annotated[float, Field(ge=0)]
+
+
+class Audit(Group):
+    """The ladder from one protocol to the other, and the controls."""
+
+    area: Literal["V1", "V2", "V4", "PIT", "CIT", "AIT"]
+    seeds: Count
+    split_halves: Count
+    shuffles: Annotated[int, Field(ge=20)]
+    selection_splits: Annotated[int, Field(ge=2)]
+    studies: Count
+    table_rows: Annotated[int, Field(ge=30)]
+    table_draws: Count
+    network: AuditNetwork
+
+
 class Params(Group):
     """All of ``params.yaml``."""
 
@@ -154,6 +182,7 @@ class Params(Group):
     recordings: Recordings
     models: Models
     compare: Compare
+    audit: Audit
 
 
 def load(path: str | os.PathLike = "params.yaml") -> Params:

@@ -83,7 +83,9 @@ def centred_ranks(rdm: RDM) -> np.ndarray:
     return RDM(ranks / length, rdm.metric).square()
 
 
-def shuffle(model: RDM, neural: RDM, label: np.ndarray, block: np.ndarray, n: int, seed: int) -> Shuffled:
+def shuffle(
+    model: RDM, neural: RDM, label: np.ndarray, block: np.ndarray, n: int, seed: int, kinds: tuple[str, ...] = WITHIN
+) -> Shuffled:
     """Correlate two RDMs, and again after shuffling the images of `neural` within groups.
 
     Parameters
@@ -95,6 +97,8 @@ def shuffle(model: RDM, neural: RDM, label: np.ndarray, block: np.ndarray, n: in
     n : int
         Shuffles of each kind.
     seed : int
+    kinds : tuple of str
+        Which of `WITHIN`.
     """
     model, neural = aligned([model, neural])
     if neural.n_images != len(label) or len(label) != len(block):
@@ -107,7 +111,7 @@ def shuffle(model: RDM, neural: RDM, label: np.ndarray, block: np.ndarray, n: in
         "label and block": both(label, block),
     }
     left = {}
-    for within in WITHIN:
+    for within in kinds:
         rng = np.random.default_rng(seed_of(seed, "shuffle", within))
         orders = (permute_within(groups[within], rng) for _ in range(n))
         left[within] = np.array([_product(first, second[np.ix_(order, order)]) for order in orders])

@@ -1,0 +1,82 @@
+"""The block confound alone, planted in otherwise corrected recordings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.audit import controls
+from analysis.audit.ladder import SMALL, Ladder, Seen, defined
+from analysis.audit.tables import row_rdm
+from analysis.compare import scoring
+from analysis.compare.rdm import rdm
+from analysis.errors import DataError
+from analysis.protocol import CORRECTED
+from analysis.runtime import seed_of
+
+
+def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
+    """Plant the block confound alone in otherwise corrected recordings, and run the controls.
+
+    Of each pair of recordings of the area, one table takes its faces from the first and its other images from the
+    second, columns merged by number. Beside it, each recording as it is. Both under the corrected join and under the
+    report's, which leaves no information on single images.
+
+    Returns
+    -------
+    DataFrame
+        One row per join, table and seed: join, table (``merged`` or ``single``), recordings, images, rho,
+        left_block, left_both (means over shuffles), p_value (all images shuffled), flagged.
+
+    Raises
+    ------
+    DataError
+        If the area has one recording only.
+    """
+    rows = []
+    for join in ("trial_id", "row"):
+        rules = replace(CORRECTED, join=join)
+        tables: list[tuple[str, str, dict]] = []
+        found = ladder.populations(rules)
+        if len(found) < 2:
+            raise DataError(f"audit.area = {ladder.values.area}: {len(found)} recordings; a block confound needs two")
+        for first in found:
+            tables.append(("single", first.recording, {"all": first}))
+            for second in found:
+                if first is not second:
+                    name = f"{first.recording}+{second.recording}"
+                    tables.append(("merged", name, {"face": first, "non-face": second}))
+        for seed in range(n_seeds):
+            network = ladder.network(rules, seed, SMALL)
+            for kind, name, parts in tables:
+                row = _confounded(parts, network, ladder.values.shuffles, seed_of(seed, join, name))
+                if row is not None:
+                    rows.append({"join": join, "table": kind, "recordings": name, "seed": seed, **row})
+    return pd.DataFrame(rows)
+
+
+def _confounded(parts: dict, network: Seen, n_shuffles: int, seed: int) -> dict | None:
+    labels = network.labels
+    width = min(len(one.units) for one in parts.values())
+    wanted = {"face": (1,), "non-face": (0,), "all": (0, 1)}
+    values, label, block, images = [], [], [], []
+    for name, one in parts.items():
+        rows = [k for k, image in enumerate(one.images) if labels[image] in wanted[name]]
+        values.append(one.responses[rows][:, :width])
+        images += [one.images[k] for k in rows]
+        label += [labels[one.images[k]] for k in rows]
+        block += [one.recording] * len(rows)
+    place = {stem: k for k, stem in enumerate(network.stems)}
+    if min(map(len, values)) < scoring.LEAST_IMAGES:
+        return None
+    features = network.top[[place[image] for image in images]]
+    neural, model, keep = defined(row_rdm(np.concatenate(values)), rdm(features, "correlation"))
+    found = controls.shuffle(model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed)
+    return {
+        "images": len(keep),
+        "rho": found.rho,
+        "left_block": float(found.left["block"].mean()),
+        "left_both": float(found.left["label and block"].mean()),
+        "p_value": found.p_value("nothing"),
+        "flagged": controls.verdict(found) == "block",
+    }

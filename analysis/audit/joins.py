@@ -1,0 +1,62 @@
+"""Which image each fixation is said to have received, under the report's join and under the right one."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.recordings.fixations import JOINS, NONE, right_wrong_none
+from analysis.recordings.session import Session
+
+
+def errors(session: Session, recording: str) -> list[dict]:
+    """Count right, wrong and missing images under each join.
+
+    Parameters
+    ----------
+    session : Session
+        Main file of the recording.
+    recording : str
+
+    Returns
+    -------
+    list of dict
+        One per join: recording, join, presentations, right, wrong, none (of presentations); fixations_labelled,
+        fixations_right (the image that was on the screen in the fixation's trial).
+    """
+    shown = JOINS["trial_id"](session, session.fixation_trial)
+    rows = []
+    for name, join in JOINS.items():
+        found = join(session, session.fixation_trial)
+        labelled = found != NONE
+        both = labelled & (shown != NONE)
+        image = session.presentation_image
+        right, wrong, none = right_wrong_none(session, name)
+        rows.append(
+            {
+                "recording": recording,
+                "join": name,
+                "presentations": len(session.presentation_trial),
+                "right": right,
+                "wrong": wrong,
+                "none": none,
+                "fixations_labelled": int(labelled.sum()),
+                "fixations_right": int((image[found[both]] == image[shown[both]]).sum()),
+            }
+        )
+    return rows
+
+
+def summary(table: pd.DataFrame) -> dict:
+    """Return, for each join, the shares of right presentations and fixations over all recordings."""
+    out = {}
+    for name, rows in table.groupby("join", sort=True):
+        out[str(name)] = {
+            "presentations": int(rows["presentations"].sum()),
+            **{what: int(rows[what].sum()) for what in ("right", "wrong", "none")},
+            "fixations_labelled": int(rows["fixations_labelled"].sum()),
+            "fixations_right_share": float(rows["fixations_right"].sum() / max(rows["fixations_labelled"].sum(), 1)),
+            "recordings_right_share": [
+                float(np.min(rows["right"] / rows["presentations"])),
+                float(np.max(rows["right"] / rows["presentations"])),
+            ],
+        }
+    return out

@@ -1,0 +1,309 @@
+"""The ladder: every rung between the report's protocol and the corrected one, scored on the same recordings."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from analysis import paths
+from analysis.audit import networks, responses
+from analysis.audit.controls import shuffle
+from analysis.audit.rungs import Rung
+from analysis.audit.tables import row_rdm
+from analysis.compare import scoring
+from analysis.compare.inference import percentile_interval
+from analysis.compare.populations import MERGED, Population
+from analysis.compare.rdm import RDM, rdm
+from analysis.compare.stage import compared_images
+from analysis.models import activations
+from analysis.models.data import Examples, load
+from analysis.params import Params
+from analysis.protocol import CORRECTED, REPORT, Protocol
+from analysis.runtime import seed_of, track
+
+DRAWS = 100
+"""Bootstrap draws of units, images and test images per seed; an interval pools those of all seeds."""
+SMALL, TRAINED = "small networks", "trained models"
+"""Networks trained here for every rung, and those of the pipeline, for the rungs that share labels and selection."""
+SCORES = ("r2", "pearson_r", "rho", "left_within_block", "ceiling", "accuracy")
+LABEL_FIELDS = ("labels", "selection")
+RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "region")
+POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "splits")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One quantity of one rung and seed: its value, and draws of it."""
+
+    value: float
+    draws: np.ndarray
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trained network and what it says of the images.
+
+    Attributes
+    ----------
+    stems : list of str, n_images
+    top : (n_images, n_features)
+        Activations of the top layer.
+    labels : dict of str to int
+        Label of each image under the network's protocol: 1 face, 0 non-face, -1 unlabelled.
+    hits : (n_test,) float
+        Whether each test image got its label.
+    """
+
+    stems: list[str]
+    top: np.ndarray
+    labels: dict[str, int]
+    hits: np.ndarray
+
+
+def seen(top: np.ndarray, predicted: np.ndarray, examples: Examples) -> Seen:
+    """Return what a network says, from its top layer and predicted classes in the order of the images."""
+    stems, rows = examples.table["stem"].tolist(), examples.rows("test")
+    hits = (predicted[rows] == examples.label[rows]).astype(float)
+    return Seen(stems, top, dict(zip(stems, examples.label.tolist(), strict=True)), hits)
+
+
+def trained_models(params: Params) -> dict[tuple[str, str], Seen]:
+    """Return the first trained network of each pair of labels and selection among ``models.run``."""
+    out: dict[tuple[str, str], Seen] = {}
+    for model in params.models.run:
+        entry = params.models.entry(model)
+        key = tuple(getattr(entry.rules, name) for name in LABEL_FIELDS)
+        if entry.kind == "pixels" or key in out:
+            continue
+        examples = load(entry.rules)
+        stems, top = activations.read(model, activations.layers(model)[-1])
+        said = pd.read_csv(paths.MODELS / model / "predictions.csv", dtype=str, keep_default_na=False)
+        classes = dict(zip(said["stem"], said["predicted"] == "face", strict=True))
+        place = {stem: k for k, stem in enumerate(stems)}
+        order = [place[stem] for stem in examples.table["stem"]]
+        predicted = np.array([classes[stem] for stem in examples.table["stem"]], int)
+        out[key] = seen(np.asarray(top[order], np.float64), predicted, examples)
+    return out
+
+
+def examples_of(rules: Protocol, validation: float, seed: int) -> Examples:
+    """Return images with the labels and the selection split of a protocol.
+
+    The report's split has no validation images: where a protocol keeps the report's labels and selects apart from the
+    test, they are taken from the training images, with the same share of each label.
+    """
+    label_rules = CORRECTED if rules.labels == "roi" else REPORT
+    examples = load(label_rules)
+    if rules.selection == examples.selection or rules.labels == "roi":
+        return replace(examples, selection=rules.selection)
+    split = examples.split.astype(object)
+    for label in (0, 1):
+        rows = np.flatnonzero((split == "train") & (examples.label == label))
+        rng = np.random.default_rng(seed_of(seed, "held out of the report's training images", label))
+        split[rng.permutation(rows)[: max(1, round(validation * len(rows)))]] = "validation"
+    return replace(examples, split=split.astype(str), selection="validation")
+
+
+class Ladder:
+    """What all rungs share: images, recordings already built, networks already trained.
+
+    Parameters
+    ----------
+    params : Params
+    sources : list of responses.Source
+        Recordings of the area, under either rule for areas.
+    annotations : Annotations
+    table : DataFrame
+        ``images.csv``.
+    trained : dict
+        As `trained_models` returns it.
+    """
+
+    def __init__(self, params: Params, sources: list, annotations, table: pd.DataFrame, trained: dict):
+        self.params, self.values = params, params.audit
+        self.sources, self.annotations, self.table = sources, annotations, table
+        self.trained = trained
+        self.groups = dict(zip(table["stem"], table["group"], strict=True))
+        self._recorded: dict[tuple, list[xr.Dataset]] = {}
+        self._networks: dict[tuple, Seen] = {}
+        self._pools: dict[int, networks.Pool] = {}
+        self._scores: dict[tuple, dict[str, Score]] = {}
+        self._populations: dict[tuple, list[Population]] = {}
+        self._ceilings: dict[tuple, np.ndarray] = {}
+
+    def recorded(self, rules: Protocol) -> list[xr.Dataset]:
+        """Return the recordings under a protocol; built once for all protocols that agree on how."""
+        key = tuple(getattr(rules, name) for name in RECORDING_FIELDS)
+        if key not in self._recorded:
+            window = self.params.recordings.window_ms
+            self._recorded[key] = [responses.recording(one, self.annotations, rules, window) for one in self.sources]
+        return self._recorded[key]
+
+    def allowed(self, rules: Protocol) -> set[str]:
+        """Return the stems of the images that a protocol compares."""
+        return set(compared_images(self.table, rules, self.params.compare))
+
+    def populations(self, rules: Protocol) -> list[Population]:
+        """Return the populations of the area under a protocol; the same for all networks and seeds."""
+        key = tuple(getattr(rules, name) for name in POPULATION_FIELDS)
+        if key not in self._populations:
+            self._populations[key] = responses.population_list(
+                self.recorded(rules), rules, self.allowed(rules), self.values.area
+            )
+        return self._populations[key]
+
+    def ceilings(self, rules: Protocol) -> np.ndarray:
+        """Return the split-half ceilings of all units under a protocol; the same for all networks and seeds."""
+        key = tuple(getattr(rules, name) for name in POPULATION_FIELDS)
+        if key not in self._ceilings:
+            self._ceilings[key] = responses.ceilings(
+                self.recorded(rules),
+                rules,
+                self.allowed(rules),
+                self.values.area,
+                self.values.split_halves,
+                seed_of(self.params.seed, "ladder halves"),
+            )
+        return self._ceilings[key]
+
+    def pool(self, seed: int) -> networks.Pool:
+        """Return the candidates of one seed."""
+        if seed not in self._pools:
+            images = load(CORRECTED).images
+            self._pools[seed] = networks.Pool(images, self.values.network, seed_of(self.params.seed, "ladder", seed))
+        return self._pools[seed]
+
+    def network(self, rules: Protocol, seed: int, which: str) -> Seen | None:
+        """Return the network of a protocol: trained here, or the trained model of its labels and selection, if any."""
+        if which == SMALL:
+            return self._small(rules, seed)
+        combination = tuple(getattr(rules, name) for name in LABEL_FIELDS)
+        return self.trained.get(combination)
+
+    def _small(self, rules: Protocol, seed: int) -> Seen:
+        key = (*(getattr(rules, name) for name in LABEL_FIELDS), seed)
+        if key not in self._networks:
+            examples = examples_of(rules, self.params.stimuli.validation, self.params.seed)
+            candidates = self.pool(seed).trained(examples.label, examples.rows("train"), rules.labels)
+            chosen = networks.select(candidates, examples)
+            self._networks[key] = seen(chosen.top, chosen.predicted, examples)
+        return self._networks[key]
+
+    def scores(self, rules: Protocol, seed: int, which: str = SMALL) -> dict[str, Score] | None:
+        """Score one protocol with one seed: the quantities `SCORES`, and ``images`` and ``units`` as plain numbers.
+
+        None where `which` is the trained models and none has the protocol's labels and selection.
+        """
+        key = (rules, seed, which)
+        if key not in self._scores:
+            network = self.network(rules, seed, which)
+            self._scores[key] = None if network is None else self._score(rules, seed, network)
+        return self._scores[key]
+
+    def _score(self, rules: Protocol, seed: int, network: Seen) -> dict[str, Score]:
+        found = self.populations(rules)
+        here = seed_of(self.params.seed, "ladder scores", seed)
+        rng = np.random.default_rng(here)
+        units = [self._units(one, network, rules, here) for one in found]
+        r2, r = (np.concatenate([pair[k] for pair in units]) if units else np.empty(0) for k in (0, 1))
+        blocks = responses.block_of(self.recorded(rules), rules, self.values.area)
+        rho, left = self._geometry(found, network, blocks, here)
+        return {
+            "r2": _resampled(r2, scoring.AGGREGATION[rules.aggregation], rng),
+            "pearson_r": _resampled(r, scoring.median, rng),
+            "ceiling": _resampled(self.ceilings(rules), scoring.median, rng),
+            "rho": rho,
+            "left_within_block": left,
+            "accuracy": _resampled(network.hits, np.mean, rng),
+            "units": Score(int(np.isfinite(r2).sum()), np.empty(0)),
+            "images": Score(int(np.median([len(one.images) for one in found])) if found else 0, np.empty(0)),
+        }
+
+    def _units(self, one: Population, network: Seen, rules: Protocol, seed: int):
+        features = {"top": network.top[scoring.rows_of(one, network.stems)]}
+        here = seed_of(seed, one.recording)
+        return scoring.predictivity(one, features, self.groups, rules, self.params.compare, here)["top"]
+
+    def _geometry(self, found: list[Population], network: Seen, blocks: dict[str, str], seed: int):
+        """Return rho of model and neural RDM (mean over populations), and what shuffling within blocks leaves."""
+        whole, draws, left = [], [], []
+        for one in found:
+            features = network.top[scoring.rows_of(one, network.stems)]
+            neural, model, keep = defined(row_rdm(one.responses), rdm(features, "correlation"))
+            if len(keep) < scoring.LEAST_IMAGES or len(one.units) < scoring.LEAST_UNITS:
+                continue
+            images = [one.images[k] for k in keep]
+            block = np.array([blocks[i] if one.recording == MERGED else one.recording for i in images])
+            label = np.array([network.labels[i] for i in images])
+            shuffled = shuffle(
+                model, neural, label, block, self.values.shuffles, seed_of(seed, "within block"), ("block",)
+            )
+            whole.append(shuffled.rho)
+            draws.append(image_draws(model, neural, DRAWS, seed_of(seed, "images", one.recording)))
+            left.append(shuffled.left["block"])
+        if not whole:
+            return Score(np.nan, np.full(1, np.nan)), Score(np.nan, np.full(1, np.nan))
+        return (
+            Score(float(np.mean(whole)), np.mean(draws, axis=0)),
+            Score(float(np.mean(left)), np.mean(left, axis=0)),
+        )
+
+
+def defined(neural: RDM, model: RDM) -> tuple[RDM, RDM, np.ndarray]:
+    """Leave out images, the worst first, until every distance of both RDMs is defined; return the rows kept."""
+    bad = ~np.isfinite(neural.square() + model.square())
+    keep = np.arange(neural.n_images)
+    while len(keep) and bad[np.ix_(keep, keep)].any():
+        keep = np.delete(keep, bad[np.ix_(keep, keep)].sum(axis=1).argmax())
+    return neural.take(keep), model.take(keep), keep
+
+
+def image_draws(model: RDM, neural: RDM, n: int, seed: int) -> np.ndarray:
+    """Return bootstrap draws over images of the Spearman correlation of two RDMs, shape (n,)."""
+    from analysis.compare.bootstrap import bootstrap
+
+    return bootstrap([model], [neural], "spearman", n, seed=seed, ceilings=False).scores[:, 0]
+
+
+def _resampled(values: np.ndarray, statistic, rng: np.random.Generator) -> Score:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Score(np.nan, np.full(1, np.nan))
+    draws = np.array([statistic(known[rng.integers(len(known), size=len(known))]) for _ in range(DRAWS)])
+    return Score(float(statistic(known)), draws)
+
+
+def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
+    """Score every rung with every seed.
+
+    Returns
+    -------
+    DataFrame
+        One row per rung and network (`SMALL`, `TRAINED`): network, walk, step, field, value (of that field), units,
+        images, seeds, and for each of `SCORES` the mean over seeds and the ends of the 95 % interval over seeds and
+        resampled units (r2, pearson_r, ceiling), images (rho), shuffles (left_within_block) or test images (accuracy).
+    """
+    rows = []
+    tasks = [(which, rung) for which in (SMALL, TRAINED) for rung in steps]
+    for which, rung in track(tasks, "rungs"):
+        found = [ladder.scores(rung.protocol, seed, which) for seed in range(n_seeds)]
+        if found[0] is None:
+            continue
+        row = {
+            "network": which,
+            "walk": rung.walk,
+            "step": rung.step,
+            "field": rung.field,
+            "value": getattr(rung.protocol, rung.field) if rung.field else "",
+            "units": found[0]["units"].value,
+            "images": found[0]["images"].value,
+            "seeds": n_seeds,
+        }
+        for name in SCORES:
+            row[name] = float(np.mean([one[name].value for one in found]))
+            row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(
+                np.concatenate([s[name].draws for s in found])
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,119 @@
+"""Small networks for the audit: random filters, of which the best on the selection images is kept.
+
+A candidate is a bank of random convolution filters (uniform weights less their mean, as in HMO), pooled to a grid, with
+one dense ReLU layer and two logits trained on top. It stands for the report's candidates where an audit needs many of
+them: under other labels, other selection images and other seeds.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.models.data import Examples, resized
+from analysis.params import Group
+from analysis.runtime import seed_of
+
+SCALE = 0.1
+"""Added to the divisor of the normalisation over channels, of responses of order one."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Outputs of one trained candidate for every image: top layer (n_images, top) and predicted class (n_images,)."""
+
+    top: np.ndarray
+    predicted: np.ndarray
+
+
+def filter_outputs(x: torch.Tensor, values: Group, seed: int) -> torch.Tensor:
+    """Return pooled outputs (n_images, filters * grid * grid) of one bank of random filters.
+
+    Parameters
+    ----------
+    x : uint8 tensor (n_images, 3, size, size)
+    values : audit.network of params.yaml
+    seed : int
+        Kernel size and weights are drawn from it.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    kernel = values.kernels[int(torch.randint(len(values.kernels), (1,), generator=generator))]
+    weight = torch.rand(values.filters, 3, kernel, kernel, generator=generator)
+    weight = weight - weight.mean((1, 2, 3), keepdim=True)
+    weight = weight / weight.flatten(1).norm(dim=1)[:, None, None, None]
+    parts = []
+    with torch.no_grad():
+        for part in x.split(128):
+            maps = functional.relu(functional.conv2d(part.float() / 255, weight, stride=2))  # (n, filters, h, w)
+            maps = maps / (maps.pow(2).mean(1, keepdim=True).sqrt() + SCALE)
+            parts.append(functional.adaptive_avg_pool2d(maps, values.grid).flatten(1))
+    return torch.cat(parts)
+
+
+def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Group, seed: int) -> Candidate:
+    """Train the dense layer of one candidate on the images `rows`, all of them in each step.
+
+    Parameters
+    ----------
+    outputs : (n_images, n_features)
+    label : (n_images,) int
+        1 face, 0 non-face; only those of `rows` are used.
+    """
+    y = torch.from_numpy(label[rows].astype(np.int64))
+    z = (outputs - outputs[rows].mean(0)) / (outputs[rows].std(0) + 1e-6)
+    generator = torch.Generator().manual_seed(seed)
+    dense, head = nn.Linear(z.shape[1], values.top), nn.Linear(values.top, 2)
+    for layer in (dense, head):
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+        nn.init.zeros_(layer.bias)
+    weights = len(y) / (2 * torch.bincount(y, minlength=2).clamp(min=1).float())
+    parameters = [*dense.parameters(), *head.parameters()]
+    first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    for step in range(1, values.steps + 1):
+        loss = functional.cross_entropy(head(functional.relu(dense(z[rows]))), y, weight=weights)
+        loss = loss + values.penalty * dense.weight.pow(2).sum()
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for p, g, m, v in zip(parameters, gradients, first, second, strict=True):  # Adam (Kingma & Ba 2015)
+                m.mul_(0.9).add_(g, alpha=0.1)
+                v.mul_(0.999).addcmul_(g, g, value=0.001)
+                p -= values.learning_rate * (m / (1 - 0.9**step)) / ((v / (1 - 0.999**step)).sqrt() + 1e-7)
+    with torch.no_grad():
+        top = functional.relu(dense(z))
+        predicted = head(top).argmax(1)
+    return Candidate(top.double().numpy(), predicted.numpy())
+
+
+class Pool:
+    """The filter outputs of all candidates, computed once and shared by labels, splits and selections."""
+
+    def __init__(self, images: np.ndarray, values: Group, seed: int):
+        x = resized(images, values.size)
+        self.values, self.seed = values, seed
+        self.outputs = [
+            filter_outputs(x, values, seed_of(seed, "filters", number)) for number in range(values.candidates)
+        ]
+
+    def trained(self, label: np.ndarray, rows: np.ndarray, *names) -> list[Candidate]:
+        """Return every candidate, its dense layer trained on the images `rows`."""
+        return [
+            train(outputs, label, rows, self.values, seed_of(self.seed, "dense", number, *names))
+            for number, outputs in enumerate(self.outputs)
+        ]
+
+
+def accuracy(candidate: Candidate, label: np.ndarray, rows: np.ndarray) -> float:
+    """Return the share of the images `rows` whose label is predicted."""
+    return float((candidate.predicted[rows] == label[rows]).mean())
+
+
+def best(candidates: list[Candidate], label: np.ndarray, rows: np.ndarray) -> Candidate:
+    """Return the candidate with the highest accuracy on the images `rows`; the first of equals."""
+    return candidates[int(np.argmax([accuracy(one, label, rows) for one in candidates]))]
+
+
+def select(candidates: list[Candidate], examples: Examples) -> Candidate:
+    """Return the best candidate on the images on which the protocol selects."""
+    return best(candidates, examples.label, examples.rows(examples.selection))

@@ -64,7 +64,7 @@ class Results:
         networks = [name for name in corrected if models[name]["kind"] != "pixels"]
         report = [name for name in self.models if models[name]["protocol"] == "report"]
         pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
-        first = next(iter(networks or corrected or self.models), None)
+        first = next(iter(networks or corrected), None)
         return {
             "first": first,
             "report": next(iter(report), None),

@@ -32,7 +32,8 @@ def make_project(folder, n):
         pair = Pair(name=f"sub-An_ses-20{day}T120000")
         pair.raster = np.random.default_rng(i).poisson(0.02, (10_000, 3)).astype(np.uint8)
         pair.write(folder / paths.DANDISET / "sub-An")
-    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    values = (ROOT / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(values.replace("permutations: 10000", "permutations: 100"))
 
 
 def outputs():

@@ -1,0 +1,114 @@
+"""Memory of the stage ``recordings`` as the number of recordings grows, on local workers.
+
+    python -m benchmarks.scale [REFERENCE]       # writes benchmarks/scale.json and prints the table
+
+Copies of the real recording An220105 (35 units, 56 min) stand for an archive. Every process of the run is looked at
+ten times a second; the figure is the largest resident memory that any worker, and the driver, ever had (VmHWM).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+SESSION = "000628/sub-An/sub-An_ses-20220105T173929"
+NUMBERS = (8, 16, 32)
+WORKERS = 2
+
+
+def lay_out(reference: Path, folder: Path, n: int) -> None:
+    """Write a project with n copies of the recording, one a day."""
+    db = folder / "data/raw/annotations/db"
+    db.mkdir(parents=True)
+    days = [f"22{month:02}{day:02}" for month in range(1, 13) for day in range(1, 29)][:n]
+    for name, column in (
+        ("bank_array_regions.csv", "Session"),
+        ("sess_rig_info.csv", "Name"),
+        ("per_unit_latency-fix_on.csv.gz", "Session"),
+        ("per_unit_rf.csv.gz", "Session"),
+    ):
+        table = pd.read_csv(reference / "annotations/db" / name, dtype=str, keep_default_na=False)
+        rows = table[table[column] == "An220105"]
+        pd.concat([rows.assign(**{column: f"An{day}"}) for day in days]).to_csv(db / name, index=False)
+    (db / "rig_eye_latency.csv").write_bytes((reference / "annotations/db/rig_eye_latency.csv").read_bytes())
+    target = folder / "data/raw/dandiset/sub-An"
+    target.mkdir(parents=True)
+    for day in days:
+        for ending in ("", "_image"):
+            source = (reference / f"{SESSION}{ending}.nwb").resolve()
+            (target / f"sub-An_ses-20{day}T173929{ending}.nwb").symlink_to(source)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+
+
+def peaks(process: subprocess.Popen) -> dict[int, int]:
+    """Return the largest resident memory (KiB) of each process of a run, by process id."""
+    highest: dict[int, int] = {}
+    while process.poll() is None:
+        for pid in family(process.pid):
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue
+            for line in status.splitlines():
+                if line.startswith("VmHWM"):
+                    highest[pid] = max(highest.get(pid, 0), int(line.split()[1]))
+        time.sleep(0.1)
+    return highest
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all it started."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def main(reference: Path) -> None:
+    """Measure, print and write benchmarks/scale.json."""
+    rows = []
+    for n in NUMBERS:
+        with tempfile.TemporaryDirectory() as folder:
+            lay_out(reference, Path(folder), n)
+            environment = {
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "NNN_WORKERS": str(WORKERS),
+                "NNN_STORE": str(Path(folder) / "store"),
+            }
+            command = [
+                sys.executable,
+                "-c",
+                "import analysis.recordings.cluster as c; c.FEW = 0; from analysis.cli import main; main()",
+            ]
+            start = time.monotonic()
+            process = subprocess.Popen([*command, "recordings", "corrected"], cwd=folder, env=environment)
+            highest = peaks(process)
+            if process.returncode:
+                raise SystemExit(f"the run of {n} recordings failed")
+        driver = highest.pop(process.pid)
+        rows.append(
+            {
+                "recordings": n,
+                "workers": WORKERS,
+                "largest_worker_mb": round(max(highest.values()) / 1024, 1),
+                "driver_mb": round(driver / 1024, 1),
+                "seconds": round(time.monotonic() - start, 1),
+            }
+        )
+        print(rows[-1], flush=True)
+    Path("benchmarks/scale.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/reference"))

@@ -243,20 +243,21 @@ class _Task:
         space, n = self._local.space, len(self.first)
         w = counts.take(self.first, out=space.array("weights", n, counts.dtype), mode="clip")
         w *= counts.take(self.second, out=space.array("second", n, counts.dtype), mode="clip")
-        active = np.flatnonzero(w)
+        active = np.flatnonzero(w).astype(np.int32 if n < 2**31 else np.int64)
         each = np.full((self.n_models, self.n_data), np.nan)
         if len(active) < 3:
             return each, np.full(self.n_models, np.nan), np.nan, np.nan
         drawn = np.flatnonzero(copies)
         small = w.take(active)
         weights = small.astype(np.float64)
-        raw = [self._values(one, w, active, weights, space) for one in self.rdms[: self.n_models]]
-        table = [one.astype(np.float64, copy=False) for one in raw]
         raw = [self._values(self.rdms[self.n_models + s], w, active, weights, space) for s in drawn]
-        data = [one.astype(np.float64, copy=False) for one in raw]
-        weighted = [weights * one for one in data]
-        norms = [self._norm(_dot(one, other), weights) for one, other in zip(data, weighted, strict=True)]
-        for m, one in enumerate(table):
+        weighted = [weights * one for one in raw]
+        norms = [
+            self._norm(_dot(one.astype(np.float64, copy=False), other), weights)
+            for one, other in zip(raw, weighted, strict=True)
+        ]
+        for m in range(self.n_models):
+            one = self._values(self.rdms[m], w, active, weights, space).astype(np.float64, copy=False)
             size = self._norm(_dot(weights, one, one), weights)
             for s, other, norm in zip(drawn, weighted, norms, strict=True):
                 each[m, s] = _ratio(_dot(one, other), size, norm)

@@ -50,7 +50,7 @@ class _Products:
         rows = _concatenate(train, rest)
         n, p = X.shape
         if gram is not None and not scale:
-            columns = gram[train][:, rows]  # (m, n), of uncentred X
+            columns = gram[train[:, None], rows[None, :]]  # (m, n), of uncentred X
             mean_row = columns.mean(0)  # (n,)
             mean_train = columns[:, : self.m].mean(1)  # (m,)
             columns -= mean_row[None, :]
@@ -210,6 +210,12 @@ def fit_predict(X, Y, train, rest, n_components: int, *, scale: bool = False, pe
     return out + mean
 
 
+def _gram(X):
+    """Return X X' of centred features: there is less cancellation in it."""
+    X = X - X.mean(0)
+    return X @ X.T
+
+
 def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_unit: bool = True) -> np.ndarray:
     """Predict every test row from the rows outside its fold.
 
@@ -231,8 +237,7 @@ def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_un
     """
     torch_input = not isinstance(X, np.ndarray)
     observed = Y.cpu().numpy() if torch_input else Y
-    X = X - X.mean(0)  # less cancellation in the Gram matrix
-    gram = None if scale or X.shape[0] > 2 * X.shape[1] else X @ X.T
+    gram = None if scale or X.shape[0] > 2 * X.shape[1] else _gram(X)
     predicted = np.full(observed.shape, np.nan)
     patterns, which = np.unique(np.isfinite(observed), axis=1, return_inverse=True)
     for index in range(patterns.shape[1]):

@@ -84,7 +84,7 @@ def leave_out_errors(
         U, Yc, folds = U[order], Yc[order], folds[order]
     for a, alpha in enumerate(alphas):
         shrink = values / (values + alpha)
-        residual = Yc - (U * shrink) @ Z
+        residual = Yc - U @ (shrink[:, None] * Z)
         if folds is None:
             leverage = np.einsum("ij,ij,j->i", U, U, shrink) + base
             out[a] = np.sum((residual / (1 - leverage)[:, None]) ** 2, axis=0)

@@ -23,15 +23,20 @@ def _pearson(a, b):
     return _cosine(a - a.mean(), b - b.mean())
 
 
+def _centred_ranks(x):
+    ranks = rankdata(x)
+    ranks -= (len(x) + 1) / 2
+    return ranks
+
+
 def _spearman(a, b):
-    return _pearson(rankdata(a), rankdata(b))
+    return _cosine(_centred_ranks(a), _centred_ranks(b))
 
 
 def _rho_a(a, b):
     """Spearman's rho expected under random breaking of ties: ``12 x'y / (n^3 - n) - 3 (n + 1) / (n - 1)``."""
     n = float(len(a))
-    x, y = rankdata(a) - (n + 1) / 2, rankdata(b) - (n + 1) / 2
-    return float(12 * (x @ y) / (n**3 - n))
+    return float(12 * (_centred_ranks(a) @ _centred_ranks(b)) / (n**3 - n))
 
 
 def _tau_a(a, b):
@@ -91,13 +96,15 @@ def aligned(rdms: Sequence[RDM]) -> list[RDM]:
     return rdms if same else [one.take(row) for one, row in zip(rdms, rows, strict=True)]
 
 
-def vectors(rdms: Sequence[RDM]) -> np.ndarray:
-    """Return the distances of aligned RDMs, (n_rdms, n_pairs), without pairs undefined in any of them."""
-    table = np.stack([one.distances for one in rdms])
-    table = table[:, np.isfinite(table).all(axis=0)]
-    if table.shape[1] < 3:
-        raise DataError(f"{table.shape[1]} pairs of images are defined in all RDMs; at least 3 are needed")
-    return table
+def vectors(rdms: Sequence[RDM]) -> list[np.ndarray]:
+    """Return the distances of aligned RDMs, (n_pairs,) each, without pairs undefined in any of them."""
+    defined = np.isfinite(rdms[0].distances)
+    for one in rdms[1:]:
+        defined &= np.isfinite(one.distances)
+    n = int(defined.sum())
+    if n < 3:
+        raise DataError(f"{n} pairs of images are defined in all RDMs; at least 3 are needed")
+    return [one.distances if n == len(defined) else one.distances[defined] for one in rdms]
 
 
 def compare(rdm_a: RDM, rdm_b: RDM, method: str = "spearman") -> float:
@@ -128,9 +135,9 @@ def _measure(method: str, rdms: Sequence[RDM]):
     return METHODS[method]
 
 
-def _checked_vectors(rdms: Sequence[RDM], method: str) -> np.ndarray:
+def _checked_vectors(rdms: Sequence[RDM], method: str) -> list[np.ndarray]:
     table = vectors(rdms)
-    if method == "cka" and table.shape[1] < len(rdms[0].distances):
+    if method == "cka" and len(table[0]) < len(rdms[0].distances):
         raise DataError("cka needs every image defined: leave images with NaN or constant features out")
     return table
 
@@ -144,15 +151,15 @@ def cka(X: np.ndarray, Y: np.ndarray) -> float:
 
 
 def _unit(x):
-    return x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True))
+    return x / np.sqrt(np.mean(x**2))
 
 
 POOLS = {
-    "spearman": lambda table: rankdata(table, axis=1),
-    "rho-a": lambda table: rankdata(table, axis=1),
-    "tau-a": lambda table: rankdata(table, axis=1),
+    "spearman": rankdata,
+    "rho-a": rankdata,
+    "tau-a": rankdata,
     "cosine": _unit,
-    "pearson": lambda table: _unit(table - table.mean(axis=1, keepdims=True)),
+    "pearson": lambda vector: _unit(vector - vector.mean()),
     "cka": None,
 }
 """What is averaged over subjects so that the pool scores best: ranks for rank measures, never raw distances."""
@@ -196,10 +203,12 @@ def noise_ceiling(
     if POOLS[method] is None:
         raise DataError(f"no noise ceiling for {method}; there is one for spearman, rho-a, tau-a, cosine, pearson")
     table = vectors(rdms)
-    parts = POOLS[method](table)
-    total = parts.sum(axis=0)
+    total = np.zeros(len(table[0]))
+    for one in table:
+        total += POOLS[method](one)
     up = [measure(total, one) for one in table]
-    low = [measure(total - part, one) for part, one in zip(parts, table, strict=True)]
+    # What each adds to the pool is worked out again: keeping it for all would double the memory.
+    low = [measure(total - POOLS[method](one), one) for one in table]
     return float(np.mean(low)), float(np.mean(up))
 
 

@@ -51,7 +51,7 @@ def test_drawing_recordings_equals_explicit_resampling():
         # Every copy counts in the mean, as it does in the model's score (rsatoolbox counts each recording once).
         drawn = [rdms[1 + k] for k in chosen]
         assert found.upper[draw] == pytest.approx(rsa.noise_ceiling(drawn)[1], abs=1e-12)
-        ranks = rsa.POOLS["spearman"](np.stack([one.distances for one in drawn]))
+        ranks = np.stack([rsa.POOLS["spearman"](one.distances) for one in drawn])
         low = [rsa.METHODS["spearman"](ranks[chosen != k].sum(axis=0), rdms[1 + k].distances) for k in chosen]
         assert found.lower[draw] == pytest.approx(np.mean(low), abs=1e-12)
 

@@ -40,6 +40,8 @@ def draw(results: Results) -> tuple[Figure, str]:
 
 def short(value: float) -> str:
     """Return a score with two decimals and no leading zero, to fit a small cell: -0.31 becomes −.31."""
+    if value < -1:
+        return "<−1"
     return f"{value:.2f}".replace("0.", ".", 1).replace("-", "−")
 
 

@@ -38,7 +38,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.set_xticks(range(len(areas)), areas)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(areas) - 0.5)
-    axes.set_ylabel("Spearman ρ of model and neural RDM")
+    axes.set_ylabel("Spearman ρ of the two RDMs")
     for model in results.models:
         paint, mark = style.colour(model, results.models), style.marker(model, results.models)
         axes.plot([], [], mark, color=paint, label=style.name(model))

@@ -10,10 +10,9 @@ from paper.results import Results
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw the split-half ceiling against the planted explainable variance, one point per unit."""
     table = results.validation[results.validation.ceiling.notna() & results.validation.explainable.notna()]
-    figure = style.figure(style.COLUMN, style.COLUMN)
+    figure = style.figure(style.COLUMN, 76)
     axes = figure.subplots()
-    low = min([0.0, *table.ceiling, *table.explainable])
-    axes.plot([low, 1], [low, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+    axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
     for mark, area in zip("o^sDvP", style.AREAS, strict=True):
         here = table[table.region == area]
         if len(here):
@@ -27,9 +26,8 @@ def draw(results: Results) -> tuple[Figure, str]:
                 alpha=0.75,
                 label=f"{area} ({len(here)})",
             )
-    axes.set_xlim(low - 0.02, 1.02)
-    axes.set_ylim(low - 0.02, 1.02)
-    axes.set_aspect("equal")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(min([0.0, *table.ceiling]) - 0.02, 1.02)
     axes.set_xlabel("planted explainable variance of the image means")
     axes.set_ylabel("split-half ceiling (Spearman–Brown)")
     if len(table):

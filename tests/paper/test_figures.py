@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from analysis import params
 from analysis.errors import DataError
 from paper import draw, results, style
-from paper.plots import predictivity, rdms
+from paper.plots import layers, predictivity, rdms
 
 
 def run():
@@ -133,3 +133,8 @@ def _undrawn(figure):
     ticks = [(tick, sorted(axis.get_view_interval())) for axis in axes for tick in axis.majorTicks]
     beyond = [tick for tick, (low, high) in ticks if not low <= tick.get_loc() <= high]
     return [label for tick in beyond for label in (tick.label1, tick.label2)]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.314, ".31"), (-0.05, "\N{MINUS SIGN}.05"), (1.0, "1.00"), (-2e9, "<\N{MINUS SIGN}1")])
+def test_scores_fit_their_cells(value, text):
+    assert layers.short(value) == text

@@ -104,11 +104,11 @@ def test_numbers_in_the_text_follow_the_results(project):
     text = make()
     assert text.count("0.777") >= 4  # abstract, text, list of areas, table of protocols
     assert "0.712 to 0.812" in text
-    assert "predicts more than the image itself" in text
+    assert "predicts better than the image itself" in text
     chosen = (layers.model == "pixels") & (layers.region == "AIT")
     layers.loc[chosen, ["median_r2", "ci_low", "ci_high"]] = 0.9, 0.85, 0.95
     layers.to_csv("results/layers.csv", index=False)
-    assert "predicts less than the image itself" in make()
+    assert "predicts worse than the image itself" in make()
 
 
 def test_real_data_that_are_incomplete_are_said_to_be(project, fabricate_results):

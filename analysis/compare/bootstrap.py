@@ -57,13 +57,14 @@ class _Ranks:
         np.not_equal(values[order[1:]], values[order[:-1]], out=new[1:])
         self.ties = None if new.all() else _Ties(new)
 
-    def centred(self, weights: np.ndarray, active: np.ndarray, space: "_Space") -> np.ndarray:
-        """Twice the weighted midranks less their mean, of the pairs `active`: whole numbers."""
+    def centred(self, weights: np.ndarray, active: np.ndarray, space: "_Space", name: str) -> np.ndarray:
+        """Twice the weighted midranks less their mean, of the pairs `active`: whole numbers (in `space`, by `name`)."""
         # mode="clip" lets numpy write to `out` directly
         w = weights.take(self.order, out=space.array("sorted", len(self.order), weights.dtype), mode="clip")
         after = np.cumsum(w, out=space.array("after", len(w), space.whole))
         place = self.place.take(active, out=space.array("place", len(active), self.place.dtype), mode="clip")
-        return _doubled(after, w, self.ties).take(place)
+        doubled = _doubled(after, w, self.ties)
+        return doubled.take(place, out=space.array(name, len(active), space.whole), mode="clip")
 
 
 class _Space:
@@ -123,17 +124,26 @@ def _order(values: np.ndarray) -> np.ndarray:
 
 
 def _rerank(pool: np.ndarray, w: np.ndarray, space: _Space) -> np.ndarray:
-    """Twice the centred weighted midranks of the whole numbers `pool`, in their order, as floats."""
-    values = pool - pool.min()
+    """Twice the centred weighted midranks of the whole numbers `pool`, in their order, as floats (in `space`)."""
+    n = len(pool)
+    values = np.subtract(pool, pool.min(), out=space.array("values", n, pool.dtype))
     order = _order(values)
-    values = values.take(order)
-    new = np.empty(len(values), dtype=bool)
-    new[0] = True
-    np.not_equal(values[1:], values[:-1], out=new[1:])
-    sorted_w = w.take(order)
-    after = np.cumsum(sorted_w, out=space.array("after", len(order), space.whole))
-    ranks = np.empty(len(values))
-    ranks[order] = _doubled(after, sorted_w, None if new.all() else _Ties(new))
+    values = values.take(order, out=space.array("sorted values", n, pool.dtype), mode="clip")
+    sorted_w = w.take(order, out=space.array("sorted", n, w.dtype), mode="clip")
+    after = np.cumsum(sorted_w, out=space.array("after", n, space.whole))
+    # Few sums of ranks are equal: all are ranked as if none were, then the runs of equal ones are put right.
+    equal = np.flatnonzero(values[1:] == values[:-1])
+    if len(equal):
+        breaks = np.flatnonzero(np.diff(equal) != 1)
+        first, last = equal[np.append(0, breaks + 1)], equal[np.append(breaks, len(equal) - 1)] + 1
+        length = last - first + 1
+        value = after[last] + after[first] - sorted_w[first] - after[-1]
+        place = np.repeat(first - np.cumsum(length) + length, length) + np.arange(length.sum())
+    after = _doubled(after, sorted_w, None)
+    if len(equal):
+        after[place] = np.repeat(value, length)
+    ranks = space.array("ranks", n, np.float64)
+    ranks[order] = after
     return ranks
 
 
@@ -243,21 +253,24 @@ class _Task:
         space, n = self._local.space, len(self.first)
         w = counts.take(self.first, out=space.array("weights", n, counts.dtype), mode="clip")
         w *= counts.take(self.second, out=space.array("second", n, counts.dtype), mode="clip")
-        active = np.flatnonzero(w).astype(np.int32 if n < 2**31 else np.int64)
+        active = np.flatnonzero(w != 0)
         each = np.full((self.n_models, self.n_data), np.nan)
         if len(active) < 3:
             return each, np.full(self.n_models, np.nan), np.nan, np.nan
         drawn = np.flatnonzero(copies)
         small = w.take(active)
         weights = small.astype(np.float64)
-        raw = [self._values(self.rdms[self.n_models + s], w, active, weights, space) for s in drawn]
-        weighted = [weights * one for one in raw]
+        raw = [self._values(self.rdms[self.n_models + s], w, active, weights, space, f"data {s}") for s in drawn]
+        weighted = [
+            np.multiply(weights, one, out=space.array(f"weighted {s}", len(one), np.float64))
+            for s, one in zip(drawn, raw, strict=True)
+        ]
         norms = [
             self._norm(_dot(one.astype(np.float64, copy=False), other), weights)
             for one, other in zip(raw, weighted, strict=True)
         ]
         for m in range(self.n_models):
-            one = self._values(self.rdms[m], w, active, weights, space).astype(np.float64, copy=False)
+            one = self._values(self.rdms[m], w, active, weights, space, "model").astype(np.float64, copy=False)
             size = self._norm(_dot(weights, one, one), weights)
             for s, other, norm in zip(drawn, weighted, norms, strict=True):
                 each[m, s] = _ratio(_dot(one, other), size, norm)
@@ -267,9 +280,9 @@ class _Task:
             lower, upper = self._bounds(raw, weighted, norms, small, weights, copies[drawn], space)
         return each, scores, lower, upper
 
-    def _values(self, one, w, active, weights, space):
+    def _values(self, one, w, active, weights, space, name):
         if self.method in RANKED:
-            return one.centred(w, active, space)
+            return one.centred(w, active, space, name)
         values = one.take(active)
         if self.method == "pearson":
             values -= _dot(weights, values) / weights.sum()

@@ -12,10 +12,11 @@ import numpy as np
 
 from analysis.compare.crossval import group_folds, mean_pearson, r2_score
 from analysis.compare.keys import join
+from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 from analysis.runtime import seed_of
 
-UNITS_AT_ONCE = 32
+UNITS_AT_ONCE = 25
 """Units in one block: bounds the memory of the scores (units x components x images)."""
 
 
@@ -203,10 +204,18 @@ def fit_predict(X, Y, train, rest, n_components: int, *, scale: bool = False, pe
         fitted = _advance_together(products, R / spread[:, None], n_components) * spread[:, None]
         return fitted[:, m:].T + mean
     out = _empty(R, len(rest), R.shape[0])
-    for start in range(0, R.shape[0], UNITS_AT_ONCE):
-        block = slice(start, start + UNITS_AT_ONCE)
-        residual = R[block] + 0.0  # a contiguous copy, overwritten
-        out[:, block] = _advance(products, residual, n_components)[:, m:].T
+
+    def block(start):
+        units = slice(start, start + UNITS_AT_ONCE)
+        residual = R[units] + 0.0  # a contiguous copy, overwritten
+        out[:, units] = _advance(products, residual, n_components)[:, m:].T
+
+    starts = range(0, R.shape[0], UNITS_AT_ONCE)
+    if isinstance(R, np.ndarray):
+        in_threads(block, starts)
+    else:  # torch has threads, or a device, of its own
+        for start in starts:
+            block(start)
     return out + mean
 
 

@@ -13,6 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 from analysis.compare.crossval import group_folds
 from analysis.compare.keys import join
 from analysis.compare.pls import Prediction, score
+from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 from analysis.runtime import seed_of
 
@@ -76,20 +77,19 @@ def leave_out_errors(
     n = len(Y)
     Yc = Y - Y.mean(axis=0) if intercept else Y
     Z = U.T @ Yc  # (rank, n_units)
-    out = np.empty((len(alphas), Y.shape[1]))
     base = 1 / n if intercept else 0.0
     if folds is not None:
         # One fold after another lies together, so that blocks are views.
         order = np.argsort(folds, kind="stable")
         U, Yc, folds = U[order], Yc[order], folds[order]
-    for a, alpha in enumerate(alphas):
+
+    def at(alpha):
         shrink = values / (values + alpha)
         residual = Yc - U @ (shrink[:, None] * Z)
         if folds is None:
             leverage = np.einsum("ij,ij,j->i", U, U, shrink) + base
-            out[a] = np.sum((residual / (1 - leverage)[:, None]) ** 2, axis=0)
-            continue
-        out[a] = 0.0
+            return np.sum((residual / (1 - leverage)[:, None]) ** 2, axis=0)
+        total = np.zeros(Y.shape[1])
         for fold in np.unique(folds):
             start, stop = np.searchsorted(folds, [fold, fold + 1])
             part = U[start:stop] * np.sqrt(shrink)
@@ -98,8 +98,10 @@ def leave_out_errors(
             error = cho_solve(
                 cho_factor(left, lower=True, check_finite=False), residual[start:stop], check_finite=False
             )
-            out[a] += np.einsum("ij,ij->j", error, error)
-    return out
+            total += np.einsum("ij,ij->j", error, error)
+        return total
+
+    return np.stack(in_threads(at, alphas))
 
 
 def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = True) -> tuple[np.ndarray, np.ndarray]:

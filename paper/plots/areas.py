@@ -42,6 +42,7 @@ def draw(results: Results) -> tuple[Figure, str]:
                     markeredgecolor=style.INK,
                     markeredgewidth=0.5,
                     markersize=5,
+                    clip_on=False,
                     zorder=5,
                 )
             elif score.median_r2 < LOWEST:

@@ -135,6 +135,8 @@ def _undrawn(figure):
     return [label for tick in beyond for label in (tick.label1, tick.label2)]
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.314, ".31"), (-0.05, "\N{MINUS SIGN}.05"), (1.0, "1.00"), (-2e9, "<\N{MINUS SIGN}1")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.314, ".31"), (-0.05, "\N{MINUS SIGN}.05"), (1.0, "1.00"), (-2e9, "<\N{MINUS SIGN}1")]
+)
 def test_scores_fit_their_cells(value, text):
     assert layers.short(value) == text

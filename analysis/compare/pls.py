@@ -16,7 +16,7 @@ from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 from analysis.runtime import seed_of
 
-UNITS_AT_ONCE = 25
+UNITS_AT_ONCE = 20
 """Units in one block: bounds the memory of the scores (units x components x images)."""
 
 

@@ -8,7 +8,8 @@ not penalised and is part of H.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dposv
 
 from analysis.compare.crossval import group_folds
 from analysis.compare.keys import join
@@ -78,26 +79,27 @@ def leave_out_errors(
     Yc = Y - Y.mean(axis=0) if intercept else Y
     Z = U.T @ Yc  # (rank, n_units)
     base = 1 / n if intercept else 0.0
-    if folds is not None:
-        # One fold after another lies together, so that blocks are views.
-        order = np.argsort(folds, kind="stable")
-        U, Yc, folds = U[order], Yc[order], folds[order]
+    parts = [] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
 
     def at(alpha):
         shrink = values / (values + alpha)
-        residual = Yc - U @ (shrink[:, None] * Z)
+        fit = shrink[:, None] * Z
         if folds is None:
             leverage = np.einsum("ij,ij,j->i", U, U, shrink) + base
-            return np.sum((residual / (1 - leverage)[:, None]) ** 2, axis=0)
-        total = np.zeros(Y.shape[1])
-        for fold in np.unique(folds):
-            start, stop = np.searchsorted(folds, [fold, fold + 1])
-            part = U[start:stop] * np.sqrt(shrink)
-            left = -(part @ part.T) - base
+            return np.sum(((Yc - U @ fit) / (1 - leverage)[:, None]) ** 2, axis=0)
+        total, root = np.zeros(Y.shape[1]), np.sqrt(shrink)
+        for rows in parts:
+            part = U[rows]
+            residual = Yc[rows] - part @ fit
+            part *= root
+            left = dsyrk(-1.0, part.T, trans=1, lower=1)  # the lower half of -H_FF, less the intercept's share
+            left -= base
             left[np.diag_indices_from(left)] += 1.0
-            error = cho_solve(
-                cho_factor(left, lower=True, check_finite=False), residual[start:stop], check_finite=False
-            )
+            _, error, failed = dposv(left, residual, lower=1, overwrite_a=1)
+            if failed:
+                raise DataError(
+                    "a fold holds rows that fix the fit by themselves; give larger penalties or fewer folds"
+                )
             total += np.einsum("ij,ij->j", error, error)
         return total
 

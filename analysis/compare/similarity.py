@@ -208,7 +208,10 @@ def noise_ceiling(
         total += POOLS[method](one)
     up = [measure(total, one) for one in table]
     # What each adds to the pool is worked out again: keeping it for all would double the memory.
-    low = [measure(total - POOLS[method](one), one) for one in table]
+    low = []
+    for one in table:
+        part = POOLS[method](one)
+        low.append(measure(np.subtract(total, part, out=part), one))
     return float(np.mean(low)), float(np.mean(up))
 
 

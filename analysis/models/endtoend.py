@@ -14,6 +14,8 @@ from analysis.runtime import seed_of
 def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=glorot_) -> Fitted:
     """Train `network` by the values of a `kinds.Trained` entry, with early stopping on the selection split.
 
+    The network holds a `Standardise` as ``standardise``.
+
     Raises
     ------
     DataError
@@ -28,6 +30,8 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
     train, selection = (
         split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
     )
+    if entry.inputs == "standardised":
+        network.standardise.measure(train.x)
     plan = Plan(
         epochs=entry.epochs,
         batch=entry.batch,

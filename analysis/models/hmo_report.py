@@ -6,6 +6,10 @@ and theirs `modules` more; the last stack is averaged over space and read by a d
 a two-class layer. The upper stages and the read-out are trained together.
 """
 
+import math
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
@@ -13,12 +17,13 @@ from torch.nn import functional
 
 from analysis.errors import DataError
 from analysis.models import data
+from analysis.models.augment import augmenter
 from analysis.models.kinds import HMOReport
-from analysis.models.network import Network, glorot_, unit_range
+from analysis.models.network import Network, Standardise, glorot_, unit_range
 from analysis.models.registry import Fitted, Job
 from analysis.models.search import Candidate, search
 from analysis.models.training import Plan, Split, TrainingFailed, split_of
-from analysis.models.training import fit as train
+from analysis.models.training import fit as fit_network
 from analysis.runtime import seed_of
 
 STAGES = ("N1", "N2", "N3")
@@ -66,15 +71,16 @@ class RandomCNN(nn.Module):
 class CandidateCNN(nn.Module):
     """A random CNN with the head on which it is judged: global average, 64 ReLU units, two logits."""
 
-    def __init__(self, values: dict):
+    def __init__(self, values: dict, standardise: Standardise):
         super().__init__()
+        self.standardise = standardise
         self.module = RandomCNN(3, values)
         self.dense = nn.Linear(values["filters"], 64)
         self.classify = nn.Linear(64, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2) of images (n, 3, height, width)."""
-        return self.classify(functional.relu(self.dense(self.module(x).mean((2, 3)))))
+        return self.classify(functional.relu(self.dense(self.module(self.standardise(x)).mean((2, 3)))))
 
 
 class Stage(nn.Module):
@@ -100,6 +106,7 @@ class HMO(Network):
 
     def __init__(self, stages: dict[str, list[dict]], grid: int, top: int):
         super().__init__()
+        self.standardise = Standardise()
         self.N1 = Stage(3, stages["N1"], grid)
         self.N2 = Stage(self.N1.channels, stages["N2"], grid)
         self.N3 = Stage(self.N2.channels, stages["N3"], grid)
@@ -108,8 +115,12 @@ class HMO(Network):
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return N1, N2, N3 (n, channels, grid, grid) and top (n, 1250)."""
-        n1 = self.N1(unit_range(x))
+        n1 = self.first(x)
         return {"N1": n1} | self.upper(n1)
+
+    def first(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the maps of the first stage."""
+        return self.N1(self.standardise(x))
 
     def upper(self, n1: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the layers above the first stage, given its maps."""
@@ -135,23 +146,56 @@ def build(architecture: dict) -> Network:
     return HMO(architecture["stages"], architecture["grid"], architecture["top"])
 
 
-def fit_candidate(values: dict, splits: tuple[Split, Split], entry: HMOReport, seed: int, device: str) -> Candidate:
-    """Train one candidate and judge it on the selection split.
-
-    A candidate is small, so it is kept whole when finished and trained anew when cut.
-    """
-    network = CandidateCNN(values)
+def fit_candidate(
+    values: dict,
+    splits: tuple[Split, Split],
+    standardise: Standardise,
+    entry: HMOReport,
+    seed: int,
+    epochs: int,
+    checkpoint: Path | None = None,
+) -> Candidate:
+    """Train one candidate up to an epoch, from its checkpoint if there is one, and judge it on the selection split."""
+    network = CandidateCNN(values, standardise)
     glorot_(network, torch.Generator().manual_seed(seed))
-    network.to(device, memory_format=torch.channels_last)
-    plan = Plan(epochs=entry.epochs, batch=entry.batch, learning_rate=entry.learning_rate)
+    network.to(splits[0].y.device, memory_format=torch.channels_last)
+    plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augmenter(entry.augment))
     try:
-        last = train(network, *splits, plan, seed)[-1]
+        last = fit_network(network, *splits, plan, seed, checkpoint)[-1]
     except TrainingFailed as error:
         return Candidate({"failed": str(error)}, {})
     return Candidate(last, network.module.state_dict())
 
 
-def best(candidates: list[Candidate], kept: int, name: str) -> list[int]:
+def successive_halving(job: Job, fit_to: Callable[[int, int], Candidate]) -> tuple[dict[int, Candidate], list[int]]:
+    """Train all candidates to the first rung, the better half of them to the next, and so on (Jamieson & Talwalkar).
+
+    Parameters
+    ----------
+    fit_to : function (number, epochs) -> Candidate
+
+    Returns
+    -------
+    candidates : last result of every candidate by number
+    chosen : numbers of the kept ones among those that reached the last rung, best first
+    """
+    entry = job.entry
+    numbers, last = list(range(entry.candidates)), {}
+    for rung, epochs in enumerate(entry.epochs):
+        found = search(
+            lambda number, epochs=epochs: fit_to(number, epochs),
+            numbers,
+            job.folder / f"rung{rung}",
+            f"candidates of {job.name}, rung {rung + 1} of {len(entry.epochs)}",
+            lambda *step, rung=rung: job.log(f"rung{rung + 1}", *step),
+        )
+        last |= found
+        goes_on = entry.kept if epochs == entry.epochs[-1] else max(entry.kept, math.ceil(len(numbers) / 2))
+        numbers = best(found, goes_on, job.name)
+    return last, numbers
+
+
+def best(candidates: dict[int, Candidate], kept: int, name: str) -> list[int]:
     """Return the numbers of the kept candidates: highest accuracy first, ties to the lower loss, then the number.
 
     Raises
@@ -159,9 +203,9 @@ def best(candidates: list[Candidate], kept: int, name: str) -> list[int]:
     DataError
         If fewer than `kept` could be trained.
     """
-    trained = [number for number, candidate in enumerate(candidates) if "failed" not in candidate.metrics]
+    trained = [number for number, candidate in candidates.items() if "failed" not in candidate.metrics]
     if len(trained) < kept:
-        reason = next(item.metrics["failed"] for item in candidates if "failed" in item.metrics)
+        reason = next(item.metrics["failed"] for item in candidates.values() if "failed" in item.metrics)
         raise DataError(
             f"model {name}: only {len(trained)} of {len(candidates)} candidates could be trained ({reason}); "
             f"raise models.{name}.candidates or lower its learning_rate"
@@ -170,24 +214,30 @@ def best(candidates: list[Candidate], kept: int, name: str) -> list[int]:
     return sorted(trained, key=lambda number: (-rank[number]["accuracy"], rank[number]["loss"], number))[:kept]
 
 
-def fit_upper(hmo: HMO, job: Job, x: torch.Tensor) -> None:
+@torch.no_grad()
+def first_stage(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: int = 128) -> Split:
+    """Return the maps of the frozen first stage for a split, computed once: of the images, or of changed copies."""
+    hmo.eval()
+    generator, maps = torch.Generator().manual_seed(seed), []
+    for _ in range(copies):
+        for part in split.x.split(batch):
+            part = unit_range(part)
+            maps.append(hmo.first(augment(part, generator) if augment and copies > 1 else part))
+    return Split(torch.cat(maps), split.y.repeat(copies))
+
+
+def fit_upper(hmo: HMO, job: Job, train: Split, selection: Split) -> None:
     """Train the upper stages and the read-out of `hmo` in place; the first stage stays as it is."""
-    entry, examples = job.entry, job.examples
-    with torch.no_grad():
-        hmo.N1.eval()
-        n1 = {
-            split: torch.cat([hmo.N1(unit_range(part.to(job.device))) for part in x[examples.rows(split)].split(128)])
-            for split in {"train", examples.selection}
-        }
+    entry = job.entry
+    seed = seed_of(job.seed, entry.kind, "upper")
     splits = (
-        Split(n1[split], split_of(x, examples.label, examples.rows(split), job.device).y)
-        for split in ("train", examples.selection)
+        first_stage(hmo, train, entry.copies, augmenter(entry.augment), seed),
+        first_stage(hmo, selection, 1, None, seed),
     )
     plan = Plan(epochs=entry.final_epochs, batch=entry.batch, learning_rate=entry.learning_rate)
     checkpoint = job.folder / "upper.safetensors"
-    seed = seed_of(job.seed, entry.kind, "upper")
     try:
-        train(_Upper(hmo), *splits, plan, seed, checkpoint, lambda *step: job.log("final", *step))
+        fit_network(_Upper(hmo), *splits, plan, seed, checkpoint, lambda *step: job.log("final", *step))
     except TrainingFailed as error:
         raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error
 
@@ -199,16 +249,17 @@ def fit(job: Job) -> Fitted:
     splits = tuple(
         split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
     )
+    standardise = Standardise()
+    if entry.inputs == "standardised":
+        standardise.measure(splits[0].x)
     drawn = [random_module(entry, job.seed, "candidate", number) for number in range(entry.candidates)]
 
-    def task(number: int) -> Candidate:
+    def fit_to(number: int, epochs: int) -> Candidate:
         seed = seed_of(job.seed, entry.kind, "candidate", number)
-        return fit_candidate(drawn[number], splits, entry, seed, job.device)
+        checkpoint = job.folder / f"training-{number:04d}.safetensors"
+        return fit_candidate(drawn[number], splits, standardise, entry, seed, epochs, checkpoint)
 
-    candidates = search(
-        task, entry.candidates, job.folder, f"candidates of {job.name}", lambda *step: job.log("candidates", *step)
-    )
-    chosen = best(candidates, entry.kept, job.name)
+    candidates, chosen = successive_halving(job, fit_to)
     stages = {"N1": [drawn[number] for number in chosen]} | {
         stage: [random_module(entry, job.seed, stage, number) for number in range(entry.modules)]
         for stage in STAGES[1:]
@@ -218,9 +269,10 @@ def fit(job: Job) -> Fitted:
     glorot_(hmo, torch.Generator().manual_seed(seed_of(job.seed, entry.kind, "upper")))
     for module, number in zip(hmo.N1.modules_, chosen, strict=True):
         module.load_state_dict(candidates[number].tensors)
+    hmo.standardise.load_state_dict(standardise.state_dict())
     hmo.N1.requires_grad_(False)
     hmo.to(job.device, memory_format=torch.channels_last)
-    fit_upper(hmo, job, x)
+    fit_upper(hmo, job, *splits)
     notes = {
         "kept_candidates": chosen,
         "candidates": [drawn[number] | candidates[number].metrics for number in range(entry.candidates)],

@@ -28,36 +28,11 @@ class Entry(Model):
 
     size: Annotated[int, Field(ge=8)]
     """Side of the square input in pixels."""
+    inputs: Literal["unit", "standardised"]
+    """RGB from 0 to 1 (the report), or less the mean and by the spread of each channel over the training images."""
     batch: Count
     learning_rate: Positive
     activations: Activations
-
-
-class HMOReport(Entry):
-    """The report's HMO: a random search of small CNNs, the best stacked and frozen under two random stages."""
-
-    kind: Literal["hmo_report"]
-    candidates: Count
-    kept: Count
-    epochs: Count
-    layers: Choices
-    filters: Choices
-    kernels: Choices
-    modules: Count
-    """Random CNNs in each of the second and third stages."""
-    grid: Count
-    top: Count
-    final_epochs: Count
-
-    @model_validator(mode="after")
-    def _enough_candidates(self):
-        if self.kept > self.candidates:
-            raise ValueError(f"kept = {self.kept} is more than candidates = {self.candidates}")
-        if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"kernels = {self.kernels}: give odd sizes")
-        if self.size < 2 ** max(self.layers):
-            raise ValueError(f"size = {self.size} does not survive {max(self.layers)} halvings")
-        return self
 
 
 class Augment(Group):
@@ -71,6 +46,40 @@ class Augment(Group):
     """Contrast about grey is multiplied by a number from 1 - contrast to 1 + contrast."""
 
 
+class HMOReport(Entry):
+    """The report's HMO: a random search of small CNNs, the best stacked and frozen under two random stages."""
+
+    kind: Literal["hmo_report"]
+    candidates: Count
+    kept: Count
+    epochs: Choices
+    """Epochs up to each rung: after every rung but the last, the better half of the candidates (never fewer than
+    `kept`) goes on. One number trains all to the end, as the report did."""
+    layers: Choices
+    filters: Choices
+    kernels: Choices
+    modules: Count
+    """Random CNNs in each of the second and third stages."""
+    grid: Count
+    top: Count
+    final_epochs: Count
+    augment: Augment
+    copies: Count
+    """Changed copies of each training image on which the upper stages are trained; 1: the images as they are."""
+
+    @model_validator(mode="after")
+    def _enough_candidates(self):
+        if self.kept > self.candidates:
+            raise ValueError(f"kept = {self.kept} is more than candidates = {self.candidates}")
+        if self.epochs != sorted(set(self.epochs)):
+            raise ValueError(f"epochs = {self.epochs}: give rising numbers")
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise ValueError(f"kernels = {self.kernels}: give odd sizes")
+        if self.size < 2 ** max(self.layers):
+            raise ValueError(f"size = {self.size} does not survive {max(self.layers)} halvings")
+        return self
+
+
 class Trained(Entry):
     """A network trained from end to end."""
 
@@ -82,7 +91,7 @@ class Trained(Entry):
 
 
 class SimpleCNN(Trained):
-    """A plain CNN: conv - ReLU - 2 x 2 max-pool per entry of `filters`, then one dense layer."""
+    """A plain CNN: conv - batch norm - ReLU - 2 x 2 max-pool per entry of `filters`, then one dense layer."""
 
     kind: Literal["simple_cnn"]
     filters: Choices

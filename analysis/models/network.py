@@ -40,6 +40,29 @@ def unit_range(x: torch.Tensor) -> torch.Tensor:
     return x
 
 
+class Standardise(nn.Module):
+    """Images (n, 3, h, w), uint8 or 0 to 1, less the mean and by the spread of each channel; as made: no change."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3, 1, 1))
+        self.register_buffer("spread", torch.ones(3, 1, 1))
+
+    def measure(self, x: torch.Tensor) -> "Standardise":
+        """Take mean and spread from uint8 images (n, 3, h, w), exactly: from counts of each byte."""
+        for channel in range(3):
+            counts = torch.bincount(x[:, channel].flatten().to(torch.int64), minlength=256).to("cpu", torch.float64)
+            values = torch.arange(256, dtype=torch.float64) / 255
+            mean = (counts * values).sum() / counts.sum()
+            spread = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
+            self.mean[channel], self.spread[channel] = mean, spread.clamp(min=1 / 255)
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the standardised images."""
+        return (unit_range(x) - self.mean) / self.spread
+
+
 def glorot_(module: nn.Module, generator: torch.Generator) -> None:
     """Initialise convolutions and dense layers as Keras does: Glorot uniform weights, biases zero."""
     for part in module.modules():

@@ -1,7 +1,7 @@
 """A search: many independent candidates, each finished one kept so that a killed search goes on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,23 +22,23 @@ class Candidate:
 
 def search(
     task: Callable[[int], Candidate],
-    n: int,
+    numbers: Sequence[int],
     folder: Path,
     what: str,
     on_candidate: Callable[[int, dict], None] | None = None,
-) -> list[Candidate]:
-    """Run ``task(0) ... task(n - 1)`` and return their candidates in that order.
+) -> dict[int, Candidate]:
+    """Run ``task(number)`` for every number and return the candidates by number.
 
     A candidate that `folder` already holds is read, not run. `on_candidate` sees the numbers in order.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    result = []
-    for number in track(range(n), what):
+    result = {}
+    for number in track(numbers, what):
         candidate = _read(folder, number)
         if candidate is None:
             candidate = task(number)
             _write(folder, number, candidate)
-        result.append(candidate)
+        result[number] = candidate
         if on_candidate:
             on_candidate(number, {k: v for k, v in candidate.metrics.items() if isinstance(v, float)})
     return result

@@ -33,12 +33,15 @@ def toy_images(n: int, size: int = 32, seed: int = 5) -> tuple[np.ndarray, np.nd
 
 TINY = {
     "hmo": {
-        "kind": "hmo_report", "protocol": "corrected", "size": 16, "candidates": 4, "kept": 2, "epochs": 2,
+        "kind": "hmo_report", "protocol": "corrected", "size": 16, "inputs": "standardised",
+        "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "copies": 2,
+        "candidates": 4, "kept": 2, "epochs": [1, 2],
         "layers": [1, 2], "filters": [4, 6], "kernels": [3, 5], "modules": 2, "grid": 4, "top": 20,
         "final_epochs": 3, "batch": 16, "learning_rate": 0.01, "activations": {"pool": 2, "features": 30},
     },
     "cnn": {
-        "kind": "simple_cnn", "protocol": "corrected", "size": 16, "filters": [6, 8], "kernel": 3, "dense": 12,
+        "kind": "simple_cnn", "protocol": "corrected", "size": 16, "inputs": "unit",
+        "filters": [6, 8], "kernel": 3, "dense": 12,
         "epochs": 4, "patience": 2, "batch": 16, "learning_rate": 0.01, "weight_decay": 0.01,
         "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "activations": {"pool": 0, "features": 1000},
     },

@@ -32,7 +32,7 @@ def count(module):
 
 @pytest.mark.parametrize(("drawn", "shape", "in_maps", "in_head"), KERAS)
 def test_candidates_have_the_shapes_and_parameters_of_the_published_code(drawn, shape, in_maps, in_head):
-    candidate = hmo_report.CandidateCNN(values(*drawn))
+    candidate = hmo_report.CandidateCNN(values(*drawn), network.Standardise())
     assert count(candidate.module) == in_maps
     assert count(candidate) == in_maps + in_head
     with torch.no_grad():
@@ -129,12 +129,12 @@ def test_random_values_come_from_all_choices_and_from_the_seed(project):
 
 def test_the_best_are_kept_and_the_failed_never():
     metrics = [(0.7, 0.5), (0.9, 0.6), (0.9, 0.4), None, (0.6, 0.1)]
-    candidates = [
-        Candidate(
+    candidates = {
+        number: Candidate(
             {"failed": "the loss is not a number"} if item is None else {"accuracy": item[0], "loss": item[1]}, {}
         )
-        for item in metrics
-    ]
+        for number, item in enumerate(metrics)
+    }
     assert hmo_report.best(candidates, 3, "m") == [2, 1, 0]
     with pytest.raises(DataError, match=r"model m: only 4 of 5 candidates .*not a number.*models\.m\.candidates"):
         hmo_report.best(candidates, 5, "m")
@@ -158,7 +158,7 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     number = config["notes"]["kept_candidates"][0]
     seed = hmo_report.seed_of(values.seed, "hmo_report", "candidate", number)
     drawn = hmo_report.random_module(entry, values.seed, "candidate", number)
-    again = hmo_report.fit_candidate(drawn, splits, entry, seed, "cpu")
+    again = hmo_report.fit_candidate(drawn, splits, network.Standardise().measure(splits[0].x), entry, seed, 2)
     assert again.metrics["accuracy"] == config["notes"]["candidates"][number]["accuracy"]
     # Its weights are the frozen first stage of the model: training the upper stages left them alone.
     hmo = registry.module("hmo_report").build(config["architecture"])
@@ -170,10 +170,55 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     assert metrics["accuracy"] == pytest.approx((logits[rows].argmax(1) == examples.label[rows]).mean())
 
 
+def test_halving_trains_only_the_better_half_on_and_never_fewer_than_kept(project, tiny):
+    from types import SimpleNamespace
+
+    entry = project(hmo=tiny["hmo"] | {"candidates": 12, "kept": 4, "epochs": [1, 3, 9]}).models.entry("hmo")
+    job = SimpleNamespace(entry=entry, folder=Path("work"), name="hmo", log=lambda *a: None)
+    ran = []
+
+    def fit_to(number, epochs):
+        ran.append((epochs, number))
+        if number == 11:
+            return Candidate({"failed": "the loss is not a number"}, {})
+        return Candidate({"accuracy": number / 12 + epochs, "loss": 0.5}, {"w": torch.tensor([float(epochs)])})
+
+    last, chosen = hmo_report.successive_halving(job, fit_to)
+    assert [number for epochs, number in ran if epochs == 1] == list(range(12))
+    assert sorted(number for epochs, number in ran if epochs == 3) == [5, 6, 7, 8, 9, 10]
+    assert sorted(number for epochs, number in ran if epochs == 9) == [7, 8, 9, 10]  # four are kept, so four go on
+    assert chosen == [10, 9, 8, 7]
+    assert last[10].tensors["w"] == 9
+    assert last[0].metrics["accuracy"] == 1  # of the rung where it stopped
+    ran.clear()
+    again, chosen_again = hmo_report.successive_halving(job, fit_to)
+    assert ran == []  # all was kept
+    assert chosen_again == chosen
+    assert {n: c.metrics for n, c in again.items()} == {n: c.metrics for n, c in last.items()}
+
+
+def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_path):
+    from analysis.models import data
+    from analysis.models.training import split_of
+
+    entry = project().models.entry("hmo")
+    examples = data.load(entry.rules)
+    x = data.resized(examples.images, entry.size)
+    splits = tuple(split_of(x, examples.label, examples.rows(name), "cpu") for name in ("train", "validation"))
+    drawn = values(2, 4, 3, "max", True)
+    whole = hmo_report.fit_candidate(drawn, splits, network.Standardise(), entry, 5, 4)
+    checkpoint = tmp_path / "c.safetensors"
+    for epochs in (1, 4):
+        rungs = hmo_report.fit_candidate(drawn, splits, network.Standardise(), entry, 5, epochs, checkpoint)
+    assert rungs.metrics == whole.metrics
+    for name, value in whole.tensors.items():
+        assert torch.equal(value, rungs.tensors[name])
+
+
 def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
     from analysis.models import train
 
-    real = hmo_report.train
+    real = hmo_report.fit_network
 
     def broken(module, *rest, **kwargs):
         if isinstance(module, hmo_report.CandidateCNN) and module.module.convolutions[0].kernel_size == (5, 5):
@@ -181,7 +226,7 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
                 module.classify.bias.fill_(float("nan"))
         return real(module, *rest, **kwargs)
 
-    monkeypatch.setattr(hmo_report, "train", broken)
+    monkeypatch.setattr(hmo_report, "fit_network", broken)
     values = project()
     drawn = [
         hmo_report.random_module(values.models.entry("hmo"), values.seed, "candidate", n)["kernel"] for n in range(4)
@@ -195,8 +240,19 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
     assert not set(failed) & set(notes["kept_candidates"])
 
 
+def test_standardised_images_have_mean_zero_and_spread_one():
+    x = torch.randint(20, 140, (9, 3, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    x[:, 1] = 7  # a constant channel stays finite
+    rule = network.Standardise()
+    torch.testing.assert_close(rule(x), x / 255)
+    found = rule.measure(x)(x)
+    assert abs(float(found[:, 0].mean())) < 1e-5
+    assert float(found[:, 2].std(correction=0)) == pytest.approx(1, abs=1e-5)
+    assert torch.isfinite(found).all()
+
+
 def test_committed_search_is_the_reports_but_for_its_size():
     entry = load(Path(__file__).resolve().parents[2] / "params.yaml").models.entry("as_reported")
-    assert (entry.layers, entry.filters, entry.kernels) == ([1, 2, 3], [16, 32, 64], [3, 5, 7])
-    assert (entry.kept, entry.modules, entry.grid, entry.top) == (10, 10, 8, 1250)
-    assert (entry.epochs, entry.final_epochs, entry.batch, entry.learning_rate) == (5, 5, 32, 0.001)
+    assert entry.layers == [1, 2, 3]
+    assert entry.kernels == [3, 5, 7]
+    assert (entry.kept, entry.modules, entry.grid, entry.top, entry.learning_rate) == (10, 10, 8, 1250, 0.001)

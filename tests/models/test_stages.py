@@ -173,7 +173,7 @@ def kill_when(code, ready, seconds=100):
 
 def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch):
     """SIGKILL at three places; nothing finished is done again and no byte differs from an undisturbed run."""
-    values = project(hmo=tiny["hmo"] | {"candidates": 9, "epochs": 4, "final_epochs": 15})
+    values = project(hmo=tiny["hmo"] | {"candidates": 9, "epochs": [1, 4], "final_epochs": 15})
     monkeypatch.setattr(activations, "BATCH", 4)
     folders = (paths.MODELS / "hmo", paths.ACTIVATIONS / "hmo")
     train.run(values, "hmo")
@@ -186,7 +186,7 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
     training, extracting = stage.format("train", "0"), stage.format("activations", "activations.BATCH = 4")
 
     def finished():
-        return sorted(work.glob("train-*/candidate-*.json"))
+        return sorted(work.glob("train-*/rung0/candidate-*.json"))
 
     kill_when(training, lambda: len(finished()) >= 3)
     kept = {path: path.stat().st_mtime_ns for path in finished()}

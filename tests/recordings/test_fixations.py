@@ -165,3 +165,16 @@ def test_right_wrong_none_by_value(pair, tmp_path):
     assert right_wrong_none(session, "trial_id") == (3, 0, 0)
     assert right_wrong_none(session, "row") == (0, 0, 3)
     assert table(session, CORRECTED, 50, 10_000).counts["on_image"] == 7
+
+
+def test_limits_of_the_presentation(make, pair):
+    # Trial 12 is shown from 5.2 to 6.7 s; fixation times lag by 50 ms.
+    pair.fixations["start_time"][4], pair.fixations["stop_time"][4] = 5.25, 5.95  # starts with the image: zeroth
+    pair.fixations["start_time"][5], pair.fixations["stop_time"][5] = 6.75, 7.0  # starts as the image goes: still on it
+    recording = make(CORRECTED)
+    assert recording["ordinal"].values[recording["row"].values == 4].tolist() == [0]
+    assert recording["ordinal"].values[recording["row"].values == 5].tolist() == [1]
+    pair.fixations["start_time"][5] = 6.750001
+    assert 5 not in make(CORRECTED)["row"].values
+    pair.fixations["start_time"][4], pair.fixations["stop_time"][4] = 5.1, 5.25  # ends as the image comes: not on it
+    assert 4 not in make(CORRECTED)["row"].values

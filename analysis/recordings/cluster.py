@@ -10,6 +10,7 @@ Where they run is the business of the environment and never changes a result:
 """
 
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from analysis.runtime import THREADS, workers
 
 FEW = 24
 """Up to this many tasks run in this process: starting workers takes as long."""
+JOB_MEMORY = "2GB"
+"""Memory of a SLURM job where dask-jobqueue's configuration names none; a worker was seen to need a tenth of it."""
 WAIT_S = 60
 """How long a scheduler may take to answer."""
 
@@ -94,10 +97,16 @@ def _client(scheduler: str | None, n_workers: int):
 
 
 def _slurm(n_workers: int):
+    """Ask SLURM for workers, one process and one core each; all else comes from dask-jobqueue's configuration."""
+    import dask
+
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise DataError("NNN_SCHEDULER=slurm needs dask-jobqueue: install the extra 'slurm'") from error
-    cluster = SLURMCluster(cores=1, processes=1)
+    if shutil.which("sbatch") is None:
+        raise DataError("NNN_SCHEDULER=slurm: there is no command sbatch here; run on a login node of the cluster")
+    memory = dask.config.get("jobqueue.slurm.memory", None) or JOB_MEMORY
+    cluster = SLURMCluster(cores=1, processes=1, memory=memory)
     cluster.scale(n_workers)
     return cluster

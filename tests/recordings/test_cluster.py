@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -178,4 +179,12 @@ def test_slurm_needs_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
     monkeypatch.setenv("NNN_SCHEDULER", "slurm")
     with pytest.raises(DataError, match="dask-jobqueue"):
+        list(cluster.run_all(fail, {"a": (None,)}))
+
+
+def test_slurm_needs_its_commands(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", types.SimpleNamespace(SLURMCluster=None))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("NNN_SCHEDULER", "slurm")
+    with pytest.raises(DataError, match="no command sbatch"):
         list(cluster.run_all(fail, {"a": (None,)}))

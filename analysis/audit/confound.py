@@ -10,9 +10,10 @@ from analysis.audit.ladder import SMALL, Ladder, Seen, defined
 from analysis.audit.tables import row_rdm
 from analysis.compare import scoring
 from analysis.compare.rdm import rdm
-from analysis.errors import DataError
 from analysis.protocol import CORRECTED
 from analysis.runtime import seed_of
+
+COLUMNS = ["join", "table", "recordings", "seed", "images", "rho", "left_block", "left_both", "p_value", "flagged"]
 
 
 def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
@@ -27,19 +28,13 @@ def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
     DataFrame
         One row per join, table and seed: join, table (``merged`` or ``single``), recordings, images, rho,
         left_block, left_both (means over shuffles), p_value (all images shuffled), flagged.
-
-    Raises
-    ------
-    DataError
-        If the area has one recording only.
+        No ``merged`` rows where the area has one recording only, or too few images of a label.
     """
     rows = []
     for join in ("trial_id", "row"):
         rules = replace(CORRECTED, join=join)
         tables: list[tuple[str, str, dict]] = []
         found = ladder.populations(rules)
-        if len(found) < 2:
-            raise DataError(f"audit.area = {ladder.values.area}: {len(found)} recordings; a block confound needs two")
         for first in found:
             tables.append(("single", first.recording, {"all": first}))
             for second in found:
@@ -52,7 +47,7 @@ def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
                 row = _confounded(parts, network, ladder.values.shuffles, seed_of(seed, join, name))
                 if row is not None:
                     rows.append({"join": join, "table": kind, "recordings": name, "seed": seed, **row})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _confounded(parts: dict, network: Seen, n_shuffles: int, seed: int) -> dict | None:
@@ -67,10 +62,12 @@ def _confounded(parts: dict, network: Seen, n_shuffles: int, seed: int) -> dict 
         label += [labels[one.images[k]] for k in rows]
         block += [one.recording] * len(rows)
     place = {stem: k for k, stem in enumerate(network.stems)}
-    if min(map(len, values)) < scoring.LEAST_IMAGES:
+    if min(map(len, values)) < scoring.LEAST_IMAGES or width < scoring.LEAST_UNITS:
         return None
     features = network.top[[place[image] for image in images]]
     neural, model, keep = defined(row_rdm(np.concatenate(values)), rdm(features, "correlation"))
+    if len(keep) < scoring.LEAST_IMAGES:
+        return None
     found = controls.shuffle(model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed)
     return {
         "images": len(keep),

@@ -1,6 +1,5 @@
 """Which image each fixation is said to have received, under the report's join and under the right one."""
 
-import numpy as np
 import pandas as pd
 
 from analysis.recordings.fixations import JOINS, NONE, right_wrong_none
@@ -20,15 +19,22 @@ def errors(session: Session, recording: str) -> list[dict]:
     -------
     list of dict
         One per join: recording, join, presentations, right, wrong, none (of presentations); fixations_labelled,
-        fixations_right (the image that was on the screen in the fixation's trial).
+        fixations_right (labelled with the image that was on the screen during the fixation), fixations_no_image
+        (labelled, but no image was on the screen).
     """
+    if not len(session.presentation_trial):
+        return []
     shown = JOINS["trial_id"](session, session.fixation_trial)
+    image = session.presentation_image
+    on = (session.fixation_stop > session.presentation_start[shown]) & (
+        session.fixation_start <= session.presentation_stop[shown]
+    )
+    on &= shown != NONE
     rows = []
     for name, join in JOINS.items():
         found = join(session, session.fixation_trial)
         labelled = found != NONE
-        both = labelled & (shown != NONE)
-        image = session.presentation_image
+        seen = labelled & on
         right, wrong, none = right_wrong_none(session, name)
         rows.append(
             {
@@ -39,7 +45,8 @@ def errors(session: Session, recording: str) -> list[dict]:
                 "wrong": wrong,
                 "none": none,
                 "fixations_labelled": int(labelled.sum()),
-                "fixations_right": int((image[found[both]] == image[shown[both]]).sum()),
+                "fixations_right": int((image[found[seen]] == image[shown[seen]]).sum()),
+                "fixations_no_image": int((labelled & ~on).sum()),
             }
         )
     return rows
@@ -49,14 +56,14 @@ def summary(table: pd.DataFrame) -> dict:
     """Return, for each join, the shares of right presentations and fixations over all recordings."""
     out = {}
     for name, rows in table.groupby("join", sort=True):
+        labelled = max(int(rows["fixations_labelled"].sum()), 1)
+        share = rows["right"] / rows["presentations"]
         out[str(name)] = {
             "presentations": int(rows["presentations"].sum()),
             **{what: int(rows[what].sum()) for what in ("right", "wrong", "none")},
             "fixations_labelled": int(rows["fixations_labelled"].sum()),
-            "fixations_right_share": float(rows["fixations_right"].sum() / max(rows["fixations_labelled"].sum(), 1)),
-            "recordings_right_share": [
-                float(np.min(rows["right"] / rows["presentations"])),
-                float(np.max(rows["right"] / rows["presentations"])),
-            ],
+            "fixations_right_share": float(rows["fixations_right"].sum() / labelled),
+            "fixations_no_image_share": float(rows["fixations_no_image"].sum() / labelled),
+            "recordings_right_share": [float(share.min()), float(share.max())],
         }
     return out

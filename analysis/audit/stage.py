@@ -1,5 +1,7 @@
 """Stage ``audit``: what each choice of the report did, on the data at hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -67,11 +69,7 @@ def run(params: Params) -> None:
     write_csv(OUT / "selection.csv", optimism)
     judged = studies.rates(values.studies, values.shuffles, seed_of(params.seed, "studies"))
     write_csv(OUT / "studies.csv", judged)
-    source, table = _table(steps, images)
-    audited = tables.audit(
-        table, rows=values.table_rows, draws=values.table_draws, shuffles=20, seed=seed_of(params.seed, "table")
-    )
-    tables.write(audited, OUT, prefix="table_")
+    audited = _table_audit(params, steps, images)
     write_json(
         OUT / "summary.json",
         {
@@ -82,7 +80,7 @@ def run(params: Params) -> None:
             "labels": labels.audit(images),
             "selection": selection.summary(optimism),
             "studies": _studies(judged),
-            "table": {"source": source, **audited.summary},
+            "table": audited,
         },
     )
 
@@ -91,16 +89,38 @@ def _joins(one: responses.Source) -> list[dict]:
     return joins.errors(read_session(one.files.main), one.files.name)
 
 
+def _table_audit(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> dict:
+    """Audit the merged table, write its tables and return its summary.
+
+    A table that cannot be audited (too few images of a label, one recording) is no fault of the stage: the summary
+    then says why under ``missing``, and the tables are empty.
+    """
+    values = params.audit
+    source, table = _table(steps, images)
+    try:
+        audited = tables.audit(
+            table, rows=values.table_rows, draws=values.table_draws, shuffles=20, seed=seed_of(params.seed, "table")
+        )
+    except DataError as error:
+        for name, columns in tables.COLUMNS.items():
+            write_csv(OUT / f"table_{name}.csv", pd.DataFrame(columns=columns))
+        return {"source": source, "missing": str(error)}
+    tables.write(audited, OUT, prefix="table_")
+    return {"source": source, "missing": None, **audited.summary}
+
+
 def _table(steps: ladder.Ladder, images: pd.DataFrame) -> tuple[str, ResponseTable]:
     """Return the report's own table where it is at hand, else what its protocol makes of these recordings."""
     if TABLE.is_file():
         return "the report's table", reader.read(TABLE, str(FACES))
-    recorded = steps.recorded(REPORT)
     area = steps.values.area
-    merged = responses.population_list(recorded, REPORT, set(images["stem"]), area)
-    if not merged:
-        raise DataError(f"audit.area = {area}: no recording begins with that area, so the report would use none")
-    one, blocks = merged[0], responses.block_of(recorded, REPORT, area)
+    # Where no recording begins with the area, the report would have had no table: the units of the area make it then.
+    for rules in (REPORT, replace(REPORT, region="unit")):
+        recorded = steps.recorded(rules)
+        merged = responses.population_list(recorded, rules, set(images["stem"]), area)
+        if merged:
+            break
+    one, blocks = merged[0], responses.block_of(recorded, rules, area)
     order = sorted(range(len(one.images)), key=lambda k: (blocks[one.images[k]], one.images[k]))
     known = images.set_index("stem").loc[[one.images[k] for k in order]]
     return "the report's protocol on these recordings", ResponseTable(

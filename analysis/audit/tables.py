@@ -18,6 +18,16 @@ from analysis.runtime import seed_of, track
 SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
 """Shares of the rarest label in the samples on which RDMs are compared: their correlation depends on it."""
 LEAST_OF_LABEL = 10
+COLUMNS = {
+    "blocks": ["block", "run", "first_row", "rows", "units_measured", "filled_share", "mean_response"],
+    "units": ["unit", "filled_share", "blocks", "variance_by_run", "variance_by_block", "variance_by_block_measured"],
+    "fill": ["block", "unit", "measured_share", "mean_z"],
+    "controls": [
+        *["rarest_share", "images", "model", "within", "rho", "low", "high", "left", "left_low", "left_high"],
+        *["share_left", "p_value", "partial", "draws"],
+    ],
+}
+"""Columns of each table; ``blocks`` has one more per label."""
 
 
 @dataclass(frozen=True)

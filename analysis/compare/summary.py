@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import paths
+from analysis import environment, paths
 from analysis.compare import scoring
 from analysis.compare.crossval import pearson
 from analysis.compare.populations import AREAS, populations
@@ -40,6 +40,7 @@ def run(params: Params) -> None:
     tables["validation"] = validation(params, tables["units"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
+    write_json(paths.RESULTS / "environment.json", environment.stamp())
     write_json(paths.RESULTS / "summary.json", _summary(params, tables))
 
 

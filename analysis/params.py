@@ -161,7 +161,9 @@ class AuditNetwork(Group):
 class Audit(Group):
     """The ladder from one protocol to the other, and the controls."""
 
-    area: Literal["V1", "V2", "V4", "PIT", "CIT", "AIT"]
+    area: Literal["latest", "V1", "V2", "V4", "PIT", "CIT", "AIT"]
+    recordings: Annotated[int, Field(ge=2)]
+    """At most so many of the area."""
     seeds: Count
     split_halves: Count
     shuffles: Annotated[int, Field(ge=20)]

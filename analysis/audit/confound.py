@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.audit import controls
-from analysis.audit.ladder import SMALL, Ladder, Seen, defined
+from analysis.audit.ladder import SMALL, TRAINED, Ladder, Seen, defined
 from analysis.audit.tables import row_rdm
 from analysis.compare import scoring
 from analysis.compare.rdm import rdm
@@ -41,8 +41,10 @@ def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
                 if first is not second:
                     name = f"{first.recording}+{second.recording}"
                     tables.append(("merged", name, {"face": first, "non-face": second}))
-        for seed in range(n_seeds):
-            network = ladder.network(rules, seed, SMALL)
+        # The trained model of the corrected protocol where there is one; it is one network, whatever the seed.
+        trained = ladder.network(rules, 0, TRAINED)
+        for seed in range(n_seeds if trained is None else 1):
+            network = trained or ladder.network(rules, seed, SMALL)
             for kind, name, parts in tables:
                 row = _confounded(parts, network, ladder.values.shuffles, seed_of(seed, join, name))
                 if row is not None:

@@ -5,6 +5,11 @@ import pandas as pd
 from analysis.recordings.fixations import JOINS, NONE, right_wrong_none
 from analysis.recordings.session import Session
 
+COLUMNS = [
+    *["recording", "join", "presentations", "right", "wrong", "none"],
+    *["fixations_labelled", "fixations_right", "fixations_no_image"],
+]
+
 
 def errors(session: Session, recording: str) -> list[dict]:
     """Count right, wrong and missing images under each join.

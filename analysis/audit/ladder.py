@@ -27,6 +27,8 @@ DRAWS = 100
 SMALL, TRAINED = "small networks", "trained models"
 """Networks trained here for every rung, and those of the pipeline, for the rungs that share labels and selection."""
 SCORES = ("r2", "pearson_r", "rho", "left_within_block", "ceiling", "accuracy")
+COLUMNS = ["network", "walk", "step", "field", "value", "units", "images", "seeds"]
+COLUMNS += [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
 LABEL_FIELDS = ("labels", "selection")
 RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "region")
 POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "splits")
@@ -74,7 +76,7 @@ def trained_models(params: Params) -> dict[tuple[str, str], Seen]:
     for model in params.models.run:
         entry = params.models.entry(model)
         key = tuple(getattr(entry.rules, name) for name in LABEL_FIELDS)
-        if entry.kind == "pixels" or key in out:
+        if entry.kind == "pixels" or key in out or activations.untrained(model):
             continue
         examples = load(entry.rules)
         stems, top = activations.read(model, activations.layers(model)[-1])
@@ -111,19 +113,23 @@ class Ladder:
     Parameters
     ----------
     params : Params
+    area : str
     sources : list of responses.Source
         Recordings of the area, under either rule for areas.
     annotations : Annotations
     table : DataFrame
         ``images.csv``.
+
+    Attributes
+    ----------
     trained : dict
-        As `trained_models` returns it.
+        Trained models of the pipeline, as `trained_models` returns them; none at first.
     """
 
-    def __init__(self, params: Params, sources: list, annotations, table: pd.DataFrame, trained: dict):
-        self.params, self.values = params, params.audit
+    def __init__(self, params: Params, area: str, sources: list, annotations, table: pd.DataFrame):
+        self.params, self.values, self.area = params, params.audit, area
         self.sources, self.annotations, self.table = sources, annotations, table
-        self.trained = trained
+        self.trained: dict[tuple[str, str], Seen] = {}
         self.groups = dict(zip(table["stem"], table["group"], strict=True))
         self._recorded: dict[tuple, list[xr.Dataset]] = {}
         self._networks: dict[tuple, Seen] = {}
@@ -149,7 +155,7 @@ class Ladder:
         key = tuple(getattr(rules, name) for name in POPULATION_FIELDS)
         if key not in self._populations:
             self._populations[key] = responses.population_list(
-                self.recorded(rules), rules, self.allowed(rules), self.values.area
+                self.recorded(rules), rules, self.allowed(rules), self.area
             )
         return self._populations[key]
 
@@ -161,7 +167,7 @@ class Ladder:
                 self.recorded(rules),
                 rules,
                 self.allowed(rules),
-                self.values.area,
+                self.area,
                 self.values.split_halves,
                 seed_of(self.params.seed, "ladder halves"),
             )
@@ -207,7 +213,7 @@ class Ladder:
         rng = np.random.default_rng(here)
         units = [self._units(one, network, rules, here) for one in found]
         r2, r = (np.concatenate([pair[k] for pair in units]) if units else np.empty(0) for k in (0, 1))
-        blocks = responses.block_of(self.recorded(rules), rules, self.values.area)
+        blocks = responses.block_of(self.recorded(rules), rules, self.area)
         rho, left = self._geometry(found, network, blocks, here)
         return {
             "r2": _resampled(r2, scoring.AGGREGATION[rules.aggregation], rng),
@@ -306,4 +312,4 @@ def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
                 np.concatenate([s[name].draws for s in found])
             )
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)

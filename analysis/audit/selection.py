@@ -8,6 +8,8 @@ from analysis.compare.inference import percentile_interval
 from analysis.runtime import seed_of, track
 from analysis.stimuli.splits import split_groups
 
+COLUMNS = ["split", "n_test", "mean", "nested", "non_nested", "optimism"]
+
 
 def optimism(
     pool: networks.Pool,
@@ -56,11 +58,13 @@ def optimism(
                 "optimism": max(on_test) - nested,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def summary(table: pd.DataFrame) -> dict:
-    """Return means over splits, and the interval of the mean optimism (bootstrap of splits)."""
+    """Return means over splits, and the interval of the mean optimism (bootstrap of splits); empty without splits."""
+    if table.empty:
+        return {}
     values = table["optimism"].to_numpy()
     draws = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
     low, high = percentile_interval(draws)

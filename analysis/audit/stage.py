@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 
 from analysis import paths
-from analysis.audit import confound, joins, labels, ladder, responses, selection, studies, tables
+from analysis.audit import confound, joins, labels, ladder, responses, selection, studies, summaries, tables
 from analysis.audit import table as reader
 from analysis.audit.rungs import rungs
 from analysis.audit.table import ResponseTable
-from analysis.compare.inference import percentile_interval
+from analysis.compare.populations import AREAS
 from analysis.errors import DataError
 from analysis.files import write_csv, write_json
-from analysis.models.data import load
+from analysis.models.data import NoExamples, load
 from analysis.params import Params
 from analysis.protocol import CORRECTED, REPORT
 from analysis.recordings import read
 from analysis.recordings.session import read_session
 from analysis.recordings.tables import Annotations
 from analysis.runtime import seed_of, track
-from analysis.stimuli.read import read_table
+from analysis.stimuli.read import read_missing, read_table
 
 OUT = paths.RESULTS / "audit"
 TABLE = paths.REPORT_FILES / "combinedAIT.csv"
@@ -30,9 +30,10 @@ FACES = paths.REPORT_FILES / "face.csv"
 def run(params: Params) -> None:
     """Write ``results/audit/``.
 
-    ladder.csv, confound.csv (ladder.py), joins.csv, labels.csv, selection.csv, studies.csv, table_blocks.csv,
-    table_units.csv, table_fill.csv, table_controls.csv (tables.py; of the report's own table where data/raw has it,
-    else of the table that its protocol makes of the recordings at hand) and summary.json.
+    ladder.csv, confound.csv (ladder.py, confound.py), joins.csv, labels.csv, selection.csv, studies.csv,
+    table_blocks.csv, table_units.csv, table_fill.csv, table_controls.csv (tables.py; of the report's own table where
+    data/raw has it, else of the table that its protocol makes of the recordings at hand) and summary.json. Where
+    images are missing and those at hand train no network, ladder, confound and selection have no rows.
 
     Raises
     ------
@@ -42,55 +43,79 @@ def run(params: Params) -> None:
     import torch
 
     torch.use_deterministic_algorithms(True, warn_only=True)
-    values, images = params.audit, read_table()
-    annotations = Annotations(paths.ANNOTATIONS)
+    images, annotations = read_table(), Annotations(paths.ANNOTATIONS)
     every = responses.sources(read.all_recordings("corrected"), paths.DANDISET, annotations)
-    here = [one for one in every if values.area in one.areas]
+    area, here = _of_area(every, params)
+    steps = ladder.Ladder(params, area, here, annotations, images)
+    found = {
+        "joins": pd.DataFrame([row for one in track(every, "joins") for row in _joins(one)], columns=joins.COLUMNS),
+        "labels": labels.lost(images),
+        **_learned(params, steps, images),
+        "studies": studies.rates(params.audit.studies, params.audit.shuffles, seed_of(params.seed, "studies")),
+    }
+    merged, about_table = _table_audit(params, steps, images)
+    for name, table in {**found, **merged}.items():
+        write_csv(OUT / f"{name}.csv", table)
+    about = {
+        "area": area,
+        "recordings": len(here),
+        "ladder": summaries.ends(found["ladder"]),
+        "confound": summaries.confounds(found["confound"]),
+        "joins": joins.summary(found["joins"]),
+        "labels": labels.audit(images),
+        "selection": selection.summary(found["selection"]),
+        "studies": summaries.detection(found["studies"]),
+        "table": about_table,
+    }
+    write_json(OUT / "summary.json", summaries.plain(about))
+
+
+def _of_area(every: list[responses.Source], params: Params) -> tuple[str, list[responses.Source]]:
+    """Return the audited area and its recordings, at most ``audit.recordings`` of them, spread over their names."""
+    there = {area for one in every for area in one.areas}
+    area = max(there, key=AREAS.index) if params.audit.area == "latest" else params.audit.area
+    here = [one for one in every if area in one.areas]
     if not here:
-        raise DataError(f"audit.area = {values.area}: no recording has units there; choose another area in params.yaml")
-    joined = pd.DataFrame([row for one in track(every, "joins") for row in _joins(one)])
-    write_csv(OUT / "joins.csv", joined)
-    write_csv(OUT / "labels.csv", labels.lost(images))
-    steps = ladder.Ladder(params, here, annotations, images, ladder.trained_models(params))
-    scored = ladder.table_of(steps, rungs(), values.seeds)
-    write_csv(OUT / "ladder.csv", scored)
-    planted = confound.confound(steps, values.seeds)
-    write_csv(OUT / "confound.csv", planted)
-    examples = load(CORRECTED)
-    optimism = selection.optimism(
-        steps.pool(0),
-        examples.label,
-        images["group"].to_numpy(),
-        validation=params.stimuli.validation,
-        test=params.stimuli.test,
-        splits=values.selection_splits,
-        seed=params.seed,
-    )
-    write_csv(OUT / "selection.csv", optimism)
-    judged = studies.rates(values.studies, values.shuffles, seed_of(params.seed, "studies"))
-    write_csv(OUT / "studies.csv", judged)
-    audited = _table_audit(params, steps, images)
-    write_json(
-        OUT / "summary.json",
-        {
-            "area": values.area,
-            "ladder": _ends(scored),
-            "confound": _confound(planted),
-            "joins": joins.summary(joined),
-            "labels": labels.audit(images),
-            "selection": selection.summary(optimism),
-            "studies": _studies(judged),
-            "table": audited,
-        },
-    )
+        known = ", ".join(sorted(there, key=AREAS.index))
+        raise DataError(f"audit.area = {area}: no recording at hand has units there; choose of {known}, or latest")
+    chosen = np.unique(np.linspace(0, len(here) - 1, min(params.audit.recordings, len(here))).round().astype(int))
+    return area, [here[k] for k in chosen]
 
 
 def _joins(one: responses.Source) -> list[dict]:
     return joins.errors(read_session(one.files.main), one.files.name)
 
 
-def _table_audit(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> dict:
-    """Audit the merged table, write its tables and return its summary.
+def _learned(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the tables for which networks are needed."""
+    values = params.audit
+    try:
+        examples = load(CORRECTED)
+        load(REPORT)
+    except NoExamples as lack:
+        if read_missing().empty:
+            raise
+        print(f"audit: {lack}; images are missing (data/stimuli/missing.csv), so no network is audited")
+        columns = {"ladder": ladder.COLUMNS, "confound": confound.COLUMNS, "selection": selection.COLUMNS}
+        return {name: pd.DataFrame(columns=names) for name, names in columns.items()}
+    steps.trained = ladder.trained_models(params)
+    return {
+        "ladder": ladder.table_of(steps, rungs(), values.seeds),
+        "confound": confound.confound(steps, values.seeds),
+        "selection": selection.optimism(
+            steps.pool(0),
+            examples.label,
+            images["group"].to_numpy(),
+            validation=params.stimuli.validation,
+            test=params.stimuli.test,
+            splits=values.selection_splits,
+            seed=params.seed,
+        ),
+    }
+
+
+def _table_audit(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict]:
+    """Audit the merged table.
 
     A table that cannot be audited (too few images of a label, one recording) is no fault of the stage: the summary
     then says why under ``missing``, and the tables are empty.
@@ -102,28 +127,31 @@ def _table_audit(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> 
             table, rows=values.table_rows, draws=values.table_draws, shuffles=20, seed=seed_of(params.seed, "table")
         )
     except DataError as error:
-        for name, columns in tables.COLUMNS.items():
-            write_csv(OUT / f"table_{name}.csv", pd.DataFrame(columns=columns))
-        return {"source": source, "missing": str(error)}
-    tables.write(audited, OUT, prefix="table_")
-    return {"source": source, "missing": None, **audited.summary}
+        empty = {f"table_{name}": pd.DataFrame(columns=columns) for name, columns in tables.COLUMNS.items()}
+        return empty, {"source": source, "missing": str(error)}
+    return (
+        {f"table_{name}": one for name, one in audited.tables.items()},
+        {"source": source, "missing": None, **audited.summary},
+    )
 
 
 def _table(steps: ladder.Ladder, images: pd.DataFrame) -> tuple[str, ResponseTable]:
     """Return the report's own table where it is at hand, else what its protocol makes of these recordings."""
     if TABLE.is_file():
-        return "the report's table", reader.read(TABLE, str(FACES))
-    area = steps.values.area
+        return "report", reader.read(TABLE, str(FACES))
     # Where no recording begins with the area, the report would have had no table: the units of the area make it then.
     for rules in (REPORT, replace(REPORT, region="unit")):
         recorded = steps.recorded(rules)
-        merged = responses.population_list(recorded, rules, set(images["stem"]), area)
+        merged = responses.population_list(recorded, rules, set(images["stem"]), steps.area)
         if merged:
             break
-    one, blocks = merged[0], responses.block_of(recorded, rules, area)
+    if not merged:
+        empty = np.empty(0, str)
+        return "merged", ResponseTable(empty, (), np.empty((0, 0)), empty, empty, 0)
+    one, blocks = merged[0], responses.block_of(recorded, rules, steps.area)
     order = sorted(range(len(one.images)), key=lambda k: (blocks[one.images[k]], one.images[k]))
     known = images.set_index("stem").loc[[one.images[k] for k in order]]
-    return "the report's protocol on these recordings", ResponseTable(
+    return "merged", ResponseTable(
         images=known["path"].to_numpy(str),
         units=one.units,
         values=one.responses[order],
@@ -131,55 +159,3 @@ def _table(steps: ladder.Ladder, images: pd.DataFrame) -> tuple[str, ResponseTab
         block=np.array([blocks[stem] for stem in known.index]),
         unnamed_rows=0,
     )
-
-
-def _ends(scored: pd.DataFrame) -> dict:
-    """Return, for each kind of network, both ends of the ladder and the corrected protocol with the join flaw alone."""
-    out = {}
-    for network, rows in scored.groupby("network", sort=True):
-        chosen = {
-            "report": rows[(rows["walk"] == "in order") & (rows["step"] == 0)],
-            "corrected": rows[(rows["walk"] == "flawed alone") & (rows["step"] == 0)],
-            "join_alone": rows[(rows["walk"] == "flawed alone") & (rows["field"] == "join")],
-        }
-        out[str(network)] = {name: _numbers(part.iloc[0]) for name, part in chosen.items() if len(part)}
-    return out
-
-
-def _numbers(row: pd.Series) -> dict:
-    return {name: _number(value) for name, value in row.items() if not isinstance(value, str) and name != "step"}
-
-
-def _confound(planted: pd.DataFrame) -> dict:
-    out: dict = {}
-    for (join, kind), rows in planted.groupby(["join", "table"], sort=True):
-        low, high = percentile_interval(rows["rho"].to_numpy())
-        left_low, left_high = percentile_interval(rows["left_block"].to_numpy())
-        out.setdefault(str(join), {})[str(kind)] = {
-            "tables": len(rows),
-            "rho": _number(rows["rho"].mean()),
-            "low": _number(low),
-            "high": _number(high),
-            "left_block": _number(rows["left_block"].mean()),
-            "left_low": _number(left_low),
-            "left_high": _number(left_high),
-            "flagged": _number(rows["flagged"].mean()),
-        }
-    return out
-
-
-def _studies(judged: pd.DataFrame) -> dict:
-    part = {name: judged[judged["confounded"] == (name == "confounded")] for name in ("confounded", "clean")}
-    return {
-        "of_each": int(len(judged) // 2),
-        "detected": float(part["confounded"]["flagged"].mean()),
-        "false_alarms": float(part["clean"]["flagged"].mean()),
-        **{f"rho_{name}": float(rows["rho"].mean()) for name, rows in part.items()},
-        **{f"left_{name}": float(rows["left_block"].mean()) for name, rows in part.items()},
-    }
-
-
-def _number(value) -> float | int | None:
-    if isinstance(value, int | np.integer):
-        return int(value)
-    return float(value) if np.isfinite(value) else None

@@ -64,6 +64,8 @@ def audit(table: ResponseTable, *, rows: int, draws: int, shuffles: int, seed: i
     DataError
         If there is one label or one block only, or a unit has no measured cell or never varies.
     """
+    if not len(table.label):
+        raise DataError("the table has no rows")
     if len(np.unique(table.label)) < 2:
         raise DataError(
             f"all {len(table.label)} images have the label {str(table.label[0])!r}; an audit needs two labels"

@@ -174,6 +174,7 @@ def rows_of(population: Population, stems: list[str]) -> np.ndarray:
 
 def median(values: np.ndarray) -> float:
     """Median over defined units."""
+    values = np.asarray(values, dtype=float)  # an empty table's column holds objects
     values = values[np.isfinite(values)]
     return float(np.median(values)) if len(values) else np.nan
 

@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 def params(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder)
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["audit"] |= {"seeds": 2, "split_halves": 4, "shuffles": 40, "area": "AIT"}
+    values["audit"] |= {"seeds": 2, "split_halves": 4, "shuffles": 40}
     values["audit"]["network"] |= {"size": 32, "candidates": 2, "filters": 8, "grid": 3, "top": 6, "steps": 40}
     values["compare"] |= {"images": "all", "components": 3, "folds": 4, "repeats": 1}
     path = tmp_path / "params.yaml"
@@ -102,7 +102,7 @@ class Planted(Ladder):
 
 @pytest.fixture
 def ladder(params):
-    return Planted(params, [], None, read_table(), {})
+    return Planted(params, "AIT", [], None, read_table())
 
 
 def test_corrected_r2_meets_its_ceiling_and_the_join_flaw_leaves_nothing(ladder):

@@ -1,0 +1,70 @@
+"""The numbers of ``results/audit/summary.json``, from the tables beside it."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.compare.inference import percentile_interval
+
+
+def ends(scored: pd.DataFrame) -> dict:
+    """Return, for each kind of network, both ends of the ladder and the corrected protocol with the join flaw alone."""
+    out: dict = {}
+    for network, rows in scored.groupby("network", sort=True):
+        chosen = {
+            "report": rows[(rows["walk"] == "in order") & (rows["step"] == 0)],
+            "corrected": rows[(rows["walk"] == "flawed alone") & (rows["step"] == 0)],
+            "join_alone": rows[(rows["walk"] == "flawed alone") & (rows["field"] == "join")],
+            "merged_alone": rows[(rows["walk"] == "flawed alone") & (rows["field"] == "unit_identity")],
+        }
+        out[str(network)] = {
+            name: {key: value for key, value in part.iloc[0].items() if not isinstance(value, str) and key != "step"}
+            for name, part in chosen.items()
+            if len(part)
+        }
+    return out
+
+
+def confounds(planted: pd.DataFrame) -> dict:
+    """Return, for each join and kind of table, means and intervals over tables and seeds."""
+    out: dict = {}
+    for (join, kind), rows in planted.groupby(["join", "table"], sort=True):
+        low, high = percentile_interval(rows["rho"].to_numpy(float))
+        left_low, left_high = percentile_interval(rows["left_block"].to_numpy(float))
+        out.setdefault(str(join), {})[str(kind)] = {
+            "tables": len(rows),
+            "rho": rows["rho"].mean(),
+            "low": low,
+            "high": high,
+            "left_block": rows["left_block"].mean(),
+            "left_low": left_low,
+            "left_high": left_high,
+            "flagged": rows["flagged"].astype(float).mean(),
+        }
+    return out
+
+
+def detection(judged: pd.DataFrame) -> dict:
+    """Return how many simulated studies of each kind the audit flags."""
+    part = {name: judged[judged["confounded"] == (name == "confounded")] for name in ("confounded", "clean")}
+    return {
+        "of_each": len(judged) // 2,
+        "detected": part["confounded"]["flagged"].mean(),
+        "false_alarms": part["clean"]["flagged"].mean(),
+        **{f"rho_{name}": rows["rho"].mean() for name, rows in part.items()},
+        **{f"left_{name}": rows["left_block"].mean() for name, rows in part.items()},
+    }
+
+
+def plain(value):
+    """Return nested dicts and lists as JSON has them: Python numbers, None where undefined."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value

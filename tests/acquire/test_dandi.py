@@ -114,6 +114,12 @@ def test_nothing_is_called_but_the_address_given(world, hasty, monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", watched)
+    resolve = socket.getaddrinfo
+    hosts = set()
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: hosts.add(host) or resolve(host, *rest, **more)
+    )
     monkeypatch.delenv("DANDI_NO_ET", raising=False)
     fetch(dandi.items(sources.DANDISET, published(world)[:2]), hasty)
     assert called == {("127.0.0.1", port)}
+    assert hosts == {"127.0.0.1"}  # also where a look-up fails before it connects

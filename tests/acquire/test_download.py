@@ -1,6 +1,7 @@
 """Every fault of a real network is healed within its deadline, or refused in one clear line."""
 
 import dataclasses
+import email.utils
 import resource
 import threading
 import time
@@ -62,7 +63,7 @@ def test_healed(server, hasty, name):
     [item] = items(server)
     begin = time.monotonic()
     assert fetch([item], hasty) == 1
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30  # alone 2 s at most; a stall lasts 60 s, the trickle an hour
     assert content(item) == some_bytes("a", SIZE)
     assert not blobs.parts()
     assert all(fault.times == 0 for fault in server.faults)  # the fault did happen
@@ -81,14 +82,17 @@ def test_a_server_that_ignores_range_starts_the_file_anew(server, hasty):
     assert len(server.log) == 2  # the second answer was used from its first byte on
 
 
-@pytest.mark.parametrize("form", ["seconds", "date"])
-def test_retry_after_is_honoured(server, hasty, form):
-    import email.utils
-
-    value = "2" if form == "seconds" else email.utils.formatdate(time.time() + 3, usegmt=True)
-    server.faults = [Fault("a.nwb", "429", retry_after=value)]
+def test_retry_after_in_seconds_is_honoured(server, hasty):
+    server.faults = [Fault("a.nwb", "429", retry_after="2")]
     fetch(items(server), hasty)
     assert server.log[1].when - server.log[0].when > 1.9
+
+
+def test_retry_after_as_a_date_is_honoured(server, hasty):
+    due = int(time.time()) + 3
+    server.faults = [Fault("a.nwb", "429", retry_after=email.utils.formatdate(due, usegmt=True))]
+    fetch(items(server), hasty)
+    assert server.log[1].when + time.time() - time.monotonic() > due - 0.05
 
 
 def test_too_long_a_wait_is_said(server, hasty):
@@ -129,7 +133,7 @@ def test_a_server_that_trickles_for_ever_is_left(server, hasty):
     begin = time.monotonic()
     with pytest.raises(DataError, match="slower than 2000 bytes/s"):
         fetch(items(server), hasty)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
 
 
 def test_another_file_under_the_name_is_refused(server, hasty):
@@ -190,11 +194,10 @@ def test_two_runs_at_once_fetch_a_file_once(server, hasty):
 
 
 def test_a_few_at_a_time(server, hasty, monkeypatch):
-    server.rate = 600_000
+    server.rate = 600_000  # each takes half a second
     monkeypatch.setenv("NNN_CONNECTIONS", "4")
-    begin = time.monotonic()
     fetch(items(server, "abcdefgh"), hasty)
-    assert 0.9 < time.monotonic() - begin < 3  # one after the other takes 4 s, all at once 0.5 s
+    assert server.most == 4
     monkeypatch.setenv("NNN_CONNECTIONS", "many")
     with pytest.raises(DataError, match="NNN_CONNECTIONS='many'"):
         fetch([Item("0" * 64, 1, "x", get(server.base))], hasty)
@@ -238,11 +241,19 @@ def test_ctrl_c_stops_soon_and_keeps_the_part(server, hasty):
     import _thread
 
     server.rate = 100_000
-    threading.Timer(0.7, _thread.interrupt_main).start()
-    begin = time.monotonic()
+    begin = []
+
+    def interrupt():
+        while len(blobs.parts()) < 2 or min(path.stat().st_size for path in blobs.parts()) < 20_000:
+            time.sleep(0.02)
+        server.rate = 1000  # now the files would take minutes more
+        begin.append(time.monotonic())
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        fetch(items(server, "ab"), hasty)
-    assert time.monotonic() - begin < 2
+        fetch(items(server, "ab"), dataclasses.replace(hasty, patience=60))
+    assert time.monotonic() - begin[0] < 10
     assert [path.stat().st_size > 20_000 for path in blobs.parts()] == [True, True]
     server.rate = 0
     server.log.clear()

@@ -44,6 +44,10 @@ class Server:
     log: list[Request] = field(default_factory=list)
     rate: float = 0.0
     """Bytes per second of each body; 0 for no limit."""
+    sending: int = 0
+    """Bodies on their way now."""
+    most: int = 0
+    """Most bodies that were on their way at once."""
     closing: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -141,6 +145,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def put(self, body: bytes) -> bool:
         """Write a body, at the server's rate; say whether the client took it."""
+        with self.state.lock:
+            self.state.sending += 1
+            self.state.most = max(self.state.most, self.state.sending)
+        try:
+            return self._put(body)
+        finally:
+            with self.state.lock:
+                self.state.sending -= 1
+
+    def _put(self, body: bytes) -> bool:
         step = 1 << 16 if not self.state.rate else max(1, int(self.state.rate / 20))
         for place in range(0, len(body), step):
             block = body[place : place + step]

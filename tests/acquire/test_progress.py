@@ -1,0 +1,29 @@
+"""Bytes, rate and time left, in a line now and then where there is no terminal."""
+
+import time
+
+from analysis.acquire.real.progress import Progress
+
+
+def test_state_counts_only_this_runs_bytes_in_the_rate(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress = Progress(total=10_000_000, here=4_000_000)
+    assert progress.state() == "4 MB of 10 MB, 0 bytes/s, time left unknown"
+    now[0] += 2
+    progress.add(2_000_000)
+    assert progress.state() == "6 MB of 10 MB, 1 MB/s, 4 s left"
+
+
+def test_lines_come_now_and_then(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress = Progress(total=100, every=10)
+    for _ in range(25):
+        now[0] += 1
+        progress.add(1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "fetch: 10 bytes of 100 bytes, 1 bytes/s, 90 s left",
+        "fetch: 20 bytes of 100 bytes, 1 bytes/s, 80 s left",
+    ]

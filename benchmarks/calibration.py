@@ -199,7 +199,7 @@ def ceiling_against_models() -> dict:
 
 
 def planted_order() -> dict | None:
-    """In the default results: depth of the best layer of each corrected model in each area, by order of areas."""
+    """In the default results: which layers of each corrected model predict each area, by median Pearson's r."""
     import pandas as pd
 
     path = Path("results/layers.csv")
@@ -212,7 +212,7 @@ def planted_order() -> dict | None:
     for model, part in table.groupby("model", sort=False):
         layers = list(dict.fromkeys(part["layer"]))
         if len(layers) > 1:
-            wide = part.pivot(index="layer", columns="region", values="median_r2").reindex(layers)
+            wide = part.pivot(index="layer", columns="region", values="median_pearson_r").reindex(layers)
             wide = wide[[a for a in areas if a in wide]].clip(lower=0)
             centre = [float((wide[a] * np.arange(len(layers))).sum() / max(wide[a].sum(), 1e-9)) for a in wide]
             result[model] = {

@@ -242,7 +242,7 @@ def main() -> None:
     tasks = (
         lambda: [time_rdm(5)],
         lambda: [time_pls(5)],
-        lambda: [time_bootstrap(IMAGES, 50, 2)],
+        lambda: [time_bootstrap(IMAGES, 200, 3)],
         lambda: [time_bootstrap(92, 1000, 50)],
         lambda: time_ridge(3),
     )

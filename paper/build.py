@@ -14,6 +14,7 @@ from analysis.params import Params
 from analysis.paths import FIGURES
 from paper import results, style
 from paper.draw import plots_for
+from paper.plots import audit
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
 
@@ -49,6 +50,7 @@ def _context(params: Params, found: results.Results) -> str:
         {
             "params": params.model_dump(mode="json"),
             "roles": found.roles(),
+            "audited": audit.is_there(found),
             "names": {model: style.name(model) for model in found.models},
             "versions": [("Python", platform.python_version())]
             + [(name, importlib.metadata.version(name)) for name in PACKAGES],

@@ -6,7 +6,19 @@ from analysis.params import Params
 from analysis.paths import FIGURES
 from analysis.runtime import track
 from paper import results, style
-from paper.plots import accuracy, areas, layers, predictivity, rdms, similarity, validation
+from paper.plots import (
+    accuracy,
+    areas,
+    audit,
+    audit_controls,
+    audit_ladder,
+    audit_table,
+    layers,
+    predictivity,
+    rdms,
+    similarity,
+    validation,
+)
 
 PLOTS = {
     "accuracy": accuracy.draw,
@@ -18,6 +30,13 @@ PLOTS = {
     "validation": validation.draw,
 }
 """File name of each figure, without extension, and what draws it."""
+
+AUDIT_PLOTS = {
+    "audit_ladder": audit_ladder.draw,
+    "audit_controls": audit_controls.draw,
+    "audit_table": audit_table.draw,
+}
+"""Figures of the audit; each needs rows in its table (``audit.drawable``)."""
 
 
 def run(params: Params) -> None:
@@ -46,7 +65,8 @@ def run(params: Params) -> None:
 
 
 def plots_for(found: results.Results) -> dict:
-    """Return the figures that these results have: none where no model was compared by the corrected protocol."""
+    """Return the figures that these results have: the audit's alone where no model was compared as corrected."""
+    audited = {name: draw for name, draw in AUDIT_PLOTS.items() if audit.drawable(found, name)}
     if found.roles()["first"] is None:
-        return {}
-    return {name: draw for name, draw in PLOTS.items() if name != "validation" or found.source == "simulated"}
+        return audited
+    return {name: draw for name, draw in PLOTS.items() if name != "validation" or found.source == "simulated"} | audited

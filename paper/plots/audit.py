@@ -1,0 +1,49 @@
+"""What the figures of the audit share: its tables, and how rungs and words are written."""
+
+import pandas as pd
+
+from analysis.errors import DataError
+from paper import style
+from paper.results import Results
+
+FIELDS = {
+    "": "start",
+    "join": "image of a fixation",
+    "fixations": "fixations",
+    "response": "rate or count",
+    "latency": "latency",
+    "stability": "unit drift",
+    "region": "area",
+    "labels": "labels",
+    "unit_identity": "units",
+    "filling": "empty cells",
+    "selection": "selection",
+    "splits": "images and splits",
+    "aggregation": "summary",
+}
+"""The fields of a protocol as the figures write them."""
+
+SMALL, TRAINED = "small networks", "trained models"
+COLOUR = {SMALL: style.COLOURS[0], TRAINED: style.COLOURS[1]}
+MARK = {SMALL: "o", TRAINED: "D"}
+
+
+def is_there(results: Results) -> bool:
+    """Say whether the audit ran on these results."""
+    return (results.folder / "audit" / "summary.json").is_file()
+
+
+def drawable(results: Results, figure: str) -> bool:
+    """Say whether the audit left what a figure shows: without images there are no networks, and no ladder."""
+    if not is_there(results):
+        return False
+    return not table(results, {"audit_table": "table_blocks"}.get(figure, "ladder")).empty
+
+
+def table(results: Results, name: str) -> pd.DataFrame:
+    """Read one table of the audit."""
+    path = results.folder / "audit" / f"{name}.csv"
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"block": str, "field": str})
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage audit") from error

@@ -1,0 +1,74 @@
+"""The ladder: what each choice does to the scores, one after the other and each alone."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from paper import style
+from paper.plots.audit import COLOUR, FIELDS, MARK, SMALL, TRAINED, table
+from paper.results import Results
+
+LOWEST = -1.0
+"""Lower scores are drawn as an arrow at the edge."""
+PANELS = {
+    "r2": "median r²",
+    "pearson_r": "median r",
+    "rho": "RDM ρ",
+    "ceiling": "median ceiling",
+    "accuracy": "accuracy",
+}
+WALKS = {"in order": "report to corrected, one choice after the other", "flawed alone": "corrected but for one choice"}
+SHIFT = {SMALL: -0.13, TRAINED: 0.17}
+
+
+def draw(results: Results) -> tuple[Figure, str]:
+    """Draw a row of panels per walk and a column per score; rungs run downwards."""
+    ladder = table(results, "ladder").fillna({"field": ""})
+    figure = style.figure(style.PAGE, 136)
+    panels = figure.subplots(len(WALKS), len(PANELS), sharey="row", sharex="col")
+    said = []
+    for row, (walk, title), letter in zip(panels, WALKS.items(), "ab", strict=True):
+        steps = ladder[ladder.walk == walk]
+        names = _names(walk, steps)
+        for axes, (score, label) in zip(row, PANELS.items(), strict=True):
+            axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+            for network in (SMALL, TRAINED):
+                _points(axes, steps[steps.network == network], score, network)
+            axes.set_ylim(len(names) - 0.5, -0.5)
+            axes.set_yticks(range(len(names)), names)
+            axes.tick_params(axis="y", length=0)
+            axes.set_xlabel(label if walk == "flawed alone" else "")
+        row[0].set_title(title, loc="left", fontsize=7, pad=6)
+        style.letter(row[0], letter)
+        small = steps[steps.network == SMALL].set_index("step")
+        said += [f"{walk}, {names[k]}: r squared {small.r2[k]:.2f}, rho {small.rho[k]:.2f}" for k in small.index]
+    for network in (SMALL, TRAINED):
+        if (ladder.network == network).any():
+            panels[0, 1].plot([], [], MARK[network], color=COLOUR[network], label=network)
+    panels[0, 1].plot([], [], "|", color=style.INK, markersize=6, label="ρ left after shuffling within recordings")
+    figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    return figure, "Scores of every step between the protocols. " + "; ".join(said) + "."
+
+
+def _names(walk: str, steps: pd.DataFrame) -> list[str]:
+    found = steps.drop_duplicates("step").set_index("step")["field"]
+    start = {"in order": "report protocol", "flawed alone": "corrected protocol"}[walk]
+    sign = {"in order": "+ ", "flawed alone": "− "}[walk]
+    return [start if not found[k] else sign + FIELDS.get(found[k], found[k]) for k in sorted(found.index)]
+
+
+def _points(axes, steps: pd.DataFrame, score: str, network: str) -> None:
+    paint = COLOUR[network]
+    for step in steps.itertuples():
+        value, low, high = (getattr(step, name) for name in (score, f"{score}_low", f"{score}_high"))
+        y = step.step + SHIFT[network]
+        if not np.isfinite(value):
+            continue
+        if high > LOWEST:
+            axes.plot([max(low, LOWEST), high], [y, y], color=paint, linewidth=0.8, solid_capstyle="butt")
+        if value >= LOWEST:
+            axes.plot(value, y, MARK[network], color=paint, markersize=3)
+        else:
+            axes.annotate("←", (LOWEST, y), ha="left", va="center", fontsize=6, color=paint)
+        if score == "rho" and np.isfinite(step.left_within_block):
+            axes.plot(step.left_within_block, y, "|", color=style.INK, markersize=4, markeredgewidth=0.9, zorder=5)

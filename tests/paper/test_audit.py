@@ -1,0 +1,136 @@
+"""The section and the figures of the audit, from tables that the audit itself makes of planted data."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pypdf
+import pytest
+
+from analysis import params
+from analysis.audit import confound, joins, ladder, selection, studies, summaries, tables
+from analysis.audit.rungs import rungs
+from analysis.audit.table import ResponseTable
+from analysis.files import write_csv, write_json
+from paper import build, draw
+
+
+def merged_table() -> ResponseTable:
+    rng = np.random.default_rng(0)
+    block = np.repeat(["a", "b"], 40)
+    values = rng.normal(size=(80, 12)) + np.where(block == "a", 0, 3)[:, None] * rng.normal(size=12)
+    label = np.where(np.arange(80) % 10 == 0, "face", np.where(block == "a", "face", "non-face"))
+    images = np.array([f"Stimuli/{k}.{'jpg' if k % 3 else 'png'}" for k in range(80)])
+    return ResponseTable(images, tuple(f"c{k}" for k in range(12)), values, label, block, 0)
+
+
+def scored() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    rows = []
+    for network in (ladder.SMALL, ladder.TRAINED):
+        for rung in rungs():
+            row = {"network": network, "walk": rung.walk, "step": rung.step, "field": rung.field, "value": "x"}
+            row |= {"units": 30, "images": 100, "seeds": 1}
+            for name in ladder.SCORES:
+                value = -3.0 if name == "r2" and rung.step == 0 else rng.uniform(-0.2, 0.8)
+                row |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=ladder.COLUMNS)
+    alone = (table.walk == "flawed alone") & (table.field == "join")
+    table.loc[alone, ["pearson_r", "pearson_r_low", "pearson_r_high"]] = [0.0123, -0.04, 0.06]
+    return table
+
+
+def write(folder: Path, learned: bool) -> dict:
+    """Write an audit as the stage does, with tables that need no network or with them."""
+    rng = np.random.default_rng(2)
+    found = {name: pd.DataFrame(columns=c) for name, c in (("ladder", ladder.COLUMNS), ("confound", confound.COLUMNS))}
+    found["selection"] = pd.DataFrame(columns=selection.COLUMNS)
+    if learned:
+        found["ladder"] = scored()
+        rows = [
+            [join, kind, "a+b", 0, 60, rng.uniform(0, 0.4), rng.uniform(0, 0.4), 0.1, 0.01, kind == "merged"]
+            for join in ("trial_id", "row")
+            for kind in ("single", "merged")
+            for _ in range(3)
+        ]
+        found["confound"] = pd.DataFrame(rows, columns=confound.COLUMNS)
+        found["selection"] = pd.DataFrame(
+            [[k, 40, 0.7, 0.71, 0.75 + k / 100, 0.04 + k / 100] for k in range(4)], columns=selection.COLUMNS
+        )
+    found["joins"] = pd.DataFrame(
+        [["A1", join, 100, *counts, 300, 3, 90] for join, counts in (("row", (3, 77, 20)), ("trial_id", (100, 0, 0)))],
+        columns=joins.COLUMNS,
+    )
+    found["studies"] = studies.rates(3, 20, 0)
+    audited = tables.audit(merged_table(), rows=40, draws=2, shuffles=20, seed=0)
+    found |= {f"table_{name}": table for name, table in audited.tables.items()}
+    for name, table in found.items():
+        write_csv(folder / f"{name}.csv", table)
+    only = {"accuracy": 0.6, "balanced_accuracy": 0.61, "n_test": 66, "share_jpg_face": 0.8, "share_jpg_non_face": 0.5}
+    about = {
+        "area": "AIT",
+        "recordings": 3,
+        "ladder": summaries.ends(found["ladder"]),
+        "confound": summaries.confounds(found["confound"]),
+        "joins": joins.summary(found["joins"]),
+        "labels": {"face_like": 193, "face_like_called_non_face": 29, "format_only": {"filename": only, "roi": only}},
+        "selection": selection.summary(found["selection"]),
+        "studies": summaries.detection(found["studies"]),
+        "table": {"source": "merged", "missing": None, **audited.summary},
+    }
+    write_json(folder / "summary.json", summaries.plain(about))
+    return about
+
+
+def text_of_paper() -> str:
+    pages = pypdf.PdfReader("paper/report.pdf").pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
+def test_the_section_tells_what_the_audit_found(project):
+    write(project / "results" / "audit", learned=True)
+    values = params.load()
+    draw.run(values)
+    build.run(values)
+    assert {f"{name}.svg" for name in draw.AUDIT_PLOTS} <= {path.name for path in Path("paper/figures").iterdir()}
+    text = text_of_paper()
+    assert "result was made of" in text
+    assert "0.012 (\N{MINUS SIGN}0.040 to 0.060, which includes zero)" in text
+    assert re.search(r"29 non.{1,3}faces", text)
+    assert re.search(r"3\.0\s?% get\b", text)
+    texts = json.loads(Path("paper/figures/alt.json").read_text())
+    assert "both flaws: rho" in texts["audit_controls"]
+
+
+def test_without_networks_the_section_keeps_what_is_known(project):
+    write(project / "results" / "audit", learned=False)
+    values = params.load()
+    draw.run(values)
+    build.run(values)
+    drawn = {path.name for path in Path("paper/figures").iterdir()}
+    assert "audit_table.svg" in drawn
+    assert "audit_ladder.svg" not in drawn
+    text = text_of_paper()
+    assert re.search(r"29 non.{1,3}faces", text)
+    assert "One choice at a time" not in text
+
+
+def test_figures_of_the_audit_have_the_same_bytes_twice(project):
+    write(project / "results" / "audit", learned=True)
+    draw.run(params.load())
+    first = {name: Path(f"paper/figures/{name}.svg").read_bytes() for name in draw.AUDIT_PLOTS}
+    draw.run(params.load())
+    assert first == {name: Path(f"paper/figures/{name}.svg").read_bytes() for name in draw.AUDIT_PLOTS}
+
+
+@pytest.mark.parametrize("name", ["ladder", "table_blocks"])
+def test_a_table_that_is_gone_is_named(project, name):
+    from analysis.errors import DataError
+
+    write(project / "results" / "audit", learned=True)
+    (project / "results" / "audit" / f"{name}.csv").unlink()
+    with pytest.raises(DataError, match=f"{name}.csv cannot be read"):
+        draw.run(params.load())

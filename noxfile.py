@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent
 FLAVOUR = os.environ.get("FLAVOUR", "cpu")
 ENVIRONMENT = ROOT / ".nox" / f"env-{FLAVOUR}"
 LOCKS = ["requirements.lock", f"requirements-{FLAVOUR}.lock"]
+PYTHONS = {"cpu": [(3, 11)], "cuda": [(3, 11), (3, 12), (3, 13)]}
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CUDA_PACKAGE = re.compile(r"^(torch==|triton|nvidia-(?!ml-py)|cuda-)")
 
@@ -25,6 +26,9 @@ def environment(session: nox.Session) -> dict[str, str]:
     """Make the locked environment if it is missing or the locks have changed; return the variables that select it."""
     if FLAVOUR not in ("cpu", "cuda"):
         session.error(f"FLAVOUR={FLAVOUR}: give cpu or cuda")
+    if sys.version_info[:2] not in PYTHONS[FLAVOUR]:
+        known = ", ".join(f"{major}.{minor}" for major, minor in PYTHONS[FLAVOUR])
+        session.error(f"the {FLAVOUR} lock holds torch for Python {known}: make .venv with one of these")
     wanted = "".join(hashlib.sha256((ROOT / lock).read_bytes()).hexdigest() for lock in LOCKS) + sys.version
     stamp = ENVIRONMENT / "locks.txt"
     if not stamp.exists() or stamp.read_text() != wanted:
@@ -42,7 +46,7 @@ def install(session: nox.Session) -> None:
         # PyPI has no CPU build of torch. Its own index is asked for that one line, and only where the usual places
         # of this machine do not hold it.
         torch = [*pip, "--no-deps", "-r", "requirements-cpu.lock"]
-        if session.run(*torch, external=True, silent=True, success_codes=[0, 1], log=True).startswith("ERROR"):
+        if "ERROR: " in session.run(*torch, external=True, silent=True, success_codes=[0, 1], log=True):
             session.run(*torch, "--extra-index-url", CPU_INDEX, external=True)
         session.run(*pip, "--no-deps", "-r", "requirements.lock", external=True)
     else:

@@ -68,6 +68,11 @@ class Server:
         raise NotImplementedError
 
 
+PATIENCE_S = 40
+"""How long a stalled or trickling body lasts: longer than any client here may wait, short enough that a test in which
+it waits for ever ends and fails."""
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -133,14 +138,15 @@ class Handler(BaseHTTPRequestHandler):
             if mode == "trickle":
                 self.trickle(body[here:])
             if mode == "stall":
-                self.state.closing.wait(60)
+                self.state.closing.wait(PATIENCE_S)
             self.close_connection = True
             return self.connection.shutdown(2)
         return self.put(stated)
 
     def trickle(self, body: bytes) -> None:
+        deadline = time.monotonic() + PATIENCE_S
         for place in range(len(body)):
-            if not self.put(body[place : place + 1]) or self.state.closing.wait(0.02):
+            if time.monotonic() > deadline or not self.put(body[place : place + 1]) or self.state.closing.wait(0.02):
                 return
 
     def put(self, body: bytes) -> bool:

@@ -40,7 +40,9 @@ AUDIT_PLOTS = {
 
 
 def run(params: Params) -> None:
-    """Draw all figures to ``paper/figures`` as SVG, and their alternative texts to ``alt.json``.
+    """Draw all figures to ``paper/figures`` as SVG.
+
+    Beside them lie their alternative texts (``alt.json``) and the results each was drawn from (``sources.json``).
 
     The validation figure needs the planted truth, so it is drawn for simulated data only.
 
@@ -55,13 +57,16 @@ def run(params: Params) -> None:
             f"results/summary.json is of {found.source} data, but acquire.source in params.yaml is "
             f"{params.acquire.source}: run dvc repro"
         )
-    texts = {}
+    texts, sources = {}, {}
     with style.applied():
         for name, draw in track(plots_for(found).items(), "figures"):
+            found.used.clear()
             figure, texts[name] = draw(found)
+            sources[name] = sorted(found.used)
             style.stamp(figure, found.source)
             style.save(figure, FIGURES / f"{name}.svg")
     write_json(FIGURES / "alt.json", texts)
+    write_json(FIGURES / "sources.json", sources)
 
 
 def plots_for(found: results.Results) -> dict:

@@ -2,9 +2,9 @@
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from analysis.errors import DataError
@@ -19,35 +19,73 @@ COLUMNS = {
 }
 """Columns of each table that the paper uses."""
 
+SUMMARY = "summary.json"
 KEYS = ("source", "missing", "data", "models", "validation")
 """Keys of ``summary.json`` that the paper uses."""
 
 
-@dataclass(frozen=True)
-class Results:
-    """All results: tidy tables (one row per model, layer, ... as named in `COLUMNS`) and the summary."""
+UNLEARNED = ("pixels", "gabor", "category")
+"""Kinds of model that learn nothing from images."""
 
-    folder: Path
-    accuracy: pd.DataFrame
-    units: pd.DataFrame
-    layers: pd.DataFrame
-    rsa: pd.DataFrame
-    validation: pd.DataFrame
-    summary: dict
+
+class Results:
+    """All results, and a note of which files were looked at.
+
+    Each table of `COLUMNS` is an attribute (``results.layers``). `used` collects the files that were asked for, so that
+    the paper can say of each figure what it was made from.
+    """
+
+    def __init__(self, folder: Path, tables: dict[str, pd.DataFrame], summary: dict):
+        self.folder = folder
+        self.used: set[str] = set()
+        self._tables = tables
+        self._summary = summary
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name.startswith("_") or name not in self._tables:
+            raise AttributeError(name)
+        self.used.add(f"{name}.csv")
+        return self._tables[name]
+
+    @property
+    def summary(self) -> dict:
+        """The numbers of ``summary.json``."""
+        self.used.add(SUMMARY)
+        return self._summary
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the results by its name in the folder, such as ``audit/ladder.csv``."""
+        self.used.add(name)
+        return self.folder / name
 
     @property
     def source(self) -> str:
         """``simulated`` or ``real``."""
-        return self.summary["source"]
+        return self._summary["source"]
 
     @property
     def models(self) -> list[str]:
         """Compared models in the order in which they run, that of the tables (``summary.json`` sorts its keys)."""
-        return list(dict.fromkeys(self.layers.model))
+        return list(dict.fromkeys(self._tables["layers"].model))
 
     def top(self, model: str) -> str:
         """Return the name of the model's last layer."""
-        return self.summary["models"][model]["top_layer"]
+        return self._summary["models"][model]["top_layer"]
+
+    def scores(self, model: str, area: str):
+        """Return the row of the model's top layer in an area , or None if there is none."""
+        rows = self.layers[(self.layers.model == model) & (self.layers.layer == self.top(model))]
+        return next(rows[rows.region == area].itertuples(), None)
+
+    def unit_scores(self, model: str, area: str) -> np.ndarray:
+        """Return the defined r2 of the units of an area for the model's top layer, (n_units,)."""
+        rows = self.units[(self.units.model == model) & (self.units.layer == self.top(model))]
+        return rows.r2[(rows.region == area) & rows.r2.notna()].to_numpy()
+
+    def similarities(self, model: str, area: str) -> pd.DataFrame:
+        """Return the rows of the model's top layer in an area, one per recording, where rho is defined."""
+        rows = self.rsa[(self.rsa.model == model) & (self.rsa.layer == self.top(model))]
+        return rows[(rows.region == area) & rows.rho.notna()]
 
     def roles(self) -> dict[str, str | None]:
         """Say which model plays which part in the paper.
@@ -56,18 +94,20 @@ class Results:
         -------
         dict
             ``first``: the first network of the corrected protocol (else its first model); ``report``: the first model
-            of the report's protocol; ``baseline``: the pixels. None where none was compared: a model is left
-            untrained when its images are missing.
+            of the report's protocol; ``twin``: the model of the same kind under the corrected one; ``baseline``: the
+            pixels. None where none was compared: a model is left untrained when its images are missing.
         """
-        models = self.summary["models"]
+        models = self._summary["models"]
         corrected = [name for name in self.models if models[name]["protocol"] == "corrected"]
-        networks = [name for name in corrected if models[name]["kind"] != "pixels"]
+        networks = [name for name in corrected if models[name]["kind"] not in UNLEARNED]
         report = [name for name in self.models if models[name]["protocol"] == "report"]
         pixels = [name for name in corrected if models[name]["kind"] == "pixels"]
         first = next(iter(networks or corrected), None)
+        kinds = {models[name]["kind"] for name in report[:1]}
         return {
             "first": first,
             "report": next(iter(report), None),
+            "twin": next((name for name in corrected if models[name]["kind"] in kinds), None),
             "baseline": next((name for name in pixels if name != first), None),
         }
 
@@ -75,7 +115,7 @@ class Results:
         """Return the RDMs of one model and one recorded population (xarray Dataset)."""
         import xarray
 
-        path = self.folder / "compare" / model / "rdms.nc"
+        path = self.file(f"compare/{model}/rdms.nc")
         if not path.is_file():
             raise DataError(f"{path} is missing: run the stage compare@{model}")
         with xarray.open_dataset(path) as file:
@@ -92,7 +132,7 @@ def read(folder: str | os.PathLike = RESULTS) -> Results:
     """
     folder = Path(folder)
     tables = {name: _table(folder / f"{name}.csv", columns.split()) for name, columns in COLUMNS.items()}
-    return Results(folder=folder, summary=_summary(folder / "summary.json"), **tables)
+    return Results(folder, tables, _summary(folder / SUMMARY))
 
 
 def _table(path: Path, columns: list[str]) -> pd.DataFrame:

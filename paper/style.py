@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import matplotlib
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis.files import atomic
 
@@ -30,6 +33,10 @@ NAMES = {
     "hmo_report": "HMO",
     "as_reported": "HMO, report protocol",
     "simple_cnn": "plain CNN",
+    "resnet": "residual network",
+    "vit": "vision transformer",
+    "gabor": "Gabor filters",
+    "category": "category observer",
     "pixels": "pixels",
 }
 
@@ -80,8 +87,23 @@ def figure(width: float, height: float) -> Figure:
 
 def save(drawn: Figure, path: str | os.PathLike) -> None:
     """Write `drawn` as SVG without date or version, whole or not at all."""
+    _settle(drawn)
     with atomic(path) as part:
         drawn.savefig(part, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def _settle(drawn: Figure) -> None:
+    """Lay the axes out once and for all, at round places.
+
+    The solver of the layout sums in an order that changes from run to run. The last bits of a place would reach
+    the file through the names of clipping paths, which hash it.
+    """
+    FigureCanvasSVG(drawn)  # text is measured as it will be written
+    drawn.draw_without_rendering()
+    drawn.set_layout_engine("none")
+    for axes in drawn.axes:
+        place = axes.get_position(original=True)
+        axes.set_position(np.round(place.bounds, 6))
 
 
 def name(model: str) -> str:
@@ -95,8 +117,32 @@ def colour(model: str, models: list[str]) -> str:
 
 
 def marker(model: str, models: list[str]) -> str:
-    """Return the marker of a model, so that colour is never the only mark."""
-    return MARKERS[models.index(model) % len(MARKERS)]
+    """Return the marker of a model, so that colour is never the only mark: no two of 36 models share both."""
+    place = models.index(model)
+    return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+
+
+def spread(values: np.ndarray) -> np.ndarray:
+    """Return a place from -0.5 to 0.5 across for each value by its rank, so that points part and nothing is random."""
+    # The golden ratio spreads neighbours in rank far apart across the width.
+    return (np.argsort(np.argsort(values, kind="stable"), kind="stable") * 0.618034) % 1 - 0.5
+
+
+def model_rows(panels, models: list[str]) -> None:
+    """Name one row per model on the first of `panels` that share their vertical axis; rules part the rows."""
+    panels[0].set_yticks(range(len(models)), [name(model) for model in models])
+    panels[0].set_ylim(len(models) - 0.5, -0.5)
+    for axes, text in zip(panels, "abcdefgh", strict=False):
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        for row in range(1, len(models)):
+            axes.axhline(row - 0.5, color=PALE, linewidth=0.4, zorder=0)
+        letter(axes, text)
+
+
+def entry(mark: str, label: str, **look) -> Line2D:
+    """Return a legend entry of one marker."""
+    return Line2D([], [], marker=mark, linestyle="none", label=label, **look)
 
 
 def letter(axes, text: str) -> None:

@@ -10,7 +10,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     """Draw accuracy with its interval, and balanced accuracy, on the test images, one row per model."""
     table = results.accuracy[results.accuracy.split == "test"].set_index("model")
     models = [model for model in results.models if model in table.index]
-    figure = style.figure(style.COLUMN, 14 + 9 * len(models))
+    figure = style.figure(style.COLUMN, 16 + 7 * len(models))
     axes = figure.subplots()
     for row, model in enumerate(models):
         score = table.loc[model]

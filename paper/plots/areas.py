@@ -2,110 +2,87 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from paper import style
 from paper.results import Results
 
 LOWEST = -0.6
-"""Bottom of the axis: the median of a protocol may lie far below 0, single units farther."""
+"""Left end of the axis: the median of a protocol may lie far below 0, single units farther."""
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw median r2 and its interval per model and area over the points of single units, with ceilings."""
+    """Draw median r2 and its interval over the points of single units: a panel per area, a row per model."""
     areas = [area for area in style.AREAS if area in set(results.layers.region)]
-    figure = style.figure(style.PAGE, 70)
-    axes = figure.subplots()
-    step = 0.8 / len(results.models)
+    models = results.models
+    figure = style.figure(style.PAGE, 24 + 5.2 * len(models))
+    panels = np.atleast_1d(figure.subplots(1, len(areas), sharex=True, sharey=True))
     said, outside = [], 0
-    for place, model in enumerate(results.models):
-        top = results.layers[(results.layers.model == model) & (results.layers.layer == results.top(model))]
-        top = top.set_index("region")
-        units = results.units[(results.units.model == model) & (results.units.layer == results.top(model))]
-        paint = style.colour(model, results.models)
-        for column, area in enumerate(areas):
-            if area not in top.index:
+    for axes, area in zip(panels, areas, strict=True):
+        for row, model in enumerate(models):
+            scores = results.scores(model, area)
+            if scores is None:
                 continue
-            x = column - 0.4 + step * (place + 0.5)
-            score = top.loc[area]
-            _ceiling(axes, x, step, score.median_ceiling)
-            values = units.r2[(units.region == area) & units.r2.notna()].to_numpy()
+            values = results.unit_scores(model, area)
             outside += int((values < LOWEST).sum())
-            _points(axes, x, step, values[values >= LOWEST], paint)
-            if score.median_r2 >= LOWEST:
-                axes.plot([x, x], [max(score.ci_low, LOWEST), score.ci_high], color=style.INK, linewidth=1.1, zorder=4)
-                axes.plot(
-                    x,
-                    score.median_r2,
-                    style.marker(model, results.models),
-                    color=paint,
-                    markeredgecolor=style.INK,
-                    markeredgewidth=0.5,
-                    markersize=5,
-                    clip_on=False,
-                    zorder=5,
-                )
-            elif score.median_r2 < LOWEST:
-                axes.annotate("↓", (x, LOWEST), ha="center", va="bottom", fontsize=8, color=paint, zorder=5)
-            said.append(f"{style.name(model)} in {area} {score.median_r2:.3f}, ceiling {score.median_ceiling:.3f}")
-    axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-    counts = _counts(results, areas)
-    axes.set_xticks(range(len(areas)), [f"{area}\nn = {counts[area]}" for area in areas])
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.5, len(areas) - 0.5)
-    axes.set_ylim(LOWEST, 1)
-    axes.set_ylabel("cross-validated r² of the top layer")
-    _legend(axes, results.models)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=len(results.models) + 2)
+            _row(axes, row, scores, values[values >= LOWEST], style.colour(model, models))
+            said.append(f"{style.name(model)} in {area} {scores.median_r2:.3f}, ceiling {scores.median_ceiling:.3f}")
+        axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+        axes.set_xlabel("cross-validated r²")
+        axes.set_title(f"{area}\n{_counts(results, area)}", fontsize=7, pad=4)
+    style.model_rows(panels, models)
+    panels[0].set_xlim(LOWEST, 1)
+    panels[0].set_xticks([-0.5, 0, 0.5, 1], ["−.5", "0", ".5", "1"])
+    _legend(figure)
     note = f" {outside} single units lie below {LOWEST:g} and are not shown." if outside else ""
     alt = f"Median r squared of each model's top layer in each area, with the ceiling there: {'; '.join(said)}.{note}"
     return figure, alt
 
 
-def _counts(results: Results, areas: list[str]) -> dict[str, str]:
-    """Return the units of each area as text: one number, or the range over the models where it differs."""
-    counts = {}
-    tops = [results.top(model) for model in results.layers.model]
-    table = results.layers[results.layers.layer == tops]
-    for area in areas:
-        found = sorted(set(table.n_units[table.region == area]))
-        counts[area] = f"{found[0]}" if len(found) == 1 else f"{found[0]}–{found[-1]}"
-    return counts
+def _counts(results: Results, area: str) -> str:
+    """Return the units of an area as text: one number, or the range over the models where it differs."""
+    scores = [results.scores(model, area) for model in results.models]
+    found = sorted({int(one.n_units) for one in scores if one is not None})
+    return f"n = {found[0]}" if len(found) == 1 else f"n = {found[0]}–{found[-1]}"
 
 
-def _ceiling(axes, x: float, step: float, height: float) -> None:
-    if np.isfinite(height):
-        axes.add_patch(Rectangle((x - step / 2, height - 0.006), step, 0.012, color=style.GREY, linewidth=0, zorder=3))
-
-
-def _points(axes, x: float, step: float, values: np.ndarray, paint: str) -> None:
-    """Draw single units beside each other by their rank, so that nothing is random."""
-    if not len(values):
-        return
-    # The golden ratio spreads neighbours in rank far apart across the width.
-    across = (np.argsort(np.argsort(values, kind="stable"), kind="stable") * 0.618034) % 1 - 0.5
+def _row(axes, row: int, scores, values: np.ndarray, paint: str) -> None:
+    """Draw one model in one area: single units, ceiling, interval, median."""
+    if np.isfinite(scores.median_ceiling):
+        axes.plot([scores.median_ceiling] * 2, [row - 0.42, row + 0.42], color=style.INK, linewidth=1.4, zorder=3)
+    across = style.spread(values)
     axes.plot(
-        x + 0.7 * step * across,
         values,
+        row + 0.62 * across,
         ".",
         color=paint,
-        alpha=0.45,
+        alpha=0.4,
         markersize=3,
         markeredgewidth=0,
         rasterized=len(values) > 500,
         zorder=1,
     )
-
-
-def _legend(axes, models: list[str]) -> None:
-    for model in models:
+    if scores.median_r2 < LOWEST:
+        axes.annotate("←", (LOWEST, row), ha="left", va="center", fontsize=8, color=style.INK, zorder=5)
+    elif np.isfinite(scores.median_r2):
+        low, high = max(scores.ci_low, LOWEST), scores.ci_high
+        axes.plot([low, high], [row, row], color=style.INK, linewidth=1.1, zorder=4)
         axes.plot(
-            [],
-            [],
-            style.marker(model, models),
-            color=style.colour(model, models),
+            scores.median_r2,
+            row,
+            "o",
+            color=paint,
             markeredgecolor=style.INK,
-            markeredgewidth=0.5,
-            label=style.name(model),
+            markeredgewidth=0.7,
+            markersize=4.5,
+            zorder=5,
         )
-    axes.plot([], [], color=style.GREY, linewidth=2, label="median ceiling")
+
+
+def _legend(figure: Figure) -> None:
+    entries = [
+        style.entry("o", "median", color="white", markeredgecolor=style.INK, markersize=4.5),
+        style.entry("_", "its 95 % interval", color=style.INK, markersize=8, markeredgewidth=1.1),
+        style.entry("|", "median ceiling", color=style.INK, markersize=8, markeredgewidth=1.4),
+        style.entry(".", "single unit", color=style.GREY, alpha=0.6, markersize=4),
+    ]
+    figure.legend(handles=entries, loc="outside upper left", ncols=len(entries))

@@ -42,7 +42,7 @@ def drawable(results: Results, figure: str) -> bool:
 
 def table(results: Results, name: str) -> pd.DataFrame:
     """Read one table of the audit."""
-    path = results.folder / "audit" / f"{name}.csv"
+    path = results.file(f"audit/{name}.csv")
     try:
         return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"block": str, "field": str})
     except (OSError, ValueError) as error:

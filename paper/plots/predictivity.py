@@ -18,10 +18,11 @@ def draw(results: Results) -> tuple[Figure, str]:
     bins = np.linspace(LOWEST, 1, 41)
     said = []
     for axes, (title, model), letter in zip(panels, models, "abcdef", strict=False):
-        region, values = unit_scores(results, model)
+        region = latest_area(results, model)
+        values = results.unit_scores(model, region)
         axes.hist(np.clip(values, LOWEST, None), bins, color=style.colour(model, results.models), linewidth=0)
         axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-        median = summarised(results, model, region)
+        median = results.scores(model, region).median_r2  # as the protocol has it: the report's leaves outliers out
         if np.isfinite(median):
             place = axes.get_xaxis_transform()
             axes.plot(max(median, LOWEST), 1.03, "v", transform=place, color=style.INK, clip_on=False)
@@ -40,26 +41,13 @@ def draw(results: Results) -> tuple[Figure, str]:
 
 
 def shown_models(results: Results) -> list[tuple[str, str]]:
-    """Return (title, model) of the first model of each protocol, the report's first."""
-    chosen = {}
-    for model in results.models:
-        chosen.setdefault(results.summary["models"][model]["protocol"], model)
-    titles = {"report": "report protocol", "corrected": "corrected protocol"}
-    return [(titles[protocol], chosen[protocol]) for protocol in titles if protocol in chosen]
+    """Return (title, model): the first of the report's protocol and its twin, else the first, of the corrected one."""
+    roles = results.roles()
+    corrected = roles["twin"] or roles["first"]
+    chosen = [("report protocol", roles["report"]), ("corrected protocol", corrected)]
+    return [(title, model) for title, model in chosen if model]
 
 
-def unit_scores(results: Results, model: str) -> tuple[str, np.ndarray]:
-    """Return the latest area with units, and the defined r2 of its units for the model's top layer."""
-    rows = results.units[(results.units.model == model) & (results.units.layer == results.top(model))]
-    region = max(rows.region.unique(), key=style.AREAS.index)
-    return region, rows.r2[(rows.region == region) & rows.r2.notna()].to_numpy()
-
-
-def summarised(results: Results, model: str, region: str) -> float:
-    """Return the median as the protocol has it (the report's leaves outliers out), from the table of layers."""
-    rows = results.layers[
-        (results.layers.model == model)
-        & (results.layers.layer == results.top(model))
-        & (results.layers.region == region)
-    ]
-    return float(rows.median_r2.iloc[0])
+def latest_area(results: Results, model: str) -> str:
+    """Return the last area in which the model's top layer was compared."""
+    return max(results.layers.region[results.layers.model == model].unique(), key=style.AREAS.index)

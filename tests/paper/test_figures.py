@@ -27,6 +27,13 @@ def test_every_figure_is_drawn_with_a_text_that_holds_its_numbers(project):
     assert f"corrected protocol: {len(top)} units of AIT, median {top.r2.median():.3f}" in texts["predictivity"]
 
 
+def test_each_figure_says_what_it_was_drawn_from(project):
+    sources = json.loads((project / "paper/figures/sources.json").read_text())
+    assert sources["rdms"] == ["compare/hmo_report/rdms.nc"]
+    assert sources["areas"] == ["layers.csv", "units.csv"]
+    assert set(sources) == set(draw.PLOTS)
+
+
 def test_figures_have_the_same_bytes_twice(project):
     first = {path.name: path.read_bytes() for path in sorted((project / "paper/figures").iterdir())}
     shutil.rmtree(project / "paper/figures")
@@ -103,7 +110,8 @@ def test_histograms_are_of_the_latest_area_and_of_both_protocols(fabricated):
         ("report protocol", "as_reported"),
         ("corrected protocol", "hmo_report"),
     ]
-    region, values = predictivity.unit_scores(found, "hmo_report")
+    region = predictivity.latest_area(found, "hmo_report")
+    values = found.unit_scores("hmo_report", region)
     rows = found.units.query("model == 'hmo_report' and layer == 'top' and region == 'AIT'")
     assert region == "AIT"
     np.testing.assert_array_equal(values, rows.r2)
@@ -136,7 +144,8 @@ def _undrawn(figure):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.314, ".31"), (-0.05, "\N{MINUS SIGN}.05"), (1.0, "1.00"), (-2e9, "<\N{MINUS SIGN}1")]
+    ("value", "text"),
+    [(0.314, ".31"), (-0.05, "\N{MINUS SIGN}.05"), (-0.004, ".00"), (1.0, "1.00"), (-2e9, "<\N{MINUS SIGN}1")],
 )
 def test_scores_fit_their_cells(value, text):
     assert layers.short(value) == text

@@ -203,6 +203,7 @@ def test_roles_of_the_models(fabricated):
     assert results.read(fabricated).roles() == {
         "first": "hmo_report",
         "report": "as_reported",
+        "twin": "hmo_report",
         "baseline": "pixels",
     }
 

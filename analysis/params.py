@@ -4,11 +4,12 @@ No class has defaults: the file says everything, so that a result never depends 
 """
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis.errors import DataError
 from analysis.protocol import PROTOCOLS, Protocol
@@ -135,13 +136,20 @@ class Compare(Group):
     """Predictivity, split halves and intervals."""
 
     images: Literal["all", "untrained"]
-    components: Count
-    folds: Annotated[int, Field(ge=2)]
+    components: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    fixed_components: Count
+    folds: Annotated[int, Field(ge=3)]
     repeats: Count
-    inner_folds: Annotated[int, Field(ge=2)]
     readout_draws: Count
     split_halves: Count
     bootstrap: Count
+
+    @field_validator("components")
+    @classmethod
+    def _rise(cls, numbers: list[int]) -> list[int]:
+        if numbers[-1] < 1 or any(b <= a for a, b in pairwise(numbers)):
+            raise ValueError(f"{numbers} are not numbers of components in rising order, the last of them 1 or more")
+        return numbers
 
 
 class AuditNetwork(Group):

@@ -34,6 +34,8 @@ class Protocol:
     """Images on which candidates are selected."""
     splits: Literal["grouped", "single"]
     """Cross-validation by near-duplicate group, or one random split."""
+    components: Literal["chosen", "fixed"]
+    """Components of partial least squares: chosen for each unit inside the training images, or one number for all."""
     aggregation: Literal["median", "median_without_outliers"]
     """Median over all units, or after dropping interquartile outliers."""
 
@@ -50,6 +52,7 @@ CORRECTED = Protocol(
     filling="none",
     selection="validation",
     splits="grouped",
+    components="chosen",
     aggregation="median",
 )
 
@@ -65,6 +68,7 @@ REPORT = Protocol(
     filling="column_mean",
     selection="test",
     splits="single",
+    components="fixed",
     aggregation="median_without_outliers",
 )
 

@@ -88,6 +88,11 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     -------
     (n_units,)
     """
+    return _pearson(a, b)[0]
+
+
+def _pearson(a, b):
+    """Return r of each pair of columns, and whether the columns of `a` and of `b` vary over the rows they share."""
     valid = np.isfinite(a) & np.isfinite(b)
     count = np.maximum(valid.sum(axis=0), 1)
     a, b = np.where(valid, a, 0.0), np.where(valid, b, 0.0)
@@ -95,17 +100,19 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a = np.where(valid, a - a.sum(axis=0) / count, 0.0)
     b = np.where(valid, b - b.sum(axis=0) / count, 0.0)
     spread_a, spread_b = (a**2).sum(axis=0), (b**2).sum(axis=0)
-    varies = (spread_a > 1e-24 * np.maximum(size_a, 1e-300)) & (spread_b > 1e-24 * np.maximum(size_b, 1e-300))
+    varies_a = (spread_a > 1e-24 * np.maximum(size_a, 1e-300)) & (count >= 2)
+    varies_b = (spread_b > 1e-24 * np.maximum(size_b, 1e-300)) & (count >= 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         r = (a * b).sum(axis=0) / np.sqrt(spread_a * spread_b)
-    return np.where(varies & (count >= 2), np.clip(r, -1, 1), np.nan)
+    return np.where(varies_a & varies_b, np.clip(r, -1, 1), np.nan), varies_a, varies_b
 
 
 def mean_pearson(observed: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Return the mean over folds of Pearson's r between observed and predicted rows of that fold.
 
     One r over the pooled predictions of all folds would be biased downwards, as the mean of a training set falls when
-    that of its test set rises.
+    that of its test set rises. A constant prediction (the training mean) of rows that vary explains none of them: its
+    r counts as 0, not as undefined, since a mean over the other units alone would be too high.
 
     Parameters
     ----------
@@ -118,7 +125,11 @@ def mean_pearson(observed: np.ndarray, predicted: np.ndarray, folds: np.ndarray)
     (n_units,)
         NaN where r is undefined in every fold.
     """
-    rs = np.stack([pearson(observed[folds == fold], predicted[folds == fold]) for fold in np.unique(folds[folds >= 0])])
+    rs = []
+    for fold in np.unique(folds[folds >= 0]):
+        r, varies, predicted_varies = _pearson(observed[folds == fold], predicted[folds == fold])
+        rs.append(np.where(varies & ~predicted_varies, 0.0, r))
+    rs = np.stack(rs)
     defined = np.isfinite(rs)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(defined, rs, 0.0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)

@@ -1,13 +1,13 @@
 """The best layer of a model, chosen without a look at the images on which it is scored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.compare import pls
-from analysis.compare.crossval import group_folds, mean_pearson
+from analysis.compare.nested import Nested, nested
 from analysis.errors import DataError
-from analysis.runtime import seed_of
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,7 @@ class Choice:
 
 
 def best_layer(
-    features: dict[str, np.ndarray],
-    Y: np.ndarray,
-    groups: np.ndarray,
-    folds: np.ndarray,
-    n_components: int,
-    *,
-    inner_folds: int = 4,
-    scale: bool = False,
-    seed: int = 0,
+    features: dict[str, np.ndarray], Y: np.ndarray, folds: np.ndarray, n_components, *, scale: bool = False
 ) -> Choice:
     """Choose a layer inside each training set, and predict the test set from it.
 
@@ -47,40 +39,39 @@ def best_layer(
     features : dict of (n_images, n_features)
         Layers, rows in the same order as `Y`.
     Y : (n_images, n_units)
-    groups : (n_images,)
-        Near-duplicate groups.
     folds : (n_repeats, n_images) int
-        Outer folds; -1: the row only trains.
-    n_components, scale
-        As in `pls.fit_predict`.
-    inner_folds, seed : int
-        Folds within the training rows, and their seed.
+        Folds, near-duplicates together; 3 or more.
+    n_components : int or sequence of int
+        A number, or those among which to choose (`nested.nested`).
+    scale : bool
+        As in `krylov.fit_predict`.
 
     Returns
     -------
     Choice
     """
-    if not features:
+    numbers = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
+    fits = {layer: [nested(X, Y, one, numbers, scale=scale) for one in folds] for layer, X in features.items()}
+    return choose(fits, Y, folds)
+
+
+def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray) -> Choice:
+    """Return the best layer's predictions as `best_layer` does, from fits of every layer, one of each repeat.
+
+    Folds below 0 are not tested.
+    """
+    if not fits:
         raise DataError("features holds no layer; give at least one")
     predicted = np.full((len(folds), *Y.shape), np.nan)
     chosen = []
     for r, assigned in enumerate(folds):
-        for fold in np.unique(assigned[assigned >= 0]):
-            train, rest = np.flatnonzero(assigned != fold), np.flatnonzero(assigned == fold)
-            inner = group_folds(groups[train], inner_folds, seed_of(seed, "inner", r, int(fold)))
-            layer = max(
-                features, key=lambda name, t=train, i=inner: _inner_score(features[name], Y, t, i, n_components, scale)
-            )
+        for t, fold in enumerate(np.unique(assigned[assigned >= 0])):
+            layer = max(fits, key=lambda name, r=r, t=t: _median(fits[name][r].inner_r[t]))
             chosen.append(layer)
-            # Train and test rows as one table of two folds: units not shown an image are left out as everywhere.
-            rows = np.concatenate([train, rest])
-            marks = np.concatenate([np.full(len(train), -1), np.zeros(len(rest), dtype=int)])
-            out = pls.cross_predict(features[layer][rows], Y[rows], marks, n_components, scale=scale)
-            predicted[r, rest] = out[len(train) :]
+            rows = assigned == fold
+            predicted[r, rows] = fits[layer][r].predicted[rows]
     return Choice(pls.score(Y, predicted, folds), tuple(chosen))
 
 
-def _inner_score(X, Y, train, inner, n_components, scale) -> float:
-    predicted = pls.cross_predict(X[train], Y[train], inner, n_components, scale=scale)
-    r = mean_pearson(Y[train], predicted, inner)
+def _median(r: np.ndarray) -> float:
     return float(np.nanmedian(r)) if np.isfinite(r).any() else -np.inf

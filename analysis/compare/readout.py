@@ -7,9 +7,8 @@ from analysis.compare import ceilings, scoring
 from analysis.compare.crossval import group_folds
 from analysis.compare.decoding import decode, match_noise
 from analysis.compare.kernel_analysis import kernel_analysis
-from analysis.compare.layer_choice import best_layer
+from analysis.compare.layer_choice import choose
 from analysis.compare.populations import Population
-from analysis.errors import DataError
 from analysis.params import Compare
 from analysis.protocol import Protocol
 from analysis.runtime import seed_of
@@ -35,31 +34,20 @@ def place(population: Population) -> dict:
     }
 
 
-def best_rows(population, features, groups, rules: Protocol, settings: Compare, ceiling, seed: int) -> list[dict]:
+def best_rows(population, plan: scoring.Plan, found: dict, rules: Protocol, ceiling) -> list[dict]:
     """Score the layer that was best within the training images; no row where images are too few for that."""
-    labels = np.array([groups[image] for image in population.images])
-    try:
-        plan = scoring.SPLITS[rules.splits](population.images, groups, settings, seed)
-        choice = best_layer(
-            features,
-            population.responses,
-            labels,
-            plan.folds,
-            settings.components,
-            inner_folds=settings.inner_folds,
-            scale=plan.scale,
-            seed=seed_of(seed, "layer"),
-        )
-    except DataError:  # fewer groups than folds, or fewer images than components
+    inside = {layer: one for layer, one in found.items() if np.isfinite(one[0].inner_r).any()}
+    if not inside:
         return []
-    found = choice.prediction
+    choice = choose(inside, population.responses, plan.folds)
+    scores = choice.prediction
     return [
         {
             **place(population),
             "layers": " ".join(choice.layers),
-            "median_r2": scoring.AGGREGATION[rules.aggregation](found.r2),
-            "median_pearson_r": scoring.median(found.pearson_r),
-            "median_ev_normalised": scoring.median(ceilings.normalised(found.pearson_r, ceiling)),
+            "median_r2": scoring.AGGREGATION[rules.aggregation](scores.r2),
+            "median_pearson_r": scoring.median(scores.pearson_r),
+            "median_ev_normalised": scoring.median(ceilings.normalised(scores.pearson_r, ceiling)),
         }
     ]
 

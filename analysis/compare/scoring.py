@@ -1,6 +1,7 @@
 """One population against the layers of one model: predictivity per unit, and RDMs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from analysis.compare import bootstrap, ceilings, crossval, pls, rsa
 from analysis.compare.inference import percentile_interval
 from analysis.compare.keys import shared
+from analysis.compare.nested import Nested, nested
 from analysis.compare.populations import Population
 from analysis.compare.rdm import RDM, rdm
 from analysis.errors import DataError
@@ -29,26 +31,79 @@ class Plan:
     Attributes
     ----------
     folds : (n_repeats, n_images) int
+        -1: the image only trains.
+    inner : (n_repeats, n_images) int
+        The same, with folds for the images that only train: choices are made between those.
     scale : bool
         Features divided by their standard deviation in the training rows.
+    numbers : list of int
+        Numbers of components among which each unit's is chosen, or the one there is.
     """
 
     folds: np.ndarray
+    inner: np.ndarray
     scale: bool
+    numbers: list[int]
 
 
-def _grouped(images, groups: dict[str, int], settings: Compare, seed: int) -> Plan:
+def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
     labels = np.array([groups[image] for image in images])
     folds = [crossval.group_folds(labels, settings.folds, seed_of(seed, "folds", r)) for r in range(settings.repeats)]
-    return Plan(np.stack(folds), scale=False)
+    return np.stack(folds), np.stack(folds), False
 
 
-def _single(images, groups: dict[str, int], settings: Compare, seed: int) -> Plan:
+def _single(images, groups: dict[str, int], settings: Compare, seed: int):
     """One random 75/25 split without regard to near-duplicates, with scikit-learn's default scaling: the report's."""
-    return Plan(crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))[None], scale=True)
+    folds = crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))
+    inner, train = folds.copy(), folds < 0
+    labels = np.array([groups[image] for image in images])[train]
+    inner[train] = 1 + crossval.group_folds(labels, max(settings.folds - 1, 2), seed_of(seed, "inner"))
+    return folds[None], inner[None], True
 
 
 SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
+COMPONENTS: dict[str, Callable] = {
+    "chosen": lambda settings: list(settings.components),
+    "fixed": lambda settings: [settings.fixed_components],
+}
+
+
+def plan_of(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
+    """Return how a protocol predicts responses to these images (its fields `splits` and `components`).
+
+    Raises
+    ------
+    DataError
+        If there are fewer groups of images than folds.
+    """
+    split = SPLITS[rules.splits](images, groups, settings, seed)
+    return Plan(*split, COMPONENTS[rules.components](settings))
+
+
+def fits(
+    population: Population, features: dict[str, np.ndarray], plan: Plan, *, inner: bool = True
+) -> dict[str, list[Nested]]:
+    """Predict every unit from every layer, with all choices made inside the training images.
+
+    `inner`: also say how well each layer predicts within them, which the choice of a layer needs.
+
+    Returns
+    -------
+    dict from layer to a `Nested` for each repeat
+        Layers with too few features, or of too few images, for the numbers of components are left out.
+    """
+    found = {}
+    for layer, X in features.items():
+        with suppress(DataError):
+            found[layer] = [
+                nested(X, population.responses, all_, plan.numbers, tested=_tested(f), scale=plan.scale, inner=inner)
+                for f, all_ in zip(plan.folds, plan.inner, strict=True)
+            ]
+    return found
+
+
+def _tested(folds: np.ndarray) -> np.ndarray:
+    return np.unique(folds[folds >= 0])
 
 
 def predictivity(
@@ -64,8 +119,9 @@ def predictivity(
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
-        Its field `splits` is used.
+        Its fields `splits` and `components` are used.
     settings : Compare
+        Or anything with its ``components``, ``fixed_components``, ``folds`` and ``repeats``.
     seed : int
 
     Returns
@@ -73,22 +129,19 @@ def predictivity(
     dict from layer to (r2, pearson_r), each (n_units,)
         NaN for units that do not vary, and for all units where the images are too few for the folds or components.
     """
-    nothing = np.full(len(population.units), np.nan)
     try:
-        plan = SPLITS[rules.splits](population.images, groups, settings, seed)
+        plan = plan_of(population.images, groups, rules, settings, seed)
     except DataError:  # fewer groups than folds: nothing can be predicted, which the table says by its empty cells
-        return {layer: (nothing, nothing) for layer in features}
-    fewest = min((folds != fold).sum() for folds in plan.folds for fold in np.unique(folds[folds >= 0]))
-    scores = {}
-    for layer, X in features.items():
-        if settings.components > min(fewest - 1, X.shape[1]):
-            scores[layer] = (nothing, nothing)
-            continue
-        predicted = [
-            pls.cross_predict(X, population.responses, folds, settings.components, scale=plan.scale)
-            for folds in plan.folds
-        ]
-        result = pls.score(population.responses, np.stack(predicted), plan.folds)
+        return unit_scores(population, features, None, {})
+    return unit_scores(population, features, plan, fits(population, features, plan, inner=False))
+
+
+def unit_scores(population: Population, features, plan: Plan | None, found: dict[str, list[Nested]]):
+    """Return r2 and Pearson's r of every unit by layer, as `predictivity` does, from fits."""
+    nothing = np.full(len(population.units), np.nan)
+    scores = {layer: (nothing, nothing) for layer in features}
+    for layer, repeats in found.items():
+        result = pls.score(population.responses, np.stack([one.predicted for one in repeats]), plan.folds)
         scores[layer] = (result.r2, result.pearson_r)
     return scores
 

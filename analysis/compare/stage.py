@@ -63,10 +63,10 @@ def run(params: Params, model: str) -> None:
         # The seed names no model, so that all models meet the same folds, halves and draws of images.
         seed = seed_of(params.seed, "compare", population.recording, population.region)
         ceiling = scoring.unit_ceilings(population, params.compare, seed)
-        given = population, features, groups, entry.rules, params.compare
-        rows_of["units"] += _unit_rows(*given, ceiling, seed)
+        plan, found = _fits(population, features, groups, entry.rules, params.compare, seed)
+        rows_of["units"] += _unit_rows(population, scoring.unit_scores(population, features, plan, found), ceiling)
         rows_of["rsa"] += _rsa_rows(population, features, params.compare, seed)
-        rows_of["best"] += readout.best_rows(*given, ceiling, seed)
+        rows_of["best"] += readout.best_rows(population, plan, found, entry.rules, ceiling)
         task = readout.Task(population, by_stem, groups, entry.rules, params.compare)
         read = readout.readout_rows(population, features[layers[-1]], task, ceiling, params.compare, seed)
         rows_of["decoding"] += read[0]
@@ -120,9 +120,18 @@ IMAGES = {
 }
 
 
-def _unit_rows(population: Population, features, groups, rules, settings, ceiling, seed) -> list[dict]:
+def _fits(population: Population, features, groups, rules, settings, seed):
+    """Return the plan and the fits of every layer; neither where there are fewer groups of images than folds."""
+    try:
+        plan = scoring.plan_of(population.images, groups, rules, settings, seed)
+    except DataError:
+        return None, {}
+    return plan, scoring.fits(population, features, plan)
+
+
+def _unit_rows(population: Population, scores: dict, ceiling: np.ndarray) -> list[dict]:
     rows = []
-    for layer, (r2, r) in scoring.predictivity(population, features, groups, rules, settings, seed).items():
+    for layer, (r2, r) in scores.items():
         explained = normalised(r, ceiling)
         for k, unit in enumerate(population.units):
             rows.append(

@@ -1,21 +1,44 @@
 """Many small products at once: one thread each, rather than all threads on each."""
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
 from analysis.runtime import THREADS
 
+_guard = threading.Lock()
+_inside = 0
 
-def in_threads(function: Callable, items: Iterable, threads: int = THREADS) -> list:
-    """Return ``[function(item) for item in items]``, computed by `threads` threads with one BLAS thread each.
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Give BLAS one thread, in the whole process, until the outermost of nested blocks ends.
 
     BLAS threads that meet at the end of every small product wait for each other, by far the most of the time on a busy
-    machine. One BLAS thread also makes the bits of the result independent of their number.
+    machine. One BLAS thread also makes the bits of the result independent of their number. Finding the libraries takes
+    a millisecond, more than a small fit: a loop over fits enters this once.
     """
+    global _inside, _limits
+    with _guard:
+        if _inside == 0:
+            _limits = threadpool_limits(limits=1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _guard:
+            _inside -= 1
+            if _inside == 0:
+                _limits.restore_original_limits()
+
+
+def in_threads(function: Callable, items: Iterable, threads: int = THREADS) -> list:
+    """Return ``[function(item) for item in items]``, computed by `threads` threads with one BLAS thread each."""
     items = list(items)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         if len(items) < 2 or threads < 2:
             return [function(item) for item in items]
         with ThreadPoolExecutor(max_workers=threads) as pool:

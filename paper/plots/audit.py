@@ -19,6 +19,7 @@ FIELDS = {
     "filling": "empty cells",
     "selection": "selection",
     "splits": "images and splits",
+    "components": "components",
     "aggregation": "summary",
 }
 """The fields of a protocol as the figures write them."""

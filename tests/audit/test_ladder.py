@@ -60,7 +60,7 @@ def params(folder, monkeypatch, tmp_path):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["audit"] |= {"seeds": 2, "split_halves": 4, "shuffles": 40}
     values["audit"]["network"] |= {"size": 32, "candidates": 2, "filters": 8, "grid": 3, "top": 6, "steps": 40}
-    values["compare"] |= {"images": "all", "components": 3, "folds": 4, "repeats": 1}
+    values["compare"] |= {"images": "all", "components": [3], "fixed_components": 3, "folds": 4, "repeats": 1}
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(values))
     return settings.load(path)

@@ -144,10 +144,10 @@ def project(planted, tmp_path, monkeypatch):
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
     values["compare"] |= {
-        "components": 4,
+        "components": [0, 1, 2, 4],
+        "fixed_components": 4,
         "folds": 4,
         "repeats": 1,
-        "inner_folds": 3,
         "readout_draws": 2,
         "split_halves": 10,
         "bootstrap": 60,

@@ -111,7 +111,7 @@ def test_best_of_many_useless_layers_is_not_flattered():
         Y = rng.normal(size=(60, 2))
         layers = {f"layer{k}": rng.normal(size=(60, 8)) for k in range(10)}
         folds = crossval.group_folds(np.arange(60), 5, 0)[None]
-        choice = layer_choice.best_layer(layers, Y, np.arange(60), folds, 2)
+        choice = layer_choice.best_layer(layers, Y, folds, 2)
         honest.append(np.median(choice.prediction.pearson_r))
         from analysis.compare import pls
 
@@ -129,11 +129,11 @@ def test_the_planted_layer_is_chosen_and_its_test_rows_untouched():
     layers = {f"layer{k}": rng.normal(size=(80, 10)) for k in range(4)}
     Y = layers["layer2"] @ rng.normal(size=(10, 6)) + rng.normal(size=(80, 6))
     folds = crossval.group_folds(np.arange(80), 4, 0)[None]
-    choice = layer_choice.best_layer(layers, Y, np.arange(80), folds, 3)
+    choice = layer_choice.best_layer(layers, Y, folds, 3)
     assert choice.layers == ("layer2",) * 4
     assert (choice.prediction.r2 > 0.3).all()
     spoiled = Y.copy()
     spoiled[folds[0] == 1] = rng.normal(size=spoiled[folds[0] == 1].shape) * 100
-    again = layer_choice.best_layer(layers, spoiled, np.arange(80), folds, 3)
+    again = layer_choice.best_layer(layers, spoiled, folds, 3)
     rows = folds[0] == 1
     np.testing.assert_array_equal(again.prediction.predicted[0, rows], choice.prediction.predicted[0, rows])

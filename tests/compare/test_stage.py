@@ -17,6 +17,11 @@ from analysis.models import activations
 from analysis.protocol import CORRECTED, REPORT
 
 
+def with_compare(values, **changes):
+    """Parameters with other values in the group ``compare``."""
+    return values.model_copy(update={"compare": values.compare.model_copy(update=changes)})
+
+
 def table(model, name):
     return pd.read_csv(f"results/compare/{model}/{name}.csv")
 
@@ -35,7 +40,7 @@ def test_planted_features_are_found_and_others_not(project):
     assert (top.ci_low < top.ci_high).all()
     assert (top.median_ev_normalised.between(0.8, 1.15)).all()
     assert top.n_units.to_dict() == {"V1": 8, "CIT": 4, "AIT": 12}
-    assert (bad.median_r2 < 0.05).all()
+    assert bad.median_r2.between(-0.15, 0.05).all()
     assert (bad.median_pearson_r.abs() < 0.4).all()
     rsa = table("good", "rsa")
     assert list(rsa.columns) == stage.RSA
@@ -48,7 +53,7 @@ def test_planted_features_are_found_and_others_not(project):
 
 def test_unit_scores_equal_those_of_the_plain_way(project):
     values, _ = project
-    stage.run(values, "good")
+    stage.run(with_compare(values, components=[4]), "good")
     units = table("good", "units")
     assert list(units.columns) == stage.UNITS
     stems, X = activations.read("good", "top")
@@ -153,7 +158,7 @@ def test_unselected_fixations_and_single_units_areas(project):
 def test_untrained_images_leave_out_the_training_split(project):
     values, _ = project
     images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
-    chosen = stage.compared_images(images, CORRECTED, values.compare.model_copy(update={"images": "untrained"}))
+    chosen = stage.compared_images(images, CORRECTED, with_compare(values, images="untrained").compare)
     assert set(chosen) == set(images.stem[images.split != "train"])
     assert len(stage.compared_images(images, CORRECTED, values.compare)) == 60
     assert set(stage.compared_images(images, REPORT, values.compare)) == set(images.stem[images.split_report == "test"])
@@ -186,8 +191,7 @@ def test_rdms_of_the_figure(project):
 
 def test_too_few_images_are_undefined_not_scored(project):
     values, _ = project
-    few = values.model_copy(update={"compare": values.compare.model_copy(update={"components": 59})})
-    stage.run(few, "good")
+    stage.run(with_compare(values, components=[59]), "good")
     assert table("good", "units").r2.isna().all()
     assert table("good", "layers").n_units.eq(0).all()
     assert json.loads(Path("results/compare/good/summary.json").read_text())["areas"]["AIT"]["median_r2"] is None

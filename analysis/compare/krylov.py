@@ -1,0 +1,225 @@
+"""Partial least squares for all units at once.
+
+With one target, the scores of PLS span the Krylov space of X X' and the target. All units therefore advance together
+by products of one Gram matrix with a matrix of residuals, and the folds of a cross-validation share that Gram matrix.
+The steps are those of NIPALS (Wold 1975) written for samples in place of features; scores are re-orthogonalised, so
+that predictions agree with an explicit deflation to rounding. One pass gives the predictions with every number of
+components up to the last.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from analysis.compare.threads import in_threads
+from analysis.errors import DataError
+
+UNITS_AT_ONCE = 20
+"""Units in one block: bounds the memory of the scores (units x components x images)."""
+
+
+class _Products:
+    """Products of the centred, optionally scaled, X X' of one fold with residuals, rows ordered train then rest."""
+
+    def __init__(self, X, train, rest, scale: bool, gram=None):
+        self.m = len(train)
+        rows = np.concatenate([train, rest])
+        n, p = X.shape
+        if gram is not None and not scale:
+            columns = gram[train[:, None], rows[None, :]]  # (m, n), of uncentred X
+            mean_row = columns.mean(0)  # (n,)
+            mean_train = columns[:, : self.m].mean(1)  # (m,)
+            columns -= mean_row[None, :]
+            columns -= (mean_train - mean_train.mean())[:, None]
+            self._gram, self._x = columns, None
+            return
+        Z = X[rows]
+        Z = Z - Z[: self.m].mean(0)
+        if scale:
+            spread = ((Z[: self.m] ** 2).sum(0) / (self.m - 1)) ** 0.5
+            spread[spread == 0] = 1.0
+            Z /= spread
+        if n <= 2 * p:
+            self._gram, self._x = Z[: self.m] @ Z.T, None
+        else:
+            self._gram, self._x = None, Z
+
+    def __call__(self, R):
+        """(n_units, m) residuals of the training rows -> (n_units, n)."""
+        if self._gram is not None:
+            return R @ self._gram
+        return (R @ self._x[: self.m]) @ self._x.T
+
+
+def torch():
+    """Return the module torch, loaded only where it is used."""
+    import torch
+
+    return torch
+
+
+def as_numpy(values) -> np.ndarray:
+    """Return an array, or a tensor of any device, as a numpy array."""
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+
+
+def _empty(like, *shape):
+    return np.empty(shape, like.dtype) if isinstance(like, np.ndarray) else like.new_empty(shape)
+
+
+def _advance(products: _Products, R, n_components: int):
+    """Run `n_components` steps for a block of units.
+
+    Parameters
+    ----------
+    products : _Products
+    R : (n_units, m)
+        Centred targets of the training rows; overwritten with the residuals.
+    n_components : int
+
+    Yields
+    ------
+    (n_units, n)
+        After each step, predictions of all rows, less the training mean; the same array every time.
+    """
+    m = products.m
+    fitted = scores = first = None
+    for a in range(n_components):
+        V = products(R)  # (u, n), scores of every row, not yet orthogonal
+        if scores is None:
+            scores = _empty(V, V.shape[0], n_components, V.shape[1])
+            fitted = V * 0.0
+        for _ in range(2 if a else 0):  # twice is enough (Kahan)
+            overlap = scores[:, :a, :m] @ V[:, :m, None]  # (u, a, 1)
+            V -= (overlap.swapaxes(1, 2) @ scores[:, :a])[:, 0]
+        length = (V[:, :m] ** 2).sum(1) ** 0.5  # (u,)
+        first = length if first is None else first
+        # A unit whose residual is used up gets no more components.
+        V /= _where(length > 1e-11 * first, length, float("inf"))[:, None]
+        weight = (R * V[:, :m]).sum(1)[:, None]  # (u, 1)
+        fitted += weight * V
+        R -= weight * V[:, :m]
+        scores[:, a] = V
+        yield fitted
+
+
+def _where(condition, value, other):
+    if isinstance(value, np.ndarray):
+        return np.where(condition, value, other)
+    return torch().where(condition, value, torch().full_like(value, other))
+
+
+def _advance_together(products: _Products, R, n_components: int):
+    """Run `n_components` steps of PLS with one set of scores for all units (PLS2).
+
+    The weight of each step is the first left singular vector of X'Y; here its image X X'Y v, with v the leading
+    eigenvector of Y' X X' Y. Yields as `_advance` does.
+    """
+    m = products.m
+    xp = np if isinstance(R, np.ndarray) else torch()
+    fitted = first = scores = None
+    for a in range(n_components):
+        K = products(R)  # (u, n)
+        _, vectors = xp.linalg.eigh((R @ K[:, :m].T + K[:, :m] @ R.T) / 2)
+        v = vectors[:, -1] @ K  # (n,)
+        if scores is None:
+            scores, fitted = _empty(K, n_components, K.shape[1]), K * 0.0
+        for _ in range(2 if a else 0):
+            v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
+        length = float((v[:m] ** 2).sum() ** 0.5)
+        first = length if first is None else first
+        v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
+        weight = R @ v[:m]  # (u,)
+        fitted += weight[:, None] * v
+        R -= weight[:, None] * v[:m]
+        scores[a] = v
+        yield fitted
+
+
+def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_unit: bool = True, gram=None):
+    """Fit PLS on the rows `train` and predict the rows `rest`.
+
+    Parameters
+    ----------
+    X : (n, n_features)
+        numpy array or torch tensor (on any device, float32 or float64).
+    Y : (n, n_units)
+        Of the same kind; finite in the training rows.
+    train, rest : (m,), (k,) int
+        Row numbers, numpy arrays.
+    n_components : int or sequence of int
+        At most min(m - 1, n_features). A rising sequence gives the predictions with each number of components from one
+        fit; 0 predicts the training mean.
+    scale : bool
+        Divide features (and, with per_unit=False, targets) by their standard deviation in the training rows, as
+        ``sklearn.cross_decomposition.PLSRegression`` does by default.
+    per_unit : bool
+        A PLS per unit (Yamins et al. 2014), or one for all units (Brain-Score). These are different models.
+    gram : (n, n), optional
+        X X', to be shared by folds; not used with `scale`.
+
+    Returns
+    -------
+    (k, n_units), or (n_numbers, k, n_units) for a sequence
+        Predictions; the training mean for a unit that is constant in the training rows.
+    """
+    one = isinstance(n_components, (int, np.integer))
+    numbers = [n_components] if one else list(n_components)
+    check_numbers(numbers, len(train), X.shape[1], least=1 if one else 0)
+    m = len(train)
+    products = _Products(X, train, rest, scale, gram)
+    T = Y[train]
+    mean = T.mean(0)
+    R = (T - mean).T  # (u, m)
+    out = _empty(R, len(numbers), len(rest), R.shape[0])
+    place = {number: k for k, number in enumerate(numbers)}
+    if 0 in place:
+        out[place[0]] = 0.0
+
+    def keep(steps, units, factor=1.0):
+        for step, fitted in enumerate(steps, 1):
+            if step in place:
+                out[place[step], :, units] = (fitted[:, m:] * factor).T
+
+    if not per_unit:
+        spread = ((R**2).sum(1) / (m - 1)) ** 0.5 if scale else (R[:, 0] * 0 + 1)
+        spread = _where(spread > 0, spread, 1.0)[:, None]
+        keep(_advance_together(products, R / spread, numbers[-1]), slice(None), spread)
+    else:
+
+        def block(start):
+            units = slice(start, start + UNITS_AT_ONCE)
+            keep(_advance(products, R[units] + 0.0, numbers[-1]), units)  # a contiguous copy, overwritten
+
+        starts = range(0, R.shape[0], UNITS_AT_ONCE)
+        if isinstance(R, np.ndarray):
+            in_threads(block, starts)
+        else:  # torch has threads, or a device, of its own
+            for start in starts:
+                block(start)
+    out += mean
+    return out[0] if one else out
+
+
+def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int = 0) -> None:
+    """Refuse numbers of components that do not rise, or that so many images and features cannot bear."""
+    most = min(n_train - 1, n_features)
+    bad = [number for number in numbers if not least <= number <= most]
+    if bad:
+        raise DataError(
+            f"{bad[0]} components with {n_train} training images and {n_features} features: give {least} to {most}, "
+            "or more images"
+        )
+    if not numbers or any(b <= a for a, b in pairwise(numbers)):
+        raise DataError(f"components {numbers}: give one or more numbers in rising order")
+
+
+def gram_of(X, scale: bool = False):
+    """Return X X' of centred features for folds to share; None where it serves none: many images, or `scale`.
+
+    Features are centred since there is less cancellation in the products then.
+    """
+    if scale or X.shape[0] > 2 * X.shape[1]:
+        return None
+    X = X - X.mean(0)
+    return X @ X.T

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from sklearn.cross_decomposition import PLSRegression
+
+from analysis.compare import crossval, pls
+from analysis.compare.nested import nested
+from analysis.errors import DataError
+
+NUMBERS = [0, 1, 3, 6]
+
+
+def data(n=60, p=20, u=4, seed=0):
+    """Two units that follow the features, by few and by many of them, and two that do not."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) * np.linspace(3, 0.3, p)
+    Y = rng.normal(size=(n, u)) + 4
+    Y[:, 0] += 2 * X[:, 0]
+    Y[:, 1] += 3 * X @ rng.normal(size=p)
+    return X, Y, crossval.group_folds(np.arange(n) // 2, 5, seed)
+
+
+def predict(X, y, train, rest, number):
+    if number == 0:
+        return np.full(rest.sum(), y[train].mean())
+    return PLSRegression(number, scale=False, tol=1e-12).fit(X[train], y[train]).predict(X[rest]).ravel()
+
+
+def test_one_fit_gives_the_predictions_of_every_number_of_components():
+    X, Y, folds = data()
+    train, rest = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    for per_unit in (True, False):
+        together = pls.fit_predict(X, Y, train, rest, NUMBERS, per_unit=per_unit)
+        np.testing.assert_allclose(together[0], np.tile(Y[train].mean(axis=0), (len(rest), 1)))
+        for number, found in zip(NUMBERS[1:], together[1:], strict=True):
+            np.testing.assert_array_equal(found, pls.fit_predict(X, Y, train, rest, number, per_unit=per_unit))
+
+
+def test_equals_the_plain_nested_cross_validation():
+    X, Y, folds = data()
+    found = nested(X, Y, folds, NUMBERS)
+    assert len(set(found.components.ravel())) > 2
+    for k in range(Y.shape[1]):
+        for fold in range(5):
+            errors, rs = np.zeros(len(NUMBERS)), np.zeros(len(NUMBERS))
+            for inner in set(range(5)) - {fold}:
+                train, rest = ~np.isin(folds, (fold, inner)), folds == inner
+                for place, number in enumerate(NUMBERS):
+                    guess = predict(X, Y[:, k], train, rest, number)
+                    errors[place] += np.sum((guess - Y[rest, k]) ** 2)
+                    rs[place] += np.corrcoef(guess, Y[rest, k])[0, 1] / 4 if number else 0.0
+            best = int(np.argmin(errors))
+            assert found.components[fold, k] == NUMBERS[best]
+            assert found.inner_r[fold, k] == pytest.approx(rs[best], abs=1e-8)
+            expected = predict(X, Y[:, k], folds != fold, folds == fold, NUMBERS[best])
+            np.testing.assert_allclose(found.predicted[folds == fold, k], expected, atol=1e-7)
+
+
+def test_units_without_signal_score_about_nothing_and_stay_defined():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(60, 30)), rng.normal(size=(60, 40))
+    chosen, fixed = (pls.pls_predict(X, Y, n_components=numbers, seed=1) for numbers in ([0, 1, 2, 5], 5))
+    assert np.median(chosen.r2) > -0.15
+    assert np.median(fixed.r2) < -0.4
+    assert np.isfinite(chosen.pearson_r).all()
+    assert (chosen.components == 0).mean() > 0.5
+    means = (chosen.components[0] == 0).all(axis=0)
+    assert means.any()
+    np.testing.assert_array_equal(chosen.pearson_r[means], 0.0)
+
+
+def test_test_rows_take_no_part_in_the_choice():
+    X, Y, folds = data()
+    spoilt = np.where((folds == 2)[:, None], 1000 * np.random.default_rng(1).normal(size=Y.shape), Y)
+    before, after = nested(X, Y, folds, NUMBERS), nested(X, spoilt, folds, NUMBERS)
+    np.testing.assert_array_equal(after.components[2], before.components[2])
+    np.testing.assert_array_equal(after.inner_r[2], before.inner_r[2])
+    np.testing.assert_array_equal(after.predicted[folds == 2], before.predicted[folds == 2])
+    alone = nested(X, Y, folds, NUMBERS, tested=[2])
+    np.testing.assert_array_equal(alone.components, before.components[2:3])
+    assert np.isnan(alone.predicted[folds != 2]).all()
+
+
+def test_units_that_were_not_shown_all_images_are_chosen_from_theirs():
+    X, Y, folds = data()
+    holes = Y.copy()
+    holes[folds == 4, 1] = np.nan
+    holes[:5, 1] = np.nan
+    found, whole = nested(X, holes, folds, NUMBERS), nested(X, Y, folds, NUMBERS)
+    np.testing.assert_allclose(found.predicted[:, [0, 2, 3]], whole.predicted[:, [0, 2, 3]], atol=1e-9)
+    shown = np.isfinite(holes[:, 1])
+    part = nested(X[shown], Y[shown, 1:2], folds[shown], NUMBERS)
+    np.testing.assert_allclose(found.predicted[shown, 1], part.predicted[:, 0], atol=1e-9)
+    assert found.components[:, 1].tolist() == [*part.components[:, 0], -1]
+
+
+def test_numbers_that_the_images_cannot_bear():
+    X, Y, folds = data(20)
+    found = nested(X, Y, folds, [0, 1, 40])
+    assert found.components.max() == 1
+    single = nested(X, Y, np.arange(20) % 2, [3])
+    assert np.isnan(single.inner_r).all()
+    assert np.isfinite(single.predicted).all()
+    with pytest.raises(DataError, match=r"components \[0, 1\] with 20 images, 20 features and 2 folds: give smaller"):
+        nested(X, Y, np.arange(20) % 2, [0, 1])
+    with pytest.raises(DataError, match=r"components \[3, 1\]: give one or more numbers in rising order"):
+        nested(X, Y, folds, [3, 1])
+
+
+def test_torch_agrees():
+    torch = pytest.importorskip("torch")
+    X, Y, folds = data()
+    ours = nested(X, Y, folds, NUMBERS)
+    theirs = nested(torch.from_numpy(X), torch.from_numpy(Y), folds, NUMBERS)
+    np.testing.assert_array_equal(theirs.components, ours.components)
+    np.testing.assert_allclose(theirs.predicted, ours.predicted, atol=1e-9)

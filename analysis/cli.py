@@ -25,6 +25,7 @@ app.add_typer(store, name="store", help="Look after the store of fetched files."
 REAL = "The real data"
 STAGES = "Stages of the pipeline (dvc repro runs them in order)"
 BY_HAND = "For files given by hand"
+COPIES = "Other environments, other copies"
 
 
 def _run(module: str, *args) -> None:
@@ -166,6 +167,37 @@ def inspect(
     from analysis.recordings.inspect import inspect as show
 
     show(recording, plot, out, protocol)
+
+
+@app.command(rich_help_panel=COPIES)
+def environment() -> None:
+    """Print this environment, and in what it differs from that of the results at hand."""
+    import json
+
+    from analysis.environment import FILE, differences, read, stamp
+    from analysis.paths import RESULTS
+
+    print(json.dumps(ours := stamp(), indent=1))
+    if not (RESULTS / FILE).is_file():
+        print("there are no results here to hold it against (dvc repro makes them)")
+    elif lines := differences(ours, read(RESULTS / FILE)):
+        print("\n".join(["the results at hand were computed in another environment:", *lines]))
+    else:
+        print("the results at hand were computed in this environment")
+
+
+@app.command(rich_help_panel=COPIES)
+def diff(
+    folder: Annotated[Path, typer.Argument(help="another copy of the project, with results")],
+    tolerance: Annotated[float, typer.Option(help="largest difference of two numbers; 0: the same bytes", min=0)] = 0.0,
+) -> None:
+    """Compare tables, figures and paper with those of another copy; status 1 if they differ."""
+    from analysis.diff import compare
+
+    comparison = compare(".", folder)
+    print("\n".join(comparison.lines()))
+    if not comparison.within(tolerance):
+        raise typer.Exit(1)
 
 
 def main() -> None:

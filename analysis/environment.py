@@ -2,6 +2,10 @@
 
 The stamp lies beside the results, the paper's colophon prints it, and results computed under different stamps are
 said to be so when they are compared: another torch, processor or thread count may change last digits.
+
+The stamp has two parts. All but ``image`` can change a digit, so equal results need equal values there. ``image`` says
+where a run took place and decides nothing beyond that: what an image fixes is in the other values. The paper prints
+only the first part. So it has the same bytes inside an image and outside, and a reader can compare the two by ``cmp``.
 """
 
 import json
@@ -14,7 +18,10 @@ from analysis.errors import DataError
 from analysis.files import sha256
 from analysis.runtime import THREADS, device
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "matplotlib", "typst", "dvc")
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "pynwb", "matplotlib", "typst", "dvc")
+
+FILE = "environment.json"
+"""Name of the stamp in the folder of the results."""
 
 
 def stamp(root: str | os.PathLike = ".") -> dict:
@@ -62,6 +69,11 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
         elif a != b:
             lines.append(f"{prefix}{key}: {a} here, {b} there")
     return lines
+
+
+def decisive(stamp: dict) -> dict:
+    """Return the part of a stamp that can change a result: all but the image."""
+    return {key: value for key, value in stamp.items() if key != "image"}
 
 
 def read(path: str | os.PathLike) -> dict:

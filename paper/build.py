@@ -1,13 +1,13 @@
 """Stage ``report``: compile the paper, offline and with a fixed date, to an archival and accessible PDF."""
 
-import importlib.metadata
 import json
-import platform
 import re
+import sys
 from pathlib import Path
 
 import typst
 
+from analysis import environment
 from analysis.errors import DataError
 from analysis.files import atomic
 from analysis.params import Params
@@ -24,8 +24,6 @@ STANDARDS = ["a-2a", "ua-1"]
 DATE = 1767225600
 """Date written into the PDF, in seconds (2026-01-01): the same inputs must give the same bytes on any day."""
 
-PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pynwb", "torch", "scikit-learn", "matplotlib", "typst", "dvc")
-
 
 def run(params: Params) -> None:
     """Build ``paper/report.pdf`` from ``results/`` and ``paper/figures/``.
@@ -37,14 +35,16 @@ def run(params: Params) -> None:
     """
     found = results.read()
     _check_figures(found)
-    pdf, warnings = _compile(_context(params, found))
+    stamp = environment.decisive(environment.read(found.file(environment.FILE)))
+    _compare_environments(stamp)
+    pdf, warnings = _compile(_context(params, found, stamp))
     if warnings:
         raise DataError("; ".join(_line(warning) for warning in warnings))
     with atomic(OUTPUT) as part:
         part.write_bytes(pdf)
 
 
-def _context(params: Params, found: results.Results) -> str:
+def _context(params: Params, found: results.Results, stamp: dict) -> str:
     """Return, as JSON, what the text needs beside the results."""
     return json.dumps(
         {
@@ -52,8 +52,7 @@ def _context(params: Params, found: results.Results) -> str:
             "roles": found.roles(),
             "audited": audit.is_there(found),
             "names": {model: style.name(model) for model in found.models},
-            "versions": [("Python", platform.python_version())]
-            + [(name, importlib.metadata.version(name)) for name in PACKAGES],
+            "environment": stamp,
         },
         sort_keys=True,
     )
@@ -63,6 +62,12 @@ def _check_figures(found: results.Results) -> None:
     for path in [FIGURES / "alt.json", *(FIGURES / f"{name}.svg" for name in plots_for(found))]:
         if not path.is_file():
             raise DataError(f"{path} is missing: run the stage figures (dvc repro figures)")
+
+
+def _compare_environments(recorded: dict) -> None:
+    """Say on standard error in what this environment differs from that of the results; the paper names theirs."""
+    for line in environment.differences(environment.decisive(environment.stamp()), recorded):
+        print(f"note: the results were computed in another environment: {line}", file=sys.stderr)
 
 
 def _compile(context: str) -> tuple[bytes, list]:

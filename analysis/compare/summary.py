@@ -40,7 +40,7 @@ def run(params: Params) -> None:
     tables["validation"] = validation(params, tables["units"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
-    write_json(paths.RESULTS / "environment.json", environment.stamp())
+    write_json(paths.RESULTS / environment.FILE, environment.stamp())
     write_json(paths.RESULTS / "summary.json", _summary(params, tables))
 
 

@@ -17,6 +17,19 @@ MODELS = {
     "pixels": ("pixels", "corrected", ("pixels",)),
 }
 RECORDINGS = {"Aa000001": ("Aa", AREAS[:2]), "Bb000002": ("Bb", AREAS[2:4]), "Aa000003": ("Aa", AREAS[4:])}
+ENVIRONMENT = {
+    "locks": {"requirements.lock": "0123456789abcdef" * 4},
+    "image": {"revision": "4b825dc642cb6eb9", "base": "sha256:e3b0c44298fc1c149"},
+    "python": "3.11",
+    "packages": {"numpy": "9.8.7", "dvc": "6.5.4"},
+    "torch": "7.6.5+cpu",
+    "device": "cpu",
+    "cuda": None,
+    "driver": None,
+    "cpu": "A processor of 1999",
+    "instruction_set": "MMX",
+    "threads": 2,
+}
 UNITS = 12  # per recording and area
 IMAGES = 24
 
@@ -147,6 +160,7 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
         else None,
     }
     (folder / "summary.json").write_text(json.dumps(summary, sort_keys=True))
+    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
     return folder
 
 

@@ -8,7 +8,7 @@ import pypdf
 import pytest
 import yaml
 
-from analysis import params
+from analysis import environment, params
 from analysis.errors import DataError
 from paper import build, draw, results
 
@@ -93,6 +93,29 @@ def test_the_paper_has_the_same_bytes_twice(project):
     Path("paper/report.pdf").unlink()
     make()
     assert Path("paper/report.pdf").read_bytes() == first
+
+
+def test_the_colophon_prints_the_stamp_of_the_results_and_not_the_image(built):
+    stamp = json.loads((built / "results/environment.json").read_text())
+    text = text_of(built / "paper/report.pdf")
+    for value in ("Python 3.11", "torch 7.6.5+cpu", "numpy 9.8.7", stamp["cpu"], "MMX", "2 threads", "0123456789ab"):
+        assert value in text
+    for value in stamp["image"].values():
+        assert value not in text
+
+
+def test_results_of_another_environment_are_said_to_be(project, capsys):
+    stamp = environment.stamp()
+    there = stamp | {"device": "A graphics card", "cuda": "13.0", "driver": "580.1", "image": {"base": "other"}}
+    Path("results/environment.json").write_text(json.dumps(there))
+    assert "A graphics card (CUDA 13.0, driver 580.1)" in make()
+    notes = capsys.readouterr().err.splitlines()
+    assert notes == [
+        f"note: the results were computed in another environment: {key}: {stamp[key]} here, {there[key]} there"
+        for key in ("cuda", "device", "driver")
+    ]
+    build._compare_environments(environment.decisive(stamp))
+    assert capsys.readouterr().err == ""
 
 
 def test_numbers_in_the_text_follow_the_results(project):

@@ -70,8 +70,8 @@ def reproduce(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the test suite."""
-    run(session, "pytest", *session.posargs)
+    """Run the test suite, one worker per core."""
+    run(session, "pytest", "-n", "auto", "--dist", "loadscope", *session.posargs)
 
 
 @nox.session

@@ -37,6 +37,7 @@ NAMES = {
     "vit": "vision transformer",
     "gabor": "Gabor filters",
     "category": "category observer",
+    "hmo_untrained": "HMO, untrained",
     "pixels": "pixels",
 }
 

@@ -6,81 +6,21 @@ and theirs `modules` more; the last stack is averaged over space and read by a d
 a two-class layer. The upper stages and the read-out are trained together.
 """
 
-import math
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from analysis.errors import DataError
-from analysis.models import data
+from analysis.models import data, first_stage
 from analysis.models.augment import augmenter
-from analysis.models.kinds import HMOReport
 from analysis.models.network import Network, Standardise, glorot_, unit_range
+from analysis.models.random_cnn import RandomCNN, random_module
 from analysis.models.registry import Fitted, Job
-from analysis.models.search import Candidate, search
 from analysis.models.training import Plan, Split, TrainingFailed, split_of
 from analysis.models.training import fit as fit_network
 from analysis.runtime import seed_of
 
 STAGES = ("N1", "N2", "N3")
-
-
-def random_module(entry: HMOReport, seed: int, *names) -> dict:
-    """Draw the values of one random CNN. "soft" pooling of the published code is average pooling."""
-    draw = np.random.default_rng(seed_of(seed, "hmo_report", *names))
-    return {
-        "layers": int(draw.choice(entry.layers)),
-        "filters": int(draw.choice(entry.filters)),
-        "kernel": int(draw.choice(entry.kernels)),
-        "pool": str(draw.choice(["max", "avg", "soft"])),
-        "normalise": bool(draw.choice([True, False])),
-    }
-
-
-class RandomCNN(nn.Module):
-    """``layers`` times: convolution (same padding) - ReLU - 2 x 2 pool - normalisation over channels, if any.
-
-    Normalisation is Keras's LayerNormalization: over the channels at each position, epsilon 0.001.
-    """
-
-    def __init__(self, channels: int, values: dict):
-        super().__init__()
-        filters = values["filters"]
-        self.pool = functional.max_pool2d if values["pool"] == "max" else functional.avg_pool2d
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(filters if number else channels, filters, values["kernel"], padding="same")
-            for number in range(values["layers"])
-        )
-        self.norms = nn.ModuleList(
-            nn.LayerNorm(filters, eps=1e-3) for _ in range(values["layers"] if values["normalise"] else 0)
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return maps (n, filters, height / 2^layers, width / 2^layers) of inputs (n, channels, height, width)."""
-        for number, convolution in enumerate(self.convolutions):
-            x = self.pool(functional.relu(convolution(x)), 2)
-            if self.norms:
-                x = self.norms[number](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return x
-
-
-class CandidateCNN(nn.Module):
-    """A random CNN with the head on which it is judged: global average, 64 ReLU units, two logits."""
-
-    def __init__(self, values: dict, standardise: Standardise):
-        super().__init__()
-        self.standardise = standardise
-        self.module = RandomCNN(3, values)
-        self.dense = nn.Linear(values["filters"], 64)
-        self.classify = nn.Linear(64, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2) of images (n, 3, height, width)."""
-        return self.classify(functional.relu(self.dense(self.module(self.standardise(x)).mean((2, 3)))))
 
 
 class Stage(nn.Module):
@@ -146,76 +86,8 @@ def build(architecture: dict) -> Network:
     return HMO(architecture["stages"], architecture["grid"], architecture["top"])
 
 
-def fit_candidate(
-    values: dict,
-    splits: tuple[Split, Split],
-    standardise: Standardise,
-    entry: HMOReport,
-    seed: int,
-    epochs: int,
-    checkpoint: Path | None = None,
-) -> Candidate:
-    """Train one candidate up to an epoch, from its checkpoint if there is one, and judge it on the selection split."""
-    network = CandidateCNN(values, standardise)
-    glorot_(network, torch.Generator().manual_seed(seed))
-    network.to(splits[0].y.device, memory_format=torch.channels_last)
-    plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augmenter(entry.augment))
-    try:
-        last = fit_network(network, *splits, plan, seed, checkpoint)[-1]
-    except TrainingFailed as error:
-        return Candidate({"failed": str(error)}, {})
-    return Candidate(last, network.module.state_dict())
-
-
-def successive_halving(job: Job, fit_to: Callable[[int, int], Candidate]) -> tuple[dict[int, Candidate], list[int]]:
-    """Train all candidates to the first rung, the better half of them to the next, and so on (Jamieson & Talwalkar).
-
-    Parameters
-    ----------
-    fit_to : function (number, epochs) -> Candidate
-
-    Returns
-    -------
-    candidates : last result of every candidate by number
-    chosen : numbers of the kept ones among those that reached the last rung, best first
-    """
-    entry = job.entry
-    numbers, last = list(range(entry.candidates)), {}
-    for rung, epochs in enumerate(entry.epochs):
-        found = search(
-            lambda number, epochs=epochs: fit_to(number, epochs),
-            numbers,
-            job.folder / f"rung{rung}",
-            f"candidates of {job.name}, rung {rung + 1} of {len(entry.epochs)}",
-            lambda *step, rung=rung: job.log(f"rung{rung + 1}", *step),
-        )
-        last |= found
-        goes_on = entry.kept if epochs == entry.epochs[-1] else max(entry.kept, math.ceil(len(numbers) / 2))
-        numbers = best(found, goes_on, job.name)
-    return last, numbers
-
-
-def best(candidates: dict[int, Candidate], kept: int, name: str) -> list[int]:
-    """Return the numbers of the kept candidates: highest accuracy first, ties to the lower loss, then the number.
-
-    Raises
-    ------
-    DataError
-        If fewer than `kept` could be trained.
-    """
-    trained = [number for number, candidate in candidates.items() if "failed" not in candidate.metrics]
-    if len(trained) < kept:
-        reason = next(item.metrics["failed"] for item in candidates.values() if "failed" in item.metrics)
-        raise DataError(
-            f"model {name}: only {len(trained)} of {len(candidates)} candidates could be trained ({reason}); "
-            f"raise models.{name}.candidates or lower its learning_rate"
-        )
-    rank = {number: candidates[number].metrics for number in trained}
-    return sorted(trained, key=lambda number: (-rank[number]["accuracy"], rank[number]["loss"], number))[:kept]
-
-
 @torch.no_grad()
-def first_stage(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: int = 128) -> Split:
+def frozen_maps(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: int = 128) -> Split:
     """Return the maps of the frozen first stage for a split, computed once: of the images, or of changed copies."""
     hmo.eval()
     generator, maps = torch.Generator().manual_seed(seed), []
@@ -229,10 +101,10 @@ def first_stage(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: 
 def fit_upper(hmo: HMO, job: Job, train: Split, selection: Split) -> None:
     """Train the upper stages and the read-out of `hmo` in place; the first stage stays as it is."""
     entry = job.entry
-    seed = seed_of(job.seed, entry.kind, "upper")
+    seed = upper_seed(job)
     splits = (
-        first_stage(hmo, train, entry.copies, augmenter(entry.augment), seed),
-        first_stage(hmo, selection, 1, None, seed),
+        frozen_maps(hmo, train, entry.copies, augmenter(entry.augment), seed),
+        frozen_maps(hmo, selection, 1, None, seed),
     )
     plan = Plan(epochs=entry.final_epochs, batch=entry.batch, learning_rate=entry.learning_rate)
     checkpoint = job.folder / "upper.safetensors"
@@ -242,39 +114,55 @@ def fit_upper(hmo: HMO, job: Job, train: Split, selection: Split) -> None:
         raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error
 
 
-def fit(job: Job) -> Fitted:
-    """Search the first stage, stack it, and train the upper stages."""
-    entry, examples = job.entry, job.examples
-    x = data.resized(examples.images, entry.size)
-    splits = tuple(
+def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:
+    """Return the training and the selection images of a job, and their standardisation."""
+    examples = job.examples
+    x = data.resized(examples.images, job.entry.size)
+    train, selection = (
         split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
     )
     standardise = Standardise()
-    if entry.inputs == "standardised":
-        standardise.measure(splits[0].x)
-    drawn = [random_module(entry, job.seed, "candidate", number) for number in range(entry.candidates)]
+    if job.entry.inputs == "standardised":
+        standardise.measure(train.x)
+    return (train, selection), standardise
 
-    def fit_to(number: int, epochs: int) -> Candidate:
-        seed = seed_of(job.seed, entry.kind, "candidate", number)
-        checkpoint = job.folder / f"training-{number:04d}.safetensors"
-        return fit_candidate(drawn[number], splits, standardise, entry, seed, epochs, checkpoint)
 
-    candidates, chosen = successive_halving(job, fit_to)
-    stages = {"N1": [drawn[number] for number in chosen]} | {
+def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[HMO, dict]:
+    """Return the HMO on the chosen candidates, every weight as training finds it, and its architecture."""
+    entry = job.entry
+    stages = {"N1": [first_stage.drawn(job, number) for number in chosen]} | {
         stage: [random_module(entry, job.seed, stage, number) for number in range(entry.modules)]
         for stage in STAGES[1:]
     }
     architecture = {"size": entry.size, "grid": entry.grid, "top": entry.top, "stages": stages}
     hmo = build(architecture)
-    glorot_(hmo, torch.Generator().manual_seed(seed_of(job.seed, entry.kind, "upper")))
+    glorot_(hmo, torch.Generator().manual_seed(upper_seed(job)))
+    for module, number in zip(hmo.N1.modules_, chosen, strict=True):
+        candidate = first_stage.initial(
+            first_stage.drawn(job, number), standardise, first_stage.seed_of_candidate(job, number)
+        )
+        module.load_state_dict(candidate.module.state_dict())
+    hmo.standardise.load_state_dict(standardise.state_dict())
+    return hmo, architecture
+
+
+def upper_seed(job: Job) -> int:
+    """Return the seed of the upper stages."""
+    return seed_of(job.seed, "hmo_report", "upper")
+
+
+def fit(job: Job) -> Fitted:
+    """Search the first stage, stack it, and train the upper stages."""
+    splits, standardise = images_of(job)
+    candidates, chosen = first_stage.find(job, splits, standardise)
+    hmo, architecture = untrained(job, chosen, standardise)
     for module, number in zip(hmo.N1.modules_, chosen, strict=True):
         module.load_state_dict(candidates[number].tensors)
-    hmo.standardise.load_state_dict(standardise.state_dict())
     hmo.N1.requires_grad_(False)
     hmo.to(job.device, memory_format=torch.channels_last)
     fit_upper(hmo, job, *splits)
     notes = {
         "kept_candidates": chosen,
-        "candidates": [drawn[number] | candidates[number].metrics for number in range(entry.candidates)],
+        "candidates": [first_stage.drawn(job, number) | candidates[number].metrics for number in sorted(candidates)],
     }
     return Fitted(hmo, architecture, notes)

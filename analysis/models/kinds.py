@@ -80,6 +80,18 @@ class HMOReport(Entry):
         return self
 
 
+class HMOUntrained(HMOReport):
+    """The untrained twin of an `HMOReport` with the same values.
+
+    The first stage that its search chose, with the weights it started from, under upper stages as they started, and a
+    linear read-out of the top layer.
+    """
+
+    kind: Literal["hmo_untrained"]
+    inverse_penalty: Positive
+    """C of scikit-learn's logistic regression: small values shrink the weights more."""
+
+
 class Trained(Entry):
     """A network trained from end to end."""
 
@@ -107,14 +119,115 @@ class SimpleCNN(Trained):
         return self
 
 
-class Pixels(Model):
+class ResNet(Trained):
+    """A small residual network: a convolution of stride 2, then `blocks` residual blocks per entry of `filters`."""
+
+    kind: Literal["resnet"]
+    filters: Choices
+    blocks: Count
+
+
+class ViT(Trained):
+    """A small vision transformer behind a few convolutions."""
+
+    kind: Literal["vit"]
+    stem: Choices
+    """Filters of the convolutions, each of which halves the image, before its cells become tokens."""
+    width: Count
+    depth: Count
+    heads: Count
+    hidden: Count
+    """Units of the hidden layer of each block."""
+
+    @model_validator(mode="after")
+    def _divides(self):
+        if self.size % 2 ** len(self.stem):
+            raise ValueError(f"size = {self.size} cannot be halved {len(self.stem)} times")
+        if self.width % self.heads:
+            raise ValueError(f"heads = {self.heads} does not divide width = {self.width}")
+        return self
+
+
+class ReadOut(Model):
+    """What a fixed transform of the image takes: its size, and the penalty of the read-out fitted on it."""
+
+    size: Annotated[int, Field(ge=2)]
+    inverse_penalty: Positive
+    """C of scikit-learn's logistic regression: small values shrink the weights more."""
+
+
+class Pixels(ReadOut):
     """Logistic regression on a small copy of the image; its only layer is the pixels."""
 
     kind: Literal["pixels"]
-    size: Annotated[int, Field(ge=2)]
     colour: Literal["grey", "rgb"]
-    inverse_penalty: Positive
-    """C of scikit-learn: small values shrink the weights more."""
 
 
-KINDS: dict[str, type[Model]] = {"hmo_report": HMOReport, "simple_cnn": SimpleCNN, "pixels": Pixels}
+class Gabor(ReadOut):
+    """Energy of Gabor filters, divisively normalised, read out linearly."""
+
+    kind: Literal["gabor"]
+    wavelengths: Annotated[list[Annotated[float, Field(ge=2)]], Field(min_length=1)]
+    """In pixels of the image at `size`."""
+    orientations: Annotated[int, Field(ge=2)]
+    stride: Count
+    """Pixels between two places of the maps."""
+    pool: Annotated[int, Field(ge=1)]
+    """Side, in places, of the square whose mean energy divides; odd."""
+    sigma: Positive
+    """Added to the divisor: the energy at which responses begin to saturate."""
+    grid: Count
+    """The read-out takes means over grid x grid cells."""
+    activations: Activations
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.pool % 2 == 0:
+            raise ValueError(f"pool = {self.pool}: give an odd size")
+        if max(self.wavelengths) * 1.5 > self.size:
+            raise ValueError(f"wavelengths = {self.wavelengths}: longer than an image of size = {self.size} can hold")
+        return self
+
+
+class Category(Model):
+    """An ideal observer of the labels: one-hot label and category."""
+
+    kind: Literal["category"]
+
+
+class Weights(Group):
+    """A file of weights, and its hash, so that other weights under the same name never pass unseen."""
+
+    file: str
+    """Path, or ``package:path`` inside an installed package. .safetensors, or a state_dict that torch saved."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Own(ReadOut):
+    """A network of the reader's own, as it is, with a linear read-out of its last layer."""
+
+    kind: Literal["own"]
+    module: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+    """``package.module:callable``, which returns a torch module."""
+    arguments: dict[str, bool | int | float | str | list | None]
+    """Keyword arguments of the callable."""
+    weights: Weights | None
+    layers: Annotated[list[str], Field(min_length=1)]
+    """Names of its modules (``named_modules``) or shell-style patterns such as ``blocks.*``."""
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    """Of each channel, taken from RGB between 0 and 1."""
+    spread: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    activations: Activations
+
+
+KINDS: dict[str, type[Model]] = {
+    "hmo_report": HMOReport,
+    "hmo_untrained": HMOUntrained,
+    "simple_cnn": SimpleCNN,
+    "resnet": ResNet,
+    "vit": ViT,
+    "gabor": Gabor,
+    "pixels": Pixels,
+    "category": Category,
+    "own": Own,
+}

@@ -26,14 +26,23 @@ from analysis.params import Model
 
 MODULES = {
     "hmo_report": "analysis.models.hmo_report",
+    "hmo_untrained": "analysis.models.hmo_untrained",
     "simple_cnn": "analysis.models.simple_cnn",
+    "resnet": "analysis.models.resnet",
+    "vit": "analysis.models.vit",
+    "gabor": "analysis.models.gabor",
     "pixels": "analysis.models.pixels",
+    "category": "analysis.models.category",
+    "own": "analysis.models.own",
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: the checked values, the images, and where unfinished work lies."""
+    """One training: the checked values, the images, and where unfinished work lies.
+
+    `origin` is everything but `entry` that decides the result, as JSON values.
+    """
 
     name: str
     entry: Model
@@ -42,6 +51,7 @@ class Job:
     device: str
     folder: Path
     log: Log
+    origin: dict
 
 
 @dataclass(frozen=True)

@@ -35,18 +35,16 @@ def run(params: Params, model: str) -> None:
             if read_missing().empty:
                 raise
             return _write_untrained(entry, model, lack)
-        key = {
-            "entry": entry.model_dump(),
+        origin = {
             "seed": params.seed,
             "images": examples.digest,
             "code": store.code_digest("analysis/models"),
             "torch": importlib.metadata.version("torch"),
             "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), runtime.device()],
         }
-        folder = store.work_folder("train", key)
-        out = paths.MODELS / model
-        log = Log(out)
-        job = registry.Job(model, entry, examples, params.seed, runtime.device(), folder, log)
+        folder = store.work_folder("train", {"entry": entry.model_dump()} | origin)
+        log = Log(paths.MODELS / model)
+        job = registry.Job(model, entry, examples, params.seed, runtime.device(), folder, log, origin)
         fitted = kind.fit(job)
         _write(job, fitted)
         log.finish()

@@ -45,11 +45,28 @@ TINY = {
         "epochs": 4, "patience": 2, "batch": 16, "learning_rate": 0.01, "weight_decay": 0.01,
         "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "activations": {"pool": 0, "features": 1000},
     },
+    "resnet": {
+        "kind": "resnet", "protocol": "corrected", "size": 16, "inputs": "standardised", "filters": [4, 8], "blocks": 2,
+        "epochs": 3, "patience": 0, "batch": 16, "learning_rate": 0.01, "weight_decay": 0.01,
+        "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "activations": {"pool": 0, "features": 1000},
+    },
+    "vit": {
+        "kind": "vit", "protocol": "corrected", "size": 16, "inputs": "standardised",
+        "stem": [4, 8], "width": 8, "depth": 2, "heads": 2, "hidden": 12,
+        "epochs": 3, "patience": 0, "batch": 16, "learning_rate": 0.01, "weight_decay": 0.01,
+        "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "activations": {"pool": 0, "features": 1000},
+    },
+    "gabor": {
+        "kind": "gabor", "protocol": "corrected", "size": 32, "wavelengths": [3.0, 8.0], "orientations": 4, "stride": 2,
+        "pool": 3, "sigma": 0.1, "grid": 4, "inverse_penalty": 0.1, "activations": {"pool": 4, "features": 1000},
+    },
     "pixels": {
         "kind": "pixels", "protocol": "corrected", "size": 8, "colour": "grey", "inverse_penalty": 1.0,
     },
+    "category": {"kind": "category", "protocol": "corrected"},
 }  # fmt: skip
 """Entries of params.yaml small enough for a test."""
+TINY["untrained"] = TINY["hmo"] | {"kind": "hmo_untrained", "inverse_penalty": 0.01}
 
 
 @pytest.fixture

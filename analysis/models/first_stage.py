@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -74,9 +75,14 @@ def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tup
 
 
 def choice(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> list[int]:
-    """Return the numbers of the chosen candidates: of an earlier search with the same values, or of one made now."""
+    """Return the numbers of the chosen candidates: of an earlier search with the same values, or of one made now.
+
+    Which of the two it was leaves no trace, so a search made here logs nothing.
+    """
     note = _note(job)
-    return json.loads(note.read_text(encoding="utf-8")) if note.exists() else find(job, splits, standardise)[1]
+    if note.exists():
+        return json.loads(note.read_text(encoding="utf-8"))
+    return find(replace(job, log=lambda *_: None), splits, standardise)[1]
 
 
 def _note(job: Job) -> Path:

@@ -9,6 +9,7 @@ import typer
 
 from analysis.audit.command import app as audit
 from analysis.errors import DataError
+from analysis.explain.command import app as explain
 
 app = typer.Typer(
     name="analysis",
@@ -78,6 +79,7 @@ def compare(model: Annotated[str, typer.Argument(help="an entry under models in 
 
 
 app.add_typer(audit, name="audit", rich_help_panel=STAGES)
+app.add_typer(explain, name="explain", rich_help_panel=STAGES)
 
 
 @app.command(rich_help_panel=STAGES)

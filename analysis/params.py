@@ -182,6 +182,38 @@ class Audit(Group):
     network: AuditNetwork
 
 
+class Explain(Group):
+    """Attribution maps, their test against neurons, and the lesion of face channels."""
+
+    models: list[str]
+    """Of ``models.run``; each is also explained with initial weights."""
+    images: Annotated[int, Field(ge=2)]
+    """Test images with a face region, at most."""
+    gradient_steps: Annotated[int, Field(ge=2)]
+    window: Share
+    """Side of the square that occlusion takes away, as a share of the image's."""
+    stride: Share
+    superpixels: Annotated[int, Field(ge=4)]
+    samples: Annotated[int, Field(ge=8)]
+    """Of LIME, for each image."""
+    curve_images: Annotated[int, Field(ge=2)]
+    curve_steps: Annotated[int, Field(ge=2)]
+    permutations: Annotated[int, Field(ge=20)]
+    lesion_shares: Annotated[list[Share], Field(min_length=1)]
+    """Of a layer's channels that are set to zero; at most a half, as the controls are drawn from the rest."""
+    lesion_draws: Annotated[int, Field(ge=2)]
+    """Sets of control channels."""
+    bootstrap: Annotated[int, Field(ge=20)]
+
+    @model_validator(mode="after")
+    def _possible(self):
+        if self.stride > self.window:
+            raise ValueError(f"stride = {self.stride} is more than window = {self.window}: gaps are never hidden")
+        if self.lesion_shares != sorted(set(self.lesion_shares)) or self.lesion_shares[-1] > 0.5:
+            raise ValueError(f"lesion_shares = {self.lesion_shares}: give rising shares up to 0.5")
+        return self
+
+
 class Params(Group):
     """All of ``params.yaml``."""
 
@@ -193,6 +225,7 @@ class Params(Group):
     models: Models
     compare: Compare
     audit: Audit
+    explain: Explain
 
 
 def load(path: str | os.PathLike = "params.yaml") -> Params:

@@ -1,0 +1,36 @@
+"""Command ``explain``: the stage, and the maps of one image for a curious reader."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.errors import DataError
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def explain(
+    model: Annotated[str | None, typer.Option(help="a trained model; with --image, explain one image only")] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="an image file of any size")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the maps (PNG) and their numbers")] = Path(
+        "explained"
+    ),
+) -> None:
+    """Show where models look and what their face units carry; or the maps of one image (--model and --image)."""
+    from analysis import params, runtime
+
+    if (model is None) != (image is None):
+        raise DataError("give both --model and --image to explain one image, or neither to run the stage")
+    values = params.load()
+    with runtime.fixed_threads():
+        if image is None:
+            from analysis.explain import stage
+
+            stage.run(values)
+        else:
+            from analysis.explain import single
+
+            for line in single.explain_file(values, model, image, out):
+                print(line)

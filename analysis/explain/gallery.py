@@ -1,0 +1,87 @@
+"""A few test images with their maps and where the monkeys looked, for the figure of the paper."""
+
+import numpy as np
+import torch
+import xarray as xr
+
+from analysis.explain import attribution
+from analysis.explain.maps import Regions, as_floats
+from analysis.explain.places import on_square
+from analysis.models.data import Examples
+from analysis.models.network import Network
+from analysis.params import Explain
+from analysis.recordings import read
+
+KINDS = {
+    "face": lambda table: table["label"] == "face",
+    "pareidolia": lambda table: table["category"] == "pareidolia",
+    "object": lambda table: table["label"] == "non-face",
+}
+EACH = 2
+"""Images of each kind."""
+
+
+def gaze(frames: dict) -> dict[str, np.ndarray]:
+    """Return where selected fixations fell on the square of each image, (n_fixations, 2), over all recordings."""
+    found: dict[str, list] = {}
+    for recording in read.all_recordings("corrected"):
+        chosen = read.selected(recording)
+        stimulus = chosen["stimulus_id"].values.astype(str)
+        place = np.column_stack([chosen["x_dva"], chosen["y_dva"]])
+        for stem in np.unique(stimulus):
+            if stem in frames:
+                found.setdefault(stem, []).append(on_square(place[stimulus == stem], chosen, frames[stem]))
+    return {stem: np.concatenate(parts) for stem, parts in found.items()}
+
+
+def choose(examples: Examples, looked: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
+    """Return the rows of the test images with most fixations of each kind, and their kinds."""
+    table = examples.table.assign(n=[len(looked.get(stem, ())) for stem in examples.table["stem"]])
+    there = (examples.split != "train") & (table["n"] > 0)
+    rows, kinds = [], []
+    for kind, which in KINDS.items():
+        part = table[there & which(table)].sort_values(["n", "stem"], ascending=[False, True]).head(EACH)
+        rows += part.index.tolist()
+        kinds += [kind] * len(part)
+    return np.array(rows, int), kinds
+
+
+def gallery(
+    model: str,
+    network: Network,
+    inputs: torch.Tensor,
+    examples: Examples,
+    regions: Regions,
+    looked: dict[str, np.ndarray],
+    values: Explain,
+    seed: int,
+    device: str,
+) -> xr.Dataset:
+    """Return images, maps (method, image, row, column), face regions and fixations (places on the square, 0 to 1)."""
+    rows, kinds = choose(examples, looked)
+    x = as_floats(inputs, rows, device)
+    stems = examples.table["stem"].iloc[rows].tolist()
+    job = attribution.Job(network, x, values, seed, stems)
+    maps = {name: attribution.attribute(name, job) for name in attribution.METHODS if not _lacks(name, network, x)}
+    spots = [(k, *spot) for k, stem in enumerate(stems) for spot in looked[stem]]
+    seen = np.array(spots, float).reshape(-1, 3)
+    side = x.shape[2]
+    return xr.Dataset(
+        {
+            "picture": (("image", "channel", "row", "column"), inputs[torch.from_numpy(rows)].numpy()),
+            "map": (
+                ("method", "image", "row", "column"),
+                np.stack([*maps.values()]) if maps else np.zeros((0, len(rows), side, side), np.float32),
+            ),
+            "region": (("image", "row", "column"), regions.of(rows).astype(np.uint8)),
+            "fixation_image": ("fixation", seen[:, 0].astype(np.int32)),
+            "fixation_x": ("fixation", seen[:, 1]),
+            "fixation_y": ("fixation", seen[:, 2]),
+        },
+        coords={"stem": ("image", np.array(stems, str)), "kind": ("image", np.array(kinds, str)), "method": list(maps)},
+        attrs={"model": model},
+    )
+
+
+def _lacks(method: str, network: Network, x: torch.Tensor) -> bool:
+    return len(x) == 0 or attribution.unavailable(method, network, x[:1]) is not None

@@ -31,6 +31,7 @@ AREA_COLOURS = dict(zip(AREAS, ("#440154", "#3b528b", "#21918c", "#5ec962", "#E6
 
 NAMES = {
     "hmo_report": "HMO",
+    "hmo": "HMO, 2014 procedure",
     "as_reported": "HMO, report protocol",
     "simple_cnn": "plain CNN",
     "resnet": "residual network",

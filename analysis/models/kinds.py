@@ -220,7 +220,72 @@ class Own(ReadOut):
     activations: Activations
 
 
+class HMOStage(Group):
+    """How many modules a stage of HMO has, and from how many candidates each is chosen."""
+
+    modules: Count
+    candidates: Count
+
+
+class HMOTraining(Group):
+    """How the filters of a chosen module are trained, where they are."""
+
+    epochs: Count
+    batch: Count
+    learning_rate: Positive
+
+
+Bounds = Annotated[list[Count], Field(min_length=2, max_length=2)]
+"""Least and most."""
+
+
+class HMO(Model):
+    """HMO of Yamins et al. (2014): two stages of searches, each round of which attends to what is still wrong."""
+
+    kind: Literal["hmo"]
+    size: Annotated[int, Field(ge=8)]
+    grid: Count
+    """Cells per side to which the maps of first-stage modules are averaged and at which they are stacked."""
+    top: Count
+    """Top-level outputs: filters of all second-stage modules."""
+    first: HMOStage
+    second: HMOStage
+    n_filt: Annotated[list[Bounds], Field(min_length=1, max_length=3)]
+    """Filters of the first, second and third layer of a first-stage module; its depth is searched too."""
+    k_filt: Bounds
+    """Size of the filters of the first stage; the published range is 3 to 9."""
+    second_k_filt: Bounds
+    weights: Literal["boosting", "none", "margin"]
+    search: Literal["tpe", "random"]
+    filters: Literal["random", "trained"]
+    training: HMOTraining
+    batch: Count
+    """Candidates that are asked for at once."""
+    folds: Annotated[int, Field(ge=2)]
+    """Of the screening images, to judge a candidate on images on which it was not fitted."""
+    penalty: Positive
+    """C of the support vector machine that judges candidates; large values fit the screening images more closely."""
+    penalties: Annotated[list[Positive], Field(min_length=1)]
+    """Of these, C of the final read-out is chosen on the selection images."""
+    activations: Activations
+
+    @model_validator(mode="after")
+    def _can_be_built(self):
+        if self.top % self.second.modules:
+            raise ValueError(f"top = {self.top} is no multiple of second.modules = {self.second.modules}")
+        for name, bounds in (("k_filt", self.k_filt), ("second_k_filt", self.second_k_filt)):
+            if bounds[0] > bounds[1]:
+                raise ValueError(f"{name} = {bounds}: give the least, then the most")
+        for bounds in self.n_filt:
+            if bounds[0] > bounds[1] or bounds[0] % 4 or bounds[1] % 4:
+                raise ValueError(f"n_filt = {bounds}: give multiples of 4, the least, then the most")
+        if self.size < 2 ** len(self.n_filt):
+            raise ValueError(f"size = {self.size} does not survive {len(self.n_filt)} halvings")
+        return self
+
+
 KINDS: dict[str, type[Model]] = {
+    "hmo": HMO,
     "hmo_report": HMOReport,
     "hmo_untrained": HMOUntrained,
     "simple_cnn": SimpleCNN,

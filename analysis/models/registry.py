@@ -25,6 +25,7 @@ from analysis.models.network import Network
 from analysis.params import Model
 
 MODULES = {
+    "hmo": "analysis.models.hmo",
     "hmo_report": "analysis.models.hmo_report",
     "hmo_untrained": "analysis.models.hmo_untrained",
     "simple_cnn": "analysis.models.simple_cnn",

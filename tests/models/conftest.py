@@ -32,6 +32,15 @@ def toy_images(n: int, size: int = 32, seed: int = 5) -> tuple[np.ndarray, np.nd
 
 
 TINY = {
+    "hmo2014": {
+        "kind": "hmo", "protocol": "corrected", "size": 16, "grid": 4, "top": 16,
+        "first": {"modules": 2, "candidates": 4}, "second": {"modules": 2, "candidates": 3},
+        "n_filt": [[4, 8], [4, 8]], "k_filt": [3, 4], "second_k_filt": [3, 3],
+        "weights": "boosting", "search": "tpe", "filters": "random",
+        "training": {"epochs": 2, "batch": 16, "learning_rate": 0.01},
+        "batch": 2, "folds": 3, "penalty": 3.0, "penalties": [0.1, 1.0],
+        "activations": {"pool": 2, "features": 30},
+    },
     "hmo": {
         "kind": "hmo_report", "protocol": "corrected", "size": 16, "inputs": "standardised",
         "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "copies": 2,
@@ -85,6 +94,7 @@ def project(tmp_path, monkeypatch):
             "stem": [f"image{i:03d}" for i in number],
             "category": np.where(face == 1, "face", "none"),
             "label": label,
+            "group": number // 2,
             "split": np.select([number % 10 < 6, number % 10 < 8], ["train", "validation"], "test"),
             "label_report": np.where(face == 1, "face", "non-face"),
             "split_report": np.select([number % 10 < 7, number % 10 < 9], ["train", "test"], ""),

@@ -1,0 +1,27 @@
+"""Several small networks at once: one thread each, which is faster than all threads on each in turn."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from analysis.runtime import THREADS, workers
+
+
+def side_by_side(task: Callable, items: Sequence, device: str) -> list:
+    """Return ``[task(item) for item in items]``, computed by as many threads as there are workers.
+
+    Each task has one thread for its arithmetic, so that the bits of a result do not depend on the number of workers.
+    On a CUDA device the tasks run one after another: there each fills the device.
+    """
+    at_once = 1 if device.startswith("cuda") else min(workers(), len(items))
+    torch.set_num_threads(1)  # a thread takes over the number that is set when it first computes
+    try:
+        with threadpool_limits(limits=1):
+            if at_once < 2:
+                return [task(item) for item in items]
+            with ThreadPoolExecutor(at_once) as pool:
+                return list(pool.map(task, items))
+    finally:
+        torch.set_num_threads(THREADS)

@@ -19,8 +19,8 @@ from analysis.paths import FIGURES, RESULTS
 
 STAMP = RESULTS / environment.FILE
 
-OUTPUTS = (RESULTS, FIGURES, Path("paper/report.pdf"))
-"""What is compared unless told otherwise: tables, figures, paper."""
+OUTPUTS = (RESULTS, FIGURES, Path("paper/report.pdf"), Path("paper/report.html"))
+"""What is compared unless told otherwise: tables, figures, paper, page."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Stage ``report``: compile the paper, offline and with a fixed date, to an archival and accessible PDF."""
+"""Stage ``report``: the paper, compiled offline and with a fixed date to an archival, accessible PDF, and the page."""
 
 import json
 import re
@@ -9,10 +9,10 @@ import typst
 
 from analysis import environment
 from analysis.errors import DataError
-from analysis.files import atomic
+from analysis.files import atomic, write_text
 from analysis.params import Params
 from analysis.paths import FIGURES
-from paper import results, style
+from paper import html, provenance, results, style
 from paper.draw import plots_for
 from paper.plots import audit
 
@@ -26,7 +26,7 @@ DATE = 1767225600
 
 
 def run(params: Params) -> None:
-    """Build ``paper/report.pdf`` from ``results/`` and ``paper/figures/``.
+    """Build ``paper/report.pdf`` and ``paper/report.html`` from ``results/`` and ``paper/figures/``.
 
     Raises
     ------
@@ -37,15 +37,23 @@ def run(params: Params) -> None:
     _check_figures(found)
     stamp = environment.decisive(environment.read(found.file(environment.FILE)))
     _compare_environments(stamp)
-    pdf, warnings = _compile(_context(params, found, stamp))
+    made_of = provenance.made_of()
+    page = html.build(found, made_of)
+    pdf, warnings = _compile(_context(params, found, stamp, made_of))
     if warnings:
         raise DataError("; ".join(_line(warning) for warning in warnings))
     with atomic(OUTPUT) as part:
         part.write_bytes(pdf)
+    write_text(html.OUTPUT, page)
 
 
-def _context(params: Params, found: results.Results, stamp: dict) -> str:
+def _context(params: Params, found: results.Results, stamp: dict, made_of: dict) -> str:
     """Return, as JSON, what the text needs beside the results."""
+    known = provenance.stages()
+    sources = json.loads((FIGURES / "sources.json").read_text(encoding="utf-8"))
+    files = {f"results/{name}" for names in sources.values() for name in names} | {
+        f"results/{name}.csv" for name in results.COLUMNS
+    }
     return json.dumps(
         {
             "params": params.model_dump(mode="json"),
@@ -53,13 +61,20 @@ def _context(params: Params, found: results.Results, stamp: dict) -> str:
             "audited": audit.is_there(found),
             "names": {model: style.name(model) for model in found.models},
             "environment": stamp,
+            "made_of": made_of,
+            "sources": {name: [f"results/{file}" for file in files] for name, files in sources.items()},
+            "stages": {file: provenance.stage_of(file, known) for file in sorted(files)},
         },
         sort_keys=True,
     )
 
 
 def _check_figures(found: results.Results) -> None:
-    for path in [FIGURES / "alt.json", *(FIGURES / f"{name}.svg" for name in plots_for(found))]:
+    for path in [
+        FIGURES / "alt.json",
+        FIGURES / "sources.json",
+        *(FIGURES / f"{name}.svg" for name in plots_for(found)),
+    ]:
         if not path.is_file():
             raise DataError(f"{path} is missing: run the stage figures (dvc repro figures)")
 

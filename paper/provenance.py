@@ -1,0 +1,97 @@
+"""Where the paper comes from: the code as git names it, the data, and the stage that made each file."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import yaml
+
+from analysis.errors import DataError
+from analysis.files import sha256
+from analysis.paths import RAW
+
+CODE = (Path("analysis"), Path("paper"))
+"""Folders whose state the paper names."""
+
+GENERATED = re.compile(r"__pycache__|.*\.pyc|\..*|figures|report\.pdf|report\.html")
+"""Names within them that are not under version control."""
+
+PIPELINE = Path("dvc.yaml")
+
+
+def made_of() -> dict:
+    """Return the state of code and data as JSON values.
+
+    A commit cannot be named: committing the lock file that records the paper's own hash makes another commit. The
+    identifiers of the folders' trees can, and they say more: they are those of the files that ran, committed or not.
+    ``git rev-parse HEAD:analysis`` prints the one of a checkout.
+
+    Returns
+    -------
+    dict
+        ``trees`` (git's identifier of each folder of code) and ``manifest`` (SHA-256 of the list of all data files
+        with their own SHA-256).
+
+    Raises
+    ------
+    DataError
+        If the list of data files is missing.
+    """
+    manifest = RAW / "manifest.json"
+    if not manifest.is_file():
+        raise DataError(f"{manifest} is missing: run the stage acquire (dvc repro acquire)")
+    return {"trees": {str(folder): git_tree(folder) for folder in CODE}, "manifest": sha256(manifest)}
+
+
+def git_tree(folder: Path) -> str:
+    """Return git's identifier of the tree of `folder`: SHA-1 over its entries, computed from the files themselves.
+
+    It is the same in a clone, in a container without git, and in an unpacked archive.
+    """
+    entries = []
+    for path in Path(folder).iterdir():
+        if GENERATED.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            entries.append((path.name + "/", b"40000", path.name, git_tree(path)))
+        else:
+            mode = b"100755" if os.access(path, os.X_OK) else b"100644"
+            entries.append((path.name, mode, path.name, _object(b"blob", path.read_bytes())))
+    # Git sorts folders as if their names ended in a slash.
+    body = b"".join(
+        mode + b" " + name.encode() + b"\0" + bytes.fromhex(digest) for _, mode, name, digest in sorted(entries)
+    )
+    return _object(b"tree", body)
+
+
+def _object(kind: bytes, content: bytes) -> str:
+    return hashlib.sha1(kind + b" %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def stages() -> list[tuple[str, re.Pattern]]:
+    """Return, from ``dvc.yaml``, the name of each stage and a pattern of the files it makes.
+
+    A stage of a matrix has the placeholder in its name: ``compare@{model}``.
+    """
+    found = []
+    for name, stage in yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"].items():
+        for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+            path = out if isinstance(out, str) else next(iter(out))
+            pattern = re.sub(r"\\\$\\\{item\\?\.(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))
+            found.append((name, re.compile(f"{pattern}(/.*)?")))
+    return found
+
+
+def stage_of(path: str, known: list[tuple[str, re.Pattern]]) -> str:
+    """Return the stage that makes a file, such as ``compare@hmo``.
+
+    Raises
+    ------
+    DataError
+        If none does.
+    """
+    for name, pattern in known:
+        if match := pattern.fullmatch(path):
+            return "@".join([name, "-".join(match.groupdict().values())] if match.groupdict() else [name])
+    raise DataError(f"no stage of {PIPELINE} makes {path}")

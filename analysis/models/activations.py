@@ -14,6 +14,8 @@ from analysis import paths
 from analysis.errors import DataError
 from analysis.files import atomic, sha256, write_csv, write_json
 from analysis.params import Params
+from analysis.recordings import netcdf
+from analysis.recordings.read import recording_files
 
 BATCH = 64
 
@@ -21,13 +23,16 @@ BATCH = 64
 def run(params: Params, model: str) -> None:
     """Write ``data/activations/<model>/``: ``index.csv``, ``layers.json`` and ``<layer>.npy`` (n_images, features).
 
+    Where ``models.<model>.activations.patches`` is not 0, also ``patches/<recording>.nc``: the top layer of what was
+    looked at in single fixations (`analysis.models.patches`; `read_patches` reads them).
+
     Raises
     ------
     DataError
         If the model is not trained, or was trained on other images or values than the present ones.
     """
     from analysis import runtime, store
-    from analysis.models import data, extract, network, registry
+    from analysis.models import data, extract, network, patches, registry
 
     entry = params.models.entry(model)
     if untrained(model):
@@ -53,13 +58,23 @@ def run(params: Params, model: str) -> None:
         }
         folder = store.work_folder("activations", key)
         described = extract.extract(trained.to(runtime.device()), x, reduce, folder, BATCH, runtime.device())
+        work, looked_at = None, []
+        if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
+            recordings = recording_files(entry.protocol)
+            work = store.work_folder("patches", key | {"recordings": {path.name: sha256(path) for path in recordings}})
+            looked_at = patches.write_all(trained, entry.size, reduce, at_most, recordings, work, runtime.device())
     out = paths.ACTIVATIONS / model
     for item in described:
         with atomic(out / f"{item['name']}.npy") as part:
             shutil.copyfile(folder / f"{item['name']}.npy", part)
+    for path in looked_at:
+        with atomic(out / "patches" / path.name) as part:
+            shutil.copyfile(path, part)
     write_csv(out / "index.csv", examples.table[["stem"]])
     write_json(out / "layers.json", described)
     store.discard(folder)
+    if work is not None:
+        store.discard(work)
 
 
 def untrained(model: str, folder: Path = paths.MODELS) -> str | None:
@@ -111,3 +126,22 @@ def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list
     if len(values) != len(stems):
         raise DataError(f"{path} has {len(values)} rows for {len(stems)} images: run the stage activations again")
     return stems, values
+
+
+def read_patches(model: str, recording: str, folder: Path = paths.ACTIVATIONS):
+    """Return the top layer of what was looked at in single fixations of a recording, or None if it was not computed.
+
+    Returns
+    -------
+    xarray.Dataset or None
+        ``features`` (fixation, feature), float32; along ``fixation``, ``row``: the fixation's place in
+        ``data/recordings/<protocol>/<recording>.nc``, and ``stimulus_id``. One patch per fixation, centred on the gaze
+        plus the median receptive field of the recording's units (attributes ``field_x_dva``, ``field_y_dva``).
+
+    Raises
+    ------
+    DataError
+        If the file is not whole.
+    """
+    path = folder / model / "patches" / f"{recording}.nc"
+    return netcdf.read(path) if path.exists() else None

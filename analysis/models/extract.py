@@ -51,6 +51,29 @@ def projection(n_from: int, n_to: int, seed: int) -> "SparseRandomProjection":
     return rule.fit(np.zeros((1, n_from), dtype=np.float32))
 
 
+@dataclass(frozen=True)
+class Reducer:
+    """What makes the features of one layer of its maps: a `Reduction` applied to a known shape."""
+
+    shape: tuple[int, ...]
+    pool: int
+    features: int
+    projection: "SparseRandomProjection | None"
+
+    @classmethod
+    def of(cls, rule: Reduction, maps: torch.Tensor) -> "Reducer":
+        """Return the reducer for maps (n, ...) such as these."""
+        width, shape = pooled(maps, rule.pool).shape[1], tuple(maps.shape[1:])
+        if rule.features is None or width <= rule.features:
+            return cls(shape, rule.pool, width, None)
+        return cls(shape, rule.pool, rule.features, projection(width, rule.features, rule.seed))
+
+    def __call__(self, maps: torch.Tensor) -> np.ndarray:
+        """Return features (n, features), float32."""
+        values = pooled(maps, self.pool).float().cpu().numpy()
+        return values if self.projection is None else self.projection.transform(values)
+
+
 def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, batch: int, device: str) -> list[dict]:
     """Fill ``folder/<layer>.npy`` (float32, n x features) for every layer and return their descriptions.
 
@@ -67,14 +90,11 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
     network.eval()
     with torch.no_grad():
         first = network.maps(x[:1].to(device))
-    described, projections = [], {}
-    for name in network.layer_names:
-        width = pooled(first[name], rule.pool).shape[1]
-        if rule.features is not None and width > rule.features:
-            projections[name] = projection(width, rule.features, rule.seed)
-        features = rule.features if name in projections else width
-        shape = list(first[name].shape[1:])
-        described.append({"name": name, "shape": shape, "features": features, "projected": name in projections})
+    reducers = {name: Reducer.of(rule, first[name]) for name in network.layer_names}
+    described = [
+        {"name": name, "shape": list(one.shape), "features": one.features, "projected": one.projection is not None}
+        for name, one in reducers.items()
+    ]
     done_path = folder / "done.json"
     done = json.loads(done_path.read_text(encoding="utf-8")) if done_path.exists() else 0
     files = {
@@ -89,10 +109,7 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
         with torch.no_grad():
             maps = network.maps(x[start : start + batch].to(device))
         for name, file in files.items():
-            values = pooled(maps[name], rule.pool).float().cpu().numpy()
-            if name in projections:
-                values = projections[name].transform(values)
-            file[start : start + batch] = values
+            file[start : start + batch] = reducers[name](maps[name])
             file.flush()
         write_text(done_path, json.dumps(min(start + batch, len(x))))
     return described

@@ -21,6 +21,8 @@ class Activations(Group):
     """Maps are averaged to pool x pool cells; 0 keeps every position."""
     features: Count
     """A layer with more features than this is projected (sparse, random) to this number."""
+    patches: Annotated[int, Field(ge=0)]
+    """The top layer is also computed of what was looked at in so many fixations of each recording, at most."""
 
 
 class Entry(Model):

@@ -74,11 +74,29 @@ def patches(open_image, recording, unit: int, out_px: int, side_dva: float = PAT
     -------
     ndarray of uint8, shape (n_fixations, 3, out_px, out_px)
     """
+    field = np.array([float(recording[f"rf_{axis}_dva"][unit]) for axis in "xy"])
+    return patches_at(open_image, recording, np.nan_to_num(field), out_px, side_dva)
+
+
+def median_field(recording) -> np.ndarray:
+    """Return the median place (x, y in dva from gaze) of a recording's receptive fields; 0 where none is known."""
+    fields = np.array([recording[f"rf_{axis}_dva"].values for axis in "xy"], float)
+    known = fields[:, np.isfinite(fields).all(axis=0)]
+    return np.median(known, axis=1) if known.size else np.zeros(2)
+
+
+def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
+    """Return the patches around gaze + one place for the fixations of a recording.
+
+    Parameters
+    ----------
+    field_dva : ndarray, shape (2,)
+        x and y in dva from gaze, y up; the rest, and what is returned, as in `patches`.
+    """
     attrs = recording.attrs
     size_px = np.array([attrs["image_width_px"], attrs["image_height_px"]])
     pixels_per_degree = np.array([attrs["pixels_per_degree_x"], attrs["pixels_per_degree_y"]])
-    field = np.array([float(recording[f"rf_{axis}_dva"][unit]) for axis in "xy"])
-    centre = np.column_stack([recording["x_dva"], recording["y_dva"]]) + np.nan_to_num(field)
+    centre = np.column_stack([recording["x_dva"], recording["y_dva"]]) + field_dva
     stimulus = recording["stimulus_id"].values.astype(str)
     out = np.empty((len(stimulus), 3, out_px, out_px), np.uint8)
     for stem in np.unique(stimulus):

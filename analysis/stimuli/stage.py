@@ -15,6 +15,7 @@ from analysis.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI
 from analysis.runtime import track, workers
 from analysis.stimuli import labels, splits
 from analysis.stimuli.images import SUFFIXES, decode, pad
+from analysis.stimuli.originals import archive_of
 from analysis.stimuli.read import COLUMNS
 from analysis.stimuli.shown import all_shown
 from analysis.stimuli.splitzip import SplitZip
@@ -35,7 +36,7 @@ def run(params: settings.Params) -> None:
     """
     shown, damaged = all_shown(DANDISET)
     counts = Counter(name for names in shown.values() for name in names)
-    with SplitZip(_archive(STIMULI_ARCHIVE)) as archive:
+    with SplitZip(archive_of(STIMULI_ARCHIVE)) as archive:
         wanted = {labels.stem(name) for name in counts} if params.stimuli.images == "shown" else None
         chosen, copies = choose(archive.members, wanted)
         if not chosen:
@@ -88,13 +89,6 @@ def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]
         else:
             chosen[path.stem] = name
     return [chosen[stem] for stem in sorted(chosen)], copies
-
-
-def _archive(folder: Path) -> Path:
-    found = sorted(folder.glob("*.zip"))
-    if len(found) != 1:
-        raise DataError(f"{folder}: {len(found)} .zip files where one is due (Stimuli.zip); run the stage acquire")
-    return found[0]
 
 
 def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli) -> tuple[dict, dict]:

@@ -44,7 +44,7 @@ def entry(**changed):
     return {
         "kind": "own", "protocol": "corrected", "size": 32, "inverse_penalty": 0.1,
         "module": "mine:Mine", "arguments": {}, "weights": None, "layers": ["late", "early"],
-        "mean": [0.4, 0.5, 0.6], "spread": [0.2, 0.3, 0.4], "activations": {"pool": 2, "features": 1000},
+        "mean": [0.4, 0.5, 0.6], "spread": [0.2, 0.3, 0.4], "activations": {"pool": 2, "features": 1000, "patches": 0},
     } | changed  # fmt: skip
 
 

@@ -1,0 +1,35 @@
+"""The images as published, at their own size: ``images.npy`` holds them padded and small."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from analysis.errors import DataError
+from analysis.paths import STIMULI_ARCHIVE
+from analysis.stimuli.images import decode
+from analysis.stimuli.read import read_table
+from analysis.stimuli.splitzip import SplitZip
+
+
+def archive_of(folder: Path = STIMULI_ARCHIVE) -> Path:
+    """Return the last volume of the archive of images.
+
+    Raises
+    ------
+    DataError
+        If there is none, or more than one.
+    """
+    found = sorted(folder.glob("*.zip"))
+    if len(found) != 1:
+        raise DataError(f"{folder}: {len(found)} .zip files where one is due (Stimuli.zip); run the stage acquire")
+    return found[0]
+
+
+@contextmanager
+def originals(folder: Path = STIMULI_ARCHIVE) -> Iterator[Callable[[str], Image.Image]]:
+    """Open the archive and yield a function from the stem of an image in ``images.csv`` to that image (PIL, RGB)."""
+    names = dict(read_table()[["stem", "path"]].itertuples(index=False))
+    with SplitZip(archive_of(folder)) as opened:
+        yield lambda stem: decode(opened.read(names[stem]))

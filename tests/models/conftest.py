@@ -39,7 +39,7 @@ TINY = {
         "weights": "boosting", "search": "tpe", "filters": "random",
         "training": {"epochs": 2, "batch": 16, "learning_rate": 0.01},
         "batch": 2, "folds": 3, "penalty": 3.0, "penalties": [0.1, 1.0],
-        "activations": {"pool": 2, "features": 30},
+        "activations": {"pool": 2, "features": 30, "patches": 0},
     },
     "hmo": {
         "kind": "hmo_report", "protocol": "corrected", "size": 16, "inputs": "standardised",

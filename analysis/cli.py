@@ -73,6 +73,12 @@ def activations(model: Annotated[str, typer.Argument(help="an entry under models
 
 
 @app.command(rich_help_panel=STAGES)
+def neural(protocol: Annotated[str, typer.Argument(help="corrected or report")]) -> None:
+    """Work out what comparisons need of the recordings: mean responses, ceilings, the populations' read-out."""
+    _run("analysis.compare.neural", protocol)
+
+
+@app.command(rich_help_panel=STAGES)
 def compare(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Compare a model's layers with the recorded areas: predictivity, RDMs, ceilings."""
     _run("analysis.compare.stage", model)

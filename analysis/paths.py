@@ -10,6 +10,7 @@ REPORT_FILES = RAW / "report"
 TRUTH = RAW / "truth"
 STIMULI = Path("data/stimuli")
 RECORDINGS = Path("data/recordings")
+NEURAL = Path("data/neural")
 ACTIVATIONS = Path("data/activations")
 MODELS = Path("models")
 RESULTS = Path("results")

@@ -7,21 +7,24 @@ that of an explicit resampling.
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.compare.inference import Interval
+from analysis.compare.ranks import Block, Draw, Ranked, Space, rerank
 from analysis.compare.rdm import RDM
 from analysis.compare.similarity import aligned, compare
+from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 from analysis.runtime import THREADS
 
 RANKED = ("spearman", "rho-a")
 METHODS = ("spearman", "rho-a", "pearson", "cosine")
 OVER = ("images", "recordings", "both")
+BLOCK = 2**17
+"""Pairs times draws in one block of draws."""
 
 
 @dataclass(frozen=True)
@@ -42,114 +45,6 @@ class Bootstrap:
     scores: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
-
-
-class _Ranks:
-    """One RDM, sorted once."""
-
-    def __init__(self, values: np.ndarray):
-        order = np.argsort(values, kind="stable")
-        self.order = order.astype(np.int32)
-        self.place = np.empty_like(self.order)
-        self.place[order] = np.arange(len(order), dtype=np.int32)
-        new = np.empty(len(order), dtype=bool)
-        new[0] = True
-        np.not_equal(values[order[1:]], values[order[:-1]], out=new[1:])
-        self.ties = None if new.all() else _Ties(new)
-
-    def centred(self, weights: np.ndarray, active: np.ndarray, space: "_Space", name: str) -> np.ndarray:
-        """Twice the weighted midranks less their mean, of the pairs `active`: whole numbers (in `space`, by `name`)."""
-        # mode="clip" lets numpy write to `out` directly
-        w = weights.take(self.order, out=space.array("sorted", len(self.order), weights.dtype), mode="clip")
-        after = np.cumsum(w, out=space.array("after", len(w), space.whole))
-        place = self.place.take(active, out=space.array("place", len(active), self.place.dtype), mode="clip")
-        doubled = _doubled(after, w, self.ties)
-        return doubled.take(place, out=space.array(name, len(active), space.whole), mode="clip")
-
-
-class _Space:
-    """Arrays that one thread uses again in every draw: fresh pages cost more than the sums written to them."""
-
-    def __init__(self, whole: type):
-        self.whole = whole
-        self._arrays: dict = {}
-
-    def array(self, name: str, n: int, dtype) -> np.ndarray:
-        """Return an array of `n` entries, of any content, that is valid until the name is asked for again."""
-        held = self._arrays.get(name)
-        if held is None or len(held) < n or held.dtype != dtype:
-            held = self._arrays[name] = np.empty(int(1.1 * n), dtype)
-        return held[:n]
-
-
-class _Ties:
-    """Runs of equal values in a sorted sequence."""
-
-    def __init__(self, new: np.ndarray):
-        first = np.flatnonzero(new)
-        self.last = np.append(first[1:], len(new)) - 1
-        self.length = np.diff(np.append(first, len(new)))
-
-
-def _doubled(after: np.ndarray, w: np.ndarray, ties: _Ties | None) -> np.ndarray:
-    """Twice the centred midranks of a sorted sequence with weights `w`, whose running sum is `after` (overwritten).
-
-    A run of equal values whose weights fill the ranks s + 1 to e has the midrank (s + e + 1) / 2; the mean midrank is
-    (total + 1) / 2.
-    """
-    total = after[-1].copy()
-    if ties is None:
-        after *= 2
-        after -= w
-        after -= total
-        return after
-    ends = after.take(ties.last)
-    value = ends - total
-    value[1:] += ends[:-1]
-    return np.repeat(value, ties.length)
-
-
-def _order(values: np.ndarray) -> np.ndarray:
-    """Return the order that sorts whole numbers of at least 0.
-
-    numpy sorts keys of 8 and 16 bits by radix, so two or three stable passes are several times faster than one argsort
-    of long keys.
-    """
-    order = np.argsort(values.astype(np.uint16), kind="stable")
-    bits = int(values.max()).bit_length()
-    for shift in range(16, bits, 16):
-        digits = (values >> shift).astype(np.uint8 if bits - shift <= 8 else np.uint16)
-        order = order.take(np.argsort(digits.take(order), kind="stable"))
-    return order
-
-
-def _rerank(pool: np.ndarray, w: np.ndarray, space: _Space) -> np.ndarray:
-    """Twice the centred weighted midranks of the whole numbers `pool`, in their order, as floats (in `space`)."""
-    n = len(pool)
-    values = np.subtract(pool, pool.min(), out=space.array("values", n, pool.dtype))
-    order = _order(values)
-    values = values.take(order, out=space.array("sorted values", n, pool.dtype), mode="clip")
-    sorted_w = w.take(order, out=space.array("sorted", n, w.dtype), mode="clip")
-    after = np.cumsum(sorted_w, out=space.array("after", n, space.whole))
-    # Few sums of ranks are equal: all are ranked as if none were, then the runs of equal ones are put right.
-    equal = np.flatnonzero(values[1:] == values[:-1])
-    if len(equal):
-        breaks = np.flatnonzero(np.diff(equal) != 1)
-        first, last = equal[np.append(0, breaks + 1)], equal[np.append(breaks, len(equal) - 1)] + 1
-        length = last - first + 1
-        value = after[last] + after[first] - sorted_w[first] - after[-1]
-        place = np.repeat(first - np.cumsum(length) + length, length) + np.arange(length.sum())
-    after = _doubled(after, sorted_w, None)
-    if len(equal):
-        after[place] = np.repeat(value, length)
-    ranks = space.array("ranks", n, np.float64)
-    ranks[order] = after
-    return ranks
-
-
-def _dot(*factors: np.ndarray) -> float:
-    """Sum of products, in this thread: the threads are busy with other draws."""
-    return float(np.einsum(",".join("i" * len(factors)) + "->", *factors))
 
 
 def bootstrap(
@@ -197,12 +92,8 @@ def bootstrap(
         raise DataError(f"{len(subjects)} subjects for {len(data_rdms)} data RDMs; give one each")
     task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings)
     clusters = np.arange(task.n_data) if subjects is None else np.unique(subjects, return_inverse=True)[1]
-    # Drawing recordings leaves every single comparison as it is: without ceilings they are made once.
-    fixed = None
-    if over == "recordings" and not task.ceilings:
-        fixed = task.draw(np.ones(task.n_images, dtype=np.int32), np.ones(task.n_data, dtype=np.int64))[0]
 
-    def draw(index):
+    def drawn(index):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         counts, copies = np.ones(task.n_images, dtype=np.int32), np.ones(task.n_data, dtype=np.int64)
         if over != "recordings":
@@ -210,14 +101,25 @@ def bootstrap(
         if over != "images":
             n = clusters.max() + 1
             copies = np.bincount(rng.integers(n, size=n), minlength=n)[clusters]
-        if fixed is not None:
-            each = np.where(copies > 0, fixed, np.nan)
-            return each, _mean_score(each, copies), np.nan, np.nan
-        return task.draw(counts.astype(np.int32), copies)
+        return counts, copies
 
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        rows = list(pool.map(draw, range(n_draws)))
-    each, scores, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
+    if task.ceilings or method not in RANKED:
+        rows = in_threads(lambda index: task.draw(*drawn(index)), range(n_draws), threads)
+        each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
+        copies = np.array([drawn(index)[1] for index in range(n_draws)])
+    else:
+        draws = [drawn(index) for index in range(n_draws)]
+        counts, copies = (np.array(column) for column in zip(*draws, strict=True))
+        # Drawing recordings leaves every single comparison as it is: they are made once.
+        wanted = counts[:1] if over == "recordings" else counts
+        size = max(1, BLOCK // len(task.first))
+        blocks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        each = np.concatenate(in_threads(task.block, blocks, threads))
+        each = np.where(copies[:, None, :] > 0, each, np.nan)
+        lower = upper = np.full(n_draws, np.nan)
+    weights = copies / copies.sum(axis=1, keepdims=True)
+    # NaN where a drawn comparison is undefined.
+    scores = np.where(copies[:, None, :] > 0, each * weights[:, None, :], 0.0).sum(axis=2)
     return Bootstrap(each, scores, lower, upper)
 
 
@@ -238,92 +140,102 @@ class _Task:
             self.first, self.second = self.first[defined], self.second[defined]
         if len(self.first) < 3:
             raise DataError(f"{len(self.first)} pairs of images are defined in all RDMs; at least 3 are needed")
-        self.rdms = [one.distances if defined.all() else one.distances[defined] for one in rdms]
-        if method in RANKED:
-            self.rdms = [_Ranks(values) for values in self.rdms]
+        values = (one.distances if defined.all() else one.distances[defined] for one in rdms)
+        self.rdms = [Ranked(one) for one in values] if method in RANKED else list(values)
         # Twice the sum of all weights, over all pooled RDMs, must fit.
         fits = 2 * self.n_images**2 * max(self.n_data, 1) < 2**31
         self._local, self._whole = threading.local(), np.int32 if fits else np.int64
 
+    def block(self, counts: np.ndarray) -> np.ndarray:
+        """Compare many draws by ranks: `counts` of each image, (n_draws, n_images); returns (draw, model, data)."""
+        counts = np.ascontiguousarray(counts.T, dtype=np.uint8 if counts.max() < 16 else np.int32)
+        block = Block(counts, self.first, self.second, self._whole)
+        data = [block.ranks(one) for one in self.rdms[self.n_models :]]
+        data = [(ranks * block.weights, self._norm(squares, block.total)) for ranks, squares in data]
+        out = np.full((counts.shape[1], self.n_models, self.n_data), np.nan)
+        for m in range(self.n_models):
+            ranks, squares = block.ranks(self.rdms[m])
+            norm = self._norm(squares, block.total)
+            for s, (weighted, size) in enumerate(data):
+                product = (ranks[:, None, :] @ weighted[:, :, None])[:, 0, 0]
+                defined = block.enough & (norm > 0) & (size > 0)
+                np.divide(product, norm * size, out=out[:, m, s], where=defined)
+        return out
+
     def draw(self, counts: np.ndarray, copies: np.ndarray):
-        """Compare one draw: `counts` of each image, `copies` of each data RDM."""
+        """Compare one draw, with its ceilings: `counts` of each image, `copies` of each data RDM."""
         counts = counts.astype(np.uint8 if counts.max() < 16 else np.int32)
         if not hasattr(self._local, "space"):
-            self._local.space = _Space(self._whole)
+            self._local.space = Space(self._whole)
         space, n = self._local.space, len(self.first)
         w = counts.take(self.first, out=space.array("weights", n, counts.dtype), mode="clip")
-        w *= counts.take(self.second, out=space.array("second", n, counts.dtype), mode="clip")
-        active = np.flatnonzero(w != 0)
+        w *= counts.take(self.second, out=space.array("sorted", n, counts.dtype), mode="clip")
+        draw = Draw(w, space)
         each = np.full((self.n_models, self.n_data), np.nan)
-        if len(active) < 3:
-            return each, np.full(self.n_models, np.nan), np.nan, np.nan
+        if len(draw.active) < 3:
+            return each, np.nan, np.nan
         drawn = np.flatnonzero(copies)
-        small = w.take(active)
-        weights = small.astype(np.float64)
-        raw = [self._values(self.rdms[self.n_models + s], w, active, weights, space, f"data {s}") for s in drawn]
-        weighted = [
-            np.multiply(weights, one, out=space.array(f"weighted {s}", len(one), np.float64))
-            for s, one in zip(drawn, raw, strict=True)
-        ]
-        norms = [
-            self._norm(_dot(one.astype(np.float64, copy=False), other), weights)
-            for one, other in zip(raw, weighted, strict=True)
-        ]
+        data = [self._values(self.rdms[self.n_models + s], draw, f"data {s}") for s in drawn]
         for m in range(self.n_models):
-            one = self._values(self.rdms[m], w, active, weights, space, "model").astype(np.float64, copy=False)
-            size = self._norm(_dot(weights, one, one), weights)
-            for s, other, norm in zip(drawn, weighted, norms, strict=True):
-                each[m, s] = _ratio(_dot(one, other), size, norm)
-        scores = _mean_score(each, copies)
+            one, size = self._values(self.rdms[m], draw, "model")
+            weighted = np.multiply(one, draw.floats, out=space.array("product", len(one), np.float64))
+            for s, (other, norm) in zip(drawn, data, strict=True):
+                each[m, s] = _ratio(self._dot(weighted, other, space), size, norm)
         lower = upper = np.nan
         if self.ceilings:
-            lower, upper = self._bounds(raw, weighted, norms, small, weights, copies[drawn], space)
-        return each, scores, lower, upper
+            lower, upper = self._bounds(data, draw, copies[drawn], space)
+        return each, lower, upper
 
-    def _values(self, one, w, active, weights, space, name):
+    def _values(self, one, draw: Draw, name: str) -> tuple[np.ndarray, float]:
+        """Return what of an RDM is multiplied with another's, and its norm."""
         if self.method in RANKED:
-            return one.centred(w, active, space, name)
-        values = one.take(active)
+            ranks, squares = one.of(draw, name)
+            return ranks, float(self._norm(squares, float(draw.total)))
+        return self._centred(one.take(draw.active), draw)
+
+    def _centred(self, values: np.ndarray, draw: Draw) -> tuple[np.ndarray, float]:
         if self.method == "pearson":
-            values -= _dot(weights, values) / weights.sum()
-        return values
+            values = values - draw.floats @ values / draw.total
+        return values, float(np.sqrt(np.einsum("i,i,i->", draw.floats, values, values)))
 
-    def _norm(self, sum_of_squares, weights):
-        if self.method != "rho-a":
-            return np.sqrt(sum_of_squares)
-        n = float(weights.sum())  # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
-        return np.sqrt((n**3 - n) / 3)
+    def _norm(self, squares, n):
+        # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
+        return np.sqrt((n**3 - n) / 3 if self.method == "rho-a" else squares)
 
-    def _bounds(self, raw, weighted, norms, small, weights, copies, space):
-        if self.method in RANKED:
-            parts = [one if count == 1 else one * count for one, count in zip(raw, copies, strict=True)]
-        else:
-            parts = [one * (count / norm) for one, count, norm in zip(raw, copies, norms, strict=True)]
-        total = sum(parts[1:], parts[0])
-        everyone = self._pooled(total, small, weights, space)
-        up = [_ratio(_dot(everyone[0], other), everyone[1], norm) for other, norm in zip(weighted, norms, strict=True)]
-        upper = float(np.average(up, weights=copies))
-        if len(raw) < 2:
-            return np.nan, upper
+    @staticmethod
+    def _dot(weighted: np.ndarray, values: np.ndarray, space: Space) -> float:
+        if values.dtype != np.float64:
+            floats = space.array("floating", len(values), np.float64)
+            floats[:] = values
+            values = floats
+        return float(weighted @ values)
+
+    def _bounds(self, data, draw: Draw, copies, space: Space):
+        """Return the lower and upper ceiling of the draw: pools of ranks, or of values of unit length."""
+        ranked = self.method in RANKED
+        parts = (
+            one * (one.dtype.type(count) if ranked else count / norm)
+            for (one, norm), count in zip(data, copies, strict=True)
+        )
+        total = sum(parts, 0 * data[0][0])
+        up = self._against(total, data, draw, space)
         low = []
-        for part, other, norm in zip(parts, weighted, norms, strict=True):
-            rest = self._pooled(total - part, small, weights, space)
-            low.append(_ratio(_dot(rest[0], other), rest[1], norm))
-        return float(np.average(low, weights=copies)), upper
+        for (one, norm), count in zip(data, copies, strict=True) if len(data) > 1 else ():
+            rest = total - one * (one.dtype.type(count) if ranked else count / norm)
+            low += self._against(rest, [(one, norm)], draw, space)
+        return float(np.average(low, weights=copies)) if low else np.nan, float(np.average(up, weights=copies))
 
-    def _pooled(self, pool, small, weights, space):
-        """Rank a pool of ranks; return it with its norm."""
+    def _against(self, pool: np.ndarray, data, draw: Draw, space: Space) -> list[float]:
+        """Compare a pool with data RDMs."""
         if self.method in RANKED:
-            pool = _rerank(pool, small, space)
-        elif self.method == "pearson":
-            pool = pool - _dot(weights, pool) / weights.sum()
-        return pool, self._norm(_dot(weights, pool, pool), weights)
-
-
-def _mean_score(each: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """Return the mean over the drawn data RDMs, (n_models,); NaN if the model is undefined in one of them."""
-    drawn = np.flatnonzero(copies)
-    return each[:, drawn] @ copies[drawn] / copies[drawn].sum()
+            order, weighted, squares = rerank(pool, draw)
+            size = self._norm(squares, float(draw.total))
+            place = space.array("taken", len(order), pool.dtype)
+            taken = ((one.take(order, out=place, mode="clip"), norm) for one, norm in data)
+        else:
+            pool, size = self._centred(pool, draw)
+            weighted, taken = draw.floats * pool, data
+        return [_ratio(self._dot(weighted, one, space), size, norm) for one, norm in taken]
 
 
 def _ratio(product, norm_a, norm_b):
@@ -362,5 +274,5 @@ def both_interval(
     variance = 2 * (spread["images"] + spread["recordings"]) - spread["both"]
     variance = min(max(variance, spread["images"], spread["recordings"]), spread["both"] * n_data / max(n_data - 1, 1))
     estimate = float(np.mean([compare(model, one, method) for one in data_rdms]))
-    reach = float(student.ppf((1 + level) / 2, max(min(n_images, n_data) - 1, 1)) * np.sqrt(variance))
+    reach = float(stdtrit(max(min(n_images, n_data) - 1, 1), (1 + level) / 2) * np.sqrt(variance))
     return Interval(estimate, estimate - reach, estimate + reach)

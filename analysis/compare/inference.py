@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtrit
 
 from analysis.errors import DataError
 
@@ -28,22 +27,31 @@ def percentile_interval(draws: np.ndarray, level: float = 0.95, n: int | None = 
         NaN draws are left out.
     level : float
     n : int, optional
-        Number of things resampled. Given, the percentiles are expanded as Hesterberg (2015) has it, by
-        ``t(n - 1) sqrt(n / (n - 1))`` in place of the normal quantile: plain percentile intervals of few things are too
-        narrow, as Student's correction for the mean shows.
+        Number of things resampled. Given, the interval is stretched about the median draw, see `stretch`.
     """
     draws = np.asarray(draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]
     if len(draws) < 2:
         return np.nan, np.nan
-    tail = (1 - level) / 2
-    if n is not None and n > 1:
-        tail = norm.cdf(-student.ppf(1 - tail, n - 1) * np.sqrt(n / (n - 1)))
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return float(low), float(high)
+    low, middle, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    return tuple(float(middle + stretch(n, level) * (end - middle)) for end in (low, high))
 
 
-def bca_interval(estimate: float, draws: np.ndarray, leave_one_out: np.ndarray, level: float = 0.95):
+def stretch(n: int | None, level: float = 0.95) -> float:
+    """Return by how much the bootstrap interval of `n` resampled things is too narrow.
+
+    Their spread is by ``sqrt((n - 1) / n)`` too small, and their number asks for Student's quantile with n - 1 degrees
+    of freedom in place of the normal one (Hesterberg 2015). Hesterberg takes percentiles further out by that factor;
+    with few things the draws do not reach there, so here the ends move out instead. 1 where `n` is None or below 2.
+    """
+    if n is None or n < 2:
+        return 1.0
+    return float(stdtrit(n - 1, (1 + level) / 2) / ndtri((1 + level) / 2) * np.sqrt(n / (n - 1)))
+
+
+def bca_interval(
+    estimate: float, draws: np.ndarray, leave_one_out: np.ndarray, level: float = 0.95, n: int | None = None
+) -> tuple[float, float]:
     """Return the ends of the bias-corrected and accelerated interval (Efron 1987).
 
     Parameters
@@ -55,6 +63,8 @@ def bca_interval(estimate: float, draws: np.ndarray, leave_one_out: np.ndarray, 
     leave_one_out : (n_units of resampling,)
         Statistic without each unit of resampling, for the acceleration.
     level : float
+    n : int, optional
+        Number of things resampled. Given, the interval is stretched about the estimate, see `stretch`.
     """
     draws = np.asarray(draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]
@@ -62,54 +72,49 @@ def bca_interval(estimate: float, draws: np.ndarray, leave_one_out: np.ndarray, 
         return np.nan, np.nan
     below = (np.sum(draws < estimate) + np.sum(draws == estimate) / 2) / len(draws)
     if not 0 < below < 1:  # no draw on one side: the correction is undefined
-        return percentile_interval(draws, level)
-    bias = norm.ppf(below)
+        return percentile_interval(draws, level, n)
+    bias = ndtri(below)
     gap = np.mean(leave_one_out) - np.asarray(leave_one_out)
     spread = np.sum(gap**2)
     acceleration = 0.0 if spread == 0 else np.sum(gap**3) / (6 * spread**1.5)
-    z = bias + norm.ppf([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(draws, norm.cdf(bias + z / (1 - acceleration * z)))
-    return float(low), float(high)
+    z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
+    ends = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
+    return tuple(float(estimate + stretch(n, level) * (end - estimate)) for end in ends)
 
 
-def hierarchical_draws(levels: Sequence[Sequence], n_draws: int, seed: int, *, depth: int | None = 1):
-    """Yield row numbers of hierarchical bootstrap draws: whole monkeys or recordings with all measured in them.
+def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
+    """Draw whole groups (monkeys, recordings) with replacement, with all that was measured in them.
 
     Drawing the groups of the outermost level alone, with their members as they are, carries the variance of all levels
     below it; drawing members again within drawn groups counts that variance twice (Davison & Hinkley 1997, 3.8).
 
     Parameters
     ----------
-    levels : sequence of (n_rows,) sequences
-        Labels from the outermost to the innermost grouping, e.g. monkey, recording; rows are the innermost level. May
-        be empty: rows alone are drawn.
+    labels : (n_rows,) sequence
+        Group of each row.
     n_draws, seed : int
-    depth : int or None
-        Number of levels drawn with replacement, from the outermost; None: all, rows included.
+        The first draws are the same whatever their number.
 
-    Yields
-    ------
-    (about n_rows,) int
+    Returns
+    -------
+    (n_draws, n_rows) int
+        How often each draw holds each row.
     """
-    codes = [np.unique(np.asarray(level).astype(str), return_inverse=True)[1] for level in levels]
-    tree = _tree(np.arange(len(levels[0])), codes)
-    depth = len(levels) + 1 if depth is None else depth
-    for index in range(n_draws):
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-        yield _draw(tree, rng, depth)
+    codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
+    n = codes.max() + 1
+    chosen = np.random.default_rng(seed).integers(n, size=(n_draws, n))
+    counts = np.zeros((n_draws, n), dtype=np.int64)
+    np.add.at(counts, (np.arange(n_draws)[:, None], chosen), 1)
+    return counts[:, codes]
 
 
-def _tree(rows, codes):
-    if not codes:
-        return rows
-    return [_tree(rows[codes[0][rows] == c], codes[1:]) for c in np.unique(codes[0][rows])]
-
-
-def _draw(tree, rng, depth):
-    chosen = rng.integers(len(tree), size=len(tree)) if depth > 0 else np.arange(len(tree))
-    if isinstance(tree, np.ndarray):
-        return tree[chosen]
-    return np.concatenate([_draw(tree[c], rng, depth - 1) for c in chosen])
+def medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the median of each draw, (n_draws,), from counts of the values, (n_draws, n_values)."""
+    order = np.argsort(values)
+    after = np.cumsum(counts[:, order], axis=1)
+    half = after[:, -1:] - 1  # twice the place of the median, counted from 0
+    low, high = ((after > place).argmax(axis=1) for place in (half // 2, (half + 1) // 2))
+    return (values[order[low]] + values[order[high]]) / 2
 
 
 def bootstrap_interval(
@@ -136,8 +141,8 @@ def bootstrap_interval(
     n_draws, seed, level
         Draws, their seed, and the confidence.
     method : str
-        ``percentile`` (expanded for few groups, see `percentile_interval`) or ``bca``, whose acceleration leaves out
-        one group of the outermost level at a time.
+        ``percentile`` or ``bca``, whose acceleration leaves out one group of the outermost level at a time; both are
+        stretched for few groups, see `stretch`.
 
     Returns
     -------
@@ -158,17 +163,17 @@ def bootstrap_interval(
     estimate = float(statistic(values))
     # A level with one group adds nothing to the draw: the interval then is about the levels below, within that group.
     useful = [labels for labels in levels if len(set(labels.tolist())) > 1]
-    if useful:
-        rows = hierarchical_draws(useful, n_draws, seed)
+    counts = cluster_draws(useful[0] if useful else np.arange(len(values)), n_draws, seed)
+    if getattr(statistic, "is_median", statistic is np.median):
+        draws = medians(values, counts)
     else:
-        streams = (np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i in range(n_draws))
-        rows = (rng.integers(len(values), size=len(values)) for rng in streams)
-    draws = np.array([statistic(values[row]) for row in rows])
+        draws = np.array([statistic(np.repeat(values, one)) for one in counts])
     outer = useful[0] if useful else np.arange(len(values))
+    n = len(np.unique(outer))
     if method == "percentile":
-        return Interval(estimate, *percentile_interval(draws, level, len(set(outer.tolist()))))
+        return Interval(estimate, *percentile_interval(draws, level, n))
     out = np.array([statistic(values[outer != one]) for one in np.unique(outer)]) if len(values) > 1 else draws[:1]
-    return Interval(estimate, *bca_interval(estimate, draws, out, level))
+    return Interval(estimate, *bca_interval(estimate, draws, out, level, n))
 
 
 def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:

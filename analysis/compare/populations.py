@@ -1,14 +1,20 @@
 """The neural side of a comparison: responses of the units of one area to images, as a protocol has them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
+import pandas as pd
 
 from analysis.compare.ceilings import Halves
+from analysis.params import Compare
 from analysis.protocol import Protocol
-from analysis.recordings import read
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
 MERGED = "merged"
@@ -53,6 +59,8 @@ def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Itera
     allowed : set of str
         Stems of images with activations that the protocol compares.
     """
+    from analysis.recordings import read  # loads xarray, which comparisons do without
+
     recordings = read.all_recordings(protocol_name, stable_only=True)
     yield from IDENTITY[rules.unit_identity](recordings, rules, allowed)
 
@@ -140,3 +148,19 @@ FIXATIONS: dict[str, Callable] = {
     "all": lambda recording: np.ones(recording.sizes["fixation"], dtype=bool),
 }
 FILLING: dict[str, Callable] = {"none": lambda table: table, "column_mean": _column_means}
+
+
+def compared_images(table: pd.DataFrame, rules: Protocol, settings: Compare) -> list[str]:
+    """Return the stems of the images that a protocol compares.
+
+    The report compared its own test images; the corrected protocol all images, or those the model was not trained on.
+    """
+    return table["stem"][IMAGES[rules.splits](table, settings)].tolist()
+
+
+IMAGES = {
+    "single": lambda table, settings: table["split_report"] == "test",
+    "grouped": lambda table, settings: (
+        (table["split"] != "train") | (table["label"] == "unlabelled") | (settings.images == "all")
+    ),
+}

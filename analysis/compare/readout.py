@@ -14,10 +14,10 @@ from analysis.protocol import Protocol
 from analysis.runtime import seed_of
 
 WHERE = ["recording", "subject", "region"]
-BEST = ["model", "protocol", *WHERE, "n_images", "n_units", "layers", "median_r2", "median_pearson_r"]
+BEST = [*WHERE, "n_images", "n_units", "layers", "median_r2", "median_pearson_r"]
 BEST = [*BEST, "median_ev_normalised"]
-DECODING = ["model", "protocol", *WHERE, "system", "level", "n_images", "n_units", "score"]
-KERNEL = ["model", "protocol", *WHERE, "system", "n_images", "n_units", "complexity", "precision"]
+DECODING = [*WHERE, "system", "level", "n_images", "n_units", "score"]
+KERNEL = [*WHERE, "system", "n_images", "n_units", "complexity", "precision"]
 FACE = {"roi": "label", "filename": "label_report"}
 """Column of images.csv that says what is a face, by the protocol's field `labels`."""
 KERNEL_FOLDS = 10
@@ -92,35 +92,47 @@ class Task:
         return kernel_analysis(X[rows], self.labels[rows], group_folds(self.groups[rows], n, seed))
 
 
-def readout_rows(population, top: np.ndarray, task: Task, ceiling, settings: Compare, seed: int):
-    """Read the face task out of the population and of the model's top layer at matched units and noise.
-
-    The model's scores are means over draws of features and noise.
+def population_rows(population: Population, task: Task, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
+    """Read the face task out of a population.
 
     Returns
     -------
-    decoding, kernel : lists of dict
-        Empty where the images hold too few of either class, or no unit has a ceiling to match.
+    dict with ``decoding`` and ``kernel``
+        Rows; none where the images hold too few of either class, or no unit has a ceiling for a model to match.
     """
     if not task.possible() or not np.isfinite(ceiling).any():
-        return [], []
-    n_units = len(population.units)
-    systems = {"population": [population.responses]}
-    systems["model"] = [
-        match_noise(top, ceiling[np.isfinite(ceiling)], n_units, seed_of(seed, "match", draw))
+        return {"decoding": [], "kernel": []}
+    return _rows(population, task, "population", [population.responses], seed)
+
+
+def model_rows(
+    population: Population, top: np.ndarray, task: Task, ceiling: np.ndarray, settings: Compare, seed: int
+) -> dict[str, list[dict]]:
+    """Read the face task out of a model's top layer, (n_images, n_features), as `population_rows` does of units.
+
+    Scores are means over draws of features and noise that match the number and the reliability of the units.
+    """
+    if not task.possible() or not np.isfinite(ceiling).any():
+        return {"decoding": [], "kernel": []}
+    matched = [
+        match_noise(top, ceiling[np.isfinite(ceiling)], len(population.units), seed_of(seed, "match", draw))
         for draw in range(settings.readout_draws)
     ]
-    decoding, kernel = [], []
-    for system, tables in systems.items():
-        read = [task.decode(X, seed_of(seed, "decode")) for X in tables]
-        for level, (n_images, _) in read[0].items():
-            score = float(np.mean([one[level][1] for one in read]))
-            decoding.append(
-                place(population) | {"system": system, "level": level, "n_images": n_images, "score": score}
-            )
-        curves = [task.kernel(X, seed_of(seed, "kernel")) for X in tables]
-        precision = np.mean([curve.precision for curve in curves], axis=0)
-        for complexity, value in zip(curves[0].complexity, precision, strict=True):
-            row = {"system": system, "n_images": int((task.labels >= 0).sum())}
-            kernel.append(place(population) | row | {"complexity": complexity, "precision": value})
-    return decoding, kernel
+    return _rows(population, task, "model", matched, seed)
+
+
+def _rows(population: Population, task: Task, system: str, tables: list[np.ndarray], seed: int):
+    read = [task.decode(X, seed_of(seed, "decode")) for X in tables]
+    who = place(population) | {"system": system}
+    decoding = [
+        who | {"level": level, "n_images": n_images, "score": float(np.mean([one[level][1] for one in read]))}
+        for level, (n_images, _) in read[0].items()
+    ]
+    curves = [task.kernel(X, seed_of(seed, "kernel")) for X in tables]
+    precision = np.mean([curve.precision for curve in curves], axis=0)
+    who["n_images"] = int((task.labels >= 0).sum())
+    kernel = [
+        who | {"complexity": complexity, "precision": value}
+        for complexity, value in zip(curves[0].complexity, precision, strict=True)
+    ]
+    return {"decoding": decoding, "kernel": kernel}

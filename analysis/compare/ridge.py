@@ -22,6 +22,11 @@ ALPHAS = tuple(10.0 ** np.arange(-3, 9))
 """Penalties tried by default, relative to the mean squared length of the centred rows."""
 
 
+SMALL = 2**18
+"""Entries of an array (penalties x rows of a fold x rank) up to which a fold's penalties are handled together."""
+FIXED = "a fold holds rows that fix the fit by themselves; give larger penalties or fewer folds"
+
+
 @dataclass(frozen=True)
 class Decomposition:
     """Eigenvectors of the centred X X'.
@@ -81,6 +86,10 @@ def leave_out_errors(
     base = 1 / n if intercept else 0.0
     parts = [] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
 
+    alphas = np.asarray(alphas, dtype=np.float64)
+    if folds is not None and len(alphas) * max(map(len, parts)) * len(values) <= SMALL:
+        return sum(_small_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
+
     def at(alpha):
         shrink = values / (values + alpha)
         fit = shrink[:, None] * Z
@@ -97,13 +106,24 @@ def leave_out_errors(
             left[np.diag_indices_from(left)] += 1.0
             _, error, failed = dposv(left, residual, lower=1, overwrite_a=1)
             if failed:
-                raise DataError(
-                    "a fold holds rows that fix the fit by themselves; give larger penalties or fewer folds"
-                )
+                raise DataError(FIXED)
             total += np.einsum("ij,ij->j", error, error)
         return total
 
     return np.stack(in_threads(at, alphas))
+
+
+def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
+    """Return the sum of squared errors of the rows of one fold for all penalties at once, (n_alphas, n_units)."""
+    part, shrink = U[rows], values / (values + alphas[:, None])  # (n_alphas, rank)
+    residual = Yc[rows] - part @ (shrink[:, :, None] * Z)
+    left = -(part * shrink[:, None, :]) @ part.T - base  # (n_alphas, k, k): -H_FF
+    left.reshape(len(alphas), -1)[:, :: len(rows) + 1] += 1.0
+    try:
+        error = np.linalg.solve(left, residual)
+    except np.linalg.LinAlgError as fault:
+        raise DataError(FIXED) from fault
+    return np.einsum("aij,aij->aj", error, error)
 
 
 def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = True) -> tuple[np.ndarray, np.ndarray]:

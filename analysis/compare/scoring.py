@@ -153,6 +153,11 @@ def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.nd
     return ceilings.split_half_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
 
 
+def too_small(population: Population) -> bool:
+    """Say whether images or units are too few for a geometry."""
+    return len(population.images) < LEAST_IMAGES or len(population.units) < LEAST_UNITS
+
+
 def neural_rdm(population: Population) -> RDM:
     """RDM (1 - Pearson over units) of a population."""
     return rdm(population.responses, "correlation", population.images)
@@ -165,7 +170,7 @@ def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[
     reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, what another recording of the same units would reach;
     upper: sqrt(R), what a noise-free RDM would.
     """
-    if population.halves is None:
+    if population.halves is None or too_small(population):
         return np.nan, np.nan
     rng = np.random.default_rng(seed_of(seed, "rdm halves"))
     found = []
@@ -186,7 +191,7 @@ def similarity(population: Population, features: dict[str, np.ndarray], settings
     -------
     dict from layer to (rho, low, high), or an empty dict where images or units are too few for a geometry
     """
-    if len(population.images) < LEAST_IMAGES or len(population.units) < LEAST_UNITS:
+    if too_small(population):
         return {}
     neural = neural_rdm(population)
     models = {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
@@ -232,6 +237,9 @@ def median(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else np.nan
 
 
+median.is_median = True  # its bootstrap needs no loop over draws
+
+
 def median_without_outliers(values: np.ndarray) -> float:
     """Median after dropping values beyond 1.5 interquartile ranges from the quartiles: the report's."""
     values = values[np.isfinite(values)]
@@ -243,3 +251,8 @@ def median_without_outliers(values: np.ndarray) -> float:
 
 
 AGGREGATION: dict[str, Callable] = {"median": median, "median_without_outliers": median_without_outliers}
+
+
+def number(value) -> float | None:
+    """Return a float that JSON can hold: None where undefined."""
+    return float(value) if np.isfinite(value) else None

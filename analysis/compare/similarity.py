@@ -5,7 +5,6 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from scipy.stats import kendalltau, rankdata
 
 from analysis.compare.keys import shared
 from analysis.compare.rdm import RDM
@@ -23,8 +22,23 @@ def _pearson(a, b):
     return _cosine(a - a.mean(), b - b.mean())
 
 
+def midranks(x: np.ndarray) -> np.ndarray:
+    """Return the ranks from 1, equal values at the mean of theirs, as ``scipy.stats.rankdata`` does (slow to load)."""
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    new = np.append(True, ordered[1:] != ordered[:-1])
+    ranks = np.empty(len(x))
+    if new.all():
+        ranks[order] = np.arange(1.0, len(x) + 1)
+        return ranks
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(x))
+    ranks[order] = np.repeat((first + last + 1) / 2, last - first)
+    return ranks
+
+
 def _centred_ranks(x):
-    ranks = rankdata(x)
+    ranks = midranks(x)
     ranks -= (len(x) + 1) / 2
     return ranks
 
@@ -46,6 +60,8 @@ def _tau_a(a, b):
     untied = [pairs - sum(c * (c - 1) / 2 for c in np.unique(x, return_counts=True)[1]) for x in (a, b)]
     if min(untied) == 0:
         return 0.0
+    from scipy.stats import kendalltau  # slow to load, and needed here alone
+
     return float(kendalltau(a, b).statistic * np.sqrt(untied[0]) * np.sqrt(untied[1]) / pairs)
 
 
@@ -155,9 +171,9 @@ def _unit(x):
 
 
 POOLS = {
-    "spearman": rankdata,
-    "rho-a": rankdata,
-    "tau-a": rankdata,
+    "spearman": midranks,
+    "rho-a": midranks,
+    "tau-a": midranks,
     "cosine": _unit,
     "pearson": lambda vector: _unit(vector - vector.mean()),
     "cka": None,

@@ -2,21 +2,23 @@
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from analysis import paths
-from analysis.compare import rdm, readout, scoring
+from analysis.compare import neural, rdm, readout, scoring
 from analysis.compare.ceilings import normalised
 from analysis.compare.inference import bootstrap_interval
-from analysis.compare.populations import AREAS, Population, populations
+from analysis.compare.populations import AREAS, Population, compared_images
+from analysis.compare.scoring import number
+from analysis.compare.threads import in_threads
 from analysis.errors import DataError
-from analysis.files import write_csv, write_json
+from analysis.files import atomic, write_csv, write_json
 from analysis.models import activations
 from analysis.params import Compare, Params
 from analysis.protocol import Protocol
-from analysis.recordings import netcdf
-from analysis.runtime import seed_of, track
+from analysis.runtime import seed_of
 from analysis.stimuli.read import read_missing, read_table
+
+__all__ = ["TABLES", "compared_images", "number", "run"]
 
 LEAST_MONKEYS = 5
 """Fewer say nothing about other monkeys that an interval could hold."""
@@ -30,9 +32,9 @@ LAYERS = [
 ]
 RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
 TABLES = {"units": UNITS, "layers": LAYERS, "rsa": RSA} | {
-    "best": readout.BEST,
-    "decoding": readout.DECODING,
-    "kernel": readout.KERNEL,
+    "best": [*WHO, *readout.BEST],
+    "decoding": [*WHO, *readout.DECODING],
+    "kernel": [*WHO, *readout.KERNEL],
 }
 
 
@@ -44,49 +46,61 @@ def run(params: Params, model: str) -> None:
     Raises
     ------
     DataError
-        If images, activations or recordings are missing, or no recording shows an image that the protocol compares.
+        If images, activations or the stage ``neural`` are missing, or no recording shows an image that the protocol
+        compares.
     """
     entry = params.models.entry(model)
-    table = read_table()
     layers = activations.layers(model)
     if not layers:
         return _write_nothing(entry, model)
-    stems = activations.read(model, layers[-1])[0]
-    allowed = set(compared_images(table, entry.rules, params.compare)) & set(stems)
-    groups = dict(zip(table["stem"], table["group"], strict=True))
-    by_stem = table.set_index("stem")
-    rows_of: dict[str, list] = {"units": [], "rsa": [], "best": [], "decoding": [], "kernel": []}
-    shown = None
-    for population in track(populations(entry.protocol, entry.rules, allowed), f"compare {model}"):
-        rows = scoring.rows_of(population, stems)
-        features = {layer: np.asarray(activations.read(model, layer)[1][rows], np.float64) for layer in layers}
-        # The seed names no model, so that all models meet the same folds, halves and draws of images.
-        seed = seed_of(params.seed, "compare", population.recording, population.region)
-        ceiling = scoring.unit_ceilings(population, params.compare, seed)
-        plan, found = _fits(population, features, groups, entry.rules, params.compare, seed)
-        rows_of["units"] += _unit_rows(population, scoring.unit_scores(population, features, plan, found), ceiling)
-        rows_of["rsa"] += _rsa_rows(population, features, params.compare, seed)
-        rows_of["best"] += readout.best_rows(population, plan, found, entry.rules, ceiling)
-        task = readout.Task(population, by_stem, groups, entry.rules, params.compare)
-        read = readout.readout_rows(population, features[layers[-1]], task, ceiling, params.compare, seed)
-        rows_of["decoding"] += read[0]
-        rows_of["kernel"] += read[1]
-        if _shown_before(shown, population):
-            shown = population
-    if shown is None and not read_missing().empty:
+    measured = list(neural.read(entry.protocol))
+    if not measured and not read_missing().empty:
         return _write_nothing(entry, model)
-    if shown is None:
+    if not measured:
         raise DataError(
             f"no recording in {paths.RECORDINGS / entry.protocol} shows an image that {model} compares; "
             "check data/stimuli/images.csv against the recordings"
         )
-    made = {name: _framed(rows, entry, model, TABLES[name]) for name, rows in rows_of.items()}
+    images = neural.Images(read_table())
+    stems = activations.read(model, layers[-1])[0]
+    values = {layer: activations.read(model, layer)[1] for layer in layers}
+
+    def one(found: neural.Measured) -> dict[str, list[dict]]:
+        rows = scoring.rows_of(found.population, stems)
+        features = {layer: np.asarray(table[rows], np.float64) for layer, table in values.items()}
+        return _compare(found, features, images, entry.rules, params)
+
+    rows = in_threads(one, measured, progress=f"compare {model}")
+    made = {
+        name: _framed([row for found in rows for row in found[name]], entry, model, columns)
+        for name, columns in TABLES.items()
+        if name != "layers"
+    }
+    for name in neural.TABLES:  # the populations' read-out beside the model's
+        both = [neural.read_out(entry.protocol, name).assign(model=model, protocol=entry.protocol), made[name]]
+        made[name] = pd.concat([table for table in both if len(table)] or both[1:], ignore_index=True)
     made["layers"] = layer_table(made["units"], entry.rules, params.compare, params.seed)
     out = paths.RESULTS / "compare" / model
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", made[name][columns])
-    netcdf.write(_rdms(shown, stems, model, layers[-1], table, made["rsa"]), out / "rdms.nc")
+    shown = max((found.population for found in measured), key=_shown_first)
+    top = np.asarray(values[layers[-1]][scoring.rows_of(shown, stems)], np.float64)
+    _write_rdms(out / "rdms.nc", shown, top, layers[-1], images, made["rsa"])
     write_json(out / "summary.json", _summary(made["layers"], made["rsa"], layers[-1]))
+
+
+def _compare(found: neural.Measured, features: dict, images: neural.Images, rules: Protocol, params: Params):
+    """Return the rows of all tables for one population."""
+    population, ceiling, settings = found.population, found.ceiling, params.compare
+    seed = neural.seed_for(params.seed, population)
+    plan, fits = _fits(population, features, images.groups, rules, settings, seed)
+    task = images.task(population, rules, settings)
+    return {
+        "units": _unit_rows(population, scoring.unit_scores(population, features, plan, fits), ceiling),
+        "rsa": _rsa_rows(population, features, found.rdm_ceilings, settings, seed),
+        "best": readout.best_rows(population, plan, fits, rules, ceiling),
+        **readout.model_rows(population, list(features.values())[-1], task, ceiling, settings, seed),
+    }
 
 
 def _framed(rows: list[dict], entry, model: str, columns: list[str]) -> pd.DataFrame:
@@ -102,22 +116,6 @@ def _write_nothing(entry, model: str) -> None:
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", pd.DataFrame(columns=columns))
     write_json(out / "summary.json", {"top_layer": None, "areas": {}})
-
-
-def compared_images(table: pd.DataFrame, rules: Protocol, settings: Compare) -> list[str]:
-    """Return the stems of the images that a protocol compares.
-
-    The report compared its own test images; the corrected protocol all images, or those the model was not trained on.
-    """
-    return table["stem"][IMAGES[rules.splits](table, settings)].tolist()
-
-
-IMAGES = {
-    "single": lambda table, settings: table["split_report"] == "test",
-    "grouped": lambda table, settings: (
-        (table["split"] != "train") | (table["label"] == "unlabelled") | (settings.images == "all")
-    ),
-}
 
 
 def _fits(population: Population, features, groups, rules, settings, seed):
@@ -152,9 +150,8 @@ def _unit_rows(population: Population, scores: dict, ceiling: np.ndarray) -> lis
     return rows
 
 
-def _rsa_rows(population: Population, features, settings, seed) -> list[dict]:
+def _rsa_rows(population: Population, features, bounds, settings, seed) -> list[dict]:
     found = scoring.similarity(population, features, settings, seed)
-    lower, upper = scoring.rdm_ceilings(population, settings, seed) if found else (np.nan, np.nan)
     return [
         {
             "layer": layer,
@@ -166,8 +163,8 @@ def _rsa_rows(population: Population, features, settings, seed) -> list[dict]:
             "rho": rho,
             "ci_low": low,
             "ci_high": high,
-            "ceiling_lower": lower,
-            "ceiling_upper": upper,
+            "ceiling_lower": bounds[0],
+            "ceiling_upper": bounds[1],
         }
         for layer, (rho, low, high) in found.items()
     ]
@@ -207,39 +204,46 @@ def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: i
     return table.iloc[np.argsort(place, kind="stable")][LAYERS]
 
 
-def _shown_before(best: Population | None, other: Population) -> bool:
-    """Say whether `other` is the better population for the figure: the later area, then more units, then images."""
-
-    def rank(one):
-        return AREAS.index(one.region), len(one.units) >= scoring.LEAST_UNITS, len(one.units), len(one.images)
-
-    return best is None or rank(other) > rank(best)
+def _shown_first(population: Population) -> tuple:
+    """Rank populations for the figure: the latest area, then more units, then more images."""
+    units = len(population.units)
+    return AREAS.index(population.region), units >= scoring.LEAST_UNITS, units, len(population.images)
 
 
-def _rdms(population: Population, stems, model: str, layer: str, table: pd.DataFrame, similar) -> xr.Dataset:
-    rows = scoring.rows_of(population, stems)
-    features = np.asarray(activations.read(model, layer)[1][rows], np.float64)
+def _write_rdms(path, population: Population, features: np.ndarray, layer: str, images: neural.Images, similar) -> None:
+    """Write the RDMs of the figure as netCDF; not by xarray, which loads dask for it and takes longer than all else."""
+    import h5netcdf
+    import h5py
+
     matrices = {
         "model_rdm": rdm.rdm(features, "correlation", population.images).square(),
-        "neural_rdm": rdm.rdm(population.responses, "correlation", population.images).square(),
+        "neural_rdm": scoring.neural_rdm(population).square(),
     }
-    category = table.set_index("stem")["category"].loc[list(population.images)].to_numpy()
+    category = images.table["category"].loc[list(population.images)]
     here = similar[
         (similar["recording"] == population.recording)
         & (similar["region"] == population.region)
         & (similar["layer"] == layer)
     ]
-    return xr.Dataset(
-        {name: (("image", "other"), matrix) for name, matrix in matrices.items()},
-        coords={"stem": ("image", np.array(population.images)), "category": ("image", category.astype(str))},
-        attrs={
-            "recording": population.recording,
-            "region": population.region,
-            "layer": layer,
-            "n_units": np.int64(len(population.units)),
-            "rho": float(here["rho"].iloc[0]) if len(here) else np.nan,
-        },
-    )
+    with atomic(path) as part, h5netcdf.File(part, "w") as file:
+        n = len(population.images)
+        file.dimensions = {"image": n, "other": n}
+        for name, matrix in matrices.items():
+            variable = file.create_variable(
+                name, ("image", "other"), np.float64, data=matrix, compression="gzip", shuffle=True
+            )
+            variable.attrs["coordinates"] = "stem category"
+        for name, values in (("stem", population.images), ("category", category)):
+            file.create_variable(name, ("image",), h5py.string_dtype(), data=np.array(list(values), object))
+        file.attrs.update(
+            {
+                "recording": population.recording,
+                "region": population.region,
+                "layer": layer,
+                "n_units": np.int64(len(population.units)),
+                "rho": float(here["rho"].iloc[0]) if len(here) else np.nan,
+            }
+        )
 
 
 def _summary(layers: pd.DataFrame, similar: pd.DataFrame, top: str) -> dict:
@@ -250,8 +254,3 @@ def _summary(layers: pd.DataFrame, similar: pd.DataFrame, top: str) -> dict:
         values = {"median_r2": row.median_r2, "median_pearson_r": row.median_pearson_r, "median_rho": rho}
         result[row.region] = {name: number(value) for name, value in values.items()}
     return {"top_layer": top, "areas": result}
-
-
-def number(value) -> float | None:
-    """Return a float that JSON can hold: None where undefined."""
-    return float(value) if np.isfinite(value) else None

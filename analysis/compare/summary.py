@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 
 from analysis import environment, paths
-from analysis.compare import scoring
+from analysis.compare import neural, scoring
 from analysis.compare.crossval import pearson
-from analysis.compare.populations import AREAS, populations
-from analysis.compare.stage import TABLES, compared_images, number
+from analysis.compare.populations import AREAS
+from analysis.compare.scoring import number
+from analysis.compare.stage import TABLES
 from analysis.errors import DataError
 from analysis.files import write_csv, write_json
 from analysis.models import activations
 from analysis.params import Params
-from analysis.protocol import CORRECTED
 from analysis.recordings import read
 from analysis.stimuli.read import read_missing, read_table
 
@@ -37,7 +37,7 @@ def run(params: Params) -> None:
         for name, columns in TABLES.items()
     }
     tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy(model)], columns=ACCURACY)
-    tables["validation"] = validation(params, tables["units"])
+    tables["validation"] = validation(tables["units"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())
@@ -89,7 +89,7 @@ def _accuracy(model: str) -> list[dict]:
         raise DataError(f"{path} has no {error}: run the stage train for {model} again") from error
 
 
-def validation(params: Params, units: pd.DataFrame) -> pd.DataFrame:
+def validation(units: pd.DataFrame) -> pd.DataFrame:
     """Hold the split-half ceilings of simulated units against the planted truth.
 
     The planted explainable variance of a unit is the squared correlation over images of its measured mean responses
@@ -97,7 +97,6 @@ def validation(params: Params, units: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    params : Params
     units : DataFrame
         Unit scores of all models, whose ceilings are used; these do not depend on the model.
 
@@ -110,8 +109,7 @@ def validation(params: Params, units: pd.DataFrame) -> pd.DataFrame:
     if paths.TRUTH.is_dir():
         known = units[(units["protocol"] == "corrected") & units["ceiling"].notna()]
         ceilings = dict(zip(known["neuroid_id"], known["ceiling"], strict=True))
-        stems = set(compared_images(read_table(), CORRECTED, params.compare))
-        for population in populations("corrected", CORRECTED, stems):
+        for population in (found.population for found in neural.read("corrected")):
             truth = _truth(population)
             explainable = pearson(population.responses, truth) ** 2
             for unit, neuroid, value in zip(population.units, population.neuroid_ids, explainable, strict=True):
@@ -147,7 +145,7 @@ def _summary(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
     return {
         "source": params.acquire.source,
         "missing": _missing(params),
-        "data": _data(params),
+        "data": _data(),
         "models": models,
         "protocols": _protocols(models),
         "validation": _validation(tables["validation"]),
@@ -218,19 +216,13 @@ def _protocols(models: dict) -> dict:
     return chosen
 
 
-def _data(params: Params) -> dict:
+def _data() -> dict:
     """Count images, recordings and fixations under the corrected protocol."""
     images = read_table()
-    recordings = list(read.all_recordings("corrected"))
-    attrs = [recording.attrs for recording in recordings]
     return {
         "images": len(images),
         "faces": int((images["label"] == "face").sum()),
-        "recordings": len(recordings),
-        "subjects": len({str(one["subject"]) for one in attrs}),
-        "units": int(sum(one["stable"].values.sum() for one in recordings)),
-        "fixations_in_file": int(sum(one["fixations_in_file"] for one in attrs)),
-        "fixations_selected": int(sum(one["fixations_selected"] for one in attrs)),
+        **neural.read_counts("corrected"),
     }
 
 

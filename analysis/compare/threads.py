@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-from analysis.runtime import THREADS
+from analysis.runtime import THREADS, track
 
 _guard = threading.Lock()
 _inside = 0
+_thread = threading.local()
 
 
 @contextmanager
@@ -35,11 +36,22 @@ def one_blas_thread() -> Iterator[None]:
                 _limits.restore_original_limits()
 
 
-def in_threads(function: Callable, items: Iterable, threads: int = THREADS) -> list:
-    """Return ``[function(item) for item in items]``, computed by `threads` threads with one BLAS thread each."""
+def in_threads(function: Callable, items: Iterable, threads: int = THREADS, progress: str | None = None) -> list:
+    """Return ``[function(item) for item in items]``, computed by `threads` threads with one BLAS thread each.
+
+    Within one of these threads no further ones are started. `progress` names the work where that is to be told.
+    """
     items = list(items)
+
+    def told(results: Iterable) -> list:
+        return list(results if progress is None else track(results, progress, len(items)))
+
+    def work(item):
+        _thread.busy = True
+        return function(item)
+
     with one_blas_thread():
-        if len(items) < 2 or threads < 2:
-            return [function(item) for item in items]
+        if len(items) < 2 or threads < 2 or getattr(_thread, "busy", False):
+            return told(map(function, items))
         with ThreadPoolExecutor(max_workers=threads) as pool:
-            return list(pool.map(function, items))
+            return told(pool.map(work, items))

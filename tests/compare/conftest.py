@@ -12,6 +12,7 @@ import xarray as xr
 import yaml
 
 from analysis import params
+from analysis.compare import neural
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES, UNITS, PRESENTATIONS, FIXATIONS = 60, 8, 6, 3
@@ -129,17 +130,8 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
     return root, Planted(stems, features, means)
 
 
-@pytest.fixture
-def project(planted, tmp_path, monkeypatch):
-    """The planted project as working folder (links to its data), with parameters to match."""
-    root, truth = planted
-    (tmp_path / "data").mkdir()
-    for name in ("models", *(f"data/{folder.name}" for folder in (root / "data").iterdir())):
-        (tmp_path / name).symlink_to(root / name)
-    # A copy, as some tests change it.
-    (tmp_path / "data/stimuli").unlink()
-    shutil.copytree(root / "data/stimuli", tmp_path / "data/stimuli")
-    monkeypatch.chdir(tmp_path)
+def parameters(path: Path):
+    """Write parameters that match the planted data and read them."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
@@ -152,5 +144,32 @@ def project(planted, tmp_path, monkeypatch):
         "split_halves": 10,
         "bootstrap": 60,
     }
-    Path("params.yaml").write_text(yaml.safe_dump(values))
-    return params.load(), truth
+    path.write_text(yaml.safe_dump(values))
+    return params.load(path)
+
+
+@pytest.fixture(scope="session")
+def measured(planted, tmp_path_factory):
+    """The planted folder once the stage ``neural`` has run on it."""
+    root, truth = planted
+    values = parameters(tmp_path_factory.mktemp("values") / "params.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for protocol in ("corrected", "report"):
+            neural.run(values, protocol)
+    return root, truth
+
+
+@pytest.fixture
+def project(measured, tmp_path, monkeypatch):
+    """The planted project as working folder (links to its data), with parameters to match."""
+    root, truth = measured
+    (tmp_path / "data").mkdir()
+    for name in ("models", *(f"data/{folder.name}" for folder in (root / "data").iterdir())):
+        (tmp_path / name).symlink_to(root / name)
+    # Copies, as some tests change them.
+    for name in ("data/stimuli", "data/neural"):
+        (tmp_path / name).unlink()
+        shutil.copytree(root / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return parameters(Path("params.yaml")), truth

@@ -28,17 +28,22 @@ def test_bca_of_the_same_draws_equals_its_formula():
     np.testing.assert_allclose((low, high), np.quantile(draws, ends), atol=1e-10)
 
 
-def test_hierarchy_draws_whole_groups_and_rows_within_them():
+def test_groups_are_drawn_whole():
     monkeys = np.repeat(["a", "b", "c"], 8)
-    recordings = np.repeat(["1", "2", "3", "4", "5", "6"], 4)
-    for rows in inference.hierarchical_draws((monkeys, recordings), 30, seed=0):
-        assert len(rows) == 24
-        counts = np.bincount(rows, minlength=24).reshape(3, 8)
-        assert set(counts.sum(axis=1)) <= {0, 8, 16, 24}
-        assert (counts == counts[:, :1]).all()  # members of a drawn monkey as they are
-    deep = [np.bincount(r, minlength=24) for r in inference.hierarchical_draws((monkeys, recordings), 30, 0, depth=2)]
-    assert all((c.reshape(6, 4) == c.reshape(6, 4)[:, :1]).all() for c in deep)
-    assert any((c.reshape(3, 2, 4)[:, 0] != c.reshape(3, 2, 4)[:, 1]).any() for c in deep)
+    counts = inference.cluster_draws(monkeys, 30, seed=0)
+    assert (counts.sum(axis=1) == 24).all()
+    by_monkey = counts.reshape(30, 3, 8)
+    assert (by_monkey == by_monkey[:, :, :1]).all()  # members of a drawn monkey as they are
+    assert len(np.unique(counts, axis=0)) > 5
+    np.testing.assert_array_equal(inference.cluster_draws(monkeys, 10, seed=0), counts[:10])
+
+
+def test_medians_of_draws_equal_those_of_repeated_values():
+    rng = np.random.default_rng(0)
+    values = np.round(rng.normal(size=31), 1)
+    counts = rng.integers(0, 3, (50, 31))
+    expected = [np.median(np.repeat(values, one)) for one in counts]
+    np.testing.assert_allclose(inference.medians(values, counts), expected)
 
 
 def test_few_groups_widen_the_percentiles_as_student_does_the_mean():

@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.metrics import r2_score
 
-from analysis.compare import scoring, stage, summary
-from analysis.compare.populations import populations
+from analysis.compare import neural, scoring, stage, summary
+from analysis.compare.populations import compared_images, populations
 from analysis.errors import DataError
 from analysis.models import activations
 from analysis.protocol import CORRECTED, REPORT
@@ -158,10 +158,10 @@ def test_unselected_fixations_and_single_units_areas(project):
 def test_untrained_images_leave_out_the_training_split(project):
     values, _ = project
     images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
-    chosen = stage.compared_images(images, CORRECTED, with_compare(values, images="untrained").compare)
+    chosen = compared_images(images, CORRECTED, with_compare(values, images="untrained").compare)
     assert set(chosen) == set(images.stem[images.split != "train"])
-    assert len(stage.compared_images(images, CORRECTED, values.compare)) == 60
-    assert set(stage.compared_images(images, REPORT, values.compare)) == set(images.stem[images.split_report == "test"])
+    assert len(compared_images(images, CORRECTED, values.compare)) == 60
+    assert set(compared_images(images, REPORT, values.compare)) == set(images.stem[images.split_report == "test"])
 
 
 def test_same_bytes_twice(project):
@@ -174,6 +174,36 @@ def test_same_bytes_twice(project):
     first = digests()
     assert set(first) == {f"{name}.csv" for name in stage.TABLES} | {"rdms.nc", "summary.json"}
     assert digests() == first
+
+
+def test_the_neural_side_is_the_same_twice_and_read_as_written(project):
+    values, _ = project
+    before = {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()}
+    neural.run(values, "corrected")
+    assert {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()} == before
+    stems = {f"{k:032x}" for k in range(60)}
+    for found, population in zip(neural.read("corrected"), populations("corrected", CORRECTED, stems), strict=True):
+        np.testing.assert_array_equal(found.population.responses, population.responses)
+        assert found.population.images == population.images
+        seed = neural.seed_for(values.seed, population)
+        np.testing.assert_array_equal(found.ceiling, scoring.unit_ceilings(population, values.compare, seed))
+        assert found.rdm_ceilings == scoring.rdm_ceilings(population, values.compare, seed)
+
+
+def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
+    values, _ = project
+    folder = Path("data/neural/corrected")
+    np.save(folder / "Aa000001-V1.npy", np.zeros((3, 3)))
+    with pytest.raises(DataError, match=r"Aa000001-V1.npy has another shape .* run the stage neural for corrected"):
+        stage.run(values, "good")
+    (folder / "populations.json").write_text("[{")
+    with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
+        stage.run(values, "good")
+    (folder / "populations.json").unlink()
+    with pytest.raises(DataError, match=r"populations.json not found: run the stage neural for corrected"):
+        stage.run(values, "good")
+    with pytest.raises(DataError, match="no protocol 'own'"):
+        neural.run(values, "own")
 
 
 def test_rdms_of_the_figure(project):
@@ -209,6 +239,8 @@ def test_no_image_at_hand_is_an_error_unless_images_are_missing(project):
     values, _ = project
     images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
     images.assign(stem="absent-" + images["stem"]).to_csv("data/stimuli/images.csv", index=False)
+    for protocol in ("corrected", "report"):
+        neural.run(values, protocol)
     with pytest.raises(DataError, match="shows an image that good compares"):
         stage.run(values, "good")
     assert not Path("results/compare/good").exists()
@@ -261,6 +293,7 @@ def test_planted_labels_are_read_out_of_units_and_of_the_model(project):
     face = truth.features[:, 0] > 0
     images["label"], images["category"] = np.where(face, "face", "non-face"), np.where(face, "face", "none")
     images.to_csv("data/stimuli/images.csv", index=False)
+    neural.run(values, "corrected")
     for model in ("good", "bad"):
         stage.run(values, model)
     score = table("good", "decoding").query("level == 'all'").groupby("system").score.mean()

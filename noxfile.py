@@ -83,7 +83,36 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def fixture(session: nox.Session) -> None:
     """Run the whole pipeline twice on a tiny experiment and compare every output byte for byte."""
-    run(session, "python", "tests/fixture/twice.py", *session.posargs)
+    run(session, "python", "-m", "tests.fixture.twice", *session.posargs)
+
+
+@nox.session
+def container(session: nox.Session) -> None:
+    """Build the image, run tests and pipeline in it without network or rights, compare with the host (-- --help)."""
+    run(session, "python", "-m", "tests.container.check", *session.posargs)
+
+
+@nox.session(venv_backend="virtualenv")
+def sbom(session: nox.Session) -> None:
+    """Write the software bill of materials of a flavour (CycloneDX, from the locks)."""
+    session.install("cyclonedx-bom==7.5.0")
+    session.run("python", "container/sbom.py", FLAVOUR, f"sbom-{FLAVOUR}.cdx.json")
+
+
+@nox.session(venv_backend="virtualenv")
+def advisories(session: nox.Session) -> None:
+    """Look the locked packages of a flavour up in PyPI's database of advisories."""
+    session.install("pip-audit==2.10.1")
+    session.run("python", "container/advisories.py", FLAVOUR)
+
+
+@nox.session
+def resolve(session: nox.Session) -> None:
+    """Find every package of a flavour and check its hash, without installing any (FLAVOUR=cuda reads about 3 GB)."""
+    locks = [argument for lock in LOCKS for argument in ("-r", lock)]
+    options = ["--dry-run", "--ignore-installed", "--quiet", "--require-hashes"]
+    session.run(sys.executable, "-m", "pip", "install", *options, *locks, *session.posargs, external=True)
+    session.log(f"all packages of {' and '.join(LOCKS)} were found, fit together and have their hashes")
 
 
 @nox.session

@@ -27,8 +27,13 @@ RUN case "${BASE_IMAGE}" in \
 
 FROM base AS environment
 COPY requirements.lock /opt/locks/
+# setuptools first, from the lock: what comes as source is built with it, and not with whatever pip would fetch unhashed.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m venv /opt/env && /opt/env/bin/pip install --require-hashes --no-deps -r /opt/locks/requirements.lock
+    python3 -m venv /opt/env \
+    && awk '/^setuptools==/, !/\\$/' /opt/locks/requirements.lock >/tmp/setuptools.lock \
+    && /opt/env/bin/pip install --require-hashes --no-deps -r /tmp/setuptools.lock \
+    && /opt/env/bin/pip install --require-hashes --no-deps --no-build-isolation --use-pep517 -r /opt/locks/requirements.lock \
+    && rm /tmp/setuptools.lock
 ARG FLAVOUR=cuda
 # Another index beside pip's own, for the CPU build of torch where pip does not find it
 ARG TORCH_INDEX=

@@ -17,7 +17,7 @@ SECRETS = re.compile(
     rb"|\bxox[abp]-[0-9A-Za-z-]{20,}"
     rb"|\bhttps?://[^/\s:@{}<>\"'$]+:[^/\s@{}<>\"'$]+@"
 )
-PACKAGES = ("opt/env/lib/", "opt/env/share/", "usr/", "var/lib/dpkg/")
+PACKAGES = ("opt/env/", "usr/", "var/lib/dpkg/")
 """Folders of hash-locked or signed packages: their example keys are published ones."""
 
 

@@ -208,6 +208,27 @@ def diff(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel=BY_HAND)
+def export_assembly(
+    recording: Annotated[str, typer.Argument(help="a recording's name, or its netCDF file")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.nc", help="netCDF file to write")],
+    protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
+) -> None:
+    """Write a recording as an assembly with BrainIO's names: presentation x neuroid x time_bin."""
+    from analysis.recordings.assembly import export
+
+    sizes = export(recording, out, protocol).sizes
+    print(f"{out}: " + ", ".join(f"{size} {name}s" for name, size in sizes.items()))
+
+
+@app.command(rich_help_panel=BY_HAND)
+def crate() -> None:
+    """Describe data and results for archives: ro-crate-metadata.json, from dvc.lock."""
+    from analysis import crate
+
+    print(f"{crate.OUTPUT}: {crate.run()} entities")
+
+
 def main() -> None:
     """Run the command line; bad input ends in one line on standard error and status 1."""
     try:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import environment, paths
-from analysis.compare import neural, scoring
+from analysis.compare import headline, neural, scoring
 from analysis.compare.crossval import pearson
 from analysis.compare.populations import AREAS
 from analysis.compare.scoring import number
@@ -41,7 +41,9 @@ def run(params: Params) -> None:
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())
-    write_json(paths.RESULTS / "summary.json", _summary(params, tables))
+    summary = _summary(params, tables)
+    write_json(paths.RESULTS / "summary.json", summary)
+    headline.write(summary["models"])
 
 
 def _table(model: str, name: str, columns: list[str]) -> pd.DataFrame:

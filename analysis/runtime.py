@@ -19,9 +19,15 @@ def fixed_threads(n: int = THREADS) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=n):
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(n)
-        yield
+        torch = sys.modules.get("torch")
+        before = torch.get_num_threads() if torch else None
+        if torch:
+            torch.set_num_threads(n)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 def seed_of(seed: int, *names: str | int) -> int:

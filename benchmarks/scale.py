@@ -89,7 +89,7 @@ def main(reference: Path) -> None:
             command = [
                 sys.executable,
                 "-c",
-                "import analysis.recordings.cluster as c; c.FEW = 0; from analysis.cli import main; main()",
+                "import analysis.cluster as c; c.FEW = 0; from analysis.cli import main; main()",
             ]
             start = time.monotonic()
             process = subprocess.Popen([*command, "recordings", "corrected"], cwd=folder, env=environment)

@@ -4,23 +4,27 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from analysis import store
+from analysis import cluster, store
 from analysis.errors import DataError
 from analysis.files import write_json
 from analysis.models.augment import augmenter
 from analysis.models.kinds import HMOReport
-from analysis.models.network import Standardise, glorot_
+from analysis.models.network import Standardise, glorot_, read_tensors, write_tensors
 from analysis.models.random_cnn import CandidateCNN, random_module
 from analysis.models.registry import Job
-from analysis.models.search import Candidate, search
+from analysis.models.search import Candidate, keep, kept
 from analysis.models.training import Plan, Split, TrainingFailed
 from analysis.models.training import fit as fit_network
-from analysis.runtime import seed_of
+from analysis.runtime import seed_of, track
 
+INPUTS = "images.safetensors"
+FEW = 12
+"""Up to this many candidates run in this process: starting workers takes as long."""
 IRRELEVANT = {"kind", "modules", "grid", "top", "final_epochs", "copies", "activations", "inverse_penalty"}
 """Values of an entry that change nothing in its search."""
 
@@ -62,14 +66,80 @@ def fit_candidate(
     return Candidate(last, network.module.state_dict())
 
 
+def run_candidate(
+    folder: Path, rung: int, number: int, values: dict, entry: HMOReport, seed: int, epochs: int, device: str
+) -> None:
+    """Train one candidate and keep it in ``folder/rung<rung>``: the task that runs on a worker."""
+    splits, standardise = _inputs(folder / INPUTS, cluster.gpu_of_worker(device))
+    checkpoint = folder / f"training-{number:04d}.safetensors"
+    keep(folder / f"rung{rung}", number, fit_candidate(values, splits, standardise, entry, seed, epochs, checkpoint))
+
+
+@lru_cache(maxsize=1)
+def _inputs(path: Path, device: str) -> tuple[tuple[Split, Split], Standardise]:
+    """Read what `_write_inputs` wrote; a worker reads it once."""
+    found = {name: value.clone().to(device) for name, value in read_tensors(path)[0].items()}
+    standardise = Standardise()
+    standardise.load_state_dict({name: found[name] for name in ("mean", "spread")})
+    return tuple(Split(found[f"x{place}"], found[f"y{place}"]) for place in (0, 1)), standardise
+
+
+def _write_inputs(path: Path, splits: tuple[Split, Split], standardise: Standardise) -> None:
+    tensors = {f"x{place}": split.x for place, split in enumerate(splits)}
+    tensors |= {f"y{place}": split.y for place, split in enumerate(splits)}
+    write_tensors(path, tensors | standardise.state_dict())
+
+
+def cost(values: dict, size: int) -> float:
+    """Return the products of a candidate's convolutions for one image."""
+    filters, area = values["filters"], [size**2 / 4**number for number in range(values["layers"])]
+    return values["kernel"] ** 2 * filters * (3 * area[0] + filters * sum(area[1:]))
+
+
 def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tuple[dict[int, Candidate], list[int]]:
-    """Search, and note in the store which candidates were chosen (as `successive_halving` returns them)."""
+    """Search, and note in the store which candidates were chosen (as `successive_halving` returns them).
 
-    def fit_to(number: int, epochs: int) -> Candidate:
-        seed, checkpoint = seed_of_candidate(job, number), job.folder / f"training-{number:04d}.safetensors"
-        return fit_candidate(drawn(job, number), splits, standardise, job.entry, seed, epochs, checkpoint)
+    Candidates run side by side on the workers, each with one thread, which at these sizes is faster than all threads
+    on each in turn, and gives the same bits for any number of workers. The dearest go first, so that none is waited
+    for at the end.
+    """
+    entry, gpu = job.entry, job.device.startswith("cuda")
+    _write_inputs(job.folder / INPUTS, splits, standardise)
 
-    candidates, chosen = successive_halving(job, fit_to)
+    def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, Candidate]:
+        folder = job.folder / f"rung{rung}"
+        left = sorted(
+            (number for number in numbers if kept(folder, number) is None),
+            key=lambda number: -cost(drawn(job, number), entry.size),
+        )
+        tasks = {
+            str(number): (
+                job.folder.resolve(),
+                rung,
+                number,
+                drawn(job, number),
+                entry,
+                seed_of_candidate(job, number),
+                epochs,
+                job.device,
+            )
+            for number in left
+        }
+        ended = cluster.run_on(client, run_candidate, tasks, threads=1, gpu=gpu)
+        for name, reason in track(ended, f"candidates of {job.name}, rung {rung + 1}", len(tasks)):
+            if reason is not None and not reason.startswith(cluster.DIED):
+                raise DataError(f"model {job.name}: candidate {name}: {reason}")
+            if reason is not None:
+                keep(folder, int(name), Candidate({"failed": reason}, {}))
+        found = {number: kept(folder, number) for number in numbers}
+        for number, candidate in found.items():
+            job.log(f"rung{rung + 1}", number, {k: v for k, v in candidate.metrics.items() if isinstance(v, float)})
+        return found
+
+    gpus = torch.cuda.device_count() if job.device == "cuda" else int(gpu)
+    with cluster.client_for(entry.candidates, FEW, gpus) as client:
+        candidates, chosen = successive_halving(entry, run_rung, job.name)
+    _inputs.cache_clear()
     write_json(_note(job), chosen)
     return candidates, chosen
 
@@ -91,31 +161,26 @@ def _note(job: Job) -> Path:
     )
 
 
-def successive_halving(job: Job, fit_to: Callable[[int, int], Candidate]) -> tuple[dict[int, Candidate], list[int]]:
+def successive_halving(
+    entry: HMOReport, run_rung: Callable[[list[int], int, int], dict[int, Candidate]], name: str
+) -> tuple[dict[int, Candidate], list[int]]:
     """Train all candidates to the first rung, the better half of them to the next, and so on (Jamieson & Talwalkar).
 
     Parameters
     ----------
-    fit_to : function (number, epochs) -> Candidate
+    run_rung : function (numbers, rung, epochs) -> candidates by number
 
     Returns
     -------
     candidates : last result of every candidate by number
     chosen : numbers of the kept ones among those that reached the last rung, best first
     """
-    entry = job.entry
     numbers, last = list(range(entry.candidates)), {}
     for rung, epochs in enumerate(entry.epochs):
-        found = search(
-            lambda number, epochs=epochs: fit_to(number, epochs),
-            numbers,
-            job.folder / f"rung{rung}",
-            f"candidates of {job.name}, rung {rung + 1} of {len(entry.epochs)}",
-            lambda *step, rung=rung: job.log(f"rung{rung + 1}", *step),
-        )
+        found = run_rung(numbers, rung, epochs)
         last |= found
         goes_on = entry.kept if epochs == entry.epochs[-1] else max(entry.kept, math.ceil(len(numbers) / 2))
-        numbers = best(found, goes_on, job.name)
+        numbers = best(found, goes_on, name)
     return last, numbers
 
 

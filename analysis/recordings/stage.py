@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import paths
+from analysis import cluster, paths
 from analysis.errors import DataError
 from analysis.files import atomic, sha256, write_csv
 from analysis.params import Params
 from analysis.protocol import PROTOCOLS, Protocol
-from analysis.recordings import cluster, naming, netcdf
+from analysis.recordings import naming, netcdf
 from analysis.recordings.build import build
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.rois import Rois

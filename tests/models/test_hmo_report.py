@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from analysis import cluster
 from analysis.errors import DataError
 from analysis.models import first_stage, hmo_report, network, random_cnn, registry
 from analysis.models.search import Candidate
 from analysis.params import load
+from analysis.runtime import fixed_threads
 
 # The published Keras layers, counted by hand: Conv2D(filters, kernel, padding="same") with bias, 2 x 2 pooling,
 # LayerNormalization over channels (gain and shift), GlobalAveragePooling2D, Dense(64), Dense(2).
@@ -158,7 +160,8 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     number = config["notes"]["kept_candidates"][0]
     seed = first_stage.seed_of(values.seed, "hmo_report", "candidate", number)
     drawn = random_cnn.random_module(entry, values.seed, "candidate", number)
-    again = first_stage.fit_candidate(drawn, splits, network.Standardise().measure(splits[0].x), entry, seed, 2)
+    with fixed_threads(1):
+        again = first_stage.fit_candidate(drawn, splits, network.Standardise().measure(splits[0].x), entry, seed, 2)
     assert again.metrics["accuracy"] == config["notes"]["candidates"][number]["accuracy"]
     # Its weights are the frozen first stage of the model: training the upper stages left them alone.
     hmo = registry.module("hmo_report").build(config["architecture"])
@@ -171,30 +174,24 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
 
 
 def test_halving_trains_only_the_better_half_on_and_never_fewer_than_kept(project, tiny):
-    from types import SimpleNamespace
-
     entry = project(hmo=tiny["hmo"] | {"candidates": 12, "kept": 4, "epochs": [1, 3, 9]}).models.entry("hmo")
-    job = SimpleNamespace(entry=entry, folder=Path("work"), name="hmo", log=lambda *a: None)
     ran = []
 
-    def fit_to(number, epochs):
-        ran.append((epochs, number))
-        if number == 11:
-            return Candidate({"failed": "the loss is not a number"}, {})
-        return Candidate({"accuracy": number / 12 + epochs, "loss": 0.5}, {"w": torch.tensor([float(epochs)])})
+    def run_rung(numbers, rung, epochs):
+        ran.append((rung, epochs, sorted(numbers)))
+        return {
+            number: Candidate({"failed": "the loss is not a number"}, {})
+            if number == 11
+            else Candidate({"accuracy": number / 12 + epochs, "loss": 0.5}, {"w": torch.tensor([float(epochs)])})
+            for number in numbers
+        }
 
-    last, chosen = first_stage.successive_halving(job, fit_to)
-    assert [number for epochs, number in ran if epochs == 1] == list(range(12))
-    assert sorted(number for epochs, number in ran if epochs == 3) == [5, 6, 7, 8, 9, 10]
-    assert sorted(number for epochs, number in ran if epochs == 9) == [7, 8, 9, 10]  # four are kept, so four go on
+    last, chosen = first_stage.successive_halving(entry, run_rung, "hmo")
+    # Four are kept, so four go on to the last rung.
+    assert ran == [(0, 1, list(range(12))), (1, 3, [5, 6, 7, 8, 9, 10]), (2, 9, [7, 8, 9, 10])]
     assert chosen == [10, 9, 8, 7]
     assert last[10].tensors["w"] == 9
     assert last[0].metrics["accuracy"] == 1  # of the rung where it stopped
-    ran.clear()
-    again, chosen_again = first_stage.successive_halving(job, fit_to)
-    assert ran == []  # all was kept
-    assert chosen_again == chosen
-    assert {n: c.metrics for n, c in again.items()} == {n: c.metrics for n, c in last.items()}
 
 
 def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_path):
@@ -238,6 +235,53 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
     failed = [number for number, item in enumerate(notes["candidates"]) if "failed" in item]
     assert failed == [number for number, kernel in enumerate(drawn) if kernel == 5]
     assert not set(failed) & set(notes["kept_candidates"])
+
+
+def test_search_on_two_workers_gives_the_same_bytes_as_here(project, tiny, monkeypatch):
+    from analysis.models import train
+
+    values = project(hmo=tiny["hmo"] | {"candidates": 5})
+    train.run(values, "hmo")
+    here = {path.name: path.read_bytes() for path in Path("models/hmo").rglob("*") if path.is_file()}
+    monkeypatch.setattr(first_stage, "FEW", 0)
+    monkeypatch.setenv("NNN_WORKERS", "2")
+    train.run(values, "hmo")
+    assert {path.name: path.read_bytes() for path in Path("models/hmo").rglob("*") if path.is_file()} == here
+
+
+def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, monkeypatch):
+    """As by a kernel out of memory. That such a death is reported so, tests/recordings/test_cluster.py shows."""
+    from analysis.models import train
+
+    real = cluster.run_on
+
+    def killed(client, function, tasks, **how):
+        yield from real(client, function, {name: task for name, task in tasks.items() if name != "2"}, **how)
+        if "2" in tasks:
+            yield "2", f"{cluster.DIED} (KilledWorker)"
+
+    monkeypatch.setattr(cluster, "run_on", killed)
+    train.run(project(), "hmo")
+    notes = network.read_config(Path("models/hmo"))["notes"]
+    assert "its worker died" in notes["candidates"][2]["failed"]
+    assert 2 not in notes["kept_candidates"]
+
+
+def test_a_defect_stops_the_search_and_names_the_candidate(project, monkeypatch, capsys):
+    from analysis.models import train
+
+    def defect(folder, rung, number, *rest):
+        raise ZeroDivisionError("of mine")
+
+    monkeypatch.setattr(first_stage, "run_candidate", defect)
+    with pytest.raises(DataError, match=r"model hmo: candidate \d: unexpected ZeroDivisionError: of mine"):
+        train.run(project(), "hmo")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_dearer_candidates_are_known():
+    # Products of the convolutions of a 16 x 16 image, by hand: 9 * 3 * 4 * 256, then 9 * 4 * 4 * 64.
+    assert first_stage.cost(values(2, 4, 3, "max", True), 16) == 9 * 4 * (3 * 256 + 4 * 64)
 
 
 def test_standardised_images_have_mean_zero_and_spread_one():

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import params, paths
+from analysis import cluster, params, paths
 from analysis.errors import DataError
-from analysis.recordings import cluster, stage
+from analysis.recordings import stage
 from analysis.recordings.read import recording_files
 from analysis.store import store_root
 

@@ -1,0 +1,162 @@
+"""Independent tasks: in this process, on local workers, or on a cluster.
+
+Where they run is the business of the environment and never changes a result:
+
+- ``NNN_SCHEDULER=tcp://host:8786`` (or the path of a scheduler file): a scheduler and workers started by hand
+  (``dask scheduler``, ``dask worker tcp://host:8786 --nthreads 1``) in folders that see the same files; for networks
+  on GPUs one worker for each (``CUDA_VISIBLE_DEVICES=0 dask worker ... --resources "GPU=1"``);
+- ``NNN_SCHEDULER=slurm``: workers as SLURM jobs, as configured for dask-jobqueue (the extra ``slurm``);
+- otherwise ``NNN_WORKERS`` local workers, one process each (default: one per core), and no worker but this process
+  where there are few tasks or one worker.
+"""
+
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from analysis.errors import DataError
+from analysis.runtime import THREADS, fixed_threads, workers
+
+FEW = 24
+"""Up to this many recordings run in this process: starting workers takes as long."""
+DIED = "its worker died again and again"
+"""How the reason of a task begins whose worker was killed each time, as by a kernel that is out of memory."""
+JOB_MEMORY = "2GB"
+"""Memory of a SLURM job where dask-jobqueue's configuration names none; a worker was seen to need a tenth of it."""
+WAIT_S = 60
+"""How long a scheduler may take to answer."""
+
+
+def run_all(function: Callable, tasks: dict[str, tuple]) -> Iterator[tuple[str, str | None]]:
+    """Run ``function(*arguments)`` for each named task, wherever `client_for` says, and yield what `run_on` yields."""
+    with client_for(len(tasks), FEW) as client:
+        yield from run_on(client, function, tasks)
+
+
+@contextmanager
+def client_for(n_tasks: int, few: int, gpus: int = 0):
+    """Yield a dask client for so many tasks, or None where they are to run in this process.
+
+    Parameters
+    ----------
+    n_tasks : int
+    few : int
+        Up to so many tasks run in this process, unless a scheduler is given: starting workers takes as long.
+    gpus : int
+        Of this machine, where the tasks run on GPUs: one worker for each, and none but this process for a single one.
+    """
+    scheduler = os.environ.get("NNN_SCHEDULER")
+    n_workers = min(gpus or workers(), n_tasks)
+    if n_tasks == 0 or (not scheduler and (n_workers == 1 or n_tasks <= few)):
+        yield None
+    else:
+        with _client(scheduler, n_workers, {"GPU": 1} if gpus else {}) as client:
+            yield client
+
+
+def run_on(
+    client, function: Callable, tasks: dict[str, tuple], threads: int = THREADS, gpu: bool = False
+) -> Iterator[tuple[str, str | None]]:
+    """Run ``function(*arguments)`` for each named task and yield (name, reason of failure or None) as they end.
+
+    A `DataError` is a failure with its own words; anything else is one too, with its traceback on standard error, so
+    that one task never costs the others. A task whose worker dies runs again elsewhere, up to four times; its reason
+    then begins with `DIED`.
+
+    Parameters
+    ----------
+    client : dask client, or None to run the tasks here, one after another
+    threads : int
+        Of each task's arithmetic.
+    gpu : bool
+        Whether a task takes a whole GPU, of which a worker has as many as its resource ``GPU`` says.
+    """
+    if client is None:
+        for name, arguments in tasks.items():
+            yield name, attempt(threads, function, *arguments)
+        return
+    from dask.distributed import as_completed
+
+    resources = {"GPU": 1} if gpu else None
+    futures = {
+        client.submit(
+            attempt, threads, function, *arguments, pure=False, resources=resources, key=f"{function.__name__}-{name}"
+        ): name
+        for name, arguments in tasks.items()
+    }
+    for future in as_completed(futures):
+        error = future.exception()
+        yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
+
+
+def gpu_of_worker(device: str) -> str:
+    """Return the device of a task: on one of several local GPU workers, that worker's own GPU."""
+    from dask.distributed import get_worker
+
+    try:
+        place = get_worker().name
+    except ValueError:  # not on a worker
+        return device
+    return f"cuda:{place}" if device == "cuda" and isinstance(place, int) else device
+
+
+def attempt(threads: int, function: Callable, *arguments) -> str | None:
+    """Call the function with a fixed number of threads; return None, or why it failed."""
+    try:
+        with fixed_threads(threads):
+            function(*arguments)
+    except DataError as error:
+        return str(error)
+    except Exception as error:  # a defect of ours; the other tasks go on
+        traceback.print_exc(file=sys.stderr)
+        return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    return None
+
+
+@contextmanager
+def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
+    """Connect to a cluster, or start local workers, and close what was started."""
+    import dask
+    from dask.distributed import Client, LocalCluster
+
+    # A worker that dies while it starts must not be restarted for ever; results hold no data worth spilling.
+    dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
+    if scheduler is None:
+        with (
+            LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, dashboard_address=None, resources=resources
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+    elif scheduler == "slurm":
+        with _slurm(n_workers) as cluster, Client(cluster) as client:
+            yield client
+    else:
+        where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+        try:
+            client = Client(**where, timeout=WAIT_S)
+        except (OSError, ValueError) as error:
+            raise DataError(f"NNN_SCHEDULER={scheduler}: no scheduler answers there ({error})") from error
+        with client:
+            yield client
+
+
+def _slurm(n_workers: int):
+    """Ask SLURM for workers, one process and one core each; all else comes from dask-jobqueue's configuration."""
+    import dask
+
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise DataError("NNN_SCHEDULER=slurm needs dask-jobqueue: install the extra 'slurm'") from error
+    if shutil.which("sbatch") is None:
+        raise DataError("NNN_SCHEDULER=slurm: there is no command sbatch here; run on a login node of the cluster")
+    memory = dask.config.get("jobqueue.slurm.memory", None) or JOB_MEMORY
+    cluster = SLURMCluster(cores=1, processes=1, memory=memory)
+    cluster.scale(n_workers)
+    return cluster

@@ -143,6 +143,7 @@ class Compare(Group):
     readout_draws: Count
     split_halves: Count
     bootstrap: Count
+    permutations: Annotated[int, Field(ge=19)]
 
     @field_validator("components")
     @classmethod

@@ -184,17 +184,20 @@ def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[
     return reliability, float(np.sqrt(max(reliability, 0.0)))
 
 
-def similarity(population: Population, features: dict[str, np.ndarray], settings: Compare, seed: int):
+def layer_rdms(population: Population, features: dict[str, np.ndarray]) -> dict[str, RDM]:
+    """Return the RDM of each layer on a population's images; none where images or units are too few for a geometry."""
+    if too_small(population):
+        return {}
+    return {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
+
+
+def similarity(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int):
     """Spearman correlation of each layer's RDM with the population's, with its bootstrap interval over images.
 
     Returns
     -------
-    dict from layer to (rho, low, high), or an empty dict where images or units are too few for a geometry
+    dict from layer to (rho, low, high)
     """
-    if too_small(population):
-        return {}
-    neural = neural_rdm(population)
-    models = {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
     whole = [layer for layer, one in models.items() if np.isfinite(one.distances).all()]
     holed = [
         layer
@@ -215,7 +218,7 @@ def similarity(population: Population, features: dict[str, np.ndarray], settings
             ceilings=False,
         )
         for layer, scores in zip(layers, draws.scores.T, strict=True):
-            ends = percentile_interval(scores, n=len(population.images))
+            ends = percentile_interval(scores, n=neural.n_images)
             result[layer] = (rsa.compare(models[layer], neural), *ends)
     return result
 

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import paths
-from analysis.compare import neural, rdm, readout, scoring
+from analysis.compare import glimpses, neural, rdm, readout, scoring
 from analysis.compare.ceilings import normalised
 from analysis.compare.inference import bootstrap_interval
 from analysis.compare.populations import AREAS, Population, compared_images
 from analysis.compare.scoring import number
+from analysis.compare.significance import by_area, null_correlations
 from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 from analysis.files import atomic, write_csv, write_json
@@ -35,13 +36,16 @@ TABLES = {"units": UNITS, "layers": LAYERS, "rsa": RSA} | {
     "best": [*WHO, *readout.BEST],
     "decoding": [*WHO, *readout.DECODING],
     "kernel": [*WHO, *readout.KERNEL],
+    "fixations": [*WHO, *glimpses.COLUMNS],
 }
 
 
 def run(params: Params, model: str) -> None:
-    """Write ``results/compare/<model>/``: the tables of `TABLES` as CSV, rdms.nc and summary.json.
+    """Write ``results/compare/<model>/``: the tables of `TABLES` as CSV, null.npy, rdms.nc and summary.json.
 
-    Where images are missing and those at hand allow no comparison, the tables have no rows and rdms.nc is left out.
+    null.npy holds the mean RDM correlation by layer and area, observed and under permutations of images
+    (`significance.by_area`). Where images are missing and those at hand allow no comparison, the tables have no rows
+    and the other files but summary.json are left out.
 
     Raises
     ------
@@ -74,8 +78,10 @@ def run(params: Params, model: str) -> None:
     made = {
         name: _framed([row for found in rows for row in found[name]], entry, model, columns)
         for name, columns in TABLES.items()
-        if name != "layers"
+        if name not in ("layers", "fixations")
     }
+    looked_at = list(glimpses.rows(model, entry.protocol, entry.rules, images.groups, params.compare, params.seed))
+    made["fixations"] = _framed(looked_at, entry, model, TABLES["fixations"])
     for name in neural.TABLES:  # the populations' read-out beside the model's
         both = [neural.read_out(entry.protocol, name).assign(model=model, protocol=entry.protocol), made[name]]
         made[name] = pd.concat([table for table in both if len(table)] or both[1:], ignore_index=True)
@@ -83,6 +89,8 @@ def run(params: Params, model: str) -> None:
     out = paths.RESULTS / "compare" / model
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", made[name][columns])
+    with atomic(out / "null.npy") as part, part.open("wb") as file:
+        np.save(file, by_area([one["null"] for one in rows], [one.population.region for one in measured], AREAS))
     shown = max((found.population for found in measured), key=_shown_first)
     top = np.asarray(values[layers[-1]][scoring.rows_of(shown, stems)], np.float64)
     _write_rdms(out / "rdms.nc", shown, top, layers[-1], images, made["rsa"])
@@ -90,14 +98,19 @@ def run(params: Params, model: str) -> None:
 
 
 def _compare(found: neural.Measured, features: dict, images: neural.Images, rules: Protocol, params: Params):
-    """Return the rows of all tables for one population."""
+    """Return the rows of all tables for one population, and the null distribution of its RSA."""
     population, ceiling, settings = found.population, found.ceiling, params.compare
     seed = neural.seed_for(params.seed, population)
     plan, fits = _fits(population, features, images.groups, rules, settings, seed)
     task = images.task(population, rules, settings)
+    models, near = scoring.layer_rdms(population, features), scoring.neural_rdm(population)
+    null = np.full((1 + settings.permutations, len(features)), np.nan)
+    if models:
+        null = null_correlations(list(models.values()), near, settings.permutations, seed_of(seed, "permutations"))
     return {
+        "null": null,
         "units": _unit_rows(population, scoring.unit_scores(population, features, plan, fits), ceiling),
-        "rsa": _rsa_rows(population, features, found.rdm_ceilings, settings, seed),
+        "rsa": _rsa_rows(population, models, near, found.rdm_ceilings, settings, seed),
         "best": readout.best_rows(population, plan, fits, rules, ceiling),
         **readout.model_rows(population, list(features.values())[-1], task, ceiling, settings, seed),
     }
@@ -150,8 +163,8 @@ def _unit_rows(population: Population, scores: dict, ceiling: np.ndarray) -> lis
     return rows
 
 
-def _rsa_rows(population: Population, features, bounds, settings, seed) -> list[dict]:
-    found = scoring.similarity(population, features, settings, seed)
+def _rsa_rows(population: Population, models: dict, near: rdm.RDM, bounds, settings, seed) -> list[dict]:
+    found = scoring.similarity(models, near, settings, seed) if models else {}
     return [
         {
             "layer": layer,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import environment, paths
-from analysis.compare import headline, neural, scoring
+from analysis.compare import headline, neural, scoring, significance
 from analysis.compare.crossval import pearson
 from analysis.compare.populations import AREAS
 from analysis.compare.scoring import number
@@ -24,7 +24,7 @@ VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"
 
 
 def run(params: Params) -> None:
-    """Write ``results/{accuracy,units,layers,rsa,best,decoding,kernel,validation}.csv`` and ``results/summary.json``.
+    """Write the tables of all models to ``results/*.csv``, with accuracy, tests and validation, and summary.json.
 
     Raises
     ------
@@ -38,6 +38,7 @@ def run(params: Params) -> None:
     }
     tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy(model)], columns=ACCURACY)
     tables["validation"] = validation(tables["units"])
+    tables["tests"] = tests(models, tables["rsa"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())
@@ -58,6 +59,33 @@ def _table(model: str, name: str, columns: list[str]) -> pd.DataFrame:
     if list(table.columns) != columns:
         raise DataError(f"{path}: columns differ from {', '.join(columns)}; run the stage compare for {model} again")
     return table
+
+
+def tests(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
+    """Test every layer of every model against every area (`significance.table_of`), all of them together."""
+    rows, nulls = [], []
+    for model in models:
+        path = paths.RESULTS / "compare" / model / "null.npy"
+        mine = rsa[rsa["model"] == model]
+        if mine.empty:
+            continue
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (FileNotFoundError, ValueError) as error:
+            raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
+        for place, layer in enumerate(dict.fromkeys(mine["layer"])):
+            for a, area in enumerate(AREAS):
+                here = mine[(mine["layer"] == layer) & (mine["region"] == area)]
+                if len(here):
+                    who = {"model": model, "protocol": here["protocol"].iloc[0], "layer": layer, "region": area}
+                    n = int(here["rho"].notna().sum())
+                    rows.append(who | {"recordings": n, "rho": values[0, place, a]})
+                    nulls.append(values[1:, place, a])
+    if not rows:
+        return pd.DataFrame(columns=significance.COLUMNS)
+    if len({len(one) for one in nulls}) > 1:
+        raise DataError("models were tested by different numbers of permutations: run the stage compare for all again")
+    return significance.table_of(pd.DataFrame(rows), np.stack(nulls, axis=1))
 
 
 def _json(path: Path, stage: str) -> dict:

@@ -128,6 +128,11 @@ def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list
     return stems, values
 
 
+def has_patches(model: str, folder: Path = paths.ACTIVATIONS) -> bool:
+    """Say whether a model has activations of what was looked at in single fixations."""
+    return (folder / model / "patches").is_dir()
+
+
 def read_patches(model: str, recording: str, folder: Path = paths.ACTIVATIONS):
     """Return the top layer of what was looked at in single fixations of a recording, or None if it was not computed.
 

@@ -77,6 +77,7 @@ def _recording(folder: Path, name: str, subject: str, regions: list[str], stems,
             "neuroid_id": ("unit", [f"{name}-{unit}" for unit in units]),
             "region": ("unit", regions),
             "stable": ("unit", np.ones(len(units), bool)),
+            "rsc_across_trials": ("unit", mean.var(axis=0) / (mean.var(axis=0) + 1.0 + 4.0)),
         },
         attrs={
             "recording": name,
@@ -92,6 +93,22 @@ def _recording(folder: Path, name: str, subject: str, regions: list[str], stems,
     data = data.assign_coords(image=("image", np.array(stems)[order]), region=("unit", [regions[0]] * len(units)))
     (folder / "report").mkdir(parents=True, exist_ok=True)
     data.to_netcdf(folder / "report" / f"{name}.nc", engine="h5netcdf")
+
+
+def _patches(folder: Path, recordings: Path, stems: list[str], features: np.ndarray, rng) -> None:
+    """Write features of what was looked at in half the fixations of two recordings: of the image on the screen."""
+    folder.mkdir()
+    for name in ("Aa000001", "Aa000003"):
+        with xr.open_dataset(recordings / f"{name}.nc", engine="h5netcdf") as recording:
+            shown = recording["stimulus_id"].values.astype(str)
+        rows = np.sort(rng.permutation(len(shown))[: len(shown) // 2])
+        image = np.array([stems.index(stem) for stem in shown[rows]])
+        seen = features[image] @ rng.normal(size=(4, 12)) + 0.1 * rng.normal(size=(len(rows), 12))
+        xr.Dataset(
+            {"features": (("fixation", "feature"), seen.astype(np.float32))},
+            coords={"row": ("fixation", rows), "stimulus_id": ("fixation", shown[rows])},
+            attrs={"layer": "top", "field_x_dva": 0.0, "field_y_dva": 0.0},
+        ).to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +140,8 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
         np.save(folder / "top.npy", top[order].astype(np.float32))
         pd.DataFrame({"stem": np.array(stems)[order]}).to_csv(folder / "index.csv", index=False)
         (folder / "layers.json").write_text(json.dumps([{"name": "first"}, {"name": "top"}]))
+        if model == "good":
+            _patches(folder / "patches", root / "data/recordings/corrected", stems, features, rng)
         share = {"n": 12, "accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95, "balanced_accuracy": 0.88}
         (root / "models" / model).mkdir(parents=True)
         metrics = {"protocol": MODELS[model], "splits": {"train": share, "test": share}}
@@ -143,6 +162,7 @@ def parameters(path: Path):
         "readout_draws": 2,
         "split_halves": 10,
         "bootstrap": 60,
+        "permutations": 99,
     }
     path.write_text(yaml.safe_dump(values))
     return params.load(path)

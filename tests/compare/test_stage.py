@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.metrics import r2_score
 
-from analysis.compare import neural, scoring, stage, summary
+from analysis.compare import neural, scoring, significance, stage, summary
 from analysis.compare.populations import compared_images, populations
 from analysis.errors import DataError
 from analysis.models import activations
@@ -172,7 +173,7 @@ def test_same_bytes_twice(project):
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("results/compare/good").iterdir()}
 
     first = digests()
-    assert set(first) == {f"{name}.csv" for name in stage.TABLES} | {"rdms.nc", "summary.json"}
+    assert set(first) == {f"{name}.csv" for name in stage.TABLES} | {"null.npy", "rdms.nc", "summary.json"}
     assert digests() == first
 
 
@@ -257,6 +258,57 @@ def test_no_image_at_hand_is_an_error_unless_images_are_missing(project):
         "recording sub-A/a_image.nwb",
     ]
     assert found["models"]["good"]["areas"] == {}
+
+
+def test_single_fixations_are_read_against_the_consistency_of_their_units(project):
+    values, _ = project
+    for model in ("good", "bad"):
+        stage.run(values, model)
+    found = table("good", "fixations")
+    assert list(found.columns) == stage.TABLES["fixations"]
+    assert len(found) == 2 * 8 * 2  # two recordings with patches, eight units, zeroth and later fixations
+    assert set(found.part) == {"zeroth", "later"}
+    later = found[found.part == "later"]
+    assert later.explained.median() == pytest.approx(1, abs=0.2)
+    np.testing.assert_allclose(found.explained, found.pearson_r * found.pearson_r.abs() / found.rsc)
+    selected = sum(k % 7 != 3 for k in range(1080)) / 2
+    assert found.groupby("recording").n_fixations.unique().map(sum).between(0.9 * selected, 1.1 * selected).all()
+    assert (found.neuroid_id == found.recording + "-" + found.unit).all()
+    assert table("bad", "fixations").empty
+
+
+def test_patches_of_other_fixations_are_refused(project):
+    values, _ = project
+    source = Path("data/activations").readlink()
+    Path("data/activations").unlink()
+    shutil.copytree(source, "data/activations")
+    path = Path("data/activations/good/patches/Aa000001.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as file:
+        seen = file.load()
+    seen["row"] = seen["row"] + 1
+    seen.to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(DataError, match=r"patches of good are not of .*Aa000001.nc: run the stage activations"):
+        stage.run(values, "good")
+
+
+def test_all_layers_of_all_models_are_tested_together(project):
+    values, _ = project
+    for model in values.models.run:
+        stage.run(values, model)
+    summary.run(values)
+    found = pd.read_csv("results/tests.csv").set_index(["model", "layer", "region"]).sort_index()
+    assert set(found.columns) | {"model", "layer", "region"} == set(significance.COLUMNS)
+    assert len(found) == 3 * 2 * 3  # models, layers, areas
+    assert found.p.min() == 1 / 100
+    top = found.loc["good", "top"]
+    assert (top.p == 0.01).all()
+    assert (top.p_max == 0.01).all()
+    assert (top.p_bh < 0.05).all()
+    assert found.loc["bad"].p_max.min() > 0.05
+    rsa = table("good", "rsa")
+    mean = rsa[(rsa.layer == "top") & (rsa.region == "AIT")].rho.mean()
+    assert top.rho["AIT"] == pytest.approx(mean, abs=1e-12)
+    assert top.recordings["AIT"] == 2
 
 
 def test_outliers_are_dropped_only_by_the_reports_median():

@@ -65,7 +65,15 @@ def reproduce(session: nox.Session) -> None:
     if not (ROOT / ".git").exists():
         run(session, "dvc", "config", "--local", "core.no_scm", "true")
     run(session, "dvc", "repro", *session.posargs)
-    session.log("the paper is in paper/report.pdf")
+    if not session.posargs:
+        run(session, "python", "-m", "analysis", "crate")
+    session.log("the paper is in paper/report.pdf, a page to look at in paper/report.html")
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Check a finished checkout: up to date, the same bytes again, PDF, links, paths, expected values."""
+    run(session, "python", "tests/finished/verify.py", *session.posargs)
 
 
 @nox.session
@@ -113,6 +121,15 @@ def resolve(session: nox.Session) -> None:
     options = ["--dry-run", "--ignore-installed", "--quiet", "--require-hashes"]
     session.run(sys.executable, "-m", "pip", "install", *options, *locks, *session.posargs, external=True)
     session.log(f"all packages of {' and '.join(LOCKS)} were found, fit together and have their hashes")
+
+
+@nox.session(venv_backend="virtualenv")
+def metadata(session: nox.Session) -> None:
+    """Hold CITATION.cff and the RO-Crate against their specifications, with the validators of their makers."""
+    session.install("cffconvert==2.0.0", "roc-validator==0.11.2")
+    session.run("cffconvert", "--validate", "-i", "CITATION.cff")
+    options = ["--no-interactive", "--disable-color", "-y", "validate", "--metadata-only", "-np", "-p", "ro-crate-1.1"]
+    session.run("rocrate-validator", *options, ".")
 
 
 @nox.session

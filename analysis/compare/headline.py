@@ -3,6 +3,7 @@
 import shutil
 
 from analysis import paths
+from analysis.compare.populations import AREAS
 from analysis.files import write_json
 
 FOLDER = paths.RESULTS / "metrics"
@@ -19,7 +20,7 @@ def of_model(model: dict) -> dict:
     """Return a model's accuracy on test images, and the scores of its top layer in the last area compared."""
     found = {"accuracy": model["accuracy"], "balanced_accuracy": model["balanced_accuracy"]}
     if model["areas"]:
-        area = list(model["areas"])[-1]
+        area = max(model["areas"], key=AREAS.index)
         scores = model["areas"][area][model["top_layer"]]
         found |= {"area": area, "r2": scores["median_r2"], "r2_low": scores["ci_low"], "r2_high": scores["ci_high"]}
         found |= {"ceiling": scores["median_ceiling"], "rho": scores["median_rho"]}

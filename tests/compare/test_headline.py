@@ -8,7 +8,7 @@ MODEL = {"accuracy": 0.9, "balanced_accuracy": 0.8, "top_layer": "top"}
 
 def test_metrics_are_of_the_top_layer_in_the_last_area(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    areas = {"V1": {"top": SCORES | {"median_r2": 0.1}}, "AIT": {"low": SCORES | {"median_r2": 0.2}, "top": SCORES}}
+    areas = {"AIT": {"low": SCORES | {"median_r2": 0.2}, "top": SCORES}, "V1": {"top": SCORES | {"median_r2": 0.1}}}
     headline.write({"old": MODEL | {"areas": {}}})
     headline.write({"net": MODEL | {"areas": areas}})
     assert [path.name for path in headline.FOLDER.iterdir()] == ["net.json"]

@@ -1,0 +1,155 @@
+"""Check a finished checkout: what is out of date, what differs when made again, what a reader would stumble over.
+
+Run by ``nox -s verify`` after ``nox -s reproduce``. Each check returns what is wrong, as lines.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pypdf
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+PDF, PAGE = Path("paper/report.pdf"), Path("paper/report.html")
+PAGES = range(8, 15)
+MADE_AGAIN = ("figures", "report")
+NOT_HERE = re.compile(r"[*<>{}$]|^https?:|^[A-Z_]+$|\.\.\.")
+"""Names in backquotes or commands that stand for something else than a file of the project."""
+
+BINARY = {".npy", ".nc", ".nwb", ".safetensors", ".zip", ".jpg", ".png"}
+
+
+def status() -> Iterator[str]:
+    """Nothing is out of date."""
+    found = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
+    if found.returncode or json.loads(found.stdout or "{}"):
+        yield f"dvc status: {(found.stdout or found.stderr).strip()[:400]}"
+
+
+def same_bytes() -> Iterator[str]:
+    """Figures, paper and page have the same bytes when they are made again."""
+    paths = [PDF, PAGE, *sorted(Path("paper/figures").iterdir())]
+    before = {path: path.read_bytes() for path in paths}
+    for stage in MADE_AGAIN:
+        # Outputs may be links to DVC's cache, which must not be written through.
+        for path in [PDF, PAGE] if stage == "report" else sorted(Path("paper/figures").iterdir()):
+            path.unlink()
+        subprocess.run([sys.executable, "-m", "analysis", stage], check=True, capture_output=True)
+    for path in paths:
+        if not path.is_file() or path.read_bytes() != before[path]:
+            yield f"{path} differs when made again"
+
+
+def pdf() -> Iterator[str]:
+    """The paper is archival and tagged, holds its fonts, has a reasonable length and no empty page."""
+    reader = pypdf.PdfReader(PDF)
+    meta = reader.xmp_metadata.rdf_root.toxml()
+    for standard, pattern in (("PDF/A-2a", "pdfaid:part>2<.*pdfaid:conformance>A<"), ("PDF/UA-1", "pdfuaid:part>1<")):
+        if not re.search(pattern, meta, re.DOTALL):
+            yield f"{PDF} does not say that it is {standard}"
+    if len(reader.pages) not in PAGES:
+        yield f"{PDF} has {len(reader.pages)} pages, not {PAGES.start} to {PAGES.stop - 1}"
+    for number, page in enumerate(reader.pages, 1):
+        if len(page.extract_text()) < 300:
+            yield f"{PDF}: page {number} is almost empty"
+        for name, font in page.get("/Resources", {}).get("/Font", {}).items():
+            for inner in font.get_object().get("/DescendantFonts", [font]):
+                descriptor = inner.get_object().get("/FontDescriptor", {})
+                if not any(key in descriptor for key in ("/FontFile", "/FontFile2", "/FontFile3")):
+                    yield f"{PDF}: page {number}: font {name} is not embedded"
+
+
+def paths_of_this_machine() -> Iterator[str]:
+    """No output and no file of the project holds a path of this machine."""
+    here = {str(ROOT), str(Path.home())} - {"/", "/root"}
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=False).stdout.split()
+    made = [path for name in ("results", "paper/figures", "models") for path in Path(name).rglob("*") if path.is_file()]
+    for path in [*map(Path, tracked), *made, PDF, PAGE]:
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        yield from (f"{path} holds the path {name}" for name in here if name.encode() in content)
+
+
+def links() -> Iterator[str]:
+    """Links within the README, the page and the paper lead somewhere."""
+    readme = Path("README.md").read_text(encoding="utf-8")
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", readme, re.M)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", readme):
+        if target.startswith("#") and target[1:] not in anchors:
+            yield f"README.md: no heading for {target}"
+        elif not target.startswith(("#", "http")) and not Path(target).exists():
+            yield f"README.md: {target} is not there"
+    page = PAGE.read_text(encoding="utf-8")
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    yield from (f"{PAGE}: no part {name}" for name in re.findall(r'href="#([^"]+)"', page) if name not in ids)
+    reader = pypdf.PdfReader(PDF)
+    for number, one in enumerate(reader.pages, 1):
+        for note in one.get("/Annots", []):
+            action = note.get_object().get("/A", {})
+            address = str(action.get("/URI", "https://"))
+            if not re.fullmatch(r"https://\S*", address):
+                yield f"{PDF}: page {number}: link to {address}"
+
+
+def named_paths() -> Iterator[str]:
+    """Every path that README, noxfile, dvc.yaml and Dockerfile name is there."""
+    for name in ("README.md", "noxfile.py", "Dockerfile"):
+        text = Path(name).read_text(encoding="utf-8")
+        for word in re.findall(
+            r"[`\"'\s]((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|yaml|toml|lock|cff|typ))(?=[`\"'\s,:])", text
+        ):
+            top = word.split("/")[0]
+            if not NOT_HERE.search(word) and Path(top).exists() and "/" in word and not Path(word).exists():
+                yield f"{name} names {word}, which is not there"
+    for stage, entry in yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+        for word in [*entry.get("deps", []), *entry.get("outs", []), *entry.get("metrics", [])]:
+            if "$" not in word and not Path(word).exists():
+                yield f"dvc.yaml, stage {stage}: {word} is not there"
+
+
+def expected_values() -> Iterator[str]:
+    """The README's table of figures holds the values of these results."""
+    from paper import expected
+
+    readme = expected.README.read_text(encoding="utf-8")
+    if expected.filled(readme) != readme:
+        yield "README.md: the table of figures is of other results: python -m paper.expected fills it"
+
+
+def crate() -> Iterator[str]:
+    """The RO-Crate is that of the lock file."""
+    from analysis import crate as described
+
+    before = described.OUTPUT.read_bytes() if described.OUTPUT.is_file() else None
+    described.run()
+    if before is not None and described.OUTPUT.read_bytes() != before:
+        yield f"{described.OUTPUT} was of another dvc.lock; it is written anew"
+
+
+CHECKS = (status, pdf, same_bytes, status, paths_of_this_machine, links, named_paths, expected_values, crate)
+
+
+def main() -> None:
+    """Run all checks; exit with what is wrong."""
+    wrong = []
+    for check in CHECKS:
+        start = time.monotonic()
+        found = list(check())
+        words = check.__doc__.strip().rstrip(".")
+        print(f"{'FAILED' if found else 'ok':6} {words} ({time.monotonic() - start:.1f} s)", flush=True)
+        wrong += found
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

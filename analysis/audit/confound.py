@@ -27,7 +27,7 @@ def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
     -------
     DataFrame
         One row per join, table and seed: join, table (``merged`` or ``single``), recordings, images, rho,
-        left_block, left_both (means over shuffles), p_value (all images shuffled), flagged.
+        left_block, left_both (means over all shuffles), p_value (all images shuffled), flagged.
         No ``merged`` rows where the area has one recording only, or too few images of a label.
     """
     rows = []
@@ -70,12 +70,14 @@ def _confounded(parts: dict, network: Seen, n_shuffles: int, seed: int) -> dict 
     neural, model, keep = defined(row_rdm(np.concatenate(values)), rdm(features, "correlation"))
     if len(keep) < scoring.LEAST_IMAGES:
         return None
-    found = controls.shuffle(model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed)
+    found = controls.shuffle(
+        model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed, ("nothing",)
+    )
     return {
         "images": len(keep),
         "rho": found.rho,
-        "left_block": float(found.left["block"].mean()),
-        "left_both": float(found.left["label and block"].mean()),
+        "left_block": found.mean["block"],
+        "left_both": found.mean["label and block"],
         "p_value": found.p_value("nothing"),
         "flagged": controls.verdict(found) == "block",
     }

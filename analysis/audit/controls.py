@@ -19,6 +19,11 @@ WITHIN = ("nothing", "block", "label", "label and block")
 CARRIED = 0.5
 """Share of rho left by a shuffle from which the correlation counts as carried by what that shuffle keeps."""
 ALPHA = 0.05
+"""Level at which a correlation counts as one."""
+BLOCK_ALPHA = 0.01
+"""Level at which what blocks carry counts as more than chance: an audit that flags a study accuses it."""
+BLOCK_DRAWS = 199
+"""Random allocations of images to blocks of that test."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +34,23 @@ class Shuffled:
     ----------
     rho : float
         Spearman correlation of the two RDMs.
+    mean : dict of str to float
+        Exact means of the correlation over all shuffles within each of `WITHIN`.
     left : dict of str to (n_shuffles,)
-        Correlations after shuffling within each of `WITHIN`.
+        Correlations after random shuffles within each kind that was asked for.
+    block_p : float
+        p-value of ``mean["block"]`` against images allocated to blocks at random (`block_test`); NaN where shuffles
+        within ``nothing`` were not asked for.
     """
 
     rho: float
+    mean: dict[str, float]
     left: dict[str, np.ndarray]
+    block_p: float
 
     def share(self, within: str) -> float:
         """Return the share of rho that is left on average; NaN where rho is not positive."""
-        return float(self.left[within].mean() / self.rho) if self.rho > 0 else np.nan
+        return self.mean[within] / self.rho if self.rho > 0 else np.nan
 
     def p_value(self, within: str) -> float:
         """Return the p-value of rho against the shuffles: (k + 1) / (n + 1)."""
@@ -95,10 +107,10 @@ def shuffle(
     label, block : (n_images,)
         Label and block of each image, in that order.
     n : int
-        Shuffles of each kind.
+        Random shuffles of each kind.
     seed : int
     kinds : tuple of str
-        Which of `WITHIN`.
+        Which of `WITHIN` are drawn; the means need no draws.
     """
     model, neural = aligned([model, neural])
     if neural.n_images != len(label) or len(label) != len(block):
@@ -114,8 +126,68 @@ def shuffle(
     for within in kinds:
         rng = np.random.default_rng(seed_of(seed, "shuffle", within))
         orders = (permute_within(groups[within], rng) for _ in range(n))
-        left[within] = np.array([_product(first, second[np.ix_(order, order)]) for order in orders])
-    return Shuffled(_product(first, second), left)
+        left[within] = np.array([_product(first, second[order][:, order]) for order in orders])
+    means = {within: float((first * pair_means(second, groups[within])).sum() / 2) for within in WITHIN}
+    tested = block_test(first, second, groups["block"], seed_of(seed, "allocation")) if "nothing" in kinds else np.nan
+    return Shuffled(_product(first, second), means, left, tested)
+
+
+def _sums(matrix: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of `matrix` over each pair of groups, and the number of pairs of different images in it."""
+    size = member.sum(axis=0)
+    return member.T @ matrix @ member, np.outer(size, size) - np.diag(size)
+
+
+def pair_means(matrix: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the mean of a symmetric matrix with zero diagonal over all shuffles of its rows within groups.
+
+    Each entry becomes the mean over its pair of groups, of different images.
+
+    Parameters
+    ----------
+    matrix : (n_images, n_images)
+    groups : (n_images,) int
+        Codes from 0.
+    """
+    member = np.eye(groups.max(initial=0) + 1)[groups]  # (n, n_groups)
+    sums, pairs = _sums(matrix, member)
+    means = np.divide(sums, pairs, out=np.zeros_like(sums), where=pairs > 0)[np.ix_(groups, groups)]
+    np.fill_diagonal(means, 0.0)
+    return means
+
+
+def block_test(first: np.ndarray, second: np.ndarray, block: np.ndarray, seed: int) -> float:
+    """Test whether blocks agree with a model by more than chance.
+
+    The product of `first` with `pair_means` of `second` is what blocks alone carry. Where blocks have nothing to do
+    with the model, images are exchangeable between them, so the same product with images in random order is its
+    distribution: whatever the responses hold, a study without confound passes for one in at most the nominal share of
+    cases.
+
+    Parameters
+    ----------
+    first, second : (n_images, n_images)
+        `centred_ranks` of model and neural RDM.
+    block : (n_images,) int
+        Codes from 0.
+    seed : int
+
+    Returns
+    -------
+    float
+        (k + 1) / (`BLOCK_DRAWS` + 1), with k the random orders that reach the product.
+    """
+    rng = np.random.default_rng(seed)
+    member = np.eye(block.max(initial=0) + 1)[block]
+    sums, pairs = _sums(second, member)
+    means = np.divide(sums, pairs, out=np.zeros_like(sums), where=pairs > 0)
+    orders = [np.arange(len(block)), *(rng.permutation(len(block)) for _ in range(BLOCK_DRAWS))]
+    shuffled = member[np.stack(orders)]  # (n_draws + 1, n, n_blocks)
+    # One product for all orders: many small ones wait for the threads of BLAS.
+    spread = first @ np.moveaxis(shuffled, 0, 1).reshape(len(block), -1)
+    sums = spread.reshape(len(block), len(orders), -1).transpose(1, 2, 0) @ shuffled
+    carried = (sums * means).sum(axis=(1, 2))
+    return float((carried >= carried[0] - 1e-12).mean())
 
 
 def _product(first: np.ndarray, second: np.ndarray) -> float:
@@ -154,11 +226,12 @@ def verdict(found: Shuffled) -> str:
     -------
     str
         ``none``: no larger than after shuffling all images (p >= 0.05). ``block``: half of it or more is left when
-        images are shuffled within blocks, so it needs no information on single images, nor on labels within a block.
-        ``label``: half or more is left within label and block, so it is a difference between labels. ``image``: else.
+        images are shuffled within blocks, and that is more than chance allocation to blocks gives (p < 0.01), so it
+        needs no information on single images, nor on labels within a block. ``label``: half or more is left within
+        label and block, so it is a difference between labels. ``image``: else.
     """
     if found.p_value("nothing") >= ALPHA or not found.rho > 0:
         return "none"
-    if found.share("block") >= CARRIED:
+    if found.share("block") >= CARRIED and found.block_p < BLOCK_ALPHA:
         return "block"
     return "label" if found.share("label and block") >= CARRIED else "image"

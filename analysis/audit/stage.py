@@ -51,7 +51,7 @@ def run(params: Params) -> None:
         "joins": pd.DataFrame([row for one in track(every, "joins") for row in _joins(one)], columns=joins.COLUMNS),
         "labels": labels.lost(images),
         **_learned(params, steps, images),
-        "studies": studies.rates(params.audit.studies, params.audit.shuffles, seed_of(params.seed, "studies")),
+        "studies": studies.rates(params.audit.studies, params.audit.shuffles, seed_of(params.seed, "unseen studies")),
     }
     merged, about_table = _table_audit(params, steps, images)
     for name, table in {**found, **merged}.items():

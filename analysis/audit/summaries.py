@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.compare.inference import percentile_interval
+from analysis.models.scoring import wilson
 
 
 def ends(scored: pd.DataFrame) -> dict:
@@ -44,15 +45,14 @@ def confounds(planted: pd.DataFrame) -> dict:
 
 
 def detection(judged: pd.DataFrame) -> dict:
-    """Return how many simulated studies of each kind the audit flags."""
-    part = {name: judged[judged["confounded"] == (name == "confounded")] for name in ("confounded", "clean")}
-    return {
-        "of_each": len(judged) // 2,
-        "detected": part["confounded"]["flagged"].mean(),
-        "false_alarms": part["clean"]["flagged"].mean(),
-        **{f"rho_{name}": rows["rho"].mean() for name, rows in part.items()},
-        **{f"left_{name}": rows["left_block"].mean() for name, rows in part.items()},
-    }
+    """Return how many simulated studies of each kind the audit flags, with Wilson intervals."""
+    out: dict = {"of_each": len(judged) // 2}
+    for kind, said in (("confounded", "detected"), ("clean", "false_alarms")):
+        rows = judged[judged["confounded"] == (kind == "confounded")]
+        low, high = wilson(int(rows["flagged"].sum()), len(rows))
+        out |= {said: rows["flagged"].mean(), f"{said}_low": low, f"{said}_high": high}
+        out |= {f"rho_{kind}": rows["rho"].mean(), f"left_{kind}": rows["left_block"].mean()}
+    return out
 
 
 def plain(value):

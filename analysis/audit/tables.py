@@ -15,7 +15,7 @@ from analysis.errors import DataError
 from analysis.files import write_csv, write_json
 from analysis.runtime import seed_of, track
 
-SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
+SHARES = (0.25, 0.35, 0.5, 0.65, 0.75)
 """Shares of the rarest label in the samples on which RDMs are compared: their correlation depends on it."""
 LEAST_OF_LABEL = 10
 COLUMNS = {
@@ -24,7 +24,7 @@ COLUMNS = {
     "fill": ["block", "unit", "measured_share", "mean_z"],
     "controls": [
         *["rarest_share", "images", "model", "within", "rho", "low", "high", "left", "left_low", "left_high"],
-        *["share_left", "p_value", "partial", "draws"],
+        *["share_left", "p_value", "block_p", "partial", "draws"],
     ],
 }
 """Columns of each table; ``blocks`` has one more per label."""
@@ -200,8 +200,9 @@ def compare_controls(
     -------
     DataFrame
         One row per composition, model and kind of shuffle: rarest_share, images, model, within, rho with low and high
-        (over draws), left with left_low and left_high (over draws and shuffles), share_left, p_value (median over
-        draws), partial (of the model given the two others), draws.
+        (over draws), left (exact mean over shuffles) with left_low and left_high (over draws and shuffles), share_left,
+        p_value (median over draws), block_p (of `controls.block_test`, likewise), partial (of the model given the two
+        others), draws.
 
     Raises
     ------
@@ -250,8 +251,9 @@ def _control_rows(share: float, name: str, values: list) -> list[dict]:
     low, high = np.quantile(rho, [0.025, 0.975])
     rows = []
     for within in controls.WITHIN:
-        left = np.concatenate([shuffled.left[within] for shuffled, _, _ in values])
-        left_low, left_high = np.quantile(left, [0.025, 0.975])
+        left = np.mean([shuffled.mean[within] for shuffled, _, _ in values])
+        drawn = np.concatenate([shuffled.left[within] for shuffled, _, _ in values])
+        left_low, left_high = np.quantile(drawn, [0.025, 0.975])
         rows.append(
             {
                 "rarest_share": share,
@@ -261,11 +263,12 @@ def _control_rows(share: float, name: str, values: list) -> list[dict]:
                 "rho": rho.mean(),
                 "low": low,
                 "high": high,
-                "left": left.mean(),
+                "left": left,
                 "left_low": left_low,
                 "left_high": left_high,
-                "share_left": left.mean() / rho.mean() if rho.mean() > 0 else np.nan,
+                "share_left": left / rho.mean() if rho.mean() > 0 else np.nan,
                 "p_value": np.median([shuffled.p_value(within) for shuffled, _, _ in values]),
+                "block_p": np.median([shuffled.block_p for shuffled, _, _ in values]),
                 "partial": np.mean([partial for _, partial, _ in values]),
                 "draws": len(values),
             }
@@ -280,7 +283,8 @@ def _verdicts(compared: pd.DataFrame) -> dict[str, dict]:
         free, block = (rows[rows["within"] == within] for within in ("nothing", "block"))
         share = float(block["left"].mean() / block["rho"].mean())
         agrees = bool((free["p_value"] < controls.ALPHA).mean() > 0.5 and free["rho"].mean() > 0)
-        carried = share >= controls.CARRIED
+        beyond_chance = (free["block_p"] < controls.BLOCK_ALPHA).mean() > 0.5
+        carried = share >= controls.CARRIED and beyond_chance
         out[str(name)] = {
             "rho_low": float(block["rho"].min()),
             "rho_high": float(block["rho"].max()),

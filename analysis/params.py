@@ -132,18 +132,14 @@ class Models(BaseModel):
         return self.__pydantic_extra__[name]
 
 
-class Compare(Group):
-    """Predictivity, split halves and intervals."""
+class Predictivity(Group):
+    """How units are predicted, and from which images."""
 
     images: Literal["all", "untrained"]
     components: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     fixed_components: Count
     folds: Annotated[int, Field(ge=3)]
     repeats: Count
-    readout_draws: Count
-    split_halves: Count
-    bootstrap: Count
-    permutations: Annotated[int, Field(ge=19)]
 
     @field_validator("components")
     @classmethod
@@ -151,6 +147,15 @@ class Compare(Group):
         if numbers[-1] < 1 or any(b <= a for a, b in pairwise(numbers)):
             raise ValueError(f"{numbers} are not numbers of components in rising order, the last of them 1 or more")
         return numbers
+
+
+class Compare(Predictivity):
+    """Predictivity, split halves and intervals."""
+
+    readout_draws: Count
+    split_halves: Count
+    bootstrap: Count
+    permutations: Annotated[int, Field(ge=19)]
 
 
 class AuditNetwork(Group):
@@ -167,7 +172,7 @@ class AuditNetwork(Group):
     penalty: Annotated[float, Field(ge=0)]
 
 
-class Audit(Group):
+class Audit(Predictivity):
     """The ladder from one protocol to the other, and the controls."""
 
     area: Literal["latest", "V1", "V2", "V4", "PIT", "CIT", "AIT"]

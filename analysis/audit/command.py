@@ -18,7 +18,7 @@ def audit(context: typer.Context) -> None:
         from analysis.audit import stage
 
         values = params.load()
-        with runtime.fixed_threads():
+        with runtime.fixed_threads(1):  # its tasks are small and many: two at once, of one thread each
             stage.run(values)
 
 

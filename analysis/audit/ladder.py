@@ -1,6 +1,8 @@
 """The ladder: every rung between the report's protocol and the corrected one, scored on the same recordings."""
 
+import json
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,13 @@ from analysis.compare.inference import percentile_interval
 from analysis.compare.populations import MERGED, Population
 from analysis.compare.rdm import RDM, rdm
 from analysis.compare.stage import compared_images
+from analysis.compare.threads import Once, in_threads
 from analysis.models import activations
 from analysis.models.data import Examples, load
+from analysis.models.network import CONFIG
 from analysis.params import Params
-from analysis.protocol import CORRECTED, REPORT, Protocol
-from analysis.runtime import seed_of, track
+from analysis.protocol import CORRECTED, PROTOCOLS, REPORT, Protocol
+from analysis.runtime import seed_of
 
 DRAWS = 100
 """Bootstrap draws of units, images and test images per seed; an interval pools those of all seeds."""
@@ -32,6 +36,13 @@ COLUMNS += [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
 LABEL_FIELDS = ("labels", "selection")
 RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "region")
 POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "splits")
+GEOMETRY_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS)
+UNIT_FIELDS = (*GEOMETRY_FIELDS, "components")
+"""Fields on which parts of a score depend: rungs that agree on them share that part."""
+
+
+def _of(rules: Protocol, fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(getattr(rules, name) for name in fields)
 
 
 @dataclass(frozen=True)
@@ -74,11 +85,14 @@ def trained_models(params: Params) -> dict[tuple[str, str], Seen]:
     """Return the first trained network of each pair of labels and selection among ``models.run``."""
     out: dict[tuple[str, str], Seen] = {}
     for model in params.models.run:
-        entry = params.models.entry(model)
-        key = tuple(getattr(entry.rules, name) for name in LABEL_FIELDS)
-        if entry.kind == "pixels" or key in out or activations.untrained(model):
+        if activations.untrained(model):
             continue
-        examples = load(entry.rules)
+        config = json.loads((paths.MODELS / model / CONFIG).read_text(encoding="utf-8"))
+        rules = PROTOCOLS[config["protocol"]]
+        key = _of(rules, LABEL_FIELDS)
+        if config["kind"] == "pixels" or key in out:
+            continue
+        examples = load(rules)
         stems, top = activations.read(model, activations.layers(model)[-1])
         said = pd.read_csv(paths.MODELS / model / "predictions.csv", dtype=str, keep_default_na=False)
         classes = dict(zip(said["stem"], said["predicted"] == "face", strict=True))
@@ -131,90 +145,86 @@ class Ladder:
         self.sources, self.annotations, self.table = sources, annotations, table
         self.trained: dict[tuple[str, str], Seen] = {}
         self.groups = dict(zip(table["stem"], table["group"], strict=True))
-        self._recorded: dict[tuple, list[xr.Dataset]] = {}
-        self._networks: dict[tuple, Seen] = {}
-        self._pools: dict[int, networks.Pool] = {}
-        self._scores: dict[tuple, dict[str, Score]] = {}
-        self._populations: dict[tuple, list[Population]] = {}
-        self._ceilings: dict[tuple, np.ndarray] = {}
+        self._once = Once()
 
     def recorded(self, rules: Protocol) -> list[xr.Dataset]:
         """Return the recordings under a protocol; built once for all protocols that agree on how."""
-        key = tuple(getattr(rules, name) for name in RECORDING_FIELDS)
-        if key not in self._recorded:
-            window = self.params.recordings.window_ms
-            self._recorded[key] = [responses.recording(one, self.annotations, rules, window) for one in self.sources]
-        return self._recorded[key]
+        window = self.params.recordings.window_ms
+        return self._once.get(
+            ("recordings", *_of(rules, RECORDING_FIELDS)),
+            lambda: [responses.recording(one, self.annotations, rules, window) for one in self.sources],
+        )
 
     def allowed(self, rules: Protocol) -> set[str]:
         """Return the stems of the images that a protocol compares."""
-        return set(compared_images(self.table, rules, self.params.compare))
+        return set(compared_images(self.table, rules, self.values))
 
     def populations(self, rules: Protocol) -> list[Population]:
         """Return the populations of the area under a protocol; the same for all networks and seeds."""
-        key = tuple(getattr(rules, name) for name in POPULATION_FIELDS)
-        if key not in self._populations:
-            self._populations[key] = responses.population_list(
-                self.recorded(rules), rules, self.allowed(rules), self.area
-            )
-        return self._populations[key]
+        return self._once.get(
+            ("populations", *_of(rules, POPULATION_FIELDS)),
+            lambda: responses.population_list(self.recorded(rules), rules, self.allowed(rules), self.area),
+        )
+
+    def neural_rdms(self, rules: Protocol) -> list[RDM]:
+        """Return the RDM of each population, over the units that both images have."""
+        return self._once.get(
+            ("rdms", *_of(rules, POPULATION_FIELDS)),
+            lambda: [row_rdm(one.responses) for one in self.populations(rules)],
+        )
 
     def ceilings(self, rules: Protocol) -> np.ndarray:
         """Return the split-half ceilings of all units under a protocol; the same for all networks and seeds."""
-        key = tuple(getattr(rules, name) for name in POPULATION_FIELDS)
-        if key not in self._ceilings:
-            self._ceilings[key] = responses.ceilings(
-                self.recorded(rules),
-                rules,
-                self.allowed(rules),
-                self.area,
-                self.values.split_halves,
-                seed_of(self.params.seed, "ladder halves"),
-            )
-        return self._ceilings[key]
+        n, seed = self.values.split_halves, seed_of(self.params.seed, "ladder halves")
+        return self._once.get(
+            ("ceilings", *_of(rules, POPULATION_FIELDS)),
+            lambda: responses.ceilings(self.recorded(rules), rules, self.allowed(rules), self.area, n, seed),
+        )
 
     def pool(self, seed: int) -> networks.Pool:
         """Return the candidates of one seed."""
-        if seed not in self._pools:
-            images = load(CORRECTED).images
-            self._pools[seed] = networks.Pool(images, self.values.network, seed_of(self.params.seed, "ladder", seed))
-        return self._pools[seed]
+        here = seed_of(self.params.seed, "ladder", seed)
+        return self._once.get(("pool", seed), lambda: networks.Pool(load(CORRECTED).images, self.values.network, here))
 
     def network(self, rules: Protocol, seed: int, which: str) -> Seen | None:
         """Return the network of a protocol: trained here, or the trained model of its labels and selection, if any."""
         if which == SMALL:
             return self._small(rules, seed)
-        combination = tuple(getattr(rules, name) for name in LABEL_FIELDS)
-        return self.trained.get(combination)
+        return self.trained.get(_of(rules, LABEL_FIELDS))
 
     def _small(self, rules: Protocol, seed: int) -> Seen:
-        key = (*(getattr(rules, name) for name in LABEL_FIELDS), seed)
-        if key not in self._networks:
+        def make() -> Seen:
             examples = examples_of(rules, self.params.stimuli.validation, self.params.seed)
-            candidates = self.pool(seed).trained(examples.label, examples.rows("train"), rules.labels)
+            train = examples.rows("train")
+            candidates = self._once.get(
+                ("candidates", rules.labels, seed, train.tobytes()),
+                lambda: self.pool(seed).trained(examples.label, train, rules.labels),
+            )
             chosen = networks.select(candidates, examples)
-            self._networks[key] = seen(chosen.top, chosen.predicted, examples)
-        return self._networks[key]
+            return seen(chosen.top, chosen.predicted, examples)
+
+        return self._once.get(("network", *_of(rules, LABEL_FIELDS), seed), make)
 
     def scores(self, rules: Protocol, seed: int, which: str = SMALL) -> dict[str, Score] | None:
         """Score one protocol with one seed: the quantities `SCORES`, and ``images`` and ``units`` as plain numbers.
 
         None where `which` is the trained models and none has the protocol's labels and selection.
         """
-        key = (rules, seed, which)
-        if key not in self._scores:
-            network = self.network(rules, seed, which)
-            self._scores[key] = None if network is None else self._score(rules, seed, network)
-        return self._scores[key]
+        network = self.network(rules, seed, which)
+        return network and self._once.get(("scores", rules, seed, which), lambda: self._score(rules, seed, which))
 
-    def _score(self, rules: Protocol, seed: int, network: Seen) -> dict[str, Score]:
-        found = self.populations(rules)
+    def _score(self, rules: Protocol, seed: int, which: str) -> dict[str, Score]:
+        found, network = self.populations(rules), self.network(rules, seed, which)
         here = seed_of(self.params.seed, "ladder scores", seed)
         rng = np.random.default_rng(here)
-        units = [self._units(one, network, rules, here) for one in found]
+        units = self._once.get(
+            ("units", *_of(rules, UNIT_FIELDS), seed, which),
+            lambda: [self._units(one, network, rules, here) for one in found],
+        )
+        rho, left = self._once.get(
+            ("geometry", *_of(rules, GEOMETRY_FIELDS), seed, which), lambda: self._geometry(rules, network, here)
+        )
         r2, r = (np.concatenate([pair[k] for pair in units]) if units else np.empty(0) for k in (0, 1))
-        blocks = responses.block_of(self.recorded(rules), rules, self.area)
-        rho, left = self._geometry(found, network, blocks, here)
         return {
             "r2": _resampled(r2, scoring.AGGREGATION[rules.aggregation], rng),
             "pearson_r": _resampled(r, scoring.median, rng),
@@ -229,14 +239,15 @@ class Ladder:
     def _units(self, one: Population, network: Seen, rules: Protocol, seed: int):
         features = {"top": network.top[scoring.rows_of(one, network.stems)]}
         here = seed_of(seed, one.recording)
-        return scoring.predictivity(one, features, self.groups, rules, self.params.compare, here)["top"]
+        return scoring.predictivity(one, features, self.groups, rules, self.values, here)["top"]
 
-    def _geometry(self, found: list[Population], network: Seen, blocks: dict[str, str], seed: int):
+    def _geometry(self, rules: Protocol, network: Seen, seed: int):
         """Return rho of model and neural RDM (mean over populations), and what shuffling within blocks leaves."""
+        blocks = responses.block_of(self.recorded(rules), rules, self.area)
         whole, draws, left = [], [], []
-        for one in found:
+        for one, whole_rdm in zip(self.populations(rules), self.neural_rdms(rules), strict=True):
             features = network.top[scoring.rows_of(one, network.stems)]
-            neural, model, keep = defined(row_rdm(one.responses), rdm(features, "correlation"))
+            neural, model, keep = defined(whole_rdm, rdm(features, "correlation"))
             if len(keep) < scoring.LEAST_IMAGES or len(one.units) < scoring.LEAST_UNITS:
                 continue
             images = [one.images[k] for k in keep]
@@ -258,8 +269,10 @@ class Ladder:
 
 def defined(neural: RDM, model: RDM) -> tuple[RDM, RDM, np.ndarray]:
     """Leave out images, the worst first, until every distance of both RDMs is defined; return the rows kept."""
-    bad = ~np.isfinite(neural.square() + model.square())
     keep = np.arange(neural.n_images)
+    if np.isfinite(neural.distances + model.distances).all():
+        return neural, model, keep
+    bad = ~np.isfinite(neural.square() + model.square())
     while len(keep) and bad[np.ix_(keep, keep)].any():
         keep = np.delete(keep, bad[np.ix_(keep, keep)].sum(axis=1).argmax())
     return neural.take(keep), model.take(keep), keep
@@ -290,10 +303,11 @@ def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
         images, seeds, and for each of `SCORES` the mean over seeds and the ends of the 95 % interval over seeds and
         resampled units (r2, pearson_r, ceiling), images (rho), shuffles (left_within_block) or test images (accuracy).
     """
+    tasks = [(rung.protocol, seed, which) for which in (SMALL, TRAINED) for rung in steps for seed in range(n_seeds)]
+    scored = dict(zip(tasks, in_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))
     rows = []
-    tasks = [(which, rung) for which in (SMALL, TRAINED) for rung in steps]
-    for which, rung in track(tasks, "rungs"):
-        found = [ladder.scores(rung.protocol, seed, which) for seed in range(n_seeds)]
+    for which, rung in product((SMALL, TRAINED), steps):
+        found = [scored[rung.protocol, seed, which] for seed in range(n_seeds)]
         if found[0] is None:
             continue
         row = {

@@ -20,7 +20,8 @@ from scipy.special import ndtri
 
 from analysis.audit import controls
 from analysis.compare.rdm import rdm
-from analysis.runtime import seed_of, track
+from analysis.compare.threads import in_threads
+from analysis.runtime import seed_of
 
 RANGES = {
     "images": (120, 428),  # the report compared at most its 428 test images
@@ -145,21 +146,20 @@ def rates(n: int, n_shuffles: int, seed: int) -> pd.DataFrame:
         One row per study: study, confounded, rho, left_block, left_label, left_both (means over all shuffles),
         block_p, verdict, flagged (verdict is ``block``).
     """
-    rows = []
-    for number in track(range(2 * n), "simulated studies"):
+
+    def one(number: int) -> dict:
         study = simulate(number < n, seed_of(seed, number))
         found, said = judge(study, n_shuffles, seed_of(seed, "judge", number))
-        rows.append(
-            {
-                "study": number,
-                "confounded": study.confounded,
-                "rho": found.rho,
-                "left_block": found.mean["block"],
-                "left_label": found.mean["label"],
-                "left_both": found.mean["label and block"],
-                "block_p": found.block_p,
-                "verdict": said,
-                "flagged": said == "block",
-            }
-        )
-    return pd.DataFrame(rows)
+        return {
+            "study": number,
+            "confounded": study.confounded,
+            "rho": found.rho,
+            "left_block": found.mean["block"],
+            "left_label": found.mean["label"],
+            "left_both": found.mean["label and block"],
+            "block_p": found.block_p,
+            "verdict": said,
+            "flagged": said == "block",
+        }
+
+    return pd.DataFrame(in_threads(one, range(2 * n), progress="simulated studies"))

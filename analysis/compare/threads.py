@@ -1,7 +1,7 @@
 """Many small products at once: one thread each, rather than all threads on each."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -55,3 +55,21 @@ def in_threads(function: Callable, items: Iterable, threads: int = THREADS, prog
             return told(map(function, items))
         with ThreadPoolExecutor(max_workers=threads) as pool:
             return told(pool.map(work, items))
+
+
+class Once:
+    """Values computed once each, however many threads ask for them."""
+
+    def __init__(self):
+        self._guard = threading.Lock()
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._values: dict[Hashable, object] = {}
+
+    def get(self, key: Hashable, make: Callable[[], object]):
+        """Return the value of `key`, which ``make()`` gives the first time; other threads wait for it."""
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._values:
+                self._values[key] = make()
+        return self._values[key]

@@ -60,7 +60,7 @@ def params(folder, monkeypatch, tmp_path):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["audit"] |= {"seeds": 2, "split_halves": 4, "shuffles": 40}
     values["audit"]["network"] |= {"size": 32, "candidates": 2, "filters": 8, "grid": 3, "top": 6, "steps": 40}
-    values["compare"] |= {"images": "all", "components": [3], "fixed_components": 3, "folds": 4, "repeats": 1}
+    values["audit"] |= {"images": "all", "components": [0, 1, 2, 3], "fixed_components": 3, "folds": 4, "repeats": 1}
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(values))
     return settings.load(path)
@@ -120,8 +120,9 @@ def test_corrected_r2_meets_its_ceiling_and_the_join_flaw_leaves_nothing(ladder)
     assert right["rho"] > 0.3
     assert right["units"] == 24
     for name in ("pearson_r", "rho", "ceiling"):
-        assert wrong[f"{name}_low"] < 0 < wrong[f"{name}_high"]
-    assert wrong["r2"] < 0.05
+        assert wrong[f"{name}_low"] <= 0 <= wrong[f"{name}_high"]
+    assert wrong["r2_low"] <= 0 <= wrong["r2_high"]
+    assert abs(wrong["r2"]) < 0.05
 
 
 def test_merged_recordings_are_carried_by_blocks_and_single_ones_are_not(ladder):

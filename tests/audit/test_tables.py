@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audit import blocks, table, tables
+from analysis.audit import blocks, controls, table, tables
 from analysis.audit.table import ResponseTable, read
 from analysis.compare.rdm import rdm
 from analysis.errors import DataError
@@ -166,7 +166,7 @@ def test_response_table_of_the_report(reference):
     source = reference / "report"
     found = read(source / "combinedAIT.csv", str(source / "face.csv"))
     assert isinstance(found, ResponseTable)
-    result = tables.audit(found, rows=200, draws=6, shuffles=20, seed=628)
+    result = tables.audit(found, rows=200, draws=2, shuffles=20, seed=628)
     numbers = result.summary
     assert (numbers["images"], numbers["units"], numbers["labels"]["listed"]) == (4250, 123, 506)
     assert round(numbers["cells_filled"], 3) == 0.134
@@ -177,9 +177,25 @@ def test_response_table_of_the_report(reference):
     assert numbers["blocks"] >= 10
     assert round(numbers["variance_by_run_median"], 2) == 0.93
     assert numbers["formats"]["listed"]["jpg"] == 496
-    label = result.tables["controls"].query("model == 'label' and within == 'block' and rarest_share >= 0.5")
-    assert len(label) == 3
-    assert (label["rho"].between(0.54, 0.75)).all()
-    assert (label["left"] >= label["rho"] - 0.01).all()
     assert numbers["verdicts"]["label"]["verdict"] == "carried by blocks"
     assert json.dumps(numbers, allow_nan=False)
+
+
+def test_label_rdm_of_the_reports_table(reference):
+    """Half of the images faces, as the report balanced its classes, up to three quarters: .59 to .74."""
+    source = reference / "report"
+    found = read(source / "combinedAIT.csv", str(source / "face.csv"))
+    run = blocks.find_blocks(found, blocks.filled_cells(found.values), seed=0).run
+    for share in (0.5, 0.65, 0.75):
+        rows = [tables.sample(found, share, 200, np.random.default_rng(k)) for k in range(60)]
+        each = [_label_rdm(found, run, chosen) for chosen in rows]
+        rho, left = np.mean(each, axis=0)
+        assert 0.59 <= round(rho, 2) <= 0.74
+        assert left >= rho
+
+
+def _label_rdm(found: ResponseTable, run: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """Return rho of the table's RDM with the label's, and what is left within runs of rows with the same units."""
+    label, neural = found.label[rows], rdm(found.values[rows])
+    shuffled = controls.shuffle(controls.category_rdm(label), neural, label, run[rows], 0, 0, ())
+    return shuffled.rho, shuffled.mean["block"]

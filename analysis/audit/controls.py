@@ -127,7 +127,7 @@ def shuffle(
         rng = np.random.default_rng(seed_of(seed, "shuffle", within))
         orders = (permute_within(groups[within], rng) for _ in range(n))
         left[within] = np.array([_product(first, second[order][:, order]) for order in orders])
-    means = {within: float((first * pair_means(second, groups[within])).sum() / 2) for within in WITHIN}
+    means = {within: _product(first, pair_means(second, groups[within])) for within in WITHIN}
     tested = block_test(first, second, groups["block"], seed_of(seed, "allocation")) if "nothing" in kinds else np.nan
     return Shuffled(_product(first, second), means, left, tested)
 

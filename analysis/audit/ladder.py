@@ -30,7 +30,7 @@ DRAWS = 100
 """Bootstrap draws of units, images and test images per seed; an interval pools those of all seeds."""
 SMALL, TRAINED = "small networks", "trained models"
 """Networks trained here for every rung, and those of the pipeline, for the rungs that share labels and selection."""
-SCORES = ("r2", "pearson_r", "rho", "left_within_block", "ceiling", "accuracy")
+SCORES = ("r2", "chance", "over_chance", "pearson_r", "rho", "left_within_block", "ceiling", "accuracy")
 COLUMNS = ["network", "walk", "step", "field", "value", "units", "images", "seeds"]
 COLUMNS += [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
 LABEL_FIELDS = ("labels", "selection")
@@ -224,9 +224,12 @@ class Ladder:
         rho, left = self._once.get(
             ("geometry", *_of(rules, GEOMETRY_FIELDS), seed, which), lambda: self._geometry(rules, network, here)
         )
-        r2, r = (np.concatenate([pair[k] for pair in units]) if units else np.empty(0) for k in (0, 1))
+        r2, r, chance = (np.concatenate([one[k] for one in units]) if units else np.empty(0) for k in range(3))
+        aggregate = scoring.AGGREGATION[rules.aggregation]
         return {
-            "r2": _resampled(r2, scoring.AGGREGATION[rules.aggregation], rng),
+            "r2": _resampled(r2, aggregate, rng),
+            "chance": _resampled(chance, aggregate, rng),
+            "over_chance": _resampled(r2 - chance, aggregate, rng),
             "pearson_r": _resampled(r, scoring.median, rng),
             "ceiling": _resampled(self.ceilings(rules), scoring.median, rng),
             "rho": rho,
@@ -237,9 +240,17 @@ class Ladder:
         }
 
     def _units(self, one: Population, network: Seen, rules: Protocol, seed: int):
-        features = {"top": network.top[scoring.rows_of(one, network.stems)]}
+        """Return r2 and Pearson's r of each unit, and the r2 that features of other images, in random order, give it.
+
+        That r2 is the level of chance: a prediction without information scores below 0, as even the mean of the
+        training images does.
+        """
         here = seed_of(seed, one.recording)
-        return scoring.predictivity(one, features, self.groups, rules, self.values, here)["top"]
+        rows = scoring.rows_of(one, network.stems)
+        other = np.random.default_rng(seed_of(here, "other images")).permutation(rows)
+        features = {"top": network.top[rows], "chance": network.top[other]}
+        found = scoring.predictivity(one, features, self.groups, rules, self.values, here)
+        return *found["top"], found["chance"][0]
 
     def _geometry(self, rules: Protocol, network: Seen, seed: int):
         """Return rho of model and neural RDM (mean over populations), and what shuffling within blocks leaves."""
@@ -301,7 +312,8 @@ def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
     DataFrame
         One row per rung and network (`SMALL`, `TRAINED`): network, walk, step, field, value (of that field), units,
         images, seeds, and for each of `SCORES` the mean over seeds and the ends of the 95 % interval over seeds and
-        resampled units (r2, pearson_r, ceiling), images (rho), shuffles (left_within_block) or test images (accuracy).
+        resampled units (r2, chance, over_chance, pearson_r, ceiling), images (rho), shuffles (left_within_block) or
+        test images (accuracy).
     """
     tasks = [(rung.protocol, seed, which) for which in (SMALL, TRAINED) for rung in steps for seed in range(n_seeds)]
     scored = dict(zip(tasks, in_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))

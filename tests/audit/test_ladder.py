@@ -119,10 +119,15 @@ def test_corrected_r2_meets_its_ceiling_and_the_join_flaw_leaves_nothing(ladder)
     assert right["r2_low"] > 0.7
     assert right["rho"] > 0.3
     assert right["units"] == 24
-    for name in ("pearson_r", "rho", "ceiling"):
+    assert right["over_chance_low"] > 0.7
+    for name in ("over_chance", "pearson_r", "rho", "ceiling"):
         assert wrong[f"{name}_low"] <= 0 <= wrong[f"{name}_high"]
-    assert wrong["r2_low"] <= 0 <= wrong["r2_high"]
-    assert abs(wrong["r2"]) < 0.05
+    # where components are chosen, none are, and the mean of the training images scores just below 0
+    assert -0.05 < wrong["r2"] < 0
+    fixed = table_of(
+        ladder, [Rung("flawed alone", 1, "components", replace(CORRECTED, join="row", components="fixed"))], 1
+    )
+    assert fixed["r2"][0] < wrong["r2"] - 0.01
 
 
 def test_merged_recordings_are_carried_by_blocks_and_single_ones_are_not(ladder):

@@ -19,6 +19,7 @@ from analysis.compare.populations import MERGED, Population
 from analysis.compare.rdm import RDM, rdm
 from analysis.compare.stage import compared_images
 from analysis.compare.threads import Once, in_threads
+from analysis.errors import DataError
 from analysis.models import activations
 from analysis.models.data import Examples, load
 from analysis.models.network import CONFIG
@@ -81,13 +82,21 @@ def seen(top: np.ndarray, predicted: np.ndarray, examples: Examples) -> Seen:
     return Seen(stems, top, dict(zip(stems, examples.label.tolist(), strict=True)), hits)
 
 
+def _config(model: str) -> dict:
+    path = paths.MODELS / model / CONFIG
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path} is missing or damaged: run the stage train for {model}") from error
+
+
 def trained_models(params: Params) -> dict[tuple[str, str], Seen]:
     """Return the first trained network of each pair of labels and selection among ``models.run``."""
     out: dict[tuple[str, str], Seen] = {}
     for model in params.models.run:
         if activations.untrained(model):
             continue
-        config = json.loads((paths.MODELS / model / CONFIG).read_text(encoding="utf-8"))
+        config = _config(model)
         rules = PROTOCOLS[config["protocol"]]
         key = _of(rules, LABEL_FIELDS)
         if config["kind"] == "pixels" or key in out:

@@ -46,7 +46,10 @@ def stamp(root: str | os.PathLike = ".") -> dict:
     on = device()
     return {
         "locks": {lock.name: sha256(lock) for lock in locks if lock.exists()},
-        "image": {"revision": os.environ.get("NNN_IMAGE_REVISION"), "base": os.environ.get("NNN_IMAGE_BASE")},
+        "image": {
+            "revision": os.environ.get("NNN_IMAGE_REVISION") or None,
+            "base": os.environ.get("NNN_IMAGE_BASE") or None,
+        },
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: version(name) for name in PACKAGES},
         "torch": torch.__version__,

@@ -132,7 +132,8 @@ def check_signal(engine: Engine, work: Path) -> list[str]:
         engine.confined(TAG, work=work, name=name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     wait_until(lambda: len(finished_stages(work)) >= 3 or process.poll() is not None)
-    expect(process.poll() is None, "the pipeline ended before it could be stopped")
+    if process.poll() is not None:
+        expect(False, f"the pipeline ended before it could be stopped:\n{process.communicate()[0][-4000:]}")
     start = time.monotonic()
     engine.signal(name, "TERM")
     told, _ = process.communicate(timeout=60)

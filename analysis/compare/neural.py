@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import paths
-from analysis.compare import readout, scoring
+from analysis.compare import readout, scoring, variation
 from analysis.compare.populations import Population, compared_images, populations
 from analysis.errors import DataError
 from analysis.files import atomic, write_csv, write_json
@@ -47,7 +47,8 @@ def run(params: Params, protocol: str) -> None:
     """Write ``data/neural/<protocol>/``.
 
     counts.json (recordings, units, fixations), populations.json, one ``<recording>-<area>.npy`` of mean responses
-    (n_images, n_units) for each population, and their read-out of the face task: decoding.csv and kernel.csv.
+    (n_images, n_units) for each population, their read-out of the face task (decoding.csv and kernel.csv), and the
+    levels of variation of all images (levels.csv).
 
     Raises
     ------
@@ -57,7 +58,7 @@ def run(params: Params, protocol: str) -> None:
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
     rules, settings, table = PROTOCOLS[protocol], params.compare, read_table()
-    images = Images(table)
+    images = Images(table, variation.factors(table))
     allowed = set(compared_images(table, rules, settings))
     out = paths.NEURAL / protocol
     described, rows = [], {"decoding": [], "kernel": []}
@@ -70,6 +71,7 @@ def run(params: Params, protocol: str) -> None:
         task = images.task(population, rules, settings)
         for name, found in readout.population_rows(population, task, ceiling, seed).items():
             rows[name] += found
+    write_csv(out / "levels.csv", images.levels.reset_index())
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", pd.DataFrame(rows[name], columns=columns))
     write_json(out / "populations.json", described)
@@ -77,15 +79,23 @@ def run(params: Params, protocol: str) -> None:
 
 
 class Images:
-    """What images.csv says of the images, by stem."""
+    """What is known of the images, by stem.
 
-    def __init__(self, table: pd.DataFrame):
-        self.table = table.set_index("stem")
+    Parameters
+    ----------
+    table : DataFrame
+        images.csv.
+    levels : DataFrame
+        `variation.factors`.
+    """
+
+    def __init__(self, table: pd.DataFrame, levels: pd.DataFrame):
+        self.table, self.levels = table.set_index("stem"), levels
         self.groups: dict[str, int] = dict(zip(table["stem"], table["group"], strict=True))
 
     def task(self, population: Population, rules: Protocol, settings: Compare) -> readout.Task:
         """Return the face task on a population's images."""
-        return readout.Task(population, self.table, self.groups, rules, settings)
+        return readout.Task(population, self.table, self.levels, self.groups, rules, settings)
 
 
 def seed_for(seed: int, population: Population) -> int:
@@ -125,11 +135,16 @@ def read(protocol: str) -> Iterator[Measured]:
         raise DataError(f"{folder}: not whole ({' '.join(str(error).split())}): {again}") from error
 
 
-def read_out(protocol: str, name: str) -> pd.DataFrame:
-    """Read a table of `TABLES`: the populations' read-out."""
+def read_levels(protocol: str) -> pd.DataFrame:
+    """Read the levels of variation of the images (`variation.factors`)."""
+    return read_out(protocol, "levels", dtype=str, keep_default_na=False).set_index("stem")
+
+
+def read_out(protocol: str, name: str, **how) -> pd.DataFrame:
+    """Read a table of `TABLES`, the populations' read-out; `how` as in ``pandas.read_csv``."""
     path = paths.NEURAL / protocol / f"{name}.csv"
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, **how)
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: run the stage neural for {protocol}") from error
 

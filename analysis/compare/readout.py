@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.compare import ceilings, scoring
+from analysis.compare import ceilings, scoring, variation
 from analysis.compare.crossval import group_folds
 from analysis.compare.decoding import decode, match_noise
 from analysis.compare.kernel_analysis import kernel_analysis
@@ -16,7 +16,7 @@ from analysis.runtime import seed_of
 WHERE = ["recording", "subject", "region"]
 BEST = [*WHERE, "n_images", "n_units", "layers", "median_r2", "median_pearson_r"]
 BEST = [*BEST, "median_ev_normalised"]
-DECODING = [*WHERE, "system", "level", "n_images", "n_units", "score"]
+DECODING = [*WHERE, "system", "factor", "level", "n_images", "n_units", "measure", "score"]
 KERNEL = [*WHERE, "system", "n_images", "n_units", "complexity", "precision"]
 FACE = {"roi": "label", "filename": "label_report"}
 """Column of images.csv that says what is a face, by the protocol's field `labels`."""
@@ -58,8 +58,8 @@ class Task:
     Parameters
     ----------
     population : Population
-    table : DataFrame
-        images.csv, indexed by stem.
+    table, levels : DataFrame
+        images.csv, and `variation.factors`, both indexed by stem.
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
@@ -67,11 +67,17 @@ class Task:
     settings : Compare
     """
 
-    def __init__(self, population: Population, table: pd.DataFrame, groups, rules: Protocol, settings: Compare):
-        rows = table.loc[list(population.images)]
+    def __init__(
+        self,
+        population: Population,
+        table: pd.DataFrame,
+        levels: pd.DataFrame,
+        groups,
+        rules: Protocol,
+        settings: Compare,
+    ):
+        rows, self.levels = table.loc[list(population.images)], levels.loc[list(population.images)]
         self.labels = rows[FACE[rules.labels]].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(dtype=int)
-        category = rows["category"].to_numpy()
-        self.levels = np.where(category == "none", np.where(self.labels == 0, "object", "unlabelled"), category)
         self.groups = np.array([groups[image] for image in population.images])
         self.settings = settings
 
@@ -79,11 +85,10 @@ class Task:
         """Say whether both classes have enough groups of images for the folds."""
         return min(len(np.unique(self.groups[self.labels == value])) for value in (0, 1)) >= self.settings.folds
 
-    def decode(self, X: np.ndarray, seed: int) -> dict[str, tuple[int, float]]:
-        """Return number of images and score by level: balanced accuracy over all, share called face of a category."""
-        found = decode(X, self.labels, self.groups, self.levels, folds=self.settings.folds, seed=seed)
-        shares = {level: (found.n[level], share) for level, share in found.positive_rate.items()}
-        return {"all": (int((self.labels >= 0).sum()), found.balanced_accuracy)} | shares
+    def decode(self, X: np.ndarray, seed: int) -> list[dict]:
+        """Return the score at every level of variation (`variation.scores`)."""
+        found = decode(X, self.labels, self.groups, folds=self.settings.folds, seed=seed)
+        return variation.scores(found.score > 0, self.labels, self.levels)
 
     def kernel(self, X: np.ndarray, seed: int):
         """Return the kernel analysis of the labelled images."""
@@ -125,8 +130,8 @@ def _rows(population: Population, task: Task, system: str, tables: list[np.ndarr
     read = [task.decode(X, seed_of(seed, "decode")) for X in tables]
     who = place(population) | {"system": system}
     decoding = [
-        who | {"level": level, "n_images": n_images, "score": float(np.mean([one[level][1] for one in read]))}
-        for level, (n_images, _) in read[0].items()
+        who | {**same[0], "n_images": same[0]["n"], "score": float(np.mean([one["score"] for one in same]))}
+        for same in zip(*read, strict=True)
     ]
     curves = [task.kernel(X, seed_of(seed, "kernel")) for X in tables]
     precision = np.mean([curve.precision for curve in curves], axis=0)

@@ -5,7 +5,7 @@
 """
 
 from analysis.compare.bootstrap import Bootstrap, bootstrap, both_interval
-from analysis.compare.similarity import METHODS, POOLS, aligned, cka, compare, noise_ceiling, vectors
+from analysis.compare.similarity import METHODS, POOLS, aligned, cka, compare, noise_ceiling, upper_bound, vectors
 
 __all__ = [
     "METHODS",
@@ -17,5 +17,6 @@ __all__ = [
     "cka",
     "compare",
     "noise_ceiling",
+    "upper_bound",
     "vectors",
 ]

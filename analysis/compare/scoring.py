@@ -20,6 +20,8 @@ from analysis.runtime import seed_of
 LEAST_IMAGES = 8
 LEAST_UNITS = 3
 """Fewer give no geometry: with two units every correlation distance is 0 or 2."""
+METHOD = "rho-a"
+"""Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing by them."""
 TEST_SHARE = 0.25
 """Of the report's single split."""
 
@@ -164,7 +166,7 @@ def neural_rdm(population: Population) -> RDM:
 
 
 def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[float, float]:
-    """Bounds on the Spearman correlation of a model RDM with the population's RDM.
+    """Bounds on the rank correlation of a model RDM with the population's RDM.
 
     The RDMs of two random halves of the presentations correlate by r on average, so the population's own RDM has the
     reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, what another recording of the same units would reach;
@@ -177,7 +179,7 @@ def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[
     for _ in range(settings.split_halves):
         first, second = (rdm(half, "correlation", population.images) for half in population.halves.draw(rng))
         if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
-            found.append(rsa.compare(first, second, "spearman"))
+            found.append(rsa.compare(first, second, METHOD))
     if not np.isfinite(found).any():
         return np.nan, np.nan
     reliability = float(ceilings.spearman_brown(np.nanmean(found)))
@@ -192,7 +194,7 @@ def layer_rdms(population: Population, features: dict[str, np.ndarray]) -> dict[
 
 
 def similarity(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int):
-    """Spearman correlation of each layer's RDM with the population's, with its bootstrap interval over images.
+    """Rank correlation of each layer's RDM with the population's (`METHOD`), and its bootstrap interval over images.
 
     Returns
     -------
@@ -212,14 +214,14 @@ def similarity(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int
         draws = bootstrap.bootstrap(
             [models[layer] for layer in layers],
             [neural],
-            "spearman",
+            METHOD,
             settings.bootstrap,
             seed=seed_of(seed, "images"),
             ceilings=False,
         )
         for layer, scores in zip(layers, draws.scores.T, strict=True):
             ends = percentile_interval(scores, n=neural.n_images)
-            result[layer] = (rsa.compare(models[layer], neural), *ends)
+            result[layer] = (rsa.compare(models[layer], neural, METHOD), *ends)
     return result
 
 

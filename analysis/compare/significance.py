@@ -1,7 +1,7 @@
 """Is a layer's geometry that of an area at all? Permutations of images, corrected for all models, layers and areas.
 
 Under the null hypothesis the images of a model's RDM are exchangeable: their order says nothing about the responses.
-The statistic of a layer and area is the mean Spearman correlation with the RDMs of the area's recordings. The same
+The statistic of a layer and area is the mean rank correlation (rho-a) with the RDMs of the area's recordings. The same
 permutations serve every layer and every model, so that the largest statistic of all has a null distribution too.
 """
 
@@ -51,8 +51,11 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
             continue
         ranks = np.stack([_ranks(squares[k][np.ix_(rows, rows)]).ravel() for k in layers])  # (n_layers, n^2)
         mine = _ranks(target[np.ix_(rows, rows)])
-        size = np.sqrt((ranks**2).sum(axis=1)) * np.sqrt((mine**2).sum())
-        size[size == 0] = np.nan
+        if not mine.any():
+            continue
+        n_pairs = len(rows) * (len(rows) - 1) / 2
+        size = (n_pairs**3 - n_pairs) / 6  # of ranks without ties; pairs count twice
+        ranks[(ranks == 0).all(axis=1)] = np.nan
         with one_blas_thread():
             for start in range(0, len(keys), BLOCK):
                 orders = np.argsort(keys[start : start + BLOCK, rows], axis=1)

@@ -231,6 +231,34 @@ def noise_ceiling(
     return float(np.mean(low)), float(np.mean(up))
 
 
+def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
+    """Bound on the mean similarity with the subjects' RDMs that no model can pass, with ties or without.
+
+    The upper ceiling of Spearman's correlation ranks the pool again and so is the best of the models without ties; one
+    whose ties copy the pool more closely can pass it. All the measures here are products of a vector of the model, of
+    length 1, with one of the subject; so the mean cannot be above the length of the subjects' mean vector
+    (Cauchy-Schwarz). For rho-a the ranked pool is the best of all models, as ties gain nothing under it.
+
+    Parameters
+    ----------
+    rdms : sequence of RDM
+        As in `noise_ceiling`.
+    method : str
+        ``spearman``, ``rho-a``, ``pearson`` or ``cosine``.
+
+    Returns
+    -------
+    float
+    """
+    if method == "rho-a":
+        return noise_ceiling(rdms, method)[1]
+    prepare = {"spearman": _centred_ranks, "pearson": lambda x: x - x.mean(), "cosine": lambda x: x}
+    if method not in prepare:
+        raise DataError(f"no bound for {method!r}; there is one for rho-a, {', '.join(prepare)}")
+    parts = [prepare[method](one) for one in vectors(aligned(rdms))]
+    return float(np.linalg.norm(np.mean([one / np.linalg.norm(one) for one in parts], axis=0)))
+
+
 def _ceiling_of_subsets(rdms, method, n_subjects, n_subsets, seed):
     if not 2 <= n_subjects <= len(rdms):
         raise DataError(f"n_subjects: {n_subjects} subjects of {len(rdms)}; give 2 to {len(rdms)}")

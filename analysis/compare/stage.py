@@ -65,7 +65,7 @@ def run(params: Params, model: str) -> None:
             f"no recording in {paths.RECORDINGS / entry.protocol} shows an image that {model} compares; "
             "check data/stimuli/images.csv against the recordings"
         )
-    images = neural.Images(read_table())
+    images = neural.Images(read_table(), neural.read_levels(entry.protocol))
     stems = activations.read(model, layers[-1])[0]
     values = {layer: activations.read(model, layer)[1] for layer in layers}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import environment, paths
-from analysis.compare import headline, neural, scoring, significance
+from analysis.compare import headline, neural, scoring, significance, variation
 from analysis.compare.crossval import pearson
 from analysis.compare.populations import AREAS
 from analysis.compare.scoring import number
@@ -38,6 +38,7 @@ def run(params: Params) -> None:
     }
     tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy(model)], columns=ACCURACY)
     tables["validation"] = validation(tables["units"])
+    tables["levels"] = levels(models, tables["decoding"])
     tables["tests"] = tests(models, tables["rsa"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
@@ -59,6 +60,46 @@ def _table(model: str, name: str, columns: list[str]) -> pd.DataFrame:
     if list(table.columns) != columns:
         raise DataError(f"{path}: columns differ from {', '.join(columns)}; run the stage compare for {model} again")
     return table
+
+
+LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
+
+
+def levels(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
+    """Set the networks' own decisions on test images beside those read out of the areas, by level of variation.
+
+    Returns
+    -------
+    DataFrame of `LEVELS`
+        ``what``: ``network`` (its decisions) or ``area`` (of the corrected protocol: mean over recordings of the score
+        read out of the population; n is the mean number of images).
+    """
+    known, rows = neural.read_levels("corrected"), []
+    for model in models:
+        if activations.untrained(model):
+            continue
+        said = _predictions(model)
+        said = said[(said["split"] == "test") & said["stem"].isin(known.index)]
+        labels = said["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
+        if len(said):
+            found = variation.scores((said["predicted"] == "face").to_numpy(), labels, known.loc[said["stem"]])
+            rows += [{"system": model, "what": "network", **row} for row in found]
+    areas = decoding[(decoding["system"] == "population") & (decoding["protocol"] == "corrected")]
+    areas = areas.drop_duplicates(["recording", "region", "factor", "level"])  # every model's table holds them
+    for (region, factor, level, measure), part in areas.groupby(["region", "factor", "level", "measure"], sort=False):
+        row = {"system": region, "what": "area", "factor": factor, "level": level, "measure": measure}
+        rows.append(row | {"n": part["n_images"].mean(), "score": part["score"].mean()})
+    return pd.DataFrame(rows, columns=LEVELS)
+
+
+def _predictions(model: str) -> pd.DataFrame:
+    path = paths.MODELS / model / "predictions.csv"
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[["stem", "split", "label", "predicted"]]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage train for {model}") from error
+    except KeyError as error:
+        raise DataError(f"{path} has no column {error}: run the stage train for {model} again") from error
 
 
 def tests(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:

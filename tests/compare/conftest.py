@@ -146,6 +146,11 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
         (root / "models" / model).mkdir(parents=True)
         metrics = {"protocol": MODELS[model], "splits": {"train": share, "test": share}}
         (root / "models" / model / "metrics.json").write_text(json.dumps(metrics))
+        called = np.where(np.arange(IMAGES) % 4 < 3, np.arange(IMAGES) % 2 == 0, np.arange(IMAGES) % 2 == 1)
+        said = pd.DataFrame({"stem": stems, "split": np.resize(["train", "test"], IMAGES)})
+        said["label"] = np.where(np.arange(IMAGES) % 2 == 0, "face", "non-face")
+        said["predicted"] = np.where(called, "face", "non-face")
+        said.to_csv(root / "models" / model / "predictions.csv", index=False)
     return root, Planted(stems, features, means)
 
 

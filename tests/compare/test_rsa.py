@@ -95,6 +95,44 @@ def test_rank_pooling_bounds_every_model_and_raw_pooling_does_not():
     assert best < upper
 
 
+def every_ranking(n):
+    """All rankings of n entries, ties included, as midranks."""
+    values = np.indices((n,) * n).reshape(n, -1).T
+    below = (values[:, None, :] < values[:, :, None]).sum(axis=2)
+    equal = (values[:, None, :] == values[:, :, None]).sum(axis=2)
+    return np.unique(below + (equal + 1) / 2, axis=0)
+
+
+def test_no_model_of_all_there_are_passes_the_bound_ties_included():
+    models = every_ranking(6)  # of the 6 pairs of 4 images
+    assert len(models) == 4683
+    centred = models - 3.5
+    size = np.linalg.norm(centred, axis=1)
+    passed = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        data = [rdm.RDM(rng.permutation(6).astype(float), "x") for _ in range(3)]
+        ranks = np.stack([one.distances - 2.5 for one in data])
+        with np.errstate(invalid="ignore"):
+            best = np.nanmax((centred @ ranks.T / size[:, None]).mean(axis=1)) / np.linalg.norm(ranks[0])
+        assert best <= rsa.upper_bound(data) + 1e-12
+        passed += best > rsa.noise_ceiling(data)[1] + 1e-9
+        rho_a = (12 * centred @ ranks.T / (6**3 - 6)).mean(axis=1).max()
+        assert rho_a <= rsa.upper_bound(data, "rho-a") + 1e-12
+        assert rho_a == pytest.approx(rsa.noise_ceiling(data, "rho-a")[1])  # and one reaches it
+    assert passed > 0  # ties can pass the pool that was ranked again
+
+
+@pytest.mark.parametrize("method", ["spearman", "pearson", "cosine"])
+def test_the_bound_lies_at_or_above_the_ceiling(method):
+    data = some(4, n=9)
+    upper = rsa.noise_ceiling(data, method)[1]
+    assert upper <= rsa.upper_bound(data, method) + 1e-12
+    assert rsa.upper_bound(data, method) == pytest.approx(upper, abs=0.03)
+    with pytest.raises(DataError, match="no bound for 'tau-a'"):
+        rsa.upper_bound(data, "tau-a")
+
+
 def test_ceiling_at_equal_numbers_of_subjects():
     rdms = some(6, n=10)
     lower, upper = rsa.noise_ceiling(rdms, n_subjects=3)

@@ -311,6 +311,21 @@ def test_all_layers_of_all_models_are_tested_together(project):
     assert top.recordings["AIT"] == 2
 
 
+def test_networks_and_areas_are_set_side_by_side_at_each_level(project):
+    values, _ = project
+    for model in values.models.run:
+        stage.run(values, model)
+    summary.run(values)
+    found = pd.read_csv("results/levels.csv").set_index(["what", "system", "level"])
+    assert set(found.loc["network"].index.get_level_values("system")) == set(values.models.run)
+    assert set(found.loc["area"].index.get_level_values("system")) == {"V1", "CIT", "AIT"}
+    # Test images have odd places, so all are non-faces, of which those of place 3 in 4 are called faces.
+    assert found.score["network", "good", "object"] == pytest.approx(0.5)
+    assert found.n["network", "good", "object"] == 30
+    decoding = table("good", "decoding").query("system == 'population' and region == 'AIT' and level == 'all'")
+    assert found.score["area", "AIT", "all"] == pytest.approx(decoding.score.mean())
+
+
 def test_outliers_are_dropped_only_by_the_reports_median():
     values = np.array([0.1, 0.2, 0.3, 0.4, -50.0, np.nan])
     assert scoring.median(values) == pytest.approx(0.2)
@@ -332,6 +347,7 @@ def test_chosen_layer_and_read_out(project):
     assert list(read.columns) == stage.TABLES["decoding"]
     assert set(read.system) == {"population", "model"}
     assert set(read.level) == {"all", "face", "object"}
+    assert set(read[read.level == "all"].measure) == {"balanced accuracy"}
     assert read[read.level == "all"].score.between(0.2, 0.8).all()  # labels are planted in nothing
     assert (read[read.level == "all"].n_images == 60).all()
     kernel = table("good", "kernel")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.compare.inference import hierarchical_draws, percentile_interval
+from analysis.compare.inference import cluster_draws, percentile_interval
 
 
 def of_means(values: np.ndarray, groups: Sequence, n_draws: int, seed: int) -> np.ndarray:
@@ -25,10 +25,10 @@ def of_means(values: np.ndarray, groups: Sequence, n_draws: int, seed: int) -> n
     known, codes = np.isfinite(values), np.unique(np.asarray(groups), return_inverse=True)[1]
     if len(values) and codes.max() == 0:
         codes = np.arange(len(values))
-    rows = hierarchical_draws([codes], n_draws, seed) if len(values) else ()
-    weights = np.array([np.ones(len(values)), *(np.bincount(row, minlength=len(values)) for row in rows)])
+    draws = cluster_draws(codes, n_draws, seed) if len(values) else np.empty((0, 0))
+    weights = np.vstack([np.ones((1, len(values))), draws])
     n = weights @ known
     means = weights @ np.where(known, values, 0.0) / np.where(n > 0, n, np.nan)  # the first row is of the data
     n_groups = [len(np.unique(codes[column])) for column in known.T]
-    ends = [percentile_interval(draws, n=k) for draws, k in zip(means[1:].T, n_groups, strict=True)]
+    ends = [percentile_interval(column, n=k) for column, k in zip(means[1:].T, n_groups, strict=True)]
     return np.vstack([means[:1], np.array(ends).reshape(-1, 2).T])

@@ -61,6 +61,7 @@ def _context(params: Params, found: results.Results, stamp: dict, made_of: dict)
             "audited": audit.is_there(found),
             "names": {model: style.name(model) for model in found.models},
             "environment": stamp,
+            "single_fixations": found.single_fixations(),
             "made_of": made_of,
             "sources": {name: [f"results/{file}" for file in read] for name, read in sources.items()},
             "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots_for(found).items()},

@@ -15,6 +15,8 @@ COLUMNS = {
     "units": "model protocol layer recording subject region unit n_images r2 pearson_r ceiling ev_normalised",
     "layers": "model protocol layer region n_units median_r2 ci_low ci_high median_ceiling median_ev_normalised",
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
+    "fixations": "model protocol layer recording region unit part n_fixations explained published",
+    "tests": "model protocol layer region recordings rho p_bh p_max",
     "validation": "recording region unit ceiling explainable",
 }
 """Columns of each table that the paper uses."""
@@ -86,6 +88,17 @@ class Results:
         """Return the rows of the model's top layer in an area, one per recording, where rho is defined."""
         rows = self.rsa[(self.rsa.model == model) & (self.rsa.layer == self.top(model))]
         return rows[(rows.region == area) & rows.rho.notna()]
+
+    def single_fixations(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return the median normalised score of single fixations, as published, by model, part and area.
+
+        Parts are ``zeroth`` and ``later``; what is undefined is left out.
+        """
+        found: dict = {}
+        medians = self.fixations.groupby(["model", "part", "region"], sort=False)["published"].median().dropna()
+        for (model, part, area), score in medians.items():
+            found.setdefault(model, {}).setdefault(part, {})[area] = float(score)
+        return found
 
     def roles(self) -> dict[str, str | None]:
         """Say which model plays which part in the paper.

@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "instruction_set": "MMX",
     "threads": 2,
 }
+PARTS = {"zeroth": 0.234, "later": 0.345}
 UNITS = 12  # per recording and area
 IMAGES = 24
 
@@ -131,6 +132,12 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
         for split in ("train", "validation", "test")
     )
     accuracy.to_csv(folder / "accuracy.csv", index=False)
+    columns = ["model", "protocol", "layer", "recording", "region", "unit"]
+    single = units.loc[(units.model == "hmo_report") & (units.layer == "top"), columns]
+    parts = [single.assign(part=part, n_fixations=90, explained=x, published=x) for part, x in PARTS.items()]
+    pd.concat(parts).to_csv(folder / "fixations.csv", index=False)
+    tests = rsa.groupby(["model", "protocol", "layer", "region"], sort=False).rho.mean().reset_index()
+    tests.assign(recordings=1, p_bh=0.01, p_max=0.0002).to_csv(folder / "tests.csv", index=False)
     top = units[(units.model == "hmo_report") & (units.layer == "top")]
     validation = top[["recording", "subject", "region", "unit", "ceiling"]].assign(
         explainable=lambda t: (t.ceiling + rng.normal(0, 0.05, len(t))).clip(0, 1)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import shutil
@@ -134,6 +135,22 @@ def test_numbers_in_the_text_follow_the_results(project):
     assert "predicts worse than the image itself" in make()
 
 
+def test_tests_and_single_fixations_reach_the_text(built):
+    text = text_of(built / "paper/report.pdf")
+    assert re.search(r"for HMO in AIT is below 0\.001 \(false discovery rate 0\.010\)", text)
+    assert "Of 24 pairs" in text
+    assert re.search(r"HMO, zeroth fixations( 0\.23){6}", text)
+    assert re.search(r"HMO, later fixations( 0\.35){6}", text)
+
+
+def test_the_colophon_names_what_made_each_figure_and_table(built):
+    text = text_of(built / "paper/report.pdf")
+    assert "Figure 5 dvc repro figures: paper/plots/ rdms.py compare/hmo_report/rdms.nc compare@hmo_report" in text
+    assert re.search(r"Table 3 dvc repro report accuracy\.csv, layers\.csv, rsa\.csv, .*? summary", text)
+    manifest = hashlib.sha256((built / "data/raw/manifest.json").read_bytes()).hexdigest()
+    assert manifest[:16] in text
+
+
 def test_real_data_that_are_incomplete_are_said_to_be(project, fabricate_results):
     shutil.rmtree("results")
     shutil.rmtree("paper/figures")
@@ -153,7 +170,7 @@ def test_other_models_than_the_default_make_a_paper_too(project):
     summary = json.loads(Path("results/summary.json").read_text())
     summary["models"] = {"simple_cnn": summary["models"]["simple_cnn"]}
     Path("results/summary.json").write_text(json.dumps(summary))
-    for name in ("accuracy", "units", "layers", "rsa"):
+    for name in ("accuracy", "units", "layers", "rsa", "fixations", "tests"):
         table = pd.read_csv(f"results/{name}.csv")
         table[table.model == "simple_cnn"].to_csv(f"results/{name}.csv", index=False)
     draw.run(params.load())
@@ -169,7 +186,7 @@ def test_without_any_compared_model_the_paper_says_so(project):
         model |= {"layers": [], "top_layer": None}
     missing = [f"recording sub-{i}" for i in range(20)]
     Path("results/summary.json").write_text(json.dumps(summary | {"missing": missing, "validation": None}))
-    for name in ("accuracy", "units", "layers", "rsa", "validation"):
+    for name in ("accuracy", "units", "layers", "rsa", "fixations", "tests", "validation"):
         pd.read_csv(f"results/{name}.csv")[:0].to_csv(f"results/{name}.csv", index=False)
     draw.run(params.load())
     text = make()

@@ -39,6 +39,7 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
         weight_decay=entry.weight_decay,
         patience=entry.patience,
         augment=augmenter(entry.augment),
+        precision=entry.precision,
     )
     try:
         history = fit(

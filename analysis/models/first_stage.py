@@ -58,7 +58,8 @@ def fit_candidate(
     """Train one candidate up to an epoch, from its checkpoint if there is one, and judge it on the selection split."""
     network = initial(values, standardise, seed)
     network.to(splits[0].y.device, memory_format=torch.channels_last)
-    plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augmenter(entry.augment))
+    augment = augmenter(entry.augment)
+    plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augment, precision=entry.precision)
     try:
         last = fit_network(network, *splits, plan, seed, checkpoint)[-1]
     except TrainingFailed as error:

@@ -106,7 +106,7 @@ def fit_upper(hmo: HMO, job: Job, train: Split, selection: Split) -> None:
         frozen_maps(hmo, train, entry.copies, augmenter(entry.augment), seed),
         frozen_maps(hmo, selection, 1, None, seed),
     )
-    plan = Plan(epochs=entry.final_epochs, batch=entry.batch, learning_rate=entry.learning_rate)
+    plan = Plan(entry.final_epochs, entry.batch, entry.learning_rate, precision=entry.precision)
     checkpoint = job.folder / "upper.safetensors"
     try:
         fit_network(_Upper(hmo), *splits, plan, seed, checkpoint, lambda *step: job.log("final", *step))

@@ -48,6 +48,10 @@ class Augment(Group):
     """Contrast about grey is multiplied by a number from 1 - contrast to 1 + contrast."""
 
 
+Precision = Literal["float32", "bfloat16"]
+"""Of a training's matrix products (autocast); weights, their updates and every judgement stay float32."""
+
+
 class HMOReport(Entry):
     """The report's HMO: a random search of small CNNs, the best stacked and frozen under two random stages."""
 
@@ -66,6 +70,7 @@ class HMOReport(Entry):
     top: Count
     final_epochs: Count
     augment: Augment
+    precision: Precision
     copies: Count
     """Changed copies of each training image on which the upper stages are trained; 1: the images as they are."""
 
@@ -101,6 +106,7 @@ class Trained(Entry):
     patience: Annotated[int, Field(ge=0)]
     """Stop after this many epochs without a better selection loss and keep the best; 0 runs all and keeps the last."""
     weight_decay: Annotated[float, Field(ge=0)]
+    precision: Precision
     augment: Augment
 
 

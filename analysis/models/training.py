@@ -30,6 +30,8 @@ class Plan:
     patience: int = 0
     """Epochs without a better selection loss before training stops and the best epoch is kept; 0 keeps the last."""
     augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
+    precision: str = "float32"
+    """bfloat16: the forward pass under autocast. torch.compile is left out: see benchmarks/models.py."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,10 @@ def _epoch(network, train: Split, optimiser, plan: Plan, weights, seed: int) -> 
         x = unit_range(train.x[rows])
         if plan.augment is not None:
             x = plan.augment(x, generator)
-        loss = functional.cross_entropy(network(x), train.y[rows], weight=weights)
+        # Not the augmentation: places in an image want more than the eight bits of a bfloat16.
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
+            logits = network(x)
+        loss = functional.cross_entropy(logits.float(), train.y[rows], weight=weights)
         loss.backward()
         optimiser.step()
         total += loss.detach() * len(rows)

@@ -81,6 +81,23 @@ def test_adam_against_torch(decay):
     assert torch.equal(frozen[0].weight, net()[0].weight)
 
 
+def test_bfloat16_rounds_the_products_and_nothing_else():
+    train, module = examples(), nn.Linear(3, 2)
+    network.glorot_(module, torch.Generator().manual_seed(1))
+    exact = nn.Linear(3, 2)
+    exact.load_state_dict(module.state_dict())
+    seen = []
+    module.register_forward_hook(lambda _m, _i, output: seen.append(output.dtype) and None)
+    history = training.fit(module, train, train, plan(epochs=5, precision="bfloat16"), 7)
+    training.fit(exact, train, train, plan(epochs=5), 7)
+    assert set(seen) == {torch.bfloat16, torch.float32}  # of training, and of the judgement on the selection split
+    assert module.weight.dtype == torch.float32
+    assert not torch.equal(module.weight, exact.weight)
+    torch.testing.assert_close(module.weight, exact.weight, atol=0.02, rtol=0)
+    logits = training.scores(module, train.x)
+    assert history[-1]["accuracy"] == pytest.approx(float((logits.argmax(1) == train.y).double().mean()))
+
+
 def test_another_seed_gives_another_network():
     a, b = net(), net()
     training.fit(a, examples(), None, plan(), 7)

@@ -42,7 +42,7 @@ def commands() -> list[str]:
 def fault(command: str) -> str | None:
     """Return what is wrong with a command: a stage, module, option or session that does not exist."""
     words = shlex.split(command)
-    while words and VARIABLE.match(words[0]):
+    while words and (VARIABLE.match(words[0]) or words[0] == "sudo"):
         words = words[1:]
     program, *rest = words
     if program == "python" and rest[:2] == ["-m", "analysis"]:

@@ -1,1 +1,1 @@
-"""From results to figures to the report: reads ``results/`` and nothing before it."""
+"""From results to figures to the report; the page alone also shows images, gaze and spikes of the data."""

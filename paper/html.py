@@ -57,6 +57,9 @@ COLUMNS = {
     "ceiling_upper": "to",
     "median_ceiling": "median ceiling",
     "median_ev_normalised": "normalised",
+    "recordings": "recordings",
+    "p_max": "p, corrected for all",
+    "p_bh": "false discovery rate",
 }
 """Columns of the tables of scores as the page names them; a table shows those it has, in this order."""
 
@@ -144,6 +147,7 @@ def _answer(found: Results, first: str) -> str:
 
 def _tables(found: Results) -> str:
     tops = found.layers[[found.top(row.model) == row.layer for row in found.layers.itertuples()]]
+    tested = found.tests[[found.top(row.model) == row.layer for row in found.tests.itertuples()]]
     similar = found.rsa[[found.top(row.model) == row.layer for row in found.rsa.itertuples()]]
     parts = [
         ("predictivity", "Single units", "Explained variance of single units by the top layer of each model.", tops),
@@ -153,6 +157,7 @@ def _tables(found: Results) -> str:
             "Spearman's ρ between the RDMs of model and recording.",
             similar,
         ),
+        ("chance", "Against chance", "Mean ρ over recordings, against permutations of the images.", tested),
         ("task", "The task", "Faces told from other images; intervals are Wilson's.", found.accuracy),
         ("layers", "All layers", "Explained variance of single units by every layer.", found.layers),
     ]
@@ -191,12 +196,15 @@ def _cell(column: str, value, text: bool) -> str:
         return f"<td class=text>{escape(shown)}</td>"
     if pd.isna(value):
         return '<td data-v="">–</td>'
-    shown = f"{int(value)}" if column.startswith("n") else _number(value)
+    if column.startswith("n") or column == "recordings":
+        shown = f"{int(value)}"
+    else:
+        shown = _number(value, 4 if column.startswith("p_") else 3)
     return f'<td data-v="{float(value):.6g}">{shown}</td>'
 
 
-def _number(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.3f}".replace("-", "−")
+def _number(value: float, digits: int = 3) -> str:
+    return "–" if pd.isna(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 # --- dissimilarities -----------------------------------------------------------------------------

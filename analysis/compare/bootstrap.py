@@ -178,12 +178,13 @@ class _Task:
         data = [self._values(self.rdms[self.n_models + s], draw, f"data {s}") for s in drawn]
         for m in range(self.n_models):
             one, size = self._values(self.rdms[m], draw, "model")
-            weighted = np.multiply(one, draw.floats, out=space.array("product", len(one), np.float64))
+            weighted = space.array("product", len(one), np.float64)
+            np.multiply(one, draw.small, out=weighted, dtype=np.float64)
             for s, (other, norm) in zip(drawn, data, strict=True):
-                each[m, s] = _ratio(self._dot(weighted, other, space), size, norm)
+                each[m, s] = _ratio(_dot(weighted, other), size, norm)
         lower = upper = np.nan
         if self.ceilings:
-            lower, upper = self._bounds(data, draw, copies[drawn], space)
+            lower, upper = self._bounds(data, draw, copies[drawn])
         return each, lower, upper
 
     def _values(self, one, draw: Draw, name: str) -> tuple[np.ndarray, float]:
@@ -195,47 +196,42 @@ class _Task:
 
     def _centred(self, values: np.ndarray, draw: Draw) -> tuple[np.ndarray, float]:
         if self.method == "pearson":
-            values = values - draw.floats @ values / draw.total
-        return values, float(np.sqrt(np.einsum("i,i,i->", draw.floats, values, values)))
+            values = values - _dot(values, draw.small) / draw.total
+        return values, float(np.sqrt(_dot(values * draw.small, values)))
 
     def _norm(self, squares, n):
         # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
         return np.sqrt((n**3 - n) / 3 if self.method == "rho-a" else squares)
 
-    @staticmethod
-    def _dot(weighted: np.ndarray, values: np.ndarray, space: Space) -> float:
-        if values.dtype != np.float64:
-            floats = space.array("floating", len(values), np.float64)
-            floats[:] = values
-            values = floats
-        return float(weighted @ values)
-
-    def _bounds(self, data, draw: Draw, copies, space: Space):
+    def _bounds(self, data, draw: Draw, copies):
         """Return the lower and upper ceiling of the draw: pools of ranks, or of values of unit length."""
         ranked = self.method in RANKED
-        parts = (
-            one * (one.dtype.type(count) if ranked else count / norm)
-            for (one, norm), count in zip(data, copies, strict=True)
-        )
-        total = sum(parts, 0 * data[0][0])
-        up = self._against(total, data, draw, space)
+        shares = [int(count) if ranked else count / norm for (_, norm), count in zip(data, copies, strict=True)]
+        total = np.zeros_like(data[0][0])
+        for (one, _), share in zip(data, shares, strict=True):
+            total += one * share if share != 1 else one
+        up = self._against(total.copy(), data, draw)
         low = []
-        for (one, norm), count in zip(data, copies, strict=True) if len(data) > 1 else ():
-            rest = total - one * (one.dtype.type(count) if ranked else count / norm)
-            low += self._against(rest, [(one, norm)], draw, space)
+        for one, share in zip(data, shares, strict=True) if len(data) > 1 else ():
+            rest = total - (one[0] * share if share != 1 else one[0])
+            low += self._against(rest, [one], draw)
         return float(np.average(low, weights=copies)) if low else np.nan, float(np.average(up, weights=copies))
 
-    def _against(self, pool: np.ndarray, data, draw: Draw, space: Space) -> list[float]:
-        """Compare a pool with data RDMs."""
+    def _against(self, pool: np.ndarray, data, draw: Draw) -> list[float]:
+        """Compare a pool, which is overwritten, with data RDMs."""
         if self.method in RANKED:
             order, weighted, squares = rerank(pool, draw)
             size = self._norm(squares, float(draw.total))
-            place = space.array("taken", len(order), pool.dtype)
-            taken = ((one.take(order, out=place, mode="clip"), norm) for one, norm in data)
+            taken = ((one.take(order, out=pool, mode="clip"), norm) for one, norm in data)
         else:
             pool, size = self._centred(pool, draw)
-            weighted, taken = draw.floats * pool, data
-        return [_ratio(self._dot(weighted, one, space), size, norm) for one, norm in taken]
+            weighted, taken = draw.small * pool, data
+        return [_ratio(_dot(weighted, one), size, norm) for one, norm in taken]
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of products of floating point with any numbers; einsum converts the latter piece by piece."""
+    return float(np.einsum("i,i->", a, b))
 
 
 def _ratio(product, norm_a, norm_b):

@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+CHUNK = 2**16
+
 
 class Space:
     """Arrays that one thread uses again in every draw: fresh pages cost more than the sums written to them."""
@@ -22,7 +24,7 @@ class Space:
         n = int(np.prod(shape))
         held = self._arrays.get(name)
         if held is None or len(held) < n or held.dtype != dtype:
-            held = self._arrays[name] = np.empty(int(1.1 * n), dtype)
+            held = self._arrays[name] = np.empty(n, dtype)
         return held[:n].reshape(shape)
 
 
@@ -34,18 +36,16 @@ class Draw:
     weights : (n_pairs,) uint8 or int32
     active : (n,) int
         Pairs whose weight is not 0.
-    small, floats : (n,)
-        Their weights, as they are and in floating point.
+    small : (n,)
+        Their weights.
     total, cubes : int
         Sums of the weights and of their third powers.
     """
 
     def __init__(self, weights: np.ndarray, space: Space):
         self.weights, self.space = weights, space
-        self.active = np.flatnonzero(weights != 0)
+        self.active = np.flatnonzero(weights != 0).astype(np.int32)
         self.small = weights.take(self.active)
-        self.floats = space.array("floats", len(self.small), np.float64)
-        self.floats[:] = self.small
         counts = np.bincount(self.small)
         self.total = int(counts @ np.arange(len(counts)))
         self.cubes = int(counts @ np.arange(len(counts)) ** 3)
@@ -111,8 +111,10 @@ class Ranked:
     def of(self, draw: Draw, name: str) -> tuple[np.ndarray, float]:
         """Return twice the centred midranks of the active pairs (kept by `name`) and their sum of squares."""
         space, n = draw.space, len(draw.active)
-        # mode="clip" lets numpy write to `out` directly
-        w = draw.weights.take(self.order, out=space.array("sorted", len(self.order), draw.weights.dtype), mode="clip")
+        w = space.array("sorted", len(self.order), draw.weights.dtype)
+        for part in range(0, len(w), CHUNK):  # numpy makes a copy of 64 bits of every index
+            chunk = slice(part, part + CHUNK)
+            draw.weights.take(self.order[chunk], out=w[chunk], mode="clip")  # "clip" lets it write to `out` directly
         kept = np.flatnonzero(w != 0)
         equal = np.empty(0, int)
         if self.run is not None:
@@ -121,7 +123,8 @@ class Ranked:
         after = space.array("after", n, space.whole)
         excess = _midranks(w.take(kept), draw.total, equal, after)
         out = space.array(name, n, space.whole)
-        out[draw.place.take(self.order.take(kept)).astype(np.intp)] = after
+        kept = draw.place.take(self.order.take(kept)).astype(np.intp)
+        out[kept] = after
         return out, draw.squares(excess)
 
 
@@ -135,7 +138,8 @@ def sort_whole(values: np.ndarray) -> np.ndarray:
     bits = int(values.max()).bit_length()
     for shift in range(16, bits, 16):
         digits = (values >> shift).astype(np.uint8 if bits - shift <= 8 else np.uint16)
-        order = order.take(np.argsort(digits.take(order), kind="stable"))
+        digits = np.argsort(digits.take(order), kind="stable")
+        order = order.take(digits)
     return order
 
 
@@ -145,7 +149,7 @@ def rerank(pool: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray, float]
     Parameters
     ----------
     pool : (n,) whole numbers
-        Of the active pairs.
+        Of the active pairs; overwritten.
     draw : Draw
 
     Returns
@@ -157,12 +161,12 @@ def rerank(pool: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray, float]
         Weighted sum of squares of the latter.
     """
     space, n = draw.space, len(pool)
-    values = np.subtract(pool, pool.min(), out=space.array("values", n, pool.dtype))
-    order = sort_whole(values)
-    ordered = values.take(order, out=space.array("ordered", n, pool.dtype), mode="clip")
+    pool -= pool.min()
+    order = sort_whole(pool)
+    ordered = pool.take(order, out=space.array("ordered", n, pool.dtype), mode="clip")
     equal = np.flatnonzero(ordered[1:] == ordered[:-1])
     w = draw.small.take(order)
-    after = space.array("after", n, space.whole)
+    after = ordered  # not needed any more
     excess = _midranks(w, draw.total, equal, after)
     weighted = np.multiply(after, w, out=space.array("product", n, np.float64), dtype=np.float64)
     return order, weighted, draw.squares(excess)

@@ -113,3 +113,22 @@ def test_torch_agrees():
     theirs = nested(torch.from_numpy(X), torch.from_numpy(Y), folds, NUMBERS)
     np.testing.assert_array_equal(theirs.components, ours.components)
     np.testing.assert_allclose(theirs.predicted, ours.predicted, atol=1e-9)
+
+
+def test_a_cuda_device_agrees():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device at hand")
+    X, Y, folds = data()
+    for options in ({}, {"scale": True}, {"per_unit": False}):
+        for numbers in (3, NUMBERS):
+            ours, theirs = (
+                pls.pls_predict(X, Y, n_components=numbers, folds=4, device=device, **options)
+                for device in (None, "cuda")
+            )
+            np.testing.assert_allclose(theirs.predicted, ours.predicted, atol=1e-8)
+    single = (torch.from_numpy(table).float().cuda() for table in (X, Y))
+    found = pls.fit_predict(*single, np.arange(45), np.arange(45, 60), 3)
+    assert found.dtype == torch.float32
+    expected = pls.fit_predict(X, Y, np.arange(45), np.arange(45, 60), 3)
+    np.testing.assert_allclose(found.cpu().numpy(), expected, atol=1e-3)

@@ -85,6 +85,14 @@ def compare(model: Annotated[str, typer.Argument(help="an entry under models in 
 
 
 app.add_typer(audit, name="audit", rich_help_panel=STAGES)
+
+
+@app.command(rich_help_panel=STAGES)
+def candidates() -> None:
+    """Search candidate modules: performance against predictivity, and what each part of HMO is worth."""
+    _run("analysis.candidates.stage")
+
+
 app.add_typer(explain, name="explain", rich_help_panel=STAGES)
 
 

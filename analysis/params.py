@@ -132,6 +132,13 @@ class Models(BaseModel):
         return self.__pydantic_extra__[name]
 
 
+class Stage(Group):
+    """How many modules a stage of HMO has, and from how many candidates each is chosen."""
+
+    modules: Count
+    candidates: Count
+
+
 class Predictivity(Group):
     """How units are predicted, and from which images."""
 
@@ -220,6 +227,59 @@ class Explain(Group):
         return self
 
 
+class AblationHMO(Group):
+    """Sizes at which the variants of HMO are trained: several times, so small."""
+
+    size: Annotated[int, Field(ge=8)]
+    grid: Count
+    top: Count
+    first: Stage
+    second: Stage
+    n_filt: list[list[Count]]
+
+
+class AblationReport(Group):
+    """Sizes at which the report's HMO is trained beside them."""
+
+    size: Annotated[int, Field(ge=16)]
+    candidates: Count
+    kept: Count
+    epochs: Annotated[list[Count], Field(min_length=1)]
+    modules: Count
+    final_epochs: Count
+    top: Count
+
+
+class Ablation(Group):
+    """The variants of HMO, and the report's HMO, over several seeds."""
+
+    seeds: Annotated[int, Field(ge=2)]
+    hmo: AblationHMO
+    report: AblationReport
+
+
+class Candidates(Group):
+    """Performance against predictivity over candidates of the search, and the ablation."""
+
+    model: str
+    """The model of kind ``hmo`` whose other values are used."""
+    report: str
+    """The model of kind ``hmo_report`` to compare with."""
+    candidates: Annotated[int, Field(ge=2)]
+    """Of each kind of search."""
+    size: Annotated[int, Field(ge=8)]
+    grid: Count
+    n_filt: Annotated[list[list[Count]], Field(min_length=1, max_length=3)]
+    batch: Count
+    areas: Annotated[list[Literal["V1", "V2", "V4", "PIT", "CIT", "AIT"]], Field(min_length=1)]
+    """Areas whose predictivity the third kind of search makes large."""
+    components: Count
+    """Of PLS."""
+    folds: Annotated[int, Field(ge=2)]
+    """Of the images of the training split, in the third kind of search."""
+    ablation: Ablation
+
+
 class Params(Group):
     """All of ``params.yaml``."""
 
@@ -231,6 +291,7 @@ class Params(Group):
     models: Models
     compare: Compare
     audit: Audit
+    candidates: Candidates
     explain: Explain
 
 

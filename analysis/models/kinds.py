@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.params import Count, Group, Model
+from analysis.params import Count, Group, Model, Stage
 
 Positive = Annotated[float, Field(gt=0)]
 Choices = Annotated[list[Count], Field(min_length=1)]
@@ -228,13 +228,6 @@ class Own(ReadOut):
     activations: Activations
 
 
-class HMOStage(Group):
-    """How many modules a stage of HMO has, and from how many candidates each is chosen."""
-
-    modules: Count
-    candidates: Count
-
-
 class HMOTraining(Group):
     """How the filters of a chosen module are trained, where they are."""
 
@@ -256,8 +249,8 @@ class HMO(Model):
     """Cells per side to which the maps of first-stage modules are averaged and at which they are stacked."""
     top: Count
     """Top-level outputs: filters of all second-stage modules."""
-    first: HMOStage
-    second: HMOStage
+    first: Stage
+    second: Stage
     n_filt: Annotated[list[Bounds], Field(min_length=1, max_length=3)]
     """Filters of the first, second and third layer of a first-stage module; its depth is searched too."""
     k_filt: Bounds

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from threadpoolctl import threadpool_limits
 
-from analysis.runtime import THREADS, workers
+from analysis.runtime import workers
 
 
 def side_by_side(task: Callable, items: Sequence, device: str) -> list:
@@ -16,6 +16,7 @@ def side_by_side(task: Callable, items: Sequence, device: str) -> list:
     On a CUDA device the tasks run one after another: there each fills the device.
     """
     at_once = 1 if device.startswith("cuda") else min(workers(), len(items))
+    before = torch.get_num_threads()
     torch.set_num_threads(1)  # a thread takes over the number that is set when it first computes
     try:
         with threadpool_limits(limits=1):
@@ -24,4 +25,4 @@ def side_by_side(task: Callable, items: Sequence, device: str) -> list:
             with ThreadPoolExecutor(at_once) as pool:
                 return list(pool.map(task, items))
     finally:
-        torch.set_num_threads(THREADS)
+        torch.set_num_threads(before)

@@ -1,0 +1,123 @@
+"""What each part of the HMO procedure is worth: variants of it, trained with several seeds on the same images."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis import store
+from analysis.errors import DataError
+from analysis.files import write_text
+from analysis.models import boosting, data, registry
+from analysis.params import Model, Params
+from analysis.runtime import seed_of
+
+FULL = "full"
+VARIANTS: dict[str, dict] = {
+    FULL: {},
+    "no_boosting": {"weights": "none"},
+    "random_search": {"search": "random"},
+    "margin": {"weights": "margin"},
+    "trained": {"filters": "trained"},
+}
+"""What each variant changes of the full procedure."""
+REPORT = "report"
+RUNS = ["variant", "seed", "accuracy", "balanced_accuracy", "validation_balanced_accuracy", "search_gflop", "failed"]
+DIFFERENCES = ["variant", "measure", "seeds", "mean", "difference", "ci_low", "ci_high", "search_gflop"]
+MEASURES = ("accuracy", "balanced_accuracy")
+
+
+def entries(params: Params) -> dict[str, Model]:
+    """Return the values of every variant: those of the models named, at the sizes of ``candidates.ablation``."""
+    values = params.candidates
+    full, report = params.models.entry(values.model), params.models.entry(values.report)
+    for entry, kind, key in ((full, "hmo", "model"), (report, "hmo_report", "report")):
+        if entry.kind != kind:
+            raise DataError(f"candidates.{key} names a model of kind {entry.kind!r}; give one of kind {kind!r}")
+    base, small = full.model_dump() | values.ablation.hmo.model_dump(), values.ablation.report.model_dump()
+    made = {name: type(full).model_validate(base | changed) for name, changed in VARIANTS.items()}
+    return made | {REPORT: type(report).model_validate(report.model_dump() | small)}
+
+
+def ablate(params: Params, run: Callable, folder: Path) -> pd.DataFrame:
+    """Train every variant with every seed and return the table `RUNS`; a run that `folder` holds is read."""
+    tasks = [
+        (params, name, number, str(folder))
+        for number in range(params.candidates.ablation.seeds)
+        for name in entries(params)
+    ]
+    rows = list(run(_train, tasks))
+    return pd.DataFrame(rows, columns=RUNS).sort_values(["variant", "seed"], kind="stable", ignore_index=True)
+
+
+def _train(judge, params: Params, name: str, number: int, folder: str) -> dict:
+    kept = Path(folder) / f"{name}-{number}.json"
+    if kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    row = {"variant": name, "seed": number} | _fit(
+        params, name, number, Path(folder) / f"{name}-{number}", judge.device
+    )
+    write_text(kept, json.dumps(row))
+    return row
+
+
+def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> dict:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from analysis.models.training import scores
+
+    entry = entries(params)[name]
+    examples = data.load(entry.rules)
+    # One seed for all variants: what they share (folds, first batch of candidates) is the same.
+    seed = seed_of(params.seed, "ablation", number)
+    origin = {"seed": seed, "images": examples.digest, "code": store.code_digest("analysis/models"), "device": device}
+    job = registry.Job(name, entry, examples, seed, device, folder, lambda *step: None, origin)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FlopCounterMode(display=False) as counted:
+        try:
+            fitted = registry.module(entry.kind).fit(job)
+        except DataError as error:
+            return {"failed": str(error)}
+    x = registry.inputs(entry.kind, examples, fitted.architecture).to(device)
+    network = fitted.network.to(device)
+    logits = torch.cat([scores(network, part) for part in x.split(64)]).cpu().numpy()
+    decision, y = logits[:, 1] - logits[:, 0], np.where(examples.label == 1, 1.0, -1.0)
+    row = {"search_gflop": round(counted.get_total_flops() / 1e9, 3), "failed": None}
+    for split, prefix in (("test", ""), ("validation", "validation_")):
+        rows = examples.rows(split)
+        row[f"{prefix}balanced_accuracy"] = 1 - boosting.weighted_error(
+            boosting.balanced(y[rows]), y[rows], decision[rows]
+        )
+        if split == "test":
+            row["accuracy"] = float(((decision[rows] > 0) == (y[rows] > 0)).mean())
+    return row
+
+
+def differences(runs: pd.DataFrame) -> pd.DataFrame:
+    """Compare each variant with the full procedure, seed by seed.
+
+    Returns
+    -------
+    table `DIFFERENCES`
+        mean of the variant; its mean difference from the full procedure, with Student's 95 % interval of paired
+        differences over seeds (the images stay the same); mean number of 1e9 floating-point operations of a fit
+        (convolutions and matrix products).
+    """
+    from scipy.stats import t as student
+
+    rows = []
+    wide = {name: runs.pivot(index="seed", columns="variant", values=name) for name in (*MEASURES, "search_gflop")}
+    for variant in [name for name in (*VARIANTS, REPORT) if name in set(runs["variant"])]:
+        for measure in MEASURES:
+            values = wide[measure]
+            both = values[[FULL, variant]].dropna() if variant != FULL else values[[FULL]].dropna()
+            gap = (both[variant] - both[FULL]).to_numpy(float)
+            n = len(gap)
+            reach = student.ppf(0.975, n - 1) * gap.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+            mean = gap.mean() if n else np.nan
+            row = (variant, measure, n, both[variant].mean(), mean, mean - reach, mean + reach)
+            rows.append(dict(zip(DIFFERENCES, (*row, wide["search_gflop"][variant].mean()), strict=True)))
+    return pd.DataFrame(rows, columns=DIFFERENCES)

@@ -1,0 +1,118 @@
+"""The stage ``candidates``: performance against predictivity over candidates of the search, and its ablation."""
+
+import importlib.metadata
+import platform
+
+import numpy as np
+import pandas as pd
+
+from analysis import paths, runtime, store
+from analysis.candidates import ablation, search, workers
+from analysis.files import sha256, write_csv, write_json
+from analysis.models import data
+from analysis.models.data import NoExamples
+from analysis.params import Params
+from analysis.stimuli.read import read_missing
+
+OUT = paths.RESULTS / "candidates"
+
+
+def run(params: Params) -> None:
+    """Write ``results/candidates/``: candidates, predictivity, correlations, runs and differences as CSV, summary.json.
+
+    Unfinished work lies in the store; a killed run goes on from there and ends with the same bytes.
+
+    Raises
+    ------
+    DataError
+        If images or recordings are missing. Where images that the recordings show are not at hand and a class is
+        lacking, the tables have no rows.
+    """
+    from analysis.candidates.judge import Judge
+
+    ablation.entries(params)  # first: an impossible value is said before anything is computed
+    try:
+        examples = data.load(params.models.entry(params.candidates.model).rules)
+    except NoExamples as lack:
+        if read_missing().empty:
+            raise
+        return _write_nothing(str(lack))
+    folder = store.work_folder("candidates", _key(params, examples))
+    with workers.pool(Judge, params, runtime.device()) as run_all:
+        candidates, predictivity = search.search(params, run_all, folder)
+        runs = ablation.ablate(params, run_all, folder)
+    correlations = search.correlations(predictivity, params.compare.bootstrap, params.seed)
+    differences = ablation.differences(runs)
+    tables = {
+        "candidates": candidates,
+        "predictivity": predictivity,
+        "correlations": correlations,
+        "runs": runs,
+        "differences": differences,
+    }
+    for name, table in tables.items():
+        write_csv(OUT / f"{name}.csv", table)
+    write_json(OUT / "summary.json", _summary(candidates, correlations, differences))
+    store.discard(folder)
+
+
+def _key(params: Params, examples: data.Examples) -> dict:
+    """Return everything that decides the result."""
+    import torch
+
+    entries = {name: entry.model_dump() for name, entry in ablation.entries(params).items()}
+    recordings = paths.RECORDINGS / params.models.entry(params.candidates.model).protocol
+    return {
+        "candidates": params.candidates.model_dump(),
+        "compare": params.compare.model_dump(),
+        "entries": entries,
+        "seed": params.seed,
+        "images": examples.digest,
+        "recordings": {path.name: sha256(path) for path in sorted(recordings.glob("*.nc"))},
+        "code": store.code_digest("analysis/models", "analysis/candidates", "analysis/compare"),
+        "torch": importlib.metadata.version("torch"),
+        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), runtime.device()],
+    }
+
+
+def _write_nothing(why: str) -> None:
+    print(f"candidates: {why}; images are missing (data/stimuli/missing.csv), so there is nothing to search")
+    columns = {
+        "candidates": search.CANDIDATES,
+        "predictivity": search.PREDICTIVITY,
+        "correlations": search.CORRELATIONS,
+        "runs": ablation.RUNS,
+        "differences": ablation.DIFFERENCES,
+    }
+    for name, names in columns.items():
+        write_csv(OUT / f"{name}.csv", pd.DataFrame(columns=names))
+    write_json(OUT / "summary.json", {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
+
+
+def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: pd.DataFrame) -> dict:
+    """Return the numbers of the paper."""
+    good = candidates[candidates["failed"].isna()]
+    searched = {
+        kind: {
+            "candidates": len(part),
+            "median_accuracy": _number(part["accuracy"].median()),
+            "best_accuracy": _number(part["accuracy"].max()),
+        }
+        for kind, part in good.groupby("kind", sort=False)
+    }
+    by_kind: dict[str, dict] = {}
+    for row in correlations.itertuples():
+        values = {"r": row.r, "ci_low": row.ci_low, "ci_high": row.ci_high, "candidates": row.candidates}
+        by_kind.setdefault(row.kind, {})[row.region] = {name: _number(value) for name, value in values.items()}
+    ablated: dict[str, dict] = {}
+    for row in differences.itertuples():
+        values = {"mean": row.mean, "difference": row.difference, "ci_low": row.ci_low, "ci_high": row.ci_high}
+        values |= {"seeds": row.seeds, "search_gflop": row.search_gflop}
+        ablated.setdefault(row.variant, {})[row.measure] = {name: _number(value) for name, value in values.items()}
+    return {"missing": None, "searched": searched, "correlations": by_kind, "ablation": ablated}
+
+
+def _number(value) -> float | int | None:
+    if not np.isfinite(value):
+        return None
+    return int(value) if isinstance(value, int | np.integer) else float(value)

@@ -1,0 +1,110 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.svm import SVC
+
+from analysis import params
+from analysis.candidates import ablation, stage
+from analysis.candidates.judge import IT, Judge
+from analysis.errors import DataError
+from analysis.models import boosting
+from analysis.models.hmo import maps_of
+from analysis.models.hmo_layers import Module
+from analysis.runtime import seed_of
+from tests.models.test_hmo_layers import VALUES
+from tests.models.test_stages import digests, kill_when
+
+MODULE = {"in_norm_k": 5, "layers": [VALUES | {"n_filt": 8}]}
+
+
+def test_a_candidate_is_judged_by_a_machine_and_by_pls_on_images_outside_the_training_split(searched):
+    judge = Judge(searched, "cpu")
+    found = judge(3, MODULE, 11)
+    maps = maps_of(Module(3, MODULE).draw(seed_of(11, "filters", 3)), judge.x, 2).flatten(1).numpy().astype(float)
+    table = pd.read_csv("data/stimuli/images.csv")
+    train, rest = ((table["split"] == "train").to_numpy() == value for value in (True, False))
+    # the read-out
+    z = (maps - maps[train].mean(0)) / maps[train].std(0, ddof=1) / np.sqrt(maps.shape[1])
+    y = np.where(table["label"] == "face", 1, -1)
+    weights = boosting.balanced(y[train])
+    machine = SVC(C=3.0, kernel="linear").fit(z[train], y[train], sample_weight=weights / weights.mean())
+    hit = machine.predict(z[rest]) == y[rest]
+    balanced = np.mean([hit[y[rest] == label].mean() for label in (-1, 1)])
+    assert found["accuracy"] == pytest.approx(balanced, abs=0.05)
+    # predictivity, a PLS for each unit
+    rs = {}
+    row = {stem: number for number, stem in enumerate(table["stem"])}
+    for one in judge.recorded:
+        rows = np.array([row[image] for image in one.population.images])
+        inside, outside = train[rows], rest[rows]
+        for unit in one.population.responses.T:
+            pls = PLSRegression(2, scale=False).fit(maps[rows][inside], unit[inside])
+            r = np.corrcoef(pls.predict(maps[rows][outside]).ravel(), unit[outside])[0, 1]
+            rs.setdefault(one.population.region, []).append(r)
+    assert list(found["areas"]) == ["V1", "CIT", "AIT", IT]
+    for region in ("V1", "CIT", "AIT"):
+        assert found["areas"][region]["median_r"] == pytest.approx(np.median(rs[region]), abs=1e-6)
+        assert found["areas"][region]["n_units"] == len(rs[region])
+    assert found["areas"][IT]["median_r"] == pytest.approx(np.median(rs["CIT"] + rs["AIT"]), abs=1e-6)
+
+
+def test_what_a_search_makes_small_is_blind_to_the_other_images(searched):
+    before = Judge(searched, "cpu")(0, MODULE, 1)
+    table = pd.read_csv("data/stimuli/images.csv")
+    outside = table["split"] != "train"
+    other = table["label"].replace({"face": "non-face", "non-face": "face"})
+    table["label"] = table["label"].where(~outside, other)
+    table.to_csv("data/stimuli/images.csv", index=False)
+    judge = Judge(searched, "cpu")
+    for one in judge.recorded:
+        one.population.responses[one.held_out == 0] = 0
+    after = judge(0, MODULE, 1)
+    assert after["training_error"] == before["training_error"]
+    assert after["training_r"] == before["training_r"]
+    assert after["accuracy"] == pytest.approx(1 - before["accuracy"])
+    assert after["areas"] != before["areas"]
+
+
+def test_a_module_out_of_bounds_is_a_failed_candidate(searched, monkeypatch):
+    judge = Judge(searched, "cpu")
+    judge.x = judge.x.float() * np.nan
+    assert judge(0, MODULE, 1) == {"failed": "its maps are not finite"}
+
+
+def test_one_worker_and_two_and_a_killed_run_give_the_same_bytes(searched, monkeypatch, tmp_path):
+    monkeypatch.setenv("NNN_WORKERS", "1")
+    stage.run(searched)
+    undisturbed = digests(stage.OUT)
+    assert len(undisturbed) == 6
+    shutil.rmtree(stage.OUT)
+    monkeypatch.setenv("NNN_WORKERS", "2")
+    code = "from analysis import params; from analysis.candidates import stage\n"
+    code += "if __name__ == '__main__': stage.run(params.load())"
+    work = tmp_path / "store" / "work"
+    kill_when(code, lambda: list(work.glob("candidates-*/predictivity.journal")))
+    assert not stage.OUT.exists()
+    stage.run(searched)
+    assert digests(stage.OUT) == undisturbed
+    assert not list(work.glob("candidates-*"))
+    candidates = pd.read_csv(stage.OUT / "candidates.csv")
+    assert candidates.groupby("kind").size().to_dict() == dict.fromkeys(("random", "performance", "predictivity"), 3)
+    runs = pd.read_csv(stage.OUT / "runs.csv")
+    assert set(runs["variant"]) == {*ablation.VARIANTS, ablation.REPORT}
+    assert (runs["search_gflop"] > 0).all()
+    summary = json.loads((stage.OUT / "summary.json").read_text())
+    assert summary["ablation"]["margin"]["accuracy"]["seeds"] == 2
+    assert set(summary["correlations"]) == {"random", "performance", "predictivity", "all"}
+
+
+def test_wrong_names_are_one_line(searched):
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["candidates"]["model"] = "good"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(DataError, match=r"candidates\.model names a model of kind 'pixels'; give one of kind 'hmo'"):
+        stage.run(params.load())

@@ -125,8 +125,8 @@ def resolve(session: nox.Session) -> None:
 
 @nox.session(venv_backend="virtualenv")
 def metadata(session: nox.Session) -> None:
-    """Hold CITATION.cff and the RO-Crate against their specifications, with the validators of their makers."""
-    session.install("cffconvert==2.0.0", "roc-validator==0.11.2")
+    """Hold CITATION.cff and the RO-Crate against their specifications; the validator asks w3id.org for the terms."""
+    session.install("cffconvert==2.0.0", "roc-validator==0.13.0")
     session.run("cffconvert", "--validate", "-i", "CITATION.cff")
     options = ["--no-interactive", "--disable-color", "-y", "validate", "--metadata-only", "-np", "-p", "ro-crate-1.1"]
     session.run("rocrate-validator", *options, ".")

@@ -119,7 +119,7 @@ def test_a_cuda_device_agrees():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device at hand")
-    X, Y, folds = data()
+    X, Y, _ = data()
     for options in ({}, {"scale": True}, {"per_unit": False}):
         for numbers in (3, NUMBERS):
             ours, theirs = (

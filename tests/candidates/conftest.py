@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from analysis import params
-from tests.compare.conftest import planted, project  # noqa: F401
+from tests.compare.conftest import measured, planted, project  # noqa: F401
 from tests.models.conftest import TINY
 
 SMALL = {

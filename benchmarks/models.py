@@ -1,0 +1,313 @@
+"""The report's search against the same candidates in Keras, pruning against no pruning, and the floor of arithmetic.
+
+Run from the root of the project, after the stage stimuli, in pieces of some minutes each, which all write to
+benchmarks/models.json:
+
+    python -m benchmarks.models speed [KERAS_PYTHON]          # identical training, candidate by candidate
+    python -m benchmarks.models accuracy [KERAS_PYTHON]       # do both give the same distribution of accuracies?
+    python -m benchmarks.models halving                       # the search with and without pruning, five seeds
+    python -m benchmarks.models activations                   # images per second
+    python -m benchmarks.models compilation                   # torch.compile on one candidate
+
+Without KERAS_PYTHON, a virtual environment with tensorflow-cpu is made in a temporary folder. Where other programs
+share the processors, processor time says more than wall time; both are written.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from scipy.stats import ks_2samp, t
+from torch import nn
+
+from analysis import cluster, params
+from analysis.models import data, first_stage, hmo_report
+from analysis.models.network import Standardise
+from analysis.models.random_cnn import CandidateCNN, random_module
+from analysis.models.training import Split, scores
+from analysis.runtime import THREADS, fixed_threads, seed_of
+
+OUT = Path(__file__).with_suffix(".json")
+PEER = Path(__file__).with_name("keras_candidates.py")
+TENSORFLOW = "tensorflow-cpu==2.21.0"
+SIZE, IMAGES, HELD_OUT = 112, 400, 100
+
+
+def entry(**changed):
+    """Return the values with which the report searched, some of them changed."""
+    plain = {"flip": False, "shift": 0.0, "contrast": 0.0}
+    values = params.load().models.entry("hmo_report").model_dump() | {
+        "size": SIZE,
+        "inputs": "unit",
+        "filters": [16, 32, 64],
+        "epochs": [5],
+        "augment": plain,
+        "batch": 32,
+    }
+    return hmo_report.first_stage.HMOReport.model_validate(values | changed)
+
+
+def images(size: int) -> tuple[Split, Split]:
+    """Return `IMAGES` labelled images of the embedded experiment, `HELD_OUT` of them apart, as uint8."""
+    examples = data.load(params.load().models.entry("hmo_report").rules)
+    rows = np.flatnonzero(examples.label >= 0)
+    rows = np.random.default_rng(0).permutation(rows)[:IMAGES]
+    x, y = data.resized(examples.images[rows], size), torch.from_numpy(examples.label[rows].astype(np.int64))
+    return Split(x[HELD_OUT:], y[HELD_OUT:]), Split(x[:HELD_OUT], y[:HELD_OUT])
+
+
+def keras(python: str | None, splits: tuple[Split, Split], drawn: list[dict], epochs: int) -> list[dict]:
+    """Train candidates by Keras and return what it says of each."""
+    with tempfile.TemporaryDirectory() as folder:
+        if python is None:
+            venv.create(f"{folder}/env", with_pip=True)
+            python = f"{folder}/env/bin/python"
+            subprocess.run([python, "-m", "pip", "install", "--quiet", TENSORFLOW], check=True)
+        arrays = {"x_train": splits[0].x, "x_test": splits[1].x}
+        arrays = {name: x.permute(0, 2, 3, 1).numpy() for name, x in arrays.items()}
+        np.savez(f"{folder}/images.npz", y_train=splits[0].y.numpy(), y_test=splits[1].y.numpy(), **arrays)
+        Path(f"{folder}/candidates.json").write_text(json.dumps(drawn))
+        names = [f"{folder}/{name}" for name in ("images.npz", "candidates.json", "out.json")]
+        subprocess.run([python, str(PEER), *names, str(epochs)], check=True)
+        return json.loads(Path(names[2]).read_text())
+
+
+def timed(function) -> tuple[dict, object]:
+    """Return wall and processor seconds of a call, and its result."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = function()
+    return {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}, result
+
+
+def gflops(threads: int = THREADS) -> float:
+    """Return the speed of a large float32 matrix product, 10^9 operations a second: the floor all else is held to."""
+    a = torch.randn(2048, 2048)
+    with fixed_threads(threads):
+        best = min(timed(lambda: a @ a)[0]["seconds"] for _ in range(5))
+    return 2 * 2048**3 / best / 1e9
+
+
+def training_flops(values: dict, size: int, n_images: int) -> float:
+    """Return the operations of one pass of training: forward, and backward to weights and (but for images) inputs."""
+    first = first_stage.cost(values | {"layers": 1}, size)
+    return n_images * 2 * (2 * first + 3 * (first_stage.cost(values, size) - first))
+
+
+def speed(python: str | None, n: int = 6, epochs: int = 2) -> dict:
+    """Time identical training: Keras, ours one after another, side by side on two workers, the same in bfloat16."""
+    splits, drawn = images(SIZE), [random_module(entry(), 1, "benchmark", number) for number in range(n)]
+    peer = keras(python, splits, drawn, epochs)
+    own = [sum(p.numel() for p in CandidateCNN(values, Standardise()).parameters()) for values in drawn]
+    if own != [item["parameters"] for item in peer]:
+        sys.exit(f"numbers of parameters differ from Keras: {own}, {[item['parameters'] for item in peer]}")
+    wall = {"keras": sum(item["seconds"] for item in peer)}
+    cpu = {"keras": sum(item["cpu"] for item in peer)}
+    with fixed_threads():
+        one = timed(lambda: [first_stage.fit_candidate(v, splits, Standardise(), entry(), 1, epochs) for v in drawn])[0]
+    wall["one after another"], cpu["one after another"] = one["seconds"], one["cpu"]
+    with cluster.client_for(n, 0) as client, tempfile.TemporaryDirectory() as folder:
+        first_stage._write_inputs(Path(folder) / first_stage.INPUTS, splits, Standardise())
+        for rung, precision in enumerate(("float32", "float32", "bfloat16")):  # the first pass warms the workers up
+            chosen = entry(precision=precision)
+            order = sorted(range(n), key=lambda number: -first_stage.cost(drawn[number], SIZE))
+            tasks = {
+                f"{rung}-{number}": (Path(folder), number, rung, drawn[number], chosen, 1, epochs, "cpu")
+                for number in order
+            }
+            spent, ended = timed(lambda tasks=tasks: list(cluster.run_on(client, _train, tasks, threads=1)))
+            if failed := [reason for _, reason in ended if reason]:
+                sys.exit(failed[0])
+            wall[f"side by side, {precision}"] = spent["seconds"]
+    operations = sum(training_flops(values, SIZE, len(splits[0].y)) for values in drawn) * epochs
+    rate = gflops()
+    return {
+        "candidates": n,
+        "epochs": epochs,
+        "seconds": wall,
+        "cpu": cpu,
+        "ratio": {name: wall["keras"] / value for name, value in wall.items()},
+        "gflops_of_matrix_product": rate,
+        "floor_seconds": operations / rate / 1e9,
+        "times_the_floor": {name: value / (operations / rate / 1e9) for name, value in wall.items()},
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int, epochs: int, device: str) -> None:
+    """Train one candidate on a worker, from its start."""
+    splits, standardise = first_stage._inputs(folder / first_stage.INPUTS, device)
+    first_stage.fit_candidate(values, splits, standardise, chosen, seed, epochs)
+
+
+def accuracy(python: str | None, n: int = 12, epochs: int = 5) -> dict:
+    """Compare the accuracies that Keras and ours reach with the same candidates (other random weights)."""
+    splits, drawn = images(SIZE), [random_module(entry(), 2, "benchmark", number) for number in range(n)]
+    peer = [item["accuracy"] for item in keras(python, splits, drawn, epochs)]
+    found = {}
+    with fixed_threads():
+        for precision in ("float32", "bfloat16"):
+            chosen = entry(precision=precision)
+            fitted = [
+                first_stage.fit_candidate(values, splits, Standardise(), chosen, number, epochs)
+                for number, values in enumerate(drawn)
+            ]
+            own = [candidate.metrics["accuracy"] for candidate in fitted]
+            found[precision] = {"accuracy": own, "ks_p": float(ks_2samp(own, peer).pvalue)}
+    return {"candidates": n, "epochs": epochs, "keras": peer, **found}
+
+
+def halving(
+    seeds: int = 5, candidates: int = 100, kept: int = 10, size: int = 24, rungs: tuple[int, ...] = (1, 2, 5, 10, 20)
+) -> dict:
+    """Hold the ten that successive halving keeps against the ten of the whole search, by what they reach on the test.
+
+    A candidate trained in rungs is the one trained at once (tests/models), so one training of every candidate to the
+    end, judged after each epoch, says what either search would choose, and what it would cost.
+    """
+    values = params.load().models.entry("hmo_report").model_dump() | {
+        "size": size, "candidates": candidates, "kept": kept, "epochs": list(rungs)
+    }  # fmt: skip
+    chosen = hmo_report.first_stage.HMOReport.model_validate(values)
+    examples = data.load(chosen.rules)
+    rows = []
+    for seed in range(seeds):
+        job = SimpleNamespace(entry=chosen, examples=examples, seed=seed, device="cpu")
+        (train, selection), standardise = hmo_report.images_of(job)
+        x = data.resized(examples.images, size)
+        test = x[examples.rows("test")], torch.from_numpy(examples.label[examples.rows("test")].astype(np.int64))
+        histories, costs, tested = [], [], []
+        with fixed_threads(1):
+            for number in range(candidates):
+                network = first_stage.initial(first_stage.drawn(job, number), standardise, number + 1000 * seed)
+                fitting = partial(_history, network, train, selection, chosen, number, rungs[-1])
+                spent, history = timed(fitting)
+                histories.append(history)
+                costs.append(spent["cpu"] / rungs[-1])
+                tested.append(float((scores(network, test[0]).argmax(1) == test[1]).double().mean()))
+        rows.append(_searches(histories, costs, tested, chosen))
+        print(seed, rows[-1], flush=True)
+    gain = np.array([row["halved"]["test_accuracy"] - row["whole"]["test_accuracy"] for row in rows])
+    half = float(t.ppf(0.975, seeds - 1) * gain.std(ddof=1) / np.sqrt(seeds))
+    return {
+        "candidates": candidates,
+        "kept": kept,
+        "size": size,
+        "rungs": list(rungs),
+        "seeds": rows,
+        "ratio_of_processor_time": sum(r["whole"]["cpu"] for r in rows) / sum(r["halved"]["cpu"] for r in rows),
+        "test_accuracy_difference": float(gain.mean()),
+        "test_accuracy_difference_95": [float(gain.mean()) - half, float(gain.mean()) + half],
+    }
+
+
+def _history(network, train: Split, selection: Split, chosen, seed: int, epochs: int) -> list[dict]:
+    from analysis.models.augment import augmenter
+    from analysis.models.training import Plan, fit
+
+    network.to(memory_format=torch.channels_last)
+    plan = Plan(epochs, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
+    return fit(network, train, selection, plan, seed_of(seed, "benchmark"))
+
+
+def _searches(histories: list[list[dict]], costs: list[float], tested: list[float], chosen) -> dict:
+    """Return processor seconds and mean test accuracy of the kept, for the whole search and for halving."""
+    spent = {"whole": 0.0, "halved": 0.0}
+
+    def run_rung(kind: str):
+        def run(numbers: list[int], rung: int, epochs: int):
+            before = chosen.epochs[rung - 1] if rung and kind == "halved" else 0
+            spent[kind] += sum(costs[number] for number in numbers) * (epochs - before)
+            return {number: first_stage.Candidate(histories[number][epochs - 1], {}) for number in numbers}
+
+        return run
+
+    whole = chosen.model_copy(update={"epochs": chosen.epochs[-1:]})
+    result = {}
+    for kind, values in (("whole", whole), ("halved", chosen)):
+        best = first_stage.successive_halving(values, run_rung(kind), kind)[1]
+        result[kind] = {"cpu": spent[kind], "test_accuracy": float(np.mean([tested[number] for number in best]))}
+    return result
+
+
+def activations(n: int = 128) -> dict:
+    """Time the forward pass of the default HMO of the report, and hold it to the floor."""
+    chosen = params.load().models.entry("hmo_report")
+    stages = {
+        stage: [random_module(chosen, 1, stage, number) for number in range(chosen.modules)]
+        for stage in hmo_report.STAGES
+    }
+    network = hmo_report.build({"stages": stages, "grid": chosen.grid, "top": chosen.top}).eval()
+    network.to(memory_format=torch.channels_last)
+    x = torch.randint(0, 256, (n, 3, chosen.size, chosen.size), dtype=torch.uint8)
+    with torch.no_grad(), fixed_threads():
+        operations = _forward_flops(network, x[:1]) * n
+        spent = min(
+            (timed(lambda: [network.maps(p) for p in x.split(64)])[0] for _ in range(3)), key=lambda s: s["cpu"]
+        )
+    rate = gflops()
+    return {
+        "images_per_second": n / spent["seconds"],
+        "images_per_cpu_second": n / spent["cpu"],
+        "gflops_of_matrix_product": rate,
+        "times_the_floor": spent["seconds"] / (operations / rate / 1e9),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _forward_flops(network: nn.Module, x: torch.Tensor) -> float:
+    found = []
+
+    def count(module, _inputs, output):
+        found.append(2 * output.numel() * module.weight[0].numel())
+
+    hooks = [part.register_forward_hook(count) for part in network.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    network.maps(x)
+    for hook in hooks:
+        hook.remove()
+    return float(sum(found))
+
+
+def compilation(epochs: int = 3) -> dict:
+    """Time one default candidate as it is, and compiled: the compilation, and an epoch after it."""
+    chosen = params.load().models.entry("hmo_report")
+    splits, values = images(chosen.size), {"layers": 2, "filters": 16, "kernel": 5, "pool": "max", "normalise": True}
+    times = {}
+    with fixed_threads():
+        for name in ("as it is", "compiled"):
+            network = first_stage.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
+            if name == "compiled":
+                network.compile()
+            first = timed(lambda n=network: _history(n, *splits, chosen, 1, 1))[0]["seconds"]
+            rest = timed(lambda n=network: _history(n, *splits, chosen, 1, epochs))[0]["seconds"] / epochs
+            times[name] = {"first_epoch": first, "epoch": rest}
+    return times
+
+
+PIECES = {
+    "speed": speed,
+    "accuracy": accuracy,
+    "halving": halving,
+    "activations": activations,
+    "compilation": compilation,
+}
+
+
+def main(piece: str, python: str | None = None) -> None:
+    """Run one piece and write its figures into the file beside this one."""
+    found = PIECES[piece](python) if piece in ("speed", "accuracy") else PIECES[piece]()
+    print(json.dumps(found, indent=1))
+    known = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.write_text(json.dumps(known | {piece: found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -15,7 +15,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from analysis.errors import DataError
@@ -81,7 +81,7 @@ def run_on(
         return
     from dask.distributed import as_completed
 
-    resources = {"GPU": 1} if gpu else None
+    resources = _gpu_of(client) if gpu else None
     futures = {
         client.submit(
             attempt, threads, function, *arguments, pure=False, resources=resources, key=f"{function.__name__}-{name}"
@@ -91,6 +91,15 @@ def run_on(
     for future in as_completed(futures):
         error = future.exception()
         yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
+
+
+def _gpu_of(client) -> dict[str, int]:
+    """Return what a task on a GPU asks of its worker; where no worker has it, the task would wait for ever."""
+    with suppress(TimeoutError):
+        client.wait_for_workers(1, timeout=WAIT_S)
+    if not any(worker["resources"].get("GPU") for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
+        raise DataError('no worker of the scheduler offers a GPU: start one for each with --resources "GPU=1"')
+    return {"GPU": 1}
 
 
 def gpu_of_worker(device: str) -> str:

@@ -168,6 +168,23 @@ def test_defects_are_failures_of_one_recording_only(monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_tasks_for_gpus_go_to_workers_that_have_one(gpus):
+    from dask.distributed import Client, LocalCluster
+
+    resources = {"GPU": gpus} if gpus else {}
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None, resources=resources) as local,
+        Client(local) as client,
+    ):
+        tasks = {"a": (DataError("it ran"),)}
+        if gpus:
+            assert dict(cluster.run_on(client, fail, tasks, gpu=True)) == {"a": "it ran"}
+        else:
+            with pytest.raises(DataError, match="no worker of the scheduler offers a GPU"):
+                list(cluster.run_on(client, fail, tasks, gpu=True))
+
+
 def test_no_scheduler_there(monkeypatch):
     monkeypatch.setenv("NNN_SCHEDULER", "tcp://127.0.0.1:9")
     monkeypatch.setattr(cluster, "WAIT_S", 1)

@@ -8,6 +8,7 @@ not penalised and is part of H.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dposv
 
@@ -24,6 +25,7 @@ ALPHAS = tuple(10.0 ** np.arange(-3, 9))
 
 SMALL = 2**18
 """Entries of an array (penalties x rows of a fold x rank) up to which a fold's penalties are handled together."""
+ROWS = 128
 FIXED = "a fold holds rows that fix the fit by themselves; give larger penalties or fewer folds"
 
 
@@ -47,14 +49,15 @@ class Decomposition:
         X = X - X.mean(axis=0) if intercept else X
         if X.shape[0] <= X.shape[1]:
             return cls.of_gram(X @ X.T)
-        values, right = np.linalg.eigh(X.T @ X)
+        values, right = eigh(X.T @ X, overwrite_a=True, check_finite=False)
         keep = values > max(X.shape) * np.finfo(float).eps * max(values[-1], 0.0)
         return cls(X @ (right[:, keep] / np.sqrt(values[keep])), values[keep])
 
     @classmethod
     def of_gram(cls, gram: np.ndarray) -> "Decomposition":
-        """Decompose a centred Gram or kernel matrix, (n, n)."""
-        values, vectors = np.linalg.eigh(gram)
+        """Decompose a centred Gram or kernel matrix, (n, n), which is overwritten."""
+        # By relatively robust representations: half as long as numpy's divide and conquer.
+        values, vectors = eigh(gram, overwrite_a=True, check_finite=False)
         keep = values > len(gram) * np.finfo(float).eps * max(values[-1], 0.0)
         return cls(vectors[:, keep], values[keep])
 
@@ -90,12 +93,16 @@ def leave_out_errors(
     if folds is not None and len(alphas) * max(map(len, parts)) * len(values) <= SMALL:
         return sum(_small_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
 
-    def at(alpha):
+    if folds is None:
+        shrinks = values / (values + alphas[:, None])  # (n_alphas, rank)
+        leverages = base + np.concatenate([(U[k : k + ROWS] ** 2) @ shrinks.T for k in range(0, n, ROWS)])
+
+    def at(number):
+        alpha = alphas[number]
         shrink = values / (values + alpha)
         fit = shrink[:, None] * Z
         if folds is None:
-            leverage = np.einsum("ij,ij,j->i", U, U, shrink) + base
-            return np.sum(((Yc - U @ fit) / (1 - leverage)[:, None]) ** 2, axis=0)
+            return np.sum(((Yc - U @ fit) / (1 - leverages[:, number])[:, None]) ** 2, axis=0)
         total, root = np.zeros(Y.shape[1]), np.sqrt(shrink)
         for rows in parts:
             part = U[rows]
@@ -110,7 +117,7 @@ def leave_out_errors(
             total += np.einsum("ij,ij->j", error, error)
         return total
 
-    return np.stack(in_threads(at, alphas))
+    return np.stack(in_threads(at, range(len(alphas))))
 
 
 def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:

@@ -17,7 +17,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     model = results.roles()["first"]
     rdms = results.rdms(model)
     order, names, starts = by_category(rdms["category"].values.astype(str))
-    figure = style.figure(style.PAGE, 71)
+    figure = style.figure(style.PAGE, 67)
     figure.get_layout_engine().set(wspace=0.04)
     panels = figure.subplots(1, 2)
     attrs = rdms.attrs

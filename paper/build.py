@@ -14,7 +14,7 @@ from analysis.params import Params
 from analysis.paths import FIGURES
 from paper import html, provenance, results, style
 from paper.draw import plots_for
-from paper.plots import audit
+from paper.plots import ablation, audit, candidates
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
 
@@ -59,6 +59,8 @@ def _context(params: Params, found: results.Results, stamp: dict, made_of: dict)
             "params": params.model_dump(mode="json"),
             "roles": found.roles(),
             "audited": audit.is_there(found),
+            "searched": candidates.drawable(found),
+            "variants": ablation.NAMES,
             "names": {model: style.name(model) for model in found.models},
             "environment": stamp,
             "single_fixations": found.single_fixations(),

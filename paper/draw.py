@@ -7,12 +7,14 @@ from analysis.paths import FIGURES
 from analysis.runtime import track
 from paper import results, style
 from paper.plots import (
+    ablation,
     accuracy,
     areas,
     audit,
     audit_controls,
     audit_ladder,
     audit_table,
+    candidates,
     layers,
     predictivity,
     rdms,
@@ -37,6 +39,9 @@ AUDIT_PLOTS = {
     "audit_table": audit_table.draw,
 }
 """Figures of the audit; each needs rows in its table (``audit.drawable``)."""
+
+CANDIDATE_PLOTS = {"candidates": candidates.draw, "ablation": ablation.draw}
+"""Figures of the stage candidates."""
 
 
 def run(params: Params) -> None:
@@ -74,4 +79,6 @@ def plots_for(found: results.Results) -> dict:
     audited = {name: draw for name, draw in AUDIT_PLOTS.items() if audit.drawable(found, name)}
     if found.roles()["first"] is None:
         return audited
+    if candidates.drawable(found):
+        audited |= CANDIDATE_PLOTS
     return {name: draw for name, draw in PLOTS.items() if name != "validation" or found.source == "simulated"} | audited

@@ -1,0 +1,79 @@
+"""The section and the figures of the candidates, from tables that the stage itself makes of drawn scores."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis import params
+from analysis.candidates import ablation, search, stage
+from analysis.files import write_csv, write_json
+from paper import build, draw, results, style
+from paper.plots import candidates
+from tests.paper.test_audit import text_of_paper
+
+AREAS = ("V1", "AIT", "IT")
+
+
+def write(folder: Path) -> dict[str, pd.DataFrame]:
+    """Write results of the stage: better candidates predict IT better, and trained filters are worth 10 points."""
+    rng = np.random.default_rng(5)
+    tried, predictivity = [], []
+    for shift, kind in enumerate(search.KINDS):
+        for number in range(12):
+            accuracy = rng.uniform(0.5, 0.8) + 0.05 * shift
+            tried.append((kind, number, 1, 8, 0.3, 0.1, accuracy, None))
+            for area in AREAS:
+                share = accuracy - 0.5 + rng.normal(0, 0.05) if area == "IT" else rng.normal()
+                predictivity.append((kind, number, accuracy, area, 20, share / 2, share))
+    runs = [
+        (name, seed, value, value, 0.7, 12.0, None)
+        for name in (*ablation.VARIANTS, ablation.REPORT)
+        for seed in range(5)
+        for value in [0.7 + 0.01 * seed + {"trained": 0.1, "margin": 0.002 * (seed - 2)}.get(name, 0.0)]
+    ]
+    found = {
+        "candidates": pd.DataFrame(tried, columns=search.CANDIDATES),
+        "predictivity": pd.DataFrame(predictivity, columns=search.PREDICTIVITY),
+        "runs": pd.DataFrame(runs, columns=ablation.RUNS),
+    }
+    found["correlations"] = search.correlations(found["predictivity"], 50, 1)
+    found["differences"] = ablation.differences(found["runs"])
+    for name, table in found.items():
+        write_csv(folder / f"{name}.csv", table)
+    write_json(
+        folder / "summary.json", stage._summary(found["candidates"], found["correlations"], found["differences"])
+    )
+    return found
+
+
+def test_the_section_tells_what_the_searches_found(project):
+    found = write(project / "results" / "candidates")
+    values = params.load()
+    draw.run(values)
+    build.run(values)
+    text = text_of_paper()
+    row = found["correlations"].set_index(["kind", "region"]).loc[("all", "IT")]
+    assert f"Over all candidates r is {row['r']:.2f} ({row['ci_low']:.2f} to {row['ci_high']:.2f}) for IT" in text
+    assert "a difference of 10.0 points (10.0 to 10.0)" in text
+    assert "a difference of 0.0 points (\N{MINUS SIGN}0.4 to 0.4), which includes zero" in text
+    assert "0.55" in text
+    texts = json.loads(Path("paper/figures/alt.json").read_text())
+    assert "36 candidate modules" in texts["candidates"]
+    assert "trained filters 10.0" in texts["ablation"]
+    sources = json.loads(Path("paper/figures/sources.json").read_text())
+    assert sources["ablation"] == ["candidates/differences.csv", "candidates/runs.csv"]
+    with style.applied():
+        for name, plot in draw.CANDIDATE_PLOTS.items():
+            figure, _ = plot(results.read())
+            style.stamp(figure, "simulated")
+            style.save(figure, "again.svg")
+            assert Path("again.svg").read_bytes() == Path(f"paper/figures/{name}.svg").read_bytes()
+
+
+def test_without_images_to_search_on_nothing_is_drawn(project, monkeypatch):
+    monkeypatch.setattr(stage, "OUT", project / "results" / "candidates")
+    stage._write_nothing("no image labelled face")
+    assert not candidates.drawable(results.read())
+    assert not draw.CANDIDATE_PLOTS.keys() & draw.plots_for(results.read()).keys()

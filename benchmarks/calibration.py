@@ -2,12 +2,13 @@
 
 Run from the root of the project:
 
-    python -m benchmarks.calibration        # about 5 minutes on 2 cores
+    python -m benchmarks.calibration        # some minutes on 2 cores
 
 Every line of the table simulates experiments with a known answer and counts how often the statistics tell the truth.
 """
 
 import json
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import numpy as np
 from scipy import stats
 
 from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
+from analysis.runtime import workers
 
 RUNS, DRAWS = 600, 400
-UNIT_RUNS = 1500
+UNIT_RUNS = 1000
 RSA_RUNS, RSA_DRAWS = 500, 300
 HERE = Path(__file__).parent
 
@@ -32,21 +34,18 @@ def covered(low: float, high: float, truth: float) -> bool:
     return bool(low <= truth <= high)
 
 
-def coverage_of_unit_means() -> dict:
-    """Mean score over units that differ by recording, for few and many recordings and both kinds of interval."""
-    result = {}
-    for recordings, units, between in ((6, 20, 0.3), (15, 20, 0.3), (40, 10, 0.3), (15, 20, 0.0)):
-        for method in ("percentile", "bca"):
-            hits = []
-            for run in range(UNIT_RUNS):
-                rng = stream("units", run)
-                label = np.repeat(np.arange(recordings), units)
-                values = 0.4 + between * rng.normal(size=recordings)[label] + rng.normal(0, 0.3, len(label))
-                found = inference.bootstrap_interval(values, np.mean, (label,), n_draws=DRAWS, seed=run, method=method)
-                hits.append(covered(found.low, found.high, 0.4))
-            spread = "recordings differ" if between else "recordings alike"
-            result[f"{method}, {recordings} recordings x {units} units, {spread}"] = float(np.mean(hits))
-    return result
+def coverage_of_unit_means(recordings: int, units: int, between: float) -> dict:
+    """Mean score over units that differ by recording, for both kinds of interval."""
+    spread = "recordings differ" if between else "recordings alike"
+    label, hits = np.repeat(np.arange(recordings), units), {"percentile": [], "bca": []}
+    for run in range(UNIT_RUNS):
+        rng = stream("units", run)
+        values = 0.4 + between * rng.normal(size=recordings)[label] + rng.normal(0, 0.3, len(label))
+        for method, found in hits.items():
+            ends = inference.bootstrap_interval(values, np.mean, (label,), n_draws=DRAWS, seed=run, method=method)
+            found.append(covered(ends.low, ends.high, 0.4))
+    cases = f"{recordings} recordings x {units} units, {spread}"
+    return {f"{method}, {cases}": float(np.mean(found)) for method, found in hits.items()}
 
 
 def coverage_of_unit_medians() -> dict:
@@ -70,45 +69,42 @@ def _experiment(rng, n_images: int, subjects: int, spread: float):
     return model, data
 
 
-def coverage_of_rsa() -> dict:
-    """Spearman correlation of RDMs: images drawn (one recording), recordings drawn, both drawn."""
-    truth = {}
+def coverage_over_images(n_images: int) -> dict:
+    """Spearman correlation of RDMs: images drawn, one recording."""
+    big = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(20)]
+    truth, hits = np.mean([rsa.compare(model, data[0]) for model, data in big]), []
+    for run in range(RSA_RUNS):
+        model, data = _experiment(stream("images", run), n_images, 1, 0.0)
+        drawn = bootstrap.bootstrap([model], data, n_draws=RSA_DRAWS, seed=run, ceilings=False)
+        hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=n_images), truth))
+    return {f"RDM correlation, {n_images} images drawn": float(np.mean(hits))}
+
+
+def coverage_over_recordings(subjects: int = 10) -> dict:
+    """Spearman correlation of RDMs: recordings drawn. The truth is the mean over others who see the same images."""
+    hits = []
+    for run in range(RSA_RUNS):
+        model, data = _experiment(stream("both", run), 40, subjects, 0.5)
+        rng, shared = stream("others", run), stream("both", run).normal(size=(40, 4))
+        others = [
+            rdm.rdm(np.hstack([shared, np.exp(0.5 * rng.normal()) * rng.normal(size=(40, 4))]), "sqeuclidean")
+            for _ in range(60)
+        ]
+        target = np.mean([rsa.compare(model, d) for d in others])
+        drawn = bootstrap.bootstrap([model], data, n_draws=RSA_DRAWS, over="recordings", seed=run, ceilings=False)
+        hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=subjects), target))
+    return {f"RDM correlation, recordings drawn ({subjects} recordings, 40 images)": float(np.mean(hits))}
+
+
+def coverage_over_both(subjects: int = 10) -> dict:
+    """Spearman correlation of RDMs: images and recordings drawn."""
     big = [_experiment(stream("truth", run), 250, 6, 0.5) for run in range(40)]
-    truth["recordings"] = np.mean([rsa.compare(model, one) for model, data in big for one in data])
-    one = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(20)]
-    truth["images"] = np.mean([rsa.compare(model, data[0]) for model, data in one])
-    result = {}
-    for n_images in (40, 80):
-        hits = []
-        for run in range(RSA_RUNS):
-            model, data = _experiment(stream("images", run), n_images, 1, 0.0)
-            drawn = bootstrap.bootstrap([model], data, n_draws=RSA_DRAWS, seed=run, ceilings=False)
-            hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=n_images), truth["images"]))
-        result[f"RDM correlation, {n_images} images drawn"] = float(np.mean(hits))
-    for name, subjects in (("recordings", 10), ("both", 10)):
-        hits = []
-        for run in range(RSA_RUNS):
-            model, data = _experiment(stream("both", run), 40, subjects, 0.5)
-            if name == "recordings":
-                # The images stay as they are: the truth is the mean over other subjects who see these images.
-                rng = stream("others", run)
-                shared = stream("both", run).normal(size=(40, 4))
-                others = [
-                    rdm.rdm(np.hstack([shared, np.exp(0.5 * rng.normal()) * rng.normal(size=(40, 4))]), "sqeuclidean")
-                    for _ in range(60)
-                ]
-                target = np.mean([rsa.compare(model, d) for d in others])
-                drawn = bootstrap.bootstrap(
-                    [model], data, n_draws=RSA_DRAWS, over="recordings", seed=run, ceilings=False
-                )
-                ends = inference.percentile_interval(drawn.scores[:, 0], n=subjects)
-            else:
-                target = truth["recordings"]
-                found = bootstrap.both_interval(model, data, n_draws=100, seed=run)
-                ends = found.low, found.high
-            hits.append(covered(*ends, target))
-        result[f"RDM correlation, {name} drawn ({subjects} recordings, 40 images)"] = float(np.mean(hits))
-    return result
+    truth, hits = np.mean([rsa.compare(model, one) for model, data in big for one in data]), []
+    for run in range(RSA_RUNS):
+        model, data = _experiment(stream("both", run), 40, subjects, 0.5)
+        found = bootstrap.both_interval(model, data, n_draws=100, seed=run)
+        hits.append(covered(found.low, found.high, truth))
+    return {f"RDM correlation, both drawn ({subjects} recordings, 40 images)": float(np.mean(hits))}
 
 
 def null_p_values() -> dict[str, list[float]]:
@@ -268,18 +264,26 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     figure.savefig(HERE / "calibration.png", dpi=110, metadata={"Software": None})
 
 
+COVERAGE = (
+    *[(coverage_of_unit_means, case) for case in ((6, 20, 0.3), (15, 20, 0.3), (40, 10, 0.3), (15, 20, 0.0))],
+    (coverage_of_unit_medians, ()),
+    *[(coverage_over_images, (n,)) for n in (40, 80)],
+    (coverage_over_recordings, ()),
+    (coverage_over_both, ()),
+)
+
+
 def main() -> None:
-    """Run everything and write the figures beside this file."""
+    """Run everything, a process for each part, and write the figures beside this file."""
     found: dict = {"runs": {"units": UNIT_RUNS, "rsa": RSA_RUNS, "p": RUNS}, "coverage": {}}
-    for part in (coverage_of_unit_means, coverage_of_unit_medians, coverage_of_rsa):
-        found["coverage"] |= part()
-        print(json.dumps(found["coverage"], indent=1), flush=True)
-    p_values = null_p_values()
+    with ProcessPoolExecutor(workers()) as pool:
+        others = [pool.submit(part) for part in (null_p_values, bias_of_ceilings, ceiling_against_models)]
+        for part in [pool.submit(part, *case) for part, case in COVERAGE]:
+            found["coverage"] |= part.result()
+        p_values, found["ceilings"], found["lead_over_upper_ceiling"] = (part.result() for part in others)
     grids = (200, 500, 200)
     found["uniform_ks_p"] = {name: uniform(p, grid) for (name, p), grid in zip(p_values.items(), grids, strict=True)}
     found["false_alarms_at_5_percent"] = {name: float(np.mean(np.array(p) <= 0.05)) for name, p in p_values.items()}
-    found["ceilings"] = bias_of_ceilings()
-    found["lead_over_upper_ceiling"] = ceiling_against_models()
     found["layer_order"] = planted_order()
     print(json.dumps(found, indent=1))
     (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n")

@@ -54,6 +54,30 @@ def test_few_groups_widen_the_percentiles_as_student_does_the_mean():
     assert inference.percentile_interval(draws)[1] == pytest.approx(1.96, abs=0.02)
 
 
+def test_both_kinds_of_interval_are_stretched_by_the_number_of_things_drawn():
+    assert inference.stretch(6) == pytest.approx(stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975) * np.sqrt(6 / 5))
+    assert inference.stretch(None) == inference.stretch(1) == 1.0
+    rng = np.random.default_rng(0)
+    draws = rng.gamma(4.0, size=999)
+    low, high = inference.percentile_interval(draws)
+    middle = np.median(draws)
+    wide = inference.percentile_interval(draws, n=6)
+    np.testing.assert_allclose(np.subtract(wide, middle), inference.stretch(6) * np.subtract((low, high), middle))
+    out = rng.normal(size=6)
+    plain, few = (inference.bca_interval(4.0, draws, out, n=n) for n in (None, 6))
+    np.testing.assert_allclose(np.subtract(few, 4.0), inference.stretch(6) * np.subtract(plain, 4.0))
+
+
+def test_six_groups_cover_as_students_interval_does():
+    hits, label = [], np.repeat(np.arange(6), 5)
+    for run in range(200):
+        rng = np.random.default_rng(run)
+        values = rng.normal(size=6)[label] + 0.2 * rng.normal(size=30)
+        found = inference.bootstrap_interval(values, np.median, (label,), n_draws=300, seed=run)
+        hits.append(found.low <= 0 <= found.high)
+    assert 0.9 <= np.mean(hits) <= 0.985
+
+
 def test_recordings_that_differ_widen_the_interval():
     rng = np.random.default_rng(0)
     recording = np.repeat(np.arange(8), 25)

@@ -49,11 +49,7 @@ def run(params: Params) -> None:
 
 def _context(params: Params, found: results.Results, stamp: dict, made_of: dict) -> str:
     """Return, as JSON, what the text needs beside the results."""
-    known = provenance.stages()
     sources = json.loads((FIGURES / "sources.json").read_text(encoding="utf-8"))
-    files = {f"results/{name}" for names in sources.values() for name in names} | {
-        f"results/{name}.csv" for name in results.COLUMNS
-    }
     return json.dumps(
         {
             "params": params.model_dump(mode="json"),
@@ -67,7 +63,7 @@ def _context(params: Params, found: results.Results, stamp: dict, made_of: dict)
             "made_of": made_of,
             "sources": {name: [f"results/{file}" for file in read] for name, read in sources.items()},
             "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots_for(found).items()},
-            "stages": {file: provenance.stage_of(file, known) for file in sorted(files)},
+            "stages": provenance.stages_of(found.folder),
         },
         sort_keys=True,
     )

@@ -95,3 +95,12 @@ def stage_of(path: str, known: list[tuple[str, re.Pattern]]) -> str:
         if match := pattern.fullmatch(path):
             return "@".join([name, "-".join(match.groupdict().values())] if match.groupdict() else [name])
     raise DataError(f"no stage of {PIPELINE} makes {path}")
+
+
+def stages_of(folder: Path) -> dict[str, str]:
+    """Return the stage of each file in `folder` that a stage makes."""
+    known, found = stages(), {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and any(pattern.fullmatch(str(path)) for _, pattern in known):
+            found[str(path)] = stage_of(str(path), known)
+    return found

@@ -38,7 +38,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
     axes.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
     axes.set_ylim(len(variants) - 0.5, -0.5)
-    axes.set_xlabel("test accuracy less that of the full procedure (points)")
+    axes.set_xlabel("difference in test accuracy (points)")
     entries = [
         style.entry("o", "seed", color=style.GREY, markersize=2.5),
         style.entry("D", "mean, 95 % interval", color=style.COLOURS[0]),

@@ -40,7 +40,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     areas = [area for area in PANELS if (points["region"] == area).any()]
     columns = min(4, len(areas))
     rows = -(-len(areas) // columns)
-    figure = style.figure(style.PAGE, 12 + 42 * rows)
+    figure = style.figure(style.PAGE, 14 + 44 * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     said = []
     for axes, area, letter in zip(panels, areas, "abcdefgh", strict=False):
@@ -57,7 +57,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     for axes in panels[len(areas) :]:
         axes.set_visible(False)
     figure.supxlabel("balanced accuracy on held-out images (%)", fontsize=7)
-    figure.supylabel("explained share of explainable variance", fontsize=7)
+    figure.supylabel("explained share of variance", fontsize=7)
     entries = [
         style.entry(mark, words, color=colour)
         for (words, mark), colour in zip(KINDS.values(), style.COLOURS, strict=False)

@@ -104,7 +104,9 @@ def correlations(table: pd.DataFrame, n_draws: int, seed: int) -> pd.DataFrame:
             x, y = part["accuracy"].to_numpy(float), part["median_ev_normalised"].to_numpy(float)
             rng = np.random.default_rng(seed_of(seed, kind, region))
             draws = [_pearson(x[k], y[k]) for k in rng.integers(len(x), size=(n_draws, len(x)))] if len(x) else []
-            low, high = percentile_interval(np.array(draws), n=len(x))
+            # On Fisher's scale, so that a stretched interval stays between -1 and 1.
+            scaled = np.arctanh(np.clip(draws, 1e-9 - 1, 1 - 1e-9))
+            low, high = np.tanh(percentile_interval(scaled, n=len(x)))
             rows.append(dict(zip(CORRELATIONS, (kind, region, len(x), _pearson(x, y), low, high), strict=True)))
     return pd.DataFrame(rows, columns=CORRELATIONS)
 

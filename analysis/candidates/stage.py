@@ -109,7 +109,8 @@ def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: 
         values = {"mean": row.mean, "difference": row.difference, "ci_low": row.ci_low, "ci_high": row.ci_high}
         values |= {"seeds": row.seeds, "search_gflop": row.search_gflop}
         ablated.setdefault(row.variant, {})[row.measure] = {name: _number(value) for name, value in values.items()}
-    return {"missing": None, "searched": searched, "correlations": by_kind, "ablation": ablated}
+    missing = None if by_kind else "no recording shows enough images both in and outside the training split"
+    return {"missing": missing, "searched": searched, "correlations": by_kind, "ablation": ablated}
 
 
 def _number(value) -> float | int | None:

@@ -5,6 +5,8 @@ window of an even size reaches one further down and right) except for the stride
 float32 on any device.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -79,6 +81,11 @@ def normalise(x: torch.Tensor, k: int, stretch: float, threshold: float | None, 
     return x * (stretch / divisor)
 
 
+def _full_precision(x: torch.Tensor):
+    """Return a context in which a CUDA device multiplies in float32: its TF32 keeps three decimals."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if x.is_cuda else nullcontext()
+
+
 class Layer(nn.Module):
     """One layer with the values of a search (`analysis.models.hmo_space`); its filters are not trained as made."""
 
@@ -97,7 +104,8 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return maps (n, n_filt, ceil(height / 2), ceil(width / 2)) of maps (n, channels, height, width)."""
         values = self.values
-        x = functional.conv2d(functional.pad(x, padding(values["k_filt"]) * 2), self.weight)
+        with _full_precision(x):
+            x = functional.conv2d(functional.pad(x, padding(values["k_filt"]) * 2), self.weight)
         x = threshold(x, values["min_out"], values["max_out"])
         x = pool(x, values["pool_k"], values["pool_p"])
         return normalise(x, values["norm_k"], values["stretch"], values["threshold"], values["remove_mean"])

@@ -127,6 +127,5 @@ def test_layers_are_the_same_on_a_cuda_device():
     values = {"in_norm_k": 9, "layers": [VALUES, VALUES | {"pool_p": 50.0}, VALUES | {"threshold": None}]}
     module = hmo_layers.Module(3, values).draw(1)
     x = torch.rand((4, 3, 64, 64), generator=torch.Generator().manual_seed(2))
-    torch.backends.cudnn.allow_tf32 = False
     on_cpu, on_cuda = module(x), module.to("cuda")(x.to("cuda")).cpu()
     np.testing.assert_allclose(on_cuda, on_cpu, atol=1e-5)

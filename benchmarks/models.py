@@ -31,9 +31,11 @@ from torch import nn
 
 from analysis import cluster, params
 from analysis.models import data, first_stage, hmo_report
+from analysis.models.augment import augmenter
+from analysis.models.kinds import HMOReport
 from analysis.models.network import Standardise
 from analysis.models.random_cnn import CandidateCNN, random_module
-from analysis.models.training import Split, scores
+from analysis.models.training import Plan, Split, fit, scores
 from analysis.runtime import THREADS, fixed_threads, seed_of
 
 OUT = Path(__file__).with_suffix(".json")
@@ -53,7 +55,7 @@ def entry(**changed):
         "augment": plain,
         "batch": 32,
     }
-    return hmo_report.first_stage.HMOReport.model_validate(values | changed)
+    return HMOReport.model_validate(values | changed)
 
 
 def images(size: int) -> tuple[Split, Split]:
@@ -126,7 +128,9 @@ def speed(python: str | None, n: int = 6, epochs: int = 2) -> dict:
             spent, ended = timed(lambda tasks=tasks: list(cluster.run_on(client, _train, tasks, threads=1)))
             if failed := [reason for _, reason in ended if reason]:
                 sys.exit(failed[0])
-            wall[f"side by side, {precision}"] = spent["seconds"]
+            name = f"side by side, {precision}"
+            wall[name] = spent["seconds"]
+            cpu[name] = sum(json.loads(path.read_text()) for path in Path(folder).glob(f"cpu-{rung}-*.json"))
     operations = sum(training_flops(values, SIZE, len(splits[0].y)) for values in drawn) * epochs
     rate = gflops()
     return {
@@ -135,6 +139,7 @@ def speed(python: str | None, n: int = 6, epochs: int = 2) -> dict:
         "seconds": wall,
         "cpu": cpu,
         "ratio": {name: wall["keras"] / value for name, value in wall.items()},
+        "ratio_cpu": {name: cpu["keras"] / value for name, value in cpu.items()},
         "gflops_of_matrix_product": rate,
         "floor_seconds": operations / rate / 1e9,
         "times_the_floor": {name: value / (operations / rate / 1e9) for name, value in wall.items()},
@@ -145,28 +150,32 @@ def speed(python: str | None, n: int = 6, epochs: int = 2) -> dict:
 def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int, epochs: int, device: str) -> None:
     """Train one candidate on a worker, from its start."""
     splits, standardise = first_stage._inputs(folder / first_stage.INPUTS, device)
-    first_stage.fit_candidate(values, splits, standardise, chosen, seed, epochs)
+    spent = timed(partial(first_stage.fit_candidate, values, splits, standardise, chosen, seed, epochs))[0]
+    (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
-def accuracy(python: str | None, n: int = 12, epochs: int = 5) -> dict:
-    """Compare the accuracies that Keras and ours reach with the same candidates (other random weights)."""
-    splits, drawn = images(SIZE), [random_module(entry(), 2, "benchmark", number) for number in range(n)]
+def accuracy(python: str | None, n: int = 16, epochs: int = 5, size: int = 48) -> dict:
+    """Compare the accuracies that Keras and ours reach with the same candidates (other random weights).
+
+    On small images: what is compared is the training, and its distribution wants many candidates.
+    """
+    splits, drawn = images(size), [random_module(entry(), 2, "benchmark", number) for number in range(n)]
     peer = [item["accuracy"] for item in keras(python, splits, drawn, epochs)]
     found = {}
     with fixed_threads():
         for precision in ("float32", "bfloat16"):
-            chosen = entry(precision=precision)
+            chosen = entry(precision=precision, size=size)
             fitted = [
                 first_stage.fit_candidate(values, splits, Standardise(), chosen, number, epochs)
                 for number, values in enumerate(drawn)
             ]
             own = [candidate.metrics["accuracy"] for candidate in fitted]
             found[precision] = {"accuracy": own, "ks_p": float(ks_2samp(own, peer).pvalue)}
-    return {"candidates": n, "epochs": epochs, "keras": peer, **found}
+    return {"candidates": n, "epochs": epochs, "size": size, "keras": peer, **found}
 
 
 def halving(
-    seeds: int = 5, candidates: int = 100, kept: int = 10, size: int = 24, rungs: tuple[int, ...] = (1, 2, 5, 10, 20)
+    seeds: int = 5, candidates: int = 160, kept: int = 10, size: int = 24, rungs: tuple[int, ...] = (1, 2, 3, 6, 12)
 ) -> dict:
     """Hold the ten that successive halving keeps against the ten of the whole search, by what they reach on the test.
 
@@ -174,9 +183,9 @@ def halving(
     end, judged after each epoch, says what either search would choose, and what it would cost.
     """
     values = params.load().models.entry("hmo_report").model_dump() | {
-        "size": size, "candidates": candidates, "kept": kept, "epochs": list(rungs)
+        "size": size, "candidates": candidates, "kept": kept, "epochs": list(rungs), "batch": 32
     }  # fmt: skip
-    chosen = hmo_report.first_stage.HMOReport.model_validate(values)
+    chosen = HMOReport.model_validate(values)
     examples = data.load(chosen.rules)
     rows = []
     for seed in range(seeds):
@@ -194,25 +203,24 @@ def halving(
                 costs.append(spent["cpu"] / rungs[-1])
                 tested.append(float((scores(network, test[0]).argmax(1) == test[1]).double().mean()))
         rows.append(_searches(histories, costs, tested, chosen))
-        print(seed, rows[-1], flush=True)
+        about = {"candidates": candidates, "kept": kept, "size": size, "rungs": list(rungs)}
+        keep("halving", found := about | _pairs(rows))  # after each seed: a cut run has said something
+    return found
+
+
+def _pairs(rows: list[dict]) -> dict:
+    """Return what pruning saves and costs, paired over seeds."""
     gain = np.array([row["halved"]["test_accuracy"] - row["whole"]["test_accuracy"] for row in rows])
-    half = float(t.ppf(0.975, seeds - 1) * gain.std(ddof=1) / np.sqrt(seeds))
+    half = float(t.ppf(0.975, len(rows) - 1) * gain.std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else None
     return {
-        "candidates": candidates,
-        "kept": kept,
-        "size": size,
-        "rungs": list(rungs),
         "seeds": rows,
         "ratio_of_processor_time": sum(r["whole"]["cpu"] for r in rows) / sum(r["halved"]["cpu"] for r in rows),
         "test_accuracy_difference": float(gain.mean()),
-        "test_accuracy_difference_95": [float(gain.mean()) - half, float(gain.mean()) + half],
+        "half_width_95": half,
     }
 
 
 def _history(network, train: Split, selection: Split, chosen, seed: int, epochs: int) -> list[dict]:
-    from analysis.models.augment import augmenter
-    from analysis.models.training import Plan, fit
-
     network.to(memory_format=torch.channels_last)
     plan = Plan(epochs, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
     return fit(network, train, selection, plan, seed_of(seed, "benchmark"))
@@ -304,7 +312,12 @@ PIECES = {
 def main(piece: str, python: str | None = None) -> None:
     """Run one piece and write its figures into the file beside this one."""
     found = PIECES[piece](python) if piece in ("speed", "accuracy") else PIECES[piece]()
-    print(json.dumps(found, indent=1))
+    keep(piece, found)
+
+
+def keep(piece: str, found: dict) -> None:
+    """Print the figures of a piece and write them into the file beside this one."""
+    print(json.dumps(found, indent=1), flush=True)
     known = json.loads(OUT.read_text()) if OUT.exists() else {}
     OUT.write_text(json.dumps(known | {piece: found}, indent=1) + "\n")
 

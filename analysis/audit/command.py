@@ -57,6 +57,11 @@ def said(summary: dict) -> list[str]:
         f"{summary['blocks']} blocks ({summary['blocks_from']}) explain a median "
         f"{summary['variance_by_block_median']:.0%} of a unit's variance",
     ]
+    if summary["unnamed_rows"]:
+        lines.append(
+            f"{summary['unnamed_rows']} rows name no image and are left out; with them blocks explain"
+            f" {summary['variance_by_block_with_unnamed']:.0%}"
+        )
     if pure:
         lines.append(
             f"{pure['rows']} of {pure['of_label']} images labelled {pure['label']!r} lie in one run of rows"

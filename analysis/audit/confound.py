@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.audit import controls
-from analysis.audit.ladder import SMALL, TRAINED, Ladder, Seen, defined
+from analysis.audit.ladder import DRAWS, SMALL, TRAINED, Ladder, Seen, defined, image_draws
 from analysis.audit.tables import row_rdm
 from analysis.compare import scoring
+from analysis.compare.inference import percentile_interval
 from analysis.compare.rdm import rdm
 from analysis.protocol import CORRECTED
 from analysis.runtime import seed_of
 
-COLUMNS = ["join", "table", "recordings", "seed", "images", "rho", "left_block", "left_both", "p_value", "flagged"]
+COLUMNS = [
+    *["join", "table", "recordings", "seed", "images", "rho", "low", "high"],
+    *["left_block", "left_low", "left_high", "left_both", "p_value", "block_p", "flagged"],
+]
 
 
 def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
@@ -26,8 +30,9 @@ def confound(ladder: Ladder, n_seeds: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per join, table and seed: join, table (``merged`` or ``single``), recordings, images, rho,
-        left_block, left_both (means over all shuffles), p_value (all images shuffled), flagged.
+        One row per join, table and seed: join, table (``merged`` or ``single``), recordings, images, rho with its
+        bootstrap interval over images (low, high), left_block (mean over all shuffles) with the percentiles of random
+        ones (left_low, left_high), left_both, p_value (all images shuffled), block_p (`controls.block_test`), flagged.
         No ``merged`` rows where the area has one recording only, or too few images of a label.
     """
     rows = []
@@ -71,13 +76,20 @@ def _confounded(parts: dict, network: Seen, n_shuffles: int, seed: int) -> dict 
     if len(keep) < scoring.LEAST_IMAGES:
         return None
     found = controls.shuffle(
-        model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed, ("nothing",)
+        model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed, ("nothing", "block")
     )
+    low, high = percentile_interval(image_draws(model, neural, DRAWS, seed_of(seed, "images")))
+    left_low, left_high = found.interval("block")
     return {
         "images": len(keep),
         "rho": found.rho,
+        "low": low,
+        "high": high,
         "left_block": found.mean["block"],
+        "left_low": left_low,
+        "left_high": left_high,
         "left_both": found.mean["label and block"],
         "p_value": found.p_value("nothing"),
+        "block_p": found.block_p,
         "flagged": controls.verdict(found) == "block",
     }

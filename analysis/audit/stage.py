@@ -147,7 +147,7 @@ def _table(steps: ladder.Ladder, images: pd.DataFrame) -> tuple[str, ResponseTab
             break
     if not merged:
         empty = np.empty(0, str)
-        return "merged", ResponseTable(empty, (), np.empty((0, 0)), empty, empty, 0)
+        return "merged", ResponseTable(empty, (), np.empty((0, 0)), empty, empty)
     one, blocks = merged[0], responses.block_of(recorded, rules, steps.area)
     order = sorted(range(len(one.images)), key=lambda k: (blocks[one.images[k]], one.images[k]))
     known = images.set_index("stem").loc[[one.images[k] for k in order]]
@@ -157,5 +157,4 @@ def _table(steps: ladder.Ladder, images: pd.DataFrame) -> tuple[str, ResponseTab
         values=one.responses[order],
         label=known["label_report"].to_numpy(str),
         block=np.array([blocks[stem] for stem in known.index]),
-        unnamed_rows=0,
     )

@@ -1,6 +1,6 @@
 """Any table of images x units, with a label and perhaps a block (recording, session) for every image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -29,8 +29,9 @@ class ResponseTable:
     label : (n_images,) str
     block : (n_images,) str or None
         None where the table does not say; then they are detected (`analysis.audit.blocks`).
-    unnamed_rows : int
-        Rows left out because they name no image.
+    unnamed : DataFrame
+        Rows left out because they name no image, one column per unit; the index says after how many other rows each
+        stood.
     """
 
     images: np.ndarray
@@ -38,7 +39,7 @@ class ResponseTable:
     values: np.ndarray
     label: np.ndarray
     block: np.ndarray | None
-    unnamed_rows: int
+    unnamed: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read(path: Path, label: str, block: str | None = None) -> ResponseTable:
@@ -62,7 +63,7 @@ def read(path: Path, label: str, block: str | None = None) -> ResponseTable:
     table = _csv(path)
     image_column = _image_column(table, path, label, block)
     named = table[image_column].notna()
-    unnamed = int((~named).sum())
+    unnamed = table[~named].set_axis(named.cumsum()[~named])
     table = table[named].reset_index(drop=True)
     if len(table) < LEAST_ROWS:
         raise DataError(f"{path}: {len(table)} rows name an image; an audit needs {LEAST_ROWS} or more")
@@ -75,6 +76,7 @@ def read(path: Path, label: str, block: str | None = None) -> ResponseTable:
     units = [name for name in table.columns if name not in (image_column, label, block)]
     if len(units) < 2:
         raise DataError(f"{path}: {len(units)} unit columns; a correlation over units needs 2 or more")
+    unnamed = pd.DataFrame(_numbers(unnamed[units], path), unnamed.index, units)
     return ResponseTable(images, tuple(units), _numbers(table[units], path), labels, blocks, unnamed)
 
 

@@ -74,8 +74,8 @@ def audit(table: ResponseTable, *, rows: int, draws: int, shuffles: int, seed: i
     structure.check_columns(table, filled)
     found = structure.find_blocks(table, filled, seed)
     measured = np.where(filled, np.nan, table.values)
-    of_run = structure.variance_explained(table.values, found.run)
-    of_block = structure.variance_explained(table.values, found.block)
+    groups = {"run": found.run, "block": found.block}
+    of_run, of_block = (structure.variance_explained(table.values, group) for group in groups.values())
     units = pd.DataFrame(
         {
             "unit": table.units,
@@ -91,7 +91,7 @@ def audit(table: ResponseTable, *, rows: int, draws: int, shuffles: int, seed: i
     summary = {
         "images": len(table.images),
         "units": len(table.units),
-        "unnamed_rows": table.unnamed_rows,
+        "unnamed_rows": len(table.unnamed),
         "labels": {str(k): int(v) for k, v in zip(*np.unique(table.label, return_counts=True), strict=True)},
         "cells_filled": float(filled.mean()),
         "rows_touched": float(filled.any(axis=1).mean()),
@@ -101,6 +101,7 @@ def audit(table: ResponseTable, *, rows: int, draws: int, shuffles: int, seed: i
         "blocks": len(np.unique(found.block)),
         "variance_by_run_median": float(np.nanmedian(of_run)),
         "variance_by_block_median": float(np.nanmedian(of_block)),
+        **{f"variance_by_{name}_with_unnamed": _with_unnamed(table, g) for name, g in groups.items()},
         "label_in_one_block": cramers_v(table.label, found.block),
         "largest_pure_run": structure.largest_pure_run(table, filled, found),
         "formats": formats(table),
@@ -108,6 +109,19 @@ def audit(table: ResponseTable, *, rows: int, draws: int, shuffles: int, seed: i
     }
     tables = {"blocks": per_block, "units": units, "fill": fill_map(table, filled, found), "controls": compared}
     return Audit(tables, summary)
+
+
+def _with_unnamed(table: ResponseTable, groups: np.ndarray) -> float | None:
+    """Return the median share of variance between groups with the rows that name no image, each in the group before it.
+
+    None where there are none. In the report's table such a row sums the spikes of all fixations that got no image: the
+    largest value of 62 of the 63 columns that it measures, which alone is most of the variance within its block.
+    """
+    if table.unnamed.empty:
+        return None
+    before = np.maximum(table.unnamed.index.to_numpy() - 1, 0)
+    values = np.concatenate([table.values, table.unnamed.to_numpy()])
+    return float(np.nanmedian(structure.variance_explained(values, np.concatenate([groups, groups[before]]))))
 
 
 def write(result: Audit, folder: Path, prefix: str = "") -> None:

@@ -33,9 +33,13 @@ def _confound(axes, rows) -> str:
     said = []
     for place, ((join, kind), name) in enumerate(GROUPS.items()):
         here = rows[(rows["join"] == join) & (rows["table"] == kind)]
-        spread = np.linspace(-0.12, 0.12, max(len(here), 1))[: len(here)]
-        axes.plot(place - 0.2 + spread, here.rho, "o", color=style.COLOURS[0], markersize=2.6, alpha=0.8)
-        axes.plot(place + 0.2 + spread, here.left_block, "s", color=style.COLOURS[1], markersize=2.6, alpha=0.8)
+        spread = np.linspace(-0.13, 0.13, max(len(here), 1))[: len(here)]
+        for shift, name_of, ends, mark, paint in (
+            (-0.2, "rho", ("low", "high"), "o", style.COLOURS[0]),
+            (0.2, "left_block", ("left_low", "left_high"), "s", style.COLOURS[1]),
+        ):
+            axes.vlines(place + shift + spread, here[ends[0]], here[ends[1]], color=paint, linewidth=0.8)
+            axes.plot(place + shift + spread, here[name_of], mark, color=paint, markersize=2.6)
         if len(here):
             plain = name.replace("\n", " ")
             said.append(f"{plain}: rho {here.rho.mean():.2f}, shuffled {here.left_block.mean():.2f}")

@@ -17,6 +17,9 @@ PANELS = {
     "ceiling": "median ceiling",
     "accuracy": "accuracy",
 }
+MARKED = {"r2": "ceiling", "rho": "left_within_block"}
+"""What a score is to be held against, drawn as a short upright line."""
+CHANCE = {"accuracy": 0.5}
 WALKS = {"in order": "report to corrected, one choice after the other", "flawed alone": "corrected but for one choice"}
 SHIFT = {SMALL: -0.13, TRAINED: 0.17}
 
@@ -31,7 +34,9 @@ def draw(results: Results) -> tuple[Figure, str]:
         steps = ladder[ladder.walk == walk]
         names = _names(walk, steps)
         for axes, (score, label) in zip(row, PANELS.items(), strict=True):
-            axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+            axes.axvline(CHANCE.get(score, 0), color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+            for place in range(0, len(names), 2):  # bands lead the eye from the name to the last panel
+                axes.axhspan(place - 0.5, place + 0.5, color=style.PALE, alpha=0.35, linewidth=0, zorder=-1)
             for network in (SMALL, TRAINED):
                 _points(axes, steps[steps.network == network], score, network)
             axes.set_ylim(len(names) - 0.5, -0.5)
@@ -45,7 +50,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     for network in (SMALL, TRAINED):
         if (ladder.network == network).any():
             panels[0, 1].plot([], [], MARK[network], color=COLOUR[network], label=network)
-    panels[0, 1].plot([], [], "|", color=style.INK, markersize=6, label="ρ left after shuffling within recordings")
+    panels[0, 1].plot([], [], "|", color=style.INK, markersize=6, label="ceiling of r²; ρ shuffled within recordings")
     figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure, "Scores of every step between the protocols. " + "; ".join(said) + "."
 
@@ -70,5 +75,6 @@ def _points(axes, steps: pd.DataFrame, score: str, network: str) -> None:
             axes.plot(value, y, MARK[network], color=paint, markersize=3)
         else:
             axes.annotate("←", (LOWEST, y), ha="left", va="center", fontsize=6, color=paint)
-        if score == "rho" and np.isfinite(step.left_within_block):
-            axes.plot(step.left_within_block, y, "|", color=style.INK, markersize=4, markeredgewidth=0.9, zorder=5)
+        mark = getattr(step, MARKED[score]) if score in MARKED else np.nan
+        if np.isfinite(mark):
+            axes.plot(mark, y, "|", color=style.INK, markersize=4, markeredgewidth=0.9, zorder=5)

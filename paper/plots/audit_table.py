@@ -73,6 +73,7 @@ def _controls(axes, controls) -> str:
             rows.rarest_share + 0.012, rows.left, "o", color=paint, markerfacecolor="white", label="shuffled in blocks"
         )
     axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+    axes.set_xlim(controls.rarest_share.min() - 0.06, controls.rarest_share.max() + 0.06)
     axes.set_xlabel("share of the rarest label")
     axes.set_ylabel("Spearman ρ with the table's RDM")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handletextpad=0.1, columnspacing=0.8)

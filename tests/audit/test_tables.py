@@ -176,6 +176,11 @@ def test_response_table_of_the_report(reference):
     assert (pure["rows"], pure["units"], pure["of_label"]) == (488, 114, 506)
     assert numbers["blocks"] >= 10
     assert round(numbers["variance_by_run_median"], 2) == 0.93
+    # the last row names no image: the sums of all fixations that got none, the largest value of nearly all its columns
+    assert numbers["unnamed_rows"] == 1
+    assert found.unnamed.index.tolist() == [4250]
+    assert (found.unnamed.to_numpy()[0] > found.values.max(axis=0)).sum() == 62
+    assert round(numbers["variance_by_run_with_unnamed"], 2) == 0.80
     assert numbers["formats"]["listed"]["jpg"] == 496
     assert numbers["verdicts"]["label"]["verdict"] == "carried by blocks"
     assert json.dumps(numbers, allow_nan=False)

@@ -23,7 +23,7 @@ def merged_table() -> ResponseTable:
     values = rng.normal(size=(80, 12)) + np.where(block == "a", 0, 3)[:, None] * rng.normal(size=12)
     label = np.where(np.arange(80) % 10 == 0, "face", np.where(block == "a", "face", "non-face"))
     images = np.array([f"Stimuli/{k}.{'jpg' if k % 3 else 'png'}" for k in range(80)])
-    return ResponseTable(images, tuple(f"c{k}" for k in range(12)), values, label, block, 0)
+    return ResponseTable(images, tuple(f"c{k}" for k in range(12)), values, label, block)
 
 
 def scored() -> pd.DataFrame:
@@ -40,6 +40,7 @@ def scored() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=ladder.COLUMNS)
     alone = (table.walk == "flawed alone") & (table.field == "join")
     table.loc[alone, ["pearson_r", "pearson_r_low", "pearson_r_high"]] = [0.0123, -0.04, 0.06]
+    table.loc[alone, ["over_chance", "over_chance_low", "over_chance_high"]] = [0.0057, -0.02, 0.03]
     return table
 
 
@@ -51,7 +52,21 @@ def write(folder: Path, learned: bool) -> dict:
     if learned:
         found["ladder"] = scored()
         rows = [
-            [join, kind, "a+b", 0, 60, rng.uniform(0, 0.4), rng.uniform(0, 0.4), 0.1, 0.01, kind == "merged"]
+            [
+                join,
+                kind,
+                "a+b",
+                0,
+                60,
+                rng.uniform(0.1, 0.4),
+                0.1,
+                0.5,
+                *rng.uniform(0, 0.2, 3),
+                0.1,
+                0.01,
+                0.01,
+                kind == "merged",
+            ]
             for join in ("trial_id", "row")
             for kind in ("single", "merged")
             for _ in range(3)
@@ -99,6 +114,7 @@ def test_the_section_tells_what_the_audit_found(project):
     text = text_of_paper()
     assert "result was made of" in text
     assert "0.012 (\N{MINUS SIGN}0.040 to 0.060, which includes zero)" in text
+    assert "0.006 (\N{MINUS SIGN}0.020 to 0.030, which includes zero)" in text
     assert re.search(r"29 non.{1,3}faces", text)
     assert re.search(r"3\.0\s?% get\b", text)
     texts = json.loads(Path("paper/figures/alt.json").read_text())

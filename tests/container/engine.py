@@ -40,7 +40,12 @@ class Engine:
                 break
         else:
             sys.exit(f"none of {', '.join(names)} can run the base image {self.base}: give one it has (--base IMAGE)")
-        self.digest = self.base.partition("@")[2] or self._inspect(self.base)["Digest"]
+        self.digest = self.base.partition("@")[2] or self._digest()
+
+    def _digest(self) -> str:
+        known = self._inspect(self.base)
+        pulled = [name.partition("@")[2] for name in known.get("RepoDigests") or []]
+        return known.get("Digest") or (pulled or [known["Id"]])[0]
 
     def _base_runs(self) -> bool:
         if self.name == "bare" and self.base == OWN_BASE and not self._quiet("image", "exists", OWN_BASE):

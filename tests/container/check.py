@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
-from analysis.diff import compare
+from analysis import diff
 from tests.container import scan
 from tests.container.engine import ROOT, Engine, hand_over
 from tests.fixture.twice import OUTPUTS, build, prepare
@@ -98,9 +98,9 @@ def check_foreign_clone(engine: Engine, folder: Path) -> None:
     run(engine.confined(TAG, "dvc", "status", work=clone), "dvc status on another user's clone")
 
 
-def check_same(here: Path, there: Path, outputs: list, what: str) -> None:
+def check_same(here: Path, there: Path, outputs: Sequence[str | Path], what: str) -> None:
     """Compare the host's outputs with the container's: the same bytes, and no other environment but the image."""
-    comparison = compare(here, there, outputs)
+    comparison = diff.compare(here, there, outputs)
     print(f"container: {what}: {comparison.lines()[0]} on the host and in the container")
     other = [line for line in comparison.environments if not line.startswith("image.")]
     expect(comparison.within(0) and not other, "\n".join([f"{what} differs:", *comparison.lines()[1:]]))
@@ -171,7 +171,7 @@ def check_default(engine: Engine, folder: Path) -> None:
     hand_over(work)
     with timed("default pipeline in the container"):
         run(engine.confined(TAG, work=work), "the default pipeline")
-    check_same(ROOT, work, ["results", "paper/figures", "paper/report.pdf"], "default")
+    check_same(ROOT, work, diff.OUTPUTS, "default")
 
 
 def main() -> None:

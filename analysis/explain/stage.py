@@ -127,7 +127,7 @@ def _carried(model: str, both: dict, inputs, examples, params: Params) -> dict[s
             examples,
             entry,
             params.explain,
-            params.compare.components,
+            params.compare.fixed_components,
             params.seed,
         ),
     }

@@ -3,8 +3,8 @@
 Run from the root of the project, after the stage stimuli, in pieces of some minutes each, which all write to
 benchmarks/models.json:
 
-    python -m benchmarks.models speed [KERAS_PYTHON]          # identical training, candidate by candidate
-    python -m benchmarks.models accuracy [KERAS_PYTHON]       # do both give the same distribution of accuracies?
+    python -m benchmarks.models speed [KERAS_PYTHON [CANDIDATES EPOCHS]]        # identical training
+    python -m benchmarks.models accuracy [KERAS_PYTHON [CANDIDATES EPOCHS]]     # the same distribution of accuracies?
     python -m benchmarks.models halving                       # the search with and without pruning, five seeds
     python -m benchmarks.models activations                   # images per second
     python -m benchmarks.models compilation                   # torch.compile on one candidate
@@ -309,10 +309,10 @@ PIECES = {
 }
 
 
-def main(piece: str, python: str | None = None) -> None:
+def main(piece: str, python: str | None = None, *sizes: str) -> None:
     """Run one piece and write its figures into the file beside this one."""
-    found = PIECES[piece](python) if piece in ("speed", "accuracy") else PIECES[piece]()
-    keep(piece, found)
+    peer = [python or None] if piece in ("speed", "accuracy") else []
+    keep(piece, PIECES[piece](*peer, *map(int, sizes)))
 
 
 def keep(piece: str, found: dict) -> None:

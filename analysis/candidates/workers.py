@@ -16,8 +16,13 @@ _STATE: dict = {}
 def pool(make: Callable, *arguments) -> Iterator[Callable]:
     """Yield a function ``map(method, tasks)`` that calls ``method(made, *task)`` for each task, in order.
 
-    `made` is what ``make(*arguments)`` returns, once in each process.
+    `made` is what ``make(*arguments)`` returns, once in each process. One worker is this process itself.
     """
+    if runtime.workers() == 1:
+        made = make(*arguments)
+        with runtime.fixed_threads(1):
+            yield lambda method, tasks: (method(made, *task) for task in tasks)
+        return
     # Torch and its thread pools do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(runtime.workers(), context, _start, (make, arguments)) as executor:
@@ -29,15 +34,12 @@ def pool(make: Callable, *arguments) -> Iterator[Callable]:
 
 
 def _start(make: Callable, arguments: tuple) -> None:
-    import torch
-    from threadpoolctl import threadpool_limits
-
     parent = multiprocessing.parent_process()
     Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()  # end with a parent that is killed
     os.environ["NNN_WORKERS"] = "1"  # what runs here does not part its work again
     _STATE["made"] = make(*arguments)
-    _STATE["limits"] = threadpool_limits(limits=1)
-    torch.set_num_threads(1)
+    _STATE["threads"] = runtime.fixed_threads(1)  # after torch is loaded; for as long as the process lives
+    _STATE["threads"].__enter__()
 
 
 def _call(method: Callable, task: tuple):

@@ -3,10 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
-from threadpoolctl import threadpool_limits
-
-from analysis.runtime import workers
+from analysis.runtime import fixed_threads, workers
 
 
 def side_by_side(task: Callable, items: Sequence, device: str) -> list:
@@ -16,13 +13,8 @@ def side_by_side(task: Callable, items: Sequence, device: str) -> list:
     On a CUDA device the tasks run one after another: there each fills the device.
     """
     at_once = 1 if device.startswith("cuda") else min(workers(), len(items))
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # a thread takes over the number that is set when it first computes
-    try:
-        with threadpool_limits(limits=1):
-            if at_once < 2:
-                return [task(item) for item in items]
-            with ThreadPoolExecutor(at_once) as pool:
-                return list(pool.map(task, items))
-    finally:
-        torch.set_num_threads(before)
+    with fixed_threads(1):  # a thread takes over the number that is set when it first computes
+        if at_once < 2:
+            return [task(item) for item in items]
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(task, items))

@@ -83,12 +83,12 @@ def test_one_worker_and_two_and_a_killed_run_give_the_same_bytes(searched, monke
     undisturbed = digests(stage.OUT)
     assert len(undisturbed) == 6
     shutil.rmtree(stage.OUT)
-    monkeypatch.setenv("NNN_WORKERS", "2")
     code = "from analysis import params; from analysis.candidates import stage\n"
     code += "if __name__ == '__main__': stage.run(params.load())"
     work = tmp_path / "store" / "work"
     kill_when(code, lambda: list(work.glob("candidates-*/predictivity.journal")))
     assert not stage.OUT.exists()
+    monkeypatch.setenv("NNN_WORKERS", "2")
     stage.run(searched)
     assert digests(stage.OUT) == undisturbed
     assert not list(work.glob("candidates-*"))

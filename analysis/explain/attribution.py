@@ -6,6 +6,7 @@ screen. Perturbations and images share forward passes of `BATCH` rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,15 +15,15 @@ from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lim
 from torch import nn
 
 from analysis.errors import DataError
-from analysis.explain.networks import Evidence, Opened, last_maps
+from analysis.explain.networks import Evidence, open_last_maps
 from analysis.explain.superpixels import superpixels
 from analysis.models.network import Network
 from analysis.params import Explain
 from analysis.runtime import seed_of
 from analysis.stimuli.images import GREY
 
-BATCH = 64
-"""Rows of one forward pass."""
+BATCH = 16
+"""Rows of one forward pass: more leave the caches of a CPU."""
 ABSENT = GREY / 255
 """What stands where a part of the image is taken away."""
 KERNEL_WIDTH = 0.25
@@ -44,6 +45,8 @@ class Job:
         LIME draws from it, an image at a time: the map of an image does not depend on the others.
     names : sequence of str, n
         Names of the images, for the seed.
+    pieces : int tensor (n, size, size)
+        Superpixel of each pixel (`cut`).
     """
 
     network: Network
@@ -51,12 +54,17 @@ class Job:
     values: Explain
     seed: int
     names: list[str]
+    pieces: torch.Tensor
+
+
+def cut(x: torch.Tensor, values: Explain) -> torch.Tensor:
+    """Return the superpixels of images (n, 3, size, size), (n, size, size) int."""
+    return torch.from_numpy(np.stack([superpixels(image, values.superpixels) for image in x.cpu().numpy()]))
 
 
 def grad_cam(job: Job) -> torch.Tensor:
     """Grad-CAM (Selvaraju et al. 2017) at the deepest layer with maps, resized to the image: (n, size, size) >= 0."""
-    layer = last_maps(job.network, job.x[:1])
-    opened = Opened(job.network, layer, job.x[:1])
+    opened = open_last_maps(job.network, job.x[:1])
     method = LayerGradCam(Evidence(opened), opened.tap)
     # The input asks for gradients, since the weights do not.
     maps = [
@@ -79,7 +87,7 @@ def occlusion(job: Job) -> torch.Tensor:
     """Occlusion (Zeiler & Fergus 2014): fall of the evidence when a square is grey, averaged over the squares."""
     size = job.x.shape[2]
     window, stride = (max(1, round(share * size)) for share in (job.values.window, job.values.stride))
-    at_once = max(1, BATCH // 16)
+    at_once = 4
     method = Occlusion(Evidence(job.network))
     with torch.no_grad():
         maps = [
@@ -91,12 +99,12 @@ def occlusion(job: Job) -> torch.Tensor:
 
 def lime(job: Job) -> torch.Tensor:
     """LIME (Ribeiro et al. 2016) over superpixels: weights of a local ridge regression on what is left of the image."""
-    method = Lime(Evidence(job.network), SkLearnRidge(alpha=PENALTY), _closeness)
+    generator = torch.Generator()
+    method = Lime(Evidence(job.network), SkLearnRidge(alpha=PENALTY), _closeness, partial(_some, generator))
     maps = torch.empty(len(job.x), *job.x.shape[2:])
-    for k, (image, name) in enumerate(zip(job.x, job.names, strict=True)):
-        mask = torch.from_numpy(superpixels(image.cpu().numpy(), job.values.superpixels))
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(job.seed, "lime", name))
+    for k, (image, name, mask) in enumerate(zip(job.x, job.names, job.pieces, strict=True)):
+        generator.manual_seed(seed_of(job.seed, "lime", name))
+        with torch.no_grad():
             weights = method.attribute(
                 image[None],
                 ABSENT,
@@ -107,6 +115,12 @@ def lime(job: Job) -> torch.Tensor:
             )
         maps[k] = weights[0].cpu()[mask]
     return maps
+
+
+def _some(generator: torch.Generator, original, *, num_interp_features: int, **_) -> torch.Tensor:
+    """Draw which superpixels stay, (1, superpixels) of 0 and 1, each with probability one half."""
+    half = torch.full((1, num_interp_features), 0.5)
+    return torch.bernoulli(half, generator=generator).long().to(original.device)
 
 
 def _closeness(original, perturbed, kept, **_) -> float:
@@ -143,11 +157,8 @@ def unavailable(method: str, network: nn.Module, example: torch.Tensor) -> str |
     if example.ndim != 4 or example.shape[1] != 3:
         return "its inputs are not images"
     if method == "gradcam":
-        layer = last_maps(network, example)
-        if layer is None:
-            return "no layer has maps"
         try:
-            Opened(network, layer, example)
+            open_last_maps(network, example)
         except DataError as error:
             return str(error)
     if method in ("gradcam", "gradients"):

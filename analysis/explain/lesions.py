@@ -13,6 +13,7 @@ from analysis.compare import pls
 from analysis.compare.crossval import pearson
 from analysis.compare.populations import Population
 from analysis.compare.rdm import rdm
+from analysis.errors import DataError
 from analysis.explain.attribution import BATCH
 from analysis.explain.networks import Opened
 from analysis.models.network import Network
@@ -50,13 +51,20 @@ def predicted(network: Network, layer: str, x: torch.Tensor, masks: np.ndarray) 
     DataError
         If the layer cannot be opened (`networks.Opened`).
     """
-    # The layers below the lesion are computed once for all masks.
-    opened = Opened(network, layer, x[:1], Lesion(torch.from_numpy(masks)))
-    out = []
+    opened = Opened(network, layer, x[:1])
+    try:
+        # The layers below the lesion are computed once for all masks.
+        return _answers(opened, x, masks, max(1, min(BATCH, ROWS // len(masks))))
+    except (DataError, RuntimeError):
+        # The layers above also read something else, of as many rows as there are images: one mask at a time.
+        return np.concatenate([_answers(opened, x, mask[None], BATCH) for mask in masks])
+
+
+def _answers(opened: Opened, x: torch.Tensor, masks: np.ndarray, batch: int) -> np.ndarray:
+    opened.tap = Lesion(torch.from_numpy(masks))
     with torch.no_grad():
-        for part in x.split(max(1, min(BATCH, ROWS // len(masks)))):
-            out.append(opened(part).argmax(1).reshape(len(masks), len(part)).cpu().numpy())
-    return np.concatenate(out, axis=1)
+        parts = [opened(part).argmax(1).reshape(len(masks), len(part)) for part in x.split(batch)]
+    return torch.cat(parts, dim=1).cpu().numpy()
 
 
 def predictivity(

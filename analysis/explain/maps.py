@@ -7,6 +7,7 @@ import torch
 
 from analysis.explain import attribution, controls
 from analysis.explain.places import Frame, face_region
+from analysis.explain.threads import side_by_side
 from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain
@@ -122,14 +123,16 @@ def explain(
     x = as_floats(inputs, rows, device)
     table = examples.table.iloc[rows]
     stems = tuple(table["stem"])
-    found, skipped = {}, {}
-    for whose, network in networks.items():
-        job = attribution.Job(network, x, values, seed_of(seed, "explain", model), list(stems))
-        for method in attribution.METHODS:
-            if reason := attribution.unavailable(method, network, x[:1]):
-                skipped[method] = reason
-            else:
-                found[whose, method] = attribution.attribute(method, job)
+    reasons = {name: attribution.unavailable(name, networks[TRAINED], x[:1]) for name in attribution.METHODS}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    pieces = attribution.cut(x, values)
+    wanted = [(whose, name) for name in reasons if name not in skipped for whose in networks]
+
+    def one(key: tuple[str, str]) -> np.ndarray:
+        job = attribution.Job(networks[key[0]], x, values, seed_of(seed, "explain", model), list(stems), pieces)
+        return attribution.attribute(key[1], job)
+
+    found = dict(zip(wanted, side_by_side(one, wanted), strict=True))
     known = regions.of(spread(with_face[split == "train"], 10 * values.images))
     found |= {(CONTROL, name): maps for name, maps in _controls(x.cpu().numpy(), known).items()}
     return Explained(model, networks, stems, table["group"].to_numpy(), x, region, found, skipped)

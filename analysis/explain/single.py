@@ -49,7 +49,7 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
     inputs = registry.inputs(entry.kind, replace(examples, images=square[None]), architecture)
     x = as_floats(inputs, np.array([0]), device())
     network = network.to(device())
-    job = attribution.Job(network, x, params.explain, params.seed, [path.stem])
+    job = attribution.Job(network, x, params.explain, params.seed, [path.stem], attribution.cut(x, params.explain))
     evidence = float(networks.Evidence(network)(x)[0])
     about = {"model": model, "image": path.name, "size": int(x.shape[2]), "p_face": float(1 / (1 + np.exp(-evidence)))}
     about |= {"evidence": evidence, "maps": {}, "skipped": {}}

@@ -10,6 +10,7 @@ from analysis.errors import DataError
 from analysis.explain import carried, gallery, networks, tables
 from analysis.explain.face_units import record
 from analysis.explain.maps import TRAINED, UNTRAINED, Explained, Regions, as_floats, explain, frames
+from analysis.explain.threads import side_by_side
 from analysis.files import write_csv, write_json
 from analysis.models import activations, data, registry
 from analysis.params import Params
@@ -115,7 +116,7 @@ def _carried(model: str, both: dict, inputs, examples, params: Params) -> dict[s
     entry, halves = params.models.entry(model), carried.Halves.of(examples, params.seed)
     x = as_floats(inputs, np.arange(len(inputs)), device())
     pool = entry.activations.pool if hasattr(entry, "activations") else 0
-    recorded = {whose: record(network, x, pool) for whose, network in both.items()}
+    recorded = dict(zip(both, side_by_side(lambda network: record(network, x, pool), both.values()), strict=True))
     return {
         "layers": [row for whose, layers in recorded.items() for row in carried.layer_rows(layers, halves, whose)],
         "channels": carried.channel_rows(recorded[TRAINED], halves),

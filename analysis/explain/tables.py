@@ -11,6 +11,7 @@ from analysis.explain.intervals import of_means
 from analysis.explain.maps import CONTROL, CONTROLS, REGION, TRAINED, UNTRAINED, Explained, spread
 from analysis.explain.places import Frame
 from analysis.explain.scores import SCORES, scores
+from analysis.explain.threads import side_by_side
 from analysis.params import Explain
 from analysis.recordings import read
 from analysis.runtime import seed_of, track
@@ -65,9 +66,13 @@ def faithful(explained: Explained, values: Explain, seed: int) -> tuple[pd.DataF
     orders = explained.of(TRAINED) | explained.of(CONTROL)
     size = explained.x.shape[2]
     orders[RANDOM] = np.random.default_rng(seed_of(seed, "random order")).random((len(explained.stems), size, size))
-    network, areas, points = explained.networks[TRAINED], {}, []
-    for order, maps in orders.items():
-        found = faithfulness.curves(network, explained.x[rows], maps[rows], values.curve_steps, seed_of(seed, order))
+    network, x = explained.networks[TRAINED], explained.x[rows]
+
+    def measured(order: str) -> np.ndarray:
+        return faithfulness.curves(network, x, orders[order][rows], values.curve_steps, seed_of(seed, order))
+
+    areas, points = {}, []
+    for order, found in zip(orders, side_by_side(measured, orders), strict=True):
         for place, curve in enumerate(faithfulness.CURVES):
             areas[order, curve] = faithfulness.area(found[:, place])
             mean = found[:, place].mean(axis=0)

@@ -14,7 +14,7 @@ from analysis.params import Params
 from analysis.paths import FIGURES
 from paper import html, provenance, results, style
 from paper.draw import plots_for
-from paper.plots import ablation, audit, candidates
+from paper.plots import ablation, audit, candidates, explain
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
 
@@ -57,6 +57,7 @@ def _context(params: Params, found: results.Results, stamp: dict, made_of: dict)
             "audited": audit.is_there(found),
             "searched": candidates.drawable(found),
             "variants": ablation.NAMES,
+            "explained": explain.is_there(found),
             "names": {model: style.name(model) for model in found.models},
             "environment": stamp,
             "single_fixations": found.single_fixations(),

@@ -15,6 +15,11 @@ from paper.plots import (
     audit_ladder,
     audit_table,
     candidates,
+    explain,
+    explain_gallery,
+    explain_lesions,
+    explain_neurons,
+    explain_pointing,
     layers,
     predictivity,
     rdms,
@@ -42,6 +47,15 @@ AUDIT_PLOTS = {
 
 CANDIDATE_PLOTS = {"candidates": candidates.draw, "ablation": ablation.draw}
 """Figures of the stage candidates."""
+
+
+EXPLAIN_PLOTS = {
+    "explain_gallery": explain_gallery.draw,
+    "explain_pointing": explain_pointing.draw,
+    "explain_neurons": explain_neurons.draw,
+    "explain_lesions": explain_lesions.draw,
+}
+"""Figures of the explanations; each needs rows in its table (``explain.drawable``)."""
 
 
 def run(params: Params) -> None:
@@ -77,6 +91,7 @@ def run(params: Params) -> None:
 def plots_for(found: results.Results) -> dict:
     """Return the figures that these results have: the audit's alone where no model was compared as corrected."""
     audited = {name: draw for name, draw in AUDIT_PLOTS.items() if audit.drawable(found, name)}
+    audited |= {name: draw for name, draw in EXPLAIN_PLOTS.items() if explain.drawable(found, name)}
     if found.roles()["first"] is None:
         return audited
     if candidates.drawable(found):

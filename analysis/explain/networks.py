@@ -12,7 +12,7 @@ from analysis.errors import DataError
 from analysis.models import network as files
 from analysis.models import registry
 from analysis.models.data import Examples
-from analysis.models.network import Network, Standardise, glorot_
+from analysis.models.network import Network, glorot_
 from analysis.params import Params
 
 
@@ -36,13 +36,20 @@ def load(params: Params, model: str, examples: Examples) -> tuple[Network, dict]
 def untrained(network: Network, seed: int) -> Network:
     """Return a network of the same architecture with initial weights: Glorot uniform, biases zero, norms as made.
 
-    How its inputs are standardised stays, since no label takes part in that.
+    Parameters that no layer of torch owns are shuffled. How inputs are standardised stays, since no label takes part in
+    that.
     """
-    twin = copy.deepcopy(network)
+    # Drawn numbers fill the memory in its order, so the layout must be the same for the same seed.
+    twin = copy.deepcopy(network).to(memory_format=torch.contiguous_format).requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
     for part in twin.modules():
-        if hasattr(part, "reset_parameters") and not isinstance(part, Standardise):
+        if hasattr(part, "reset_parameters"):
             part.reset_parameters()
-    glorot_(twin, torch.Generator().manual_seed(seed))
+        else:
+            for value in part.parameters(recurse=False):
+                order = torch.randperm(value.numel(), generator=generator).to(value.device)
+                value.copy_(value.flatten()[order].view_as(value))
+    glorot_(twin, generator)
     return _fixed(twin)
 
 

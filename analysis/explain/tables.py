@@ -23,8 +23,11 @@ ATTRIBUTION = [*MAP, "score", *ENDS]
 CURVES = ["model", "order", "curve", "share", "p_face"]
 FAITHFULNESS = ["model", "order", "curve", *ENDS, "over_random", "over_random_low", "over_random_high"]
 RANDOMISATION = ["model", "method", *ENDS, "passes"]
-UNITS = [*MAP, "recording", "subject", "region", "unit", "neuroid_id", "n_fixations", "r", "p", "q", "follows"]
-AREA = [*MAP, "region", "n_units", "mean_r", "ci_low", "ci_high", "n_follow"]
+UNITS = [
+    *[*MAP, "recording", "subject", "region", "unit", "neuroid_id", "n_images", "n_fixations"],
+    *["r", "shuffled", "beyond", "p", "q", "follows"],
+]
+AREA = [*MAP, "region", "n_units", "mean_r", "mean_beyond", "ci_low", "ci_high", "n_follow"]
 RANDOM = "random"
 
 
@@ -116,7 +119,8 @@ def related(
     units : DataFrame with `UNITS`
         ``q`` is adjusted over the units of an area for one map.
     areas : DataFrame with `AREA`
-        Mean r over units, with intervals over recordings (units where there is one recording).
+        Means over units of r, and of r beyond that with maps of other images, whose interval is over recordings (units
+        where there is one recording).
     """
     named = [
         (explained.model, weights, method, dict(zip(explained.stems, maps, strict=True)))
@@ -136,33 +140,42 @@ def related(
 
 
 def _of_recording(recording: xr.Dataset, named, frames, permutations: int, seed: int) -> list[dict]:
-    stimulus = recording["stimulus_id"].values.astype(str)
-    shown = {stem for *_, maps in named for stem in maps}
-    rows = np.isin(stimulus, sorted(shown)) & np.isfinite(recording["rate"].values).all(axis=1)
-    if not rows.any():
-        return []
-    part = recording.isel(fixation=rows)
-    mass = neurons.masses([maps for *_, maps in named], frames, part)
-    stratum = neurons.strata(stimulus[rows], part["ordinal"].values)
-    name = str(recording.attrs["recording"])
-    found = neurons.relate(mass, part["rate"].values, stratum, permutations, seed_of(seed, "gaze", name))
-    return [
-        {
-            "model": model,
-            "weights": weights,
-            "method": method,
-            "recording": name,
-            "subject": str(recording.attrs["subject"]),
-            "region": str(part["region"].values[unit]),
-            "unit": str(part["unit"].values[unit]),
-            "neuroid_id": str(part["neuroid_id"].values[unit]),
-            "n_fixations": int(found.n[k, unit]),
-            "r": found.r[k, unit],
-            "p": found.p[k, unit],
-        }
-        for k, (model, weights, method, _) in enumerate(named)
-        for unit in range(part.sizes["unit"])
-    ]
+    """Return the rows of one recording; maps of the same images and size are measured together."""
+    recording = recording.isel(fixation=np.isfinite(recording["rate"].values).all(axis=1))
+    shown, name = set(recording["stimulus_id"].values.astype(str)), str(recording.attrs["recording"])
+    together: dict[tuple, list] = {}
+    for one in named:
+        maps = one[-1]
+        images = tuple(stem for stem in maps if stem in shown)
+        size = len(next(iter(maps.values())))
+        together.setdefault((images, size), []).append(one)
+    rows = []
+    for (images, _), group in together.items():
+        if not images:
+            continue
+        moments = neurons.measure([maps for *_, maps in group], frames, recording, list(images))
+        found = neurons.relate(moments, permutations, seed_of(seed, "gaze", name))
+        rows += [
+            {
+                "model": model,
+                "weights": weights,
+                "method": method,
+                "recording": name,
+                "subject": str(recording.attrs["subject"]),
+                "region": str(recording["region"].values[unit]),
+                "unit": str(recording["unit"].values[unit]),
+                "neuroid_id": str(recording["neuroid_id"].values[unit]),
+                "n_images": len(images),
+                "n_fixations": moments.n,
+                "r": found.r[k, unit],
+                "shuffled": found.shuffled[k, unit],
+                "beyond": found.r[k, unit] - found.shuffled[k, unit],
+                "p": found.p[k, unit],
+            }
+            for k, (model, weights, method, _) in enumerate(group)
+            for unit in range(recording.sizes["unit"])
+        ]
+    return rows
 
 
 def _areas(units: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
@@ -170,13 +183,13 @@ def _areas(units: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
     for region in sorted(units["region"].unique(), key=AREAS.index):
         here = units[units["region"] == region]
         grouped = here.groupby(MAP, sort=False)
-        r = pd.DataFrame({key: part.set_index(["recording", "unit"])["r"] for key, part in grouped})
+        r = pd.DataFrame({key: part.set_index(["recording", "unit"])["beyond"] for key, part in grouped})
         recordings = r.index.get_level_values("recording")
         found = of_means(r.to_numpy(float), recordings, draws, seed_of(seed, "areas", region)).T
-        follow = grouped["follows"].sum()
+        follow, plain = grouped["follows"].sum(), grouped["r"].mean()
         for key, n, (mean, low, high) in zip(r.columns, r.notna().sum(), found, strict=True):
             row = dict(zip(MAP, key, strict=True)) | {"region": region, "n_units": n, "n_follow": follow[key]}
-            rows.append(row | {"mean_r": mean, "ci_low": low, "ci_high": high})
+            rows.append(row | {"mean_r": plain[key], "mean_beyond": mean, "ci_low": low, "ci_high": high})
     return pd.DataFrame(rows, columns=AREA)
 
 

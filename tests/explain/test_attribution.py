@@ -1,0 +1,131 @@
+"""Attribution maps of a network that is known to look at one square; superpixels; networks opened at a layer."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.errors import DataError
+from analysis.explain import attribution, networks
+from analysis.explain.scores import mass, pointing
+from analysis.explain.superpixels import superpixels
+from analysis.explain.threads import side_by_side
+from analysis.models import hmo_report, resnet, simple_cnn, vit
+from analysis.models.network import Network
+
+
+def job(network, x, values, seed=1, names=None):
+    return attribution.Job(network, x, values, seed, names or ["a", "b"][: len(x)], attribution.cut(x, values))
+
+
+@pytest.mark.parametrize("method", list(attribution.METHODS))
+def test_mass_lies_in_the_square_that_the_network_looks_at(method, watcher, pictures, values, region):
+    maps = attribution.attribute(method, job(watcher, pictures, values))
+    assert maps.shape == (2, *region.shape)
+    for one in maps:
+        assert mass(one, region) >= 0.9
+        assert pointing(one, region) == 1
+
+
+@pytest.mark.parametrize("method", list(attribution.METHODS))
+def test_maps_are_the_same_again_and_whatever_other_images_there_are(method, watcher, pictures, values):
+    values = values.model_copy(update={"stride": 0.1, "samples": 40})
+    first = attribution.attribute(method, job(watcher, pictures, values))
+    jobs = [job(watcher, pictures[1:2], values, names=["b"]), job(watcher, pictures, values)]
+    alone, together = side_by_side(lambda one: attribution.attribute(method, one), jobs)
+    np.testing.assert_array_equal(first, together)
+    np.testing.assert_allclose(first[1], alone[0], rtol=1e-4, atol=1e-6)
+
+
+def test_lime_draws_other_samples_with_another_seed(watcher, pictures, values):
+    few = values.model_copy(update={"samples": 20})
+    maps = [attribution.attribute("lime", job(watcher, pictures, few, seed)) for seed in (1, 2)]
+    assert not np.array_equal(*maps)
+
+
+def test_superpixels_keep_to_the_border_of_a_thing(pictures, region):
+    label = superpixels(pictures[0].numpy(), 36)
+    assert sorted(set(label.ravel())) == list(range(label.max() + 1))
+    assert 25 <= label.max() + 1 <= 36
+    assert not set(label[region]) & set(label[~region])
+
+
+class Aside(Network):
+    """Its layer ``copy`` is a copy of what the network goes on with, its layer ``aside`` leads nowhere."""
+
+    layer_names = ("aside", "copy", "top")
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.head = nn.Linear(4, 2)
+
+    def maps(self, x):
+        maps = functional.relu(self.conv(x))
+        return {"aside": maps.flip(1), "copy": maps.clone(), "top": maps.mean((2, 3))}
+
+
+def test_a_layer_is_opened_where_the_network_goes_on_from_it(pictures):
+    network = Aside().eval()
+    opened = networks.Opened(network, "copy", pictures[:1])
+    torch.testing.assert_close(opened(pictures), network(pictures))
+
+    class Silence(nn.Module):
+        def forward(self, maps):
+            assert maps.shape[1] == 4
+            return maps * torch.tensor([0.0, 1, 1, 1]).view(1, 4, 1, 1)
+
+    opened.tap = Silence()
+    means = network.maps(pictures)["top"].clone()
+    means[:, 0] = 0
+    torch.testing.assert_close(opened(pictures), network.head(means))
+    with pytest.raises(DataError, match="does not depend on layer aside"):
+        networks.Opened(network, "aside", pictures[:1])
+    with pytest.raises(DataError, match="the layers are aside, copy, top"):
+        networks.Opened(network, "bottom", pictures[:1])
+
+
+VALUES = [{"layers": 1, "filters": 4, "kernel": 3, "pool": "max", "normalise": True}] * 2
+NETWORKS = {
+    "hmo_report": lambda: hmo_report.build({"stages": dict.fromkeys(("N1", "N2", "N3"), VALUES), "grid": 4, "top": 8}),
+    "simple_cnn": lambda: simple_cnn.build({"filters": [4, 6], "kernel": 3, "dense": 8}),
+    "resnet": lambda: resnet.build({"filters": [4, 6], "blocks": 1}),
+    "vit": lambda: vit.build({"size": 24, "stem": [4, 6, 8], "width": 8, "depth": 2, "heads": 2, "hidden": 8}),
+}
+
+
+@pytest.mark.parametrize("kind", list(NETWORKS))
+def test_registered_networks_are_explained_by_every_method(kind, pictures, values):
+    torch.manual_seed(0)
+    network = networks.untrained(NETWORKS[kind](), 3)
+    small = values.model_copy(
+        update={"samples": 8, "superpixels": 9, "gradient_steps": 2, "window": 0.25, "stride": 0.25}
+    )
+    for method in attribution.METHODS:
+        assert attribution.unavailable(method, network, pictures[:1]) is None
+        maps = attribution.attribute(method, job(network, pictures[:1], small, names=["a"]))
+        assert np.isfinite(maps).all()
+    again = networks.untrained(network, 3)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
+
+
+def test_what_cannot_be_explained_says_why(watcher, pictures, values):
+    class Sealed(Network):
+        layer_names = ("top",)
+
+        @torch.no_grad()
+        def maps(self, x):
+            return {"top": x.flatten(1)[:, :2]}
+
+        def head(self, top):
+            return top
+
+    assert attribution.unavailable("gradcam", Sealed(), pictures[:1]) == "no layer has maps"
+    assert attribution.unavailable("gradients", Sealed(), pictures[:1]) == "no gradient reaches the image"
+    assert attribution.unavailable("occlusion", Sealed(), pictures[:1]) is None
+    assert attribution.unavailable("lime", watcher, torch.zeros(1, 7)) == "its inputs are not images"
+    with pytest.raises(DataError, match="no layer has maps"):
+        attribution.attribute("gradcam", job(Sealed(), pictures, values))
+    with pytest.raises(DataError, match="there are gradcam"):
+        attribution.unavailable("guess", watcher, pictures[:1])

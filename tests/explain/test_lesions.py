@@ -1,0 +1,115 @@
+"""Face channels, their controls, and what a lesion costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.compare import pls
+from analysis.compare.crossval import pearson
+from analysis.compare.populations import Population
+from analysis.compare.rdm import rdm
+from analysis.compare.rsa import compare
+from analysis.explain import carried, face_units, lesions
+from analysis.explain.face_units import Layer
+
+
+def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
+    rng = np.random.default_rng(0)
+    face = np.arange(40) % 2 == 0
+    response = rng.random((40, 30)) + np.linspace(0.2, 3, 30)
+    response[face, :5] *= 4
+    response[:, 29] = 0
+    index = face_units.selectivity(response, face, ~face)
+    assert index[0] == pytest.approx((response[face, 0].mean() - response[~face, 0].mean()) / response[:, 0].mean() / 2)
+    assert np.isnan(index[29])
+    chosen = face_units.most_selective(index, 5 / 29)
+    assert set(chosen) == set(range(5))
+    drawn = face_units.controls(chosen, response, 8, 3)
+    assert drawn.shape == (8, 5)
+    for one in drawn:
+        assert len(set(one)) == 5
+        assert not set(one) & {*chosen, 29}
+    level = response.mean(axis=0)
+    random_gap = np.abs(level[5:29].mean() - level[chosen].mean())
+    assert np.abs(level[drawn].mean() - level[chosen].mean()) < random_gap / 2
+    masks = face_units.kept(drawn, 30)
+    assert (masks.sum(axis=1) == 25).all()
+
+
+def test_silenced_channels_give_the_answers_of_a_network_without_them(watcher, pictures):
+    masks = np.array([[1.0, 1, 1, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
+    found = lesions.predicted(watcher, "maps", pictures, masks)
+    means = watcher.maps(pictures)["top"]
+    expected = [watcher.head(means * torch.tensor(mask, dtype=torch.float32)).argmax(1).tolist() for mask in masks]
+    assert found.tolist() == expected
+    assert found[0].tolist() == [1, 1]
+    assert found[1].tolist() == [0, 0]
+
+    class Beside(type(watcher)):
+        """Its head also reads the image, so that copies of the activations do not fit."""
+
+        def forward(self, x):
+            return self.head(self.maps(x)["top"]) + 0 * x.mean((1, 2, 3))[:, None]
+
+    beside = Beside(slice(5, 17), slice(7, 19)).eval()
+    assert lesions.predicted(beside, "maps", pictures, masks).tolist() == expected
+
+
+@pytest.fixture
+def population():
+    rng = np.random.default_rng(6)
+    features = rng.normal(size=(40, 10, 4))
+    responses = features[:, :3].reshape(40, -1) @ rng.normal(size=(12, 5)) + 0.5 * rng.normal(size=(40, 5))
+    names = tuple("abcde")
+    return features, Population("R1", "M", "AIT", names, names, tuple(map(str, range(40))), responses, None)
+
+
+def test_predictivity_under_masks_is_that_of_the_fitted_mapping(population):
+    features, people = population
+    train, test = np.arange(25), np.arange(25, 40)
+    masks = np.ones((3, 10))
+    masks[1, :3], masks[2, 5:8] = 0, 0
+    found = lesions.predictivity(people, features, masks, train, test, 3)
+    for mask, r in zip(masks, found, strict=True):
+        X = np.concatenate([features[train], features[test] * mask[:, None]]).reshape(40, -1)
+        direct = pls.fit_predict(X, people.responses, train, test, 3)
+        np.testing.assert_allclose(r, pearson(people.responses[test], direct), atol=1e-6)
+    assert found[1].mean() < 0.3 < 0.6 < found[2].mean()
+
+
+def test_similarity_under_masks_is_spearmans_rho(population):
+    features, people = population
+    test = np.arange(20, 40)
+    masks = np.ones((2, 10))
+    masks[1, :3] = 0
+    rho, draws = lesions.similarity(people, features, masks, test, 300, 1)
+    neural = rdm(people.responses[test], "correlation")
+    for mask, value in zip(masks, rho, strict=True):
+        model = rdm((features[test] * mask[:, None]).reshape(20, -1), "correlation")
+        assert value == pytest.approx(compare(model, neural, "spearman"))
+    assert draws.shape == (300, 2)
+    assert rho[0] > rho[1]
+    assert (draws[:, 0] > draws[:, 1]).mean() > 0.95
+
+
+def test_channels_are_chosen_on_one_half_and_tested_on_the_other(values):
+    rng = np.random.default_rng(3)
+    n = 60
+    label = np.arange(n) % 2
+    choose = np.arange(n) < 30
+    halves = carried.Halves(label, np.ones(n, bool), np.arange(n), choose, ~choose)
+    response = rng.random((n, 40)) + 1
+    response[choose & (label == 1), 7] *= 5  # selective on the choosing half alone
+    response[~choose & (label == 1), 8] *= 5
+    layer = Layer(response, response[:, :, None])
+    found = carried.sets(layer, halves, values, 0)
+    assert [len(one.chosen) for one in found] == [4, 10]
+    assert found[0].chosen[0] == 7
+    assert 8 not in found[0].chosen[:1]
+    assert found[0].masks.shape == (2 + values.lesion_draws, 40)
+    assert found[0].masks[0].all()
+    assert (np.flatnonzero(found[0].masks[1] == 0) == np.sort(found[0].chosen)).all()
+    swapped = carried.sets(layer, replace(halves, choose=~choose, test=choose), values, 0)
+    assert swapped[0].chosen[0] == 8

@@ -85,14 +85,18 @@ def write(folder: Path, low: float = 0.71) -> None:
 
 def draw_explanations() -> None:
     """Draw the figures of the explanations beside the others, which the project has."""
-    found, texts = results.read(), json.loads(Path("paper/figures/alt.json").read_text())
+    found, folder = results.read(), Path("paper/figures")
+    texts, sources = (json.loads((folder / name).read_text()) for name in ("alt.json", "sources.json"))
     with style.applied():
         for name, one in draw.EXPLAIN_PLOTS.items():
             if explain.drawable(found, name):
+                found.used.clear()
                 figure, texts[name] = one(found)
+                sources[name] = sorted(found.used)
                 style.stamp(figure, found.source)
-                style.save(figure, f"paper/figures/{name}.svg")
-    write_json("paper/figures/alt.json", texts)
+                style.save(figure, folder / f"{name}.svg")
+    write_json(folder / "alt.json", texts)
+    write_json(folder / "sources.json", sources)
 
 
 def text_of_paper() -> str:

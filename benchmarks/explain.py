@@ -1,0 +1,112 @@
+"""Images per second of the attribution maps against captum used naively, on one machine in one run.
+
+    python -m benchmarks.explain            # writes benchmarks/explain.json and prints the table
+
+Naively: one image at a time, and captum's own default of one perturbation to a forward pass, with all threads on each
+convolution. Here: images and perturbations share forward passes of a size that stays in the caches, laid out with the
+channels last, and two networks are explained side by side with a thread each. Both compute the same maps; the largest
+difference between them, as a share of the largest value, stands in the table. The network is the report's HMO as
+params.yaml has it, with initial weights, on random images: speed depends on neither.
+"""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
+
+from analysis import params
+from analysis.explain import attribution, networks
+from analysis.explain.threads import side_by_side
+from analysis.models import hmo_report
+from analysis.models.random_cnn import random_module
+from analysis.runtime import THREADS, fixed_threads
+
+IMAGES, NAIVE_IMAGES = 8, 2
+"""Naive maps are timed on fewer images; their time is proportional to the number."""
+
+
+def network(values: params.Params) -> torch.nn.Module:
+    """Return the report's HMO with initial weights."""
+    entry = values.models.entry("hmo_report")
+    stages = {
+        stage: [random_module(entry, values.seed, stage, number) for number in range(entry.modules)]
+        for stage in hmo_report.STAGES
+    }
+    made = hmo_report.build({"size": entry.size, "grid": entry.grid, "top": entry.top, "stages": stages})
+    return networks.untrained(made, 0)
+
+
+def naive(method: str, job: attribution.Job) -> np.ndarray:
+    """Return the maps as captum's documentation makes them, one image at a time."""
+    evidence, size = networks.Evidence(job.network), job.x.shape[2]
+    window, stride = (max(1, round(share * size)) for share in (job.values.window, job.values.stride))
+    absent, maps = attribution.ABSENT, []
+    for image, name, pieces in zip(job.x, job.names, job.pieces, strict=True):
+        x = image[None].contiguous()
+        if method == "gradcam":
+            opened = networks.open_last_maps(job.network, x)
+            found = LayerGradCam(networks.Evidence(opened), opened.tap).attribute(
+                x.requires_grad_(), relu_attributions=True
+            )
+            found = LayerAttribution.interpolate(found, (size, size), "bilinear")
+        elif method == "gradients":
+            found = IntegratedGradients(evidence).attribute(x, absent, n_steps=job.values.gradient_steps).sum(1)
+        elif method == "occlusion":
+            found = Occlusion(evidence).attribute(x, (3, window, window), (3, stride, stride), absent)[:, 0]
+        else:
+            generator = torch.Generator().manual_seed(attribution.seed_of(job.seed, "lime", name))
+            draw = attribution.partial(attribution._some, generator)
+            ridge = attribution.SkLearnRidge(alpha=attribution.PENALTY)
+            found = Lime(evidence, ridge, attribution._closeness, draw).attribute(
+                x, absent, feature_mask=pieces[None, None], n_samples=job.values.samples
+            )[:, 0]
+        maps.append(found.detach().reshape(size, size).numpy())
+    return np.stack(maps)
+
+
+def seconds(function) -> tuple[float, object]:
+    """Return the wall time of one call, and what it gave."""
+    start = time.perf_counter()
+    found = function()
+    return time.perf_counter() - start, found
+
+
+def main() -> None:
+    """Time all methods; write and print the table."""
+    values = params.load()
+    with fixed_threads():
+        made = network(values)
+        x = torch.rand(IMAGES, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        x = x.contiguous(memory_format=torch.channels_last)
+        names = [str(number) for number in range(IMAGES)]
+        pieces = attribution.cut(x, values.explain)
+        whole = attribution.Job(made, x, values.explain, 0, names, pieces)
+        few = attribution.Job(made, x[:NAIVE_IMAGES], values.explain, 0, names[:NAIVE_IMAGES], pieces[:NAIVE_IMAGES])
+        attribution.attribute("gradcam", few)
+        rows = {}
+        for method in attribution.METHODS:
+            ours, maps = seconds(lambda m=method: side_by_side(lambda job: attribution.attribute(m, job), [whole] * 2))
+            slow, plain = seconds(lambda m=method: naive(m, few))
+            gap = float(np.abs(plain - maps[0][:NAIVE_IMAGES]).max() / np.abs(plain).max())
+            rows[method] = {
+                "images_per_second": 2 * IMAGES / ours,
+                "naive_images_per_second": NAIVE_IMAGES / slow,
+                "ratio": 2 * IMAGES / ours * slow / NAIVE_IMAGES,
+                "difference": gap,
+            }
+            one = rows[method]
+            print(
+                f"{method:10s} {one['images_per_second']:7.2f} images/s, naive {one['naive_images_per_second']:6.2f}, "
+                f"ratio {one['ratio']:.1f}, difference {gap:.1e}",
+                flush=True,
+            )
+    about = {"machine": platform.processor() or platform.machine(), "threads": THREADS, "images": IMAGES}
+    Path("benchmarks/explain.json").write_text(json.dumps(about | {"methods": rows}, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

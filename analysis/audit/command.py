@@ -59,7 +59,7 @@ def said(summary: dict) -> list[str]:
     ]
     if summary["unnamed_rows"]:
         lines.append(
-            f"{summary['unnamed_rows']} rows name no image and are left out; with them blocks explain"
+            f"rows that name no image, left out: {summary['unnamed_rows']}; counted to the block before, blocks explain"
             f" {summary['variance_by_block_with_unnamed']:.0%}"
         )
     if pure:

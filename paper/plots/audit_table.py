@@ -68,13 +68,12 @@ def _controls(axes, controls) -> str:
             axes.plot([row.rarest_share - 0.012] * 2, [row.low, row.high], color=paint, linewidth=0.9)
             axes.plot([row.rarest_share + 0.012] * 2, [row.left_low, row.left_high], color=paint, linewidth=0.9)
             said.append(f"{model}, share {row.rarest_share:g}: {row.rho:.2f}, shuffled {row.left:.2f}")
-        axes.plot(rows.rarest_share - 0.012, rows.rho, "o", color=paint, label=f"RDM of {model}")
-        axes.plot(
-            rows.rarest_share + 0.012, rows.left, "o", color=paint, markerfacecolor="white", label="shuffled in blocks"
-        )
+        axes.plot(rows.rarest_share - 0.012, rows.rho, "o", color=paint, label=model)
+        axes.plot(rows.rarest_share + 0.012, rows.left, "o", color=paint, markerfacecolor="white")
+    axes.plot([], [], "o", color=style.INK, markerfacecolor="white", label="shuffled")
     axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
     axes.set_xlim(controls.rarest_share.min() - 0.06, controls.rarest_share.max() + 0.06)
     axes.set_xlabel("share of the rarest label")
     axes.set_ylabel("Spearman ρ with the table's RDM")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handletextpad=0.1, columnspacing=0.8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handletextpad=0.1, columnspacing=0.8)
     return "Correlation with pure RDMs: " + "; ".join(said)

@@ -14,7 +14,7 @@ from analysis.errors import DataError
 from paper import build, draw, results
 
 PAPER = Path(__file__).resolve().parents[2] / "paper"
-RESULT_SECTIONS = ("abstract", "results", "nothing", "models", "audit")
+RESULT_SECTIONS = ("abstract", "results", "nothing", "models", "audit", "explain")
 
 
 def make() -> str:

@@ -13,6 +13,7 @@ from analysis import params as settings
 from analysis.audit import confound, networks, responses, selection
 from analysis.audit.ladder import SMALL, TRAINED, Ladder, examples_of, table_of
 from analysis.audit.rungs import Rung
+from analysis.compare.threads import in_threads
 from analysis.protocol import CORRECTED, REPORT
 from analysis.stimuli.read import COLUMNS, read_table
 
@@ -128,6 +129,17 @@ def test_corrected_r2_meets_its_ceiling_and_the_join_flaw_leaves_nothing(ladder)
         ladder, [Rung("flawed alone", 1, "components", replace(CORRECTED, join="row", components="fixed"))], 1
     )
     assert fixed["r2"][0] < wrong["r2"] - 0.01
+
+
+def test_tasks_side_by_side_give_the_bits_of_one_after_the_other(ladder, params, monkeypatch):
+    fields = {"join": "row", "components": "fixed", "aggregation": "median_without_outliers"}
+    steps = [Rung("flawed alone", k, n, replace(CORRECTED, **{n: v})) for k, (n, v) in enumerate(fields.items())]
+    together = table_of(ladder, steps, 2)
+    monkeypatch.setattr("analysis.audit.ladder.in_threads", lambda f, items, progress: in_threads(f, items, threads=1))
+    pd.testing.assert_frame_equal(
+        table_of(Planted(params, "AIT", [], None, read_table()), steps, 2), together, check_exact=True
+    )
+    assert table_of(ladder, steps, 2).to_csv() == together.to_csv()
 
 
 def test_merged_recordings_are_carried_by_blocks_and_single_ones_are_not(ladder):

@@ -216,6 +216,8 @@ class Explain(Group):
     """Of a layer's channels that are set to zero; at most a half, as the controls are drawn from the rest."""
     lesion_draws: Annotated[int, Field(ge=2)]
     """Sets of control channels."""
+    components: Count
+    """Of PLS, in the lesions."""
     bootstrap: Annotated[int, Field(ge=20)]
 
     @model_validator(mode="after")
@@ -277,6 +279,8 @@ class Candidates(Group):
     """Of PLS."""
     folds: Annotated[int, Field(ge=2)]
     """Of the images of the training split, in the third kind of search."""
+    split_halves: Count
+    """Of the presentations, for the ceilings."""
     ablation: Ablation
 
 

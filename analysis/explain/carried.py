@@ -134,7 +134,6 @@ def lesion_rows(
     examples: Examples,
     entry: Model,
     values: Explain,
-    components: int,
     seed: int,
 ) -> list[dict]:
     """Lesion the last layers of a network and return what is lost (`LESIONS` less the model).
@@ -144,15 +143,15 @@ def lesion_rows(
     network : Network
     inputs : float tensor (n_images, 3, size, size)
     recorded : dict from layer to Layer, of all images
-    halves, examples, entry, values, components, seed
-        Halves; images; entry of the model; parameters (of the explanation, PLS components); seed of the project.
+    halves, examples, entry, values, seed
+        Halves; images; entry of the model; parameters of the explanation; seed of the project.
     """
     layers = list(recorded)[-DEEPEST:]
     chosen = {name: sets(recorded[name], halves, values, seed_of(seed, "lesion", name)) for name in layers}
     rows = []
     for name, lesioned in chosen.items():
         rows += _accuracy(network, inputs, name, lesioned, halves, values, seed)
-    rows += _neurons(recorded, chosen, halves, examples, entry, values, components, seed)
+    rows += _neurons(recorded, chosen, halves, examples, entry, values, seed)
     return rows
 
 
@@ -206,19 +205,19 @@ def _all_masks(lesioned: list[Sets]) -> np.ndarray:
     return np.concatenate([one.masks for one in lesioned])
 
 
-def _neurons(recorded, chosen, halves, examples, entry, values, components, seed) -> list[dict]:
+def _neurons(recorded, chosen, halves, examples, entry, values, seed) -> list[dict]:
     """Predictivity and RDM correlation in each area, over the test half of each recording's images."""
     place = {stem: row for row, stem in enumerate(examples.table["stem"])}
     found: dict[tuple, list] = {}
     for population in populations("corrected", entry.rules, set(place)):
         rows = np.array([place[stem] for stem in population.images])
         train, test = np.flatnonzero(halves.choose[rows]), np.flatnonzero(halves.test[rows])
-        if min(len(train), len(test)) < max(LEAST_IMAGES, components + 2):
+        if min(len(train), len(test)) < max(LEAST_IMAGES, values.components + 2):
             continue
         draw = seed_of(seed, "lesion", population.recording)
         for layer in (layer for layer in chosen if chosen[layer]):
             given = population, recorded[layer].features[rows], _all_masks(chosen[layer])
-            r = lesions.predictivity(*given, train, test, components)
+            r = lesions.predictivity(*given, train, test, values.components)
             found.setdefault(("predictivity", population.region, layer), []).append((r, population.recording))
             if len(population.units) >= LEAST_UNITS:
                 both = lesions.similarity(*given, test, values.bootstrap, draw)

@@ -128,7 +128,6 @@ def _carried(model: str, both: dict, inputs, examples, params: Params) -> dict[s
             examples,
             entry,
             params.explain,
-            params.compare.fixed_components,
             params.seed,
         ),
     }

@@ -8,6 +8,7 @@ from analysis.errors import DataError
 
 def test_stamp_names_locks_versions_and_threads(tmp_path, monkeypatch):
     monkeypatch.setenv("NNN_IMAGE_REVISION", "abc")
+    monkeypatch.delenv("NNN_IMAGE_BASE", raising=False)
     (tmp_path / "requirements.lock").write_text("x")
     stamp = environment.stamp(tmp_path)
     assert stamp["locks"] == {"requirements.lock": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from analysis.errors import DataError
-from analysis.runtime import THREADS, fixed_threads, workers
+from analysis.runtime import KEPT_BYTES, THREADS, fixed_threads, workers
 
 FEW = 24
 """Up to this many recordings run in this process: starting workers takes as long."""
@@ -134,6 +134,9 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
 
     # A worker that dies while it starts must not be restarted for ever; results hold no data worth spilling.
     dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
+    # As `runtime.keep_memory`, from the start of a worker: its tasks run in a thread with an arena of its own.
+    kept = {f"MALLOC_{name}_": bytes_ for name, bytes_ in KEPT_BYTES.items()} | {"MALLOC_ARENA_MAX": 1}
+    dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in kept.items()})
     if scheduler is None:
         with (
             LocalCluster(

@@ -13,7 +13,7 @@ from tests.models.conftest import TINY
 
 SMALL = {
     "model": "hmo", "report": "hmo_report", "candidates": 3, "size": 16, "grid": 2, "n_filt": [[4, 8]], "batch": 2,
-    "areas": ["CIT", "AIT"], "components": 2, "folds": 3,
+    "areas": ["CIT", "AIT"], "components": 2, "folds": 3, "split_halves": 4,
     "ablation": {
         "seeds": 2,
         "hmo": {

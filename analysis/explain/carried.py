@@ -57,6 +57,10 @@ class Halves:
         return cls(examples.label, examples.split != "train", groups, half == 0, half == 1)
 
 
+UNEQUAL = 0.25
+"""Largest difference in mean activation of control channels from the chosen ones, as a share of theirs."""
+
+
 @dataclass(frozen=True)
 class Sets:
     """The channels of one lesion: a share of the most selective (`chosen`), and controls.
@@ -109,7 +113,8 @@ def _index(layer: Layer, halves: Halves) -> np.ndarray:
 def sets(layer: Layer, halves: Halves, values: Explain, seed: int) -> list[Sets]:
     """Choose the channels of each share and their controls on the half that chooses.
 
-    Shares that ask for as many channels as a smaller one, or for more than half of the active ones, are left out.
+    Shares that ask for as many channels as a smaller one, or for more than half of the active ones, are left out, and
+    those whose controls are not of equal activation, within `UNEQUAL`: the layer has no such channels then.
     """
     index, response = _index(layer, halves), layer.response[halves.choose]
     found: list[Sets] = []
@@ -122,6 +127,8 @@ def sets(layer: Layer, halves: Halves, values: Explain, seed: int) -> list[Sets]
         masks = face_units.kept(np.concatenate([chosen[None], drawn]), len(index))
         level = response.mean(axis=0)
         levels = float(level[chosen].mean()), float(level[drawn].mean())
+        if abs(levels[1] - levels[0]) > UNEQUAL * levels[0]:
+            continue
         found.append(Sets(share, chosen, np.concatenate([np.ones((1, len(index))), masks]), levels))
     return found
 

@@ -101,8 +101,8 @@ def test_channels_are_chosen_on_one_half_and_tested_on_the_other(values):
     choose = np.arange(n) < 30
     halves = carried.Halves(label, np.ones(n, bool), np.arange(n), choose, ~choose)
     response = rng.random((n, 40)) + 1
-    response[choose & (label == 1), 7] *= 5  # selective on the choosing half alone
-    response[~choose & (label == 1), 8] *= 5
+    response[choose & (label == 1), 7] *= 2  # selective on the choosing half alone
+    response[~choose & (label == 1), 8] *= 2
     layer = Layer(response, response[:, :, None])
     found = carried.sets(layer, halves, values, 0)
     assert [len(one.chosen) for one in found] == [4, 10]
@@ -113,3 +113,6 @@ def test_channels_are_chosen_on_one_half_and_tested_on_the_other(values):
     assert (np.flatnonzero(found[0].masks[1] == 0) == np.sort(found[0].chosen)).all()
     swapped = carried.sets(layer, replace(halves, choose=~choose, test=choose), values, 0)
     assert swapped[0].chosen[0] == 8
+    strong = response.copy()
+    strong[label == 1, 20:24] *= 50  # no other channel is as active as these
+    assert carried.sets(Layer(strong, strong[:, :, None]), halves, values, 0) == []

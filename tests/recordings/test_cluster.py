@@ -102,9 +102,9 @@ def test_killed_worker_and_killed_driver_change_no_byte(tmp_path, monkeypatch, p
 
     driver = start(DRIVER, NNN_SCHEDULER=str(address))
     processes.append(driver)
-    wait_for(lambda: n_done() >= N // 3, driver)
-    workers[0].send_signal(signal.SIGKILL)
     wait_for(lambda: n_done() >= N // 2, driver)
+    workers[0].send_signal(signal.SIGKILL)
+    wait_for(lambda: n_done() >= 2 * N // 3, driver)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     left = n_done()

@@ -205,7 +205,7 @@ def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: i
                 "n_units": int(part["r2"].notna().sum()),
                 "median_r2": interval.estimate,
                 "ci_low": interval.low,
-                "ci_high": interval.high,
+                "ci_high": min(interval.high, 1.0),  # a stretched interval may pass the largest r2 there is
                 "median_pearson_r": scoring.median(part["pearson_r"].to_numpy()),
                 "median_ceiling": scoring.median(part["ceiling"].to_numpy()),
                 "median_ev_normalised": scoring.median(part["ev_normalised"].to_numpy()),

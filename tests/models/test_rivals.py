@@ -112,7 +112,7 @@ def test_resnet_has_the_shapes_and_parameters_of_its_definition():
     assert sum(p.numel() for p in net.parameters()) == stem + stage1 + stage2 + stage3 + 130
     # A block starts as the identity (after ReLU).
     resnet.initialise_(net, torch.Generator().manual_seed(0))
-    x = torch.rand((1, 16, 8, 8))
+    x = torch.rand((1, 16, 8, 8), generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(net.stages[0][1](x), x)
 
 

@@ -1,10 +1,15 @@
 """Stage ``figures``: every figure of the paper, drawn from ``results/`` alone."""
 
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+from analysis import runtime
 from analysis.errors import DataError
 from analysis.files import write_json
 from analysis.params import Params
 from analysis.paths import FIGURES
-from analysis.runtime import track
 from paper import results, style
 from paper.plots import (
     ablation,
@@ -76,16 +81,23 @@ def run(params: Params) -> None:
             f"results/summary.json is of {found.source} data, but acquire.source in params.yaml is "
             f"{params.acquire.source}: run dvc repro"
         )
-    texts, sources = {}, {}
+    plots = plots_for(found)
+    # Every figure is drawn by itself; matplotlib holds the interpreter, so that threads would wait for each other.
+    with ProcessPoolExecutor(runtime.workers(), get_context("fork")) as pool:
+        drawing = pool.map(partial(one, found), plots, plots.values())
+        drawn = dict(zip(plots, runtime.track(drawing, "figures", len(plots)), strict=True))
+    write_json(FIGURES / "alt.json", {name: text for name, (text, _) in drawn.items()})
+    write_json(FIGURES / "sources.json", {name: sources for name, (_, sources) in drawn.items()})
+
+
+def one(found: results.Results, name: str, draw: Callable) -> tuple[str, list[str]]:
+    """Draw ``paper/figures/<name>.svg``; return its alternative text and the results it was drawn from."""
+    found.used.clear()
     with style.applied():
-        for name, draw in track(plots_for(found).items(), "figures"):
-            found.used.clear()
-            figure, texts[name] = draw(found)
-            sources[name] = sorted(found.used)
-            style.stamp(figure, found.source)
-            style.save(figure, FIGURES / f"{name}.svg")
-    write_json(FIGURES / "alt.json", texts)
-    write_json(FIGURES / "sources.json", sources)
+        figure, text = draw(found)
+        style.stamp(figure, found.source)
+        style.save(figure, FIGURES / f"{name}.svg")
+    return text, sorted(found.used)
 
 
 def plots_for(found: results.Results) -> dict:

@@ -14,7 +14,7 @@ from analysis.errors import DataError
 from analysis.explain.stage import TABLES
 from analysis.files import write_csv, write_json
 from analysis.recordings import netcdf
-from paper import build, draw, results, style
+from paper import build, draw, results
 from paper.plots import explain
 
 METHODS = ("gradcam", "occlusion")
@@ -87,14 +87,9 @@ def draw_explanations() -> None:
     """Draw the figures of the explanations beside the others, which the project has."""
     found, folder = results.read(), Path("paper/figures")
     texts, sources = (json.loads((folder / name).read_text()) for name in ("alt.json", "sources.json"))
-    with style.applied():
-        for name, one in draw.EXPLAIN_PLOTS.items():
-            if explain.drawable(found, name):
-                found.used.clear()
-                figure, texts[name] = one(found)
-                sources[name] = sorted(found.used)
-                style.stamp(figure, found.source)
-                style.save(figure, folder / f"{name}.svg")
+    for name, how in draw.EXPLAIN_PLOTS.items():
+        if explain.drawable(found, name):
+            texts[name], sources[name] = draw.one(found, name, how)
     write_json(folder / "alt.json", texts)
     write_json(folder / "sources.json", sources)
 

@@ -8,9 +8,9 @@ from analysis.compare import glimpses, neural, rdm, readout, scoring
 from analysis.compare.ceilings import normalised
 from analysis.compare.inference import bootstrap_interval
 from analysis.compare.populations import AREAS, Population, compared_images
+from analysis.compare.processes import in_processes
 from analysis.compare.scoring import number
 from analysis.compare.significance import by_area, null_correlations
-from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 from analysis.files import atomic, write_csv, write_json
 from analysis.models import activations
@@ -74,13 +74,13 @@ def run(params: Params, model: str) -> None:
         features = {layer: np.asarray(table[rows], np.float64) for layer, table in values.items()}
         return _compare(found, features, images, entry.rules, params)
 
-    rows = in_threads(one, measured, progress=f"compare {model}")
+    rows = in_processes(one, measured, f"compare {model}")
     made = {
         name: _framed([row for found in rows for row in found[name]], entry, model, columns)
         for name, columns in TABLES.items()
         if name not in ("layers", "fixations")
     }
-    looked_at = list(glimpses.rows(model, entry.protocol, entry.rules, images.groups, params.compare, params.seed))
+    looked_at = glimpses.rows(model, entry.protocol, entry.rules, images.groups, params.compare, params.seed)
     made["fixations"] = _framed(looked_at, entry, model, TABLES["fixations"])
     for name in neural.TABLES:  # the populations' read-out beside the model's
         both = [neural.read_out(entry.protocol, name).assign(model=model, protocol=entry.protocol), made[name]]

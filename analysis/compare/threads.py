@@ -36,6 +36,16 @@ def one_blas_thread() -> Iterator[None]:
                 _limits.restore_original_limits()
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Start no further threads from this one within the block."""
+    before, _thread.busy = getattr(_thread, "busy", False), True
+    try:
+        yield
+    finally:
+        _thread.busy = before
+
+
 def in_threads(function: Callable, items: Iterable, threads: int = THREADS, progress: str | None = None) -> list:
     """Return ``[function(item) for item in items]``, computed by `threads` threads with one BLAS thread each.
 
@@ -47,8 +57,8 @@ def in_threads(function: Callable, items: Iterable, threads: int = THREADS, prog
         return list(results if progress is None else track(results, progress, len(items)))
 
     def work(item):
-        _thread.busy = True
-        return function(item)
+        with alone():
+            return function(item)
 
     with one_blas_thread():
         if len(items) < 2 or threads < 2 or getattr(_thread, "busy", False):

@@ -1,30 +1,54 @@
-"""How long each stage takes: every stage of the pipeline run again by itself, in order.
+"""How long each stage takes, told by the pipeline's own words as they come.
 
-Run ``python -m benchmarks.stages`` on a finished checkout; it writes ``benchmarks/stages.json`` (minutes by stage, a
-matrix summed), which the README's table of figures quotes.
+    dvc repro --force 2>&1 | python -m benchmarks.stages        # or nox -s reproduce, in a fresh clone
+
+The words are passed on; at the end ``benchmarks/stages.json`` holds the minutes of each stage, a matrix summed, which
+the README's table of figures quotes.
 """
 
 import json
 import os
-import subprocess
+import re
+import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 OUTPUT = Path(__file__).with_name("stages.json")
+STARTS = re.compile(r"Running stage '(\w+)(?:@[^']*)?'")
+LEAVE = "Use `dvc push`"
+
+
+def minutes(lines: Iterable[str], clock=time.monotonic) -> dict[str, float]:
+    """Return the minutes from the start of each stage to that of the next, summed over a matrix.
+
+    The last stage ends where DVC takes leave, or with the lines.
+    """
+    spent: dict[str, float] = {}
+    name, since = None, 0.0
+    for line in lines:
+        start, ends = STARTS.search(line), line.startswith(LEAVE)
+        if name and (start or ends):
+            spent[name] = spent.get(name, 0) + (clock() - since) / 60
+        if start or ends:
+            name, since = start and start[1], clock()
+    if name:
+        spent[name] = spent.get(name, 0) + (clock() - since) / 60
+    return spent
 
 
 def main() -> None:
-    """Run and time every stage."""
-    listed = subprocess.run(["dvc", "stage", "list", "--name-only"], check=True, capture_output=True, text=True)
-    minutes: dict[str, float] = {}
-    for stage in listed.stdout.split():
-        start = time.monotonic()
-        subprocess.run(["dvc", "repro", "--quiet", "--force", "--single-item", stage], check=True)
-        name = stage.split("@")[0]
-        minutes[name] = minutes.get(name, 0) + (time.monotonic() - start) / 60
-        print(f"{stage}: {time.monotonic() - start:.0f} s", flush=True)
-    found = {"cores": len(os.sched_getaffinity(0)), "minutes": {name: round(m, 2) for name, m in minutes.items()}}
-    OUTPUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    """Pass the words on and write the minutes."""
+
+    def passed() -> Iterable[str]:
+        for line in sys.stdin:
+            print(line, end="", flush=True)
+            yield line
+
+    found = {name: round(spent, 2) for name, spent in minutes(passed()).items()}
+    if not found:
+        sys.exit("no stage ran: give dvc repro --force")
+    OUTPUT.write_text(json.dumps({"cores": len(os.sched_getaffinity(0)), "minutes": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

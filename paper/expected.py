@@ -1,67 +1,197 @@
-"""The README's table of figures: what makes each, how long it takes, and a value to expect; filled from the results."""
+"""What the README says of the results: the answer in a sentence, and per figure what makes it and a value to expect."""
 
 import json
-import re
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from analysis.errors import DataError
 from analysis.files import write_text
 from analysis.paths import FIGURES
-from paper import provenance
+from paper import blocks, provenance, results, style
+from paper.results import Results
 
-README, MINUTES = Path("README.md"), Path("benchmarks/stages.json")
-OPEN, CLOSE = "<!-- expected: python -m paper.expected -->", "<!-- /expected -->"
-HEAD = ["figure", "command", "stages before it", "minutes of these", "expected value"]
-
-NUMBER = re.compile(r"(?<!share )-?\d+\.\d+")
-WORDS = 9
-"""Words before the value that say what it is."""
+MINUTES = Path("benchmarks/stages.json")
+HEAD = ["figure", "command", "stages before it", "minutes of these", "a value to expect"]
+COMMAND = "`python -m analysis figures`"
 
 
-def table() -> str:
-    """Return the table as Markdown, a row per figure.
+def number(value: float, digits: int = 3) -> str:
+    """Return a number as the README writes it; a dash where it is undefined."""
+    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent."""
+    return f"{number(100 * share, 1)} %"
+
+
+def _role(found: Results, part: str) -> str:
+    model = found.roles()[part]
+    if model is None:
+        raise DataError("no model was compared with these results; there is no value to expect")
+    return model
+
+
+def _latest(found: Results) -> str:
+    """Return the latest area that was recorded."""
+    return [area for area in style.AREAS if found.scores(_role(found, "first"), area) is not None][-1]
+
+
+def _right(found: Results, model: str) -> float:
+    rows = found.accuracy[(found.accuracy.model == model) & (found.accuracy.split == "test")]
+    return float(rows.accuracy.iloc[0])
+
+
+def _r2(found: Results, part: str) -> str:
+    return number(found.scores(_role(found, part), _latest(found)).median_r2)
+
+
+def _table(found: Results, name: str) -> pd.DataFrame:
+    return pd.read_csv(found.file(f"{name}.csv"), keep_default_na=False, na_values=[""], dtype={"field": str})
+
+
+def _accuracy(found: Results) -> str:
+    first, baseline = _role(found, "first"), _role(found, "baseline")
+    return f"test images labelled rightly: {style.name(first)} {percent(_right(found, first))}, " + (
+        f"{style.name(baseline)} {percent(_right(found, baseline))}"
+    )
+
+
+def _predictivity(found: Results) -> str:
+    return f"median r² in {_latest(found)}: corrected {_r2(found, 'first')}, report's protocol {_r2(found, 'report')}"
+
+
+def _areas(found: Results) -> str:
+    first, baseline = _r2(found, "first"), _r2(found, "baseline")
+    return f"median r² in {_latest(found)}: {style.name(_role(found, 'first'))} {first}, pixels {baseline}"
+
+
+def _layers(found: Results) -> str:
+    model, area = _role(found, "first"), _latest(found)
+    rows = found.layers[(found.layers.model == model) & (found.layers.region == area)]
+    said = ", ".join(f"{row.layer} {number(row.median_r2)}" for row in rows.itertuples())
+    return f"median r² in {area} by layer of {style.name(model)}: {said}"
+
+
+def _similarity(found: Results) -> str:
+    model, area = _role(found, "first"), _latest(found)
+    middle = found.similarities(model, area).rho.median()
+    return f"median ρ of {style.name(model)} over recordings of {area}: {number(middle)}"
+
+
+def _validation(found: Results) -> str:
+    return f"mean error of the ceilings: {number((found.validation.ceiling - found.validation.explainable).mean())}"
+
+
+def _ladder(found: Results) -> str:
+    rows = _table(found, "audit/ladder").fillna({"field": ""})
+    rows = rows[rows.network == "small networks"]
+    start = rows[(rows.walk == "flawed alone") & (rows.field == "")].r2.iloc[0]
+    joined = rows[(rows.walk == "flawed alone") & (rows.field == "join")].r2.iloc[0]
+    return f"median r² of small networks: corrected {number(start)}, with the report's join {number(joined)}"
+
+
+def _confound(found: Results) -> str:
+    rows = _table(found, "audit/confound")
+    rows = rows[(rows["join"] == "trial_id") & (rows["table"] == "merged")]
+    rho, left = number(rows.rho.mean()), number(rows.left_block.mean())
+    return f"faces and the rest of different recordings: ρ {rho}, {left} of it after shuffling within recordings"
+
+
+def _composition(found: Results) -> str:
+    rows = _table(found, "audit/table_controls")
+    return f"{len(rows)} samples of the merged table, ρ with a pure label RDM {number(rows.label.mean())} on average"
+
+
+def _candidates(found: Results) -> str:
+    rows = _table(found, "candidates/correlations")
+    r = rows[(rows.kind == "all") & (rows.region == _latest(found))].r.iloc[0]
+    return f"accuracy with predictivity of {_latest(found)}, all candidates: r = {number(r, 2)}"
+
+
+def _ablation(found: Results) -> str:
+    rows = _table(found, "candidates/differences")
+    row = rows[(rows.variant == "no_boosting") & (rows.measure == "accuracy")].iloc[0]
+    return f"without boosting {number(100 * row.difference, 1)} points of test accuracy"
+
+
+def _pointing(found: Results) -> str:
+    rows = _table(found, "explain/attribution")
+    rows = rows[(rows.model == _role(found, "first")) & (rows.weights == "trained") & (rows.method == "occlusion")]
+    return f"share of the occlusion map's mass in the face region: {number(rows.mass.mean(), 2)}"
+
+
+def _neurons(found: Results) -> str:
+    rows = _table(found, "explain/areas")
+    row = rows[(rows.method == "region") & (rows.region == _latest(found))].iloc[0]
+    return f"units of {row.region} that follow the face region: {int(row.units_found)} of {int(row.units)}"
+
+
+def _lesions(found: Results) -> str:
+    return f"{len(_table(found, 'explain/lesions'))} lesions"
+
+
+EXPECTED: dict[str, Callable[[Results], str]] = {
+    "accuracy": _accuracy,
+    "rdms": lambda found: f"ρ of the two RDMs shown: {number(found.rdms(_role(found, 'first')).attrs['rho'])}",
+    "predictivity": _predictivity,
+    "areas": _areas,
+    "layers": _layers,
+    "similarity": _similarity,
+    "validation": _validation,
+    "audit_ladder": _ladder,
+    "audit_controls": _confound,
+    "audit_table": _composition,
+    "candidates": _candidates,
+    "ablation": _ablation,
+    "explain_gallery": lambda found: f"{len(_table(found, 'explain/images'))} images explained",
+    "explain_pointing": _pointing,
+    "explain_neurons": _neurons,
+    "explain_lesions": _lesions,
+}
+"""A quantity that each figure shows."""
+
+
+def table(found: Results) -> str:
+    """Return the table of figures as Markdown.
 
     Raises
     ------
     DataError
         If the figures are not drawn.
     """
-    texts, sources = (_json(FIGURES / name) for name in ("alt.json", "sources.json"))
+    sources = _json(FIGURES / "sources.json")
     minutes = _json(MINUTES)["minutes"] if MINUTES.is_file() else {}
     known = provenance.stages()
     rows = []
-    for name, text in texts.items():
+    for name in [name for name in EXPECTED if name in sources]:
         before = list(dict.fromkeys(provenance.stage_of(f"results/{file}", known) for file in sources[name]))
         spent = [minutes.get(stage.split("@")[0]) for stage in before]
         said = "–" if None in spent else f"{sum(spent):.1f}"
-        rows.append(
-            [f"`{name}`", "`python -m analysis figures`", ", ".join(f"`{s}`" for s in before), said, value(text)]
-        )
-    lines = [HEAD, ["---"] * len(HEAD), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        rows.append([f"`{name}`", COMMAND, ", ".join(f"`{s}`" for s in before), said, EXPECTED[name](found)])
+    return blocks.table(HEAD, rows)
 
 
-def value(text: str) -> str:
-    """Return the first number with decimals of an alternative text, with the words that lead to it."""
-    found = NUMBER.search(text)
-    if not found:
-        return "–"
-    before = re.split(r"[.;] ", text[: found.start()])[-1].split()
-    return " ".join([*before[-WORDS:], found[0].replace("-", "−")])
+def answer(found: Results) -> str:
+    """Return what the results answer, in words."""
+    first, area = _role(found, "first"), _latest(found)
+    score = found.scores(first, area)
+    return (
+        f"On {found.source} data {style.name(first)} labels {percent(_right(found, first))} of the test images "
+        f"rightly, and its top layer predicts the units of {area} with a median r² of {number(score.median_r2)} "
+        f"({number(score.ci_low)} to {number(score.ci_high)}; the recordings' noise allows "
+        f"{number(score.median_ceiling)}), raw pixels with {_r2(found, 'baseline')}. By the report's protocol the same "
+        f"network scores {_r2(found, 'report')}."
+    )
 
 
 def filled(readme: str) -> str:
-    """Return the README with the table in its place.
-
-    Raises
-    ------
-    DataError
-        If it has no place for it.
-    """
-    if readme.count(OPEN) != 1 or CLOSE not in readme:
-        raise DataError(f"{README} has no lines {OPEN} and {CLOSE}: git restores it")
-    before, _, rest = readme.partition(OPEN)
-    return before + OPEN + "\n" + table() + "\n" + CLOSE + rest.partition(CLOSE)[2]
+    """Return the README with both blocks filled from the results."""
+    found = results.read()
+    return blocks.filled(blocks.filled(readme, "answer", answer(found)), "expected", table(found))
 
 
 def _json(path: Path) -> dict:
@@ -72,4 +202,4 @@ def _json(path: Path) -> dict:
 
 
 if __name__ == "__main__":
-    write_text(README, filled(README.read_text(encoding="utf-8")))
+    write_text(blocks.README, filled(blocks.README.read_text(encoding="utf-8")))

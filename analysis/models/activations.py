@@ -14,8 +14,6 @@ from analysis import paths
 from analysis.errors import DataError
 from analysis.files import atomic, sha256, write_csv, write_json
 from analysis.params import Params
-from analysis.recordings import netcdf
-from analysis.recordings.read import recording_files
 
 BATCH = 64
 
@@ -33,6 +31,7 @@ def run(params: Params, model: str) -> None:
     """
     from analysis import runtime, store
     from analysis.models import data, extract, network, patches, registry
+    from analysis.recordings.read import recording_files
 
     entry = params.models.entry(model)
     if untrained(model):
@@ -148,5 +147,7 @@ def read_patches(model: str, recording: str, folder: Path = paths.ACTIVATIONS):
     DataError
         If the file is not whole.
     """
+    from analysis.recordings import netcdf  # loads xarray, which most models do not need
+
     path = folder / model / "patches" / f"{recording}.nc"
     return netcdf.read(path) if path.exists() else None

@@ -118,12 +118,12 @@ def named_paths() -> Iterator[str]:
 
 
 def expected_values() -> Iterator[str]:
-    """The README's table of figures holds the values of these results."""
-    from paper import expected
+    """The README's answer and its table of figures hold the values of these results."""
+    from paper import blocks, expected
 
-    readme = expected.README.read_text(encoding="utf-8")
+    readme = blocks.README.read_text(encoding="utf-8")
     if expected.filled(readme) != readme:
-        yield "README.md: the table of figures is of other results: python -m paper.expected fills it"
+        yield "README.md: answer or table of figures are of other results: python -m paper.expected fills them"
 
 
 def crate() -> Iterator[str]:

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 import xarray
@@ -14,7 +15,7 @@ import yaml
 from analysis import params
 from analysis.cli import app
 from analysis.errors import DataError
-from paper import draw, expected
+from paper import blocks, draw, expected
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,14 +25,14 @@ OTHERS = {"git", "docker", "podman", "sha256sum", "pip", "python3", ".venv/bin/p
 VARIABLE = re.compile(r"^[A-Z_]+=\S*$")
 
 
-def blocks(language: str) -> list[str]:
+def code_blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
 def commands() -> list[str]:
     """Commands of the shell blocks, a line each, and those in backquotes within the text."""
     found = []
-    for block in blocks("sh"):
+    for block in code_blocks("sh"):
         for line in block.replace("\\\n", " ").splitlines():
             found += [part.strip() for part in re.sub(r"(^|\s)#.*", "", line).split("&&") if part.strip()]
     text = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
@@ -103,7 +104,7 @@ def test_the_check_finds_what_does_not_exist(command, words):
     assert words in fault(command)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", code_blocks("python"))
 def test_python_runs(code, fabricated, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").symlink_to(fabricated)
@@ -116,7 +117,7 @@ def test_python_runs(code, fabricated, tmp_path, monkeypatch):
 
 def test_the_model_of_ones_own_is_valid(tmp_path):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    [entry] = (yaml.safe_load(block) for block in blocks("yaml"))
+    [entry] = (yaml.safe_load(block) for block in code_blocks("yaml"))
     values["models"] |= entry | {"run": [*values["models"]["run"], *entry]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     assert params.load(tmp_path / "params.yaml").models.entry("mine").kind == "own"
@@ -134,12 +135,24 @@ def test_every_model_that_runs_is_an_artifact():
     assert paths == {f"models/{model}": "model" for model in models}
 
 
-def test_the_table_of_values_is_filled_from_the_figures(project):
+def test_answer_and_table_are_filled_from_the_results(project):
     readme = expected.filled(README)
-    table = readme.split(expected.OPEN)[1].split(expected.CLOSE)[0]
-    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", table, re.MULTILINE)
-    assert [name for name, _ in rows] == sorted(draw.PLOTS)
-    assert dict(rows)["accuracy"].endswith("HMO 0.850")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", blocks.block(readme, "expected"), re.MULTILINE)
+    assert [name for name, _ in rows] == list(draw.PLOTS)
+    assert dict(rows)["accuracy"] == "test images labelled rightly: HMO 85.0 %, pixels 70.0 %"
+    layers = pd.read_csv("results/layers.csv").query("region == 'AIT'").set_index(["model", "layer"]).median_r2
+    said = blocks.block(readme, "answer")
+    assert "On simulated data HMO labels 85.0 % of the test images" in said
+    assert f"median r² of {expected.number(layers['hmo_report', 'top'])} (" in said
+    assert f"report's protocol the same network scores {expected.number(layers['as_reported', 'top'])}." in said
     assert expected.filled(readme) == readme
-    with pytest.raises(DataError, match="has no lines"):
-        expected.filled("# Title")
+
+
+def test_every_figure_has_a_value_to_expect():
+    plots = draw.PLOTS | draw.AUDIT_PLOTS | draw.CANDIDATE_PLOTS | draw.EXPLAIN_PLOTS
+    assert sorted(expected.EXPECTED) == sorted(plots)
+
+
+def test_a_readme_without_the_block_is_named():
+    with pytest.raises(DataError, match="has 0 blocks <!-- answer"):
+        blocks.filled("# Title", "answer", "forty-two")

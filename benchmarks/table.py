@@ -1,0 +1,59 @@
+"""What the benchmarks found, as the README's table: ``python -m benchmarks.table`` fills it from the files beside this.
+
+A ratio compares two times of one run on one machine; the files hold the times themselves.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis.files import write_text
+from paper import blocks
+
+FOLDER = Path("benchmarks")
+HEAD = ["work", "against", "faster", "benchmark"]
+
+
+def _read(name: str) -> dict | None:
+    path = FOLDER / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with two digits."""
+    return f"{ratio:.1f} ×" if ratio < 9.95 else f"{ratio:.0f} ×"
+
+
+def rows() -> Iterator[list[str]]:
+    """Yield work, peer, ratio and benchmark."""
+    if found := _read("recordings"):
+        size, spent = next(iter(found["time"].items()))
+        work = f"spike counts of a recording of {size.partition('(')[2].rstrip(')')}"
+        for peer in ("pynwb and cumulative sum", "the report's loop"):
+            yield [work, peer, times(spent[peer] / spent["ours"]), "recordings"]
+    if found := _read("acquire"):
+        spent, what = found["seconds"], f"{found['files']:,} files fetched"
+        yield [what, "dandi download", times(spent["dandi download, first"] / spent["acquire, first"]), "acquire"]
+        again = times(spent["dandi download, all there"] / spent["acquire, all there"])
+        yield [f"{what}, all there", "dandi download", again, "acquire"]
+    for row in (_read("compare") or {"times": []})["times"]:
+        yield [row["work"], row["peer"], times(row["ratio"]), "compare"]
+    if speed := (_read("models") or {}).get("speed"):
+        for name in ("side by side, float32", "side by side, bfloat16"):
+            work = f"training {speed['candidates']} candidates of the report, {name}"
+            yield [work, "Keras one by one", times(speed["ratio"][name]), "models"]
+    if halving := (_read("models") or {}).get("halving"):
+        work = f"search over {halving['candidates']} candidates, pruned"
+        yield [work, "all trained to the end", times(halving["ratio_of_processor_time"]), "models"]
+    for name, row in (_read("explain") or {"methods": {}})["methods"].items():
+        yield [f"maps by {name}", "captum, one image at a time", times(row["ratio"]), "explain"]
+
+
+def filled(readme: str) -> str:
+    """Return the README with its table of speeds."""
+    table = blocks.table(HEAD, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in rows()])
+    return blocks.filled(readme, "speed", table)
+
+
+if __name__ == "__main__":
+    write_text(blocks.README, filled(blocks.README.read_text(encoding="utf-8")))

@@ -21,7 +21,7 @@ def _read(name: str) -> dict | None:
 
 def times(ratio: float) -> str:
     """Return a ratio with two digits."""
-    return f"{ratio:.1f} ×" if ratio < 9.95 else f"{ratio:.0f} ×"
+    return f"{ratio:.1f} x" if ratio < 9.95 else f"{ratio:.0f} x"
 
 
 def rows() -> Iterator[list[str]]:

@@ -103,7 +103,8 @@ def _confound(found: Results) -> str:
 
 def _composition(found: Results) -> str:
     rows = _table(found, "audit/table_controls")
-    return f"{len(rows)} samples of the merged table, ρ with a pure label RDM {number(rows.label.mean())} on average"
+    rows = rows[(rows.model == "label") & (rows["within"] == "nothing")]
+    return f"ρ of the table with a pure label RDM, by composition: {number(rows.rho.min())} to {number(rows.rho.max())}"
 
 
 def _candidates(found: Results) -> str:
@@ -119,19 +120,21 @@ def _ablation(found: Results) -> str:
 
 
 def _pointing(found: Results) -> str:
-    rows = _table(found, "explain/attribution")
-    rows = rows[(rows.model == _role(found, "first")) & (rows.weights == "trained") & (rows.method == "occlusion")]
-    return f"share of the occlusion map's mass in the face region: {number(rows.mass.mean(), 2)}"
+    rows = _table(found, "explain/attribution").set_index(["model", "weights", "method", "score"]).estimate
+    hits = rows.get((_role(found, "first"), "trained", "occlusion", "pointing"), np.nan)
+    return f"occlusion maps whose peak lies in the face region: {percent(hits)}"
 
 
 def _neurons(found: Results) -> str:
     rows = _table(found, "explain/areas")
     row = rows[(rows.method == "region") & (rows.region == _latest(found))].iloc[0]
-    return f"units of {row.region} that follow the face region: {int(row.units_found)} of {int(row.units)}"
+    return f"units of {row.region} that follow the face region: {row.n_follow} of {row.n_units}"
 
 
 def _lesions(found: Results) -> str:
-    return f"{len(_table(found, 'explain/lesions'))} lesions"
+    rows = _table(found, "explain/lesions")
+    rows = rows[(rows.model == _role(found, "first")) & (rows.measure == "accuracy")]
+    return f"most that losing face channels costs over losing others: {number(100 * rows.loss.max(), 1)} points"
 
 
 EXPECTED: dict[str, Callable[[Results], str]] = {
@@ -147,7 +150,7 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "audit_table": _composition,
     "candidates": _candidates,
     "ablation": _ablation,
-    "explain_gallery": lambda found: f"{len(_table(found, 'explain/images'))} images explained",
+    "explain_gallery": lambda found: f"{_table(found, 'explain/images').stem.nunique()} images explained",
     "explain_pointing": _pointing,
     "explain_neurons": _neurons,
     "explain_lesions": _lesions,

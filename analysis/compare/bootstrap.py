@@ -90,7 +90,7 @@ def bootstrap(
         raise DataError("no RDM to compare: give at least one model RDM and one data RDM")
     if subjects is not None and len(subjects) != len(data_rdms):
         raise DataError(f"{len(subjects)} subjects for {len(data_rdms)} data RDMs; give one each")
-    task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings)
+    task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings, threads)
     clusters = np.arange(task.n_data) if subjects is None else np.unique(subjects, return_inverse=True)[1]
 
     def drawn(index):
@@ -126,7 +126,7 @@ def bootstrap(
 class _Task:
     """What all draws share: the defined pairs, and every RDM sorted once."""
 
-    def __init__(self, rdms: list[RDM], n_models: int, method: str, ceilings: bool):
+    def __init__(self, rdms: list[RDM], n_models: int, method: str, ceilings: bool, threads: int = 1):
         rdms = aligned(rdms)
         self.method, self.n_models, self.n_data = method, n_models, len(rdms) - n_models
         self.ceilings = ceilings and self.n_data >= 2
@@ -140,8 +140,8 @@ class _Task:
             self.first, self.second = self.first[defined], self.second[defined]
         if len(self.first) < 3:
             raise DataError(f"{len(self.first)} pairs of images are defined in all RDMs; at least 3 are needed")
-        values = (one.distances if defined.all() else one.distances[defined] for one in rdms)
-        self.rdms = [Ranked(one) for one in values] if method in RANKED else list(values)
+        values = [one.distances if defined.all() else one.distances[defined] for one in rdms]
+        self.rdms = in_threads(Ranked, values, threads) if method in RANKED else values
         # Twice the sum of all weights, over all pooled RDMs, must fit.
         fits = 2 * self.n_images**2 * max(self.n_data, 1) < 2**31
         self._local, self._whole = threading.local(), np.int32 if fits else np.int64
@@ -167,10 +167,8 @@ class _Task:
         counts = counts.astype(np.uint8 if counts.max() < 16 else np.int32)
         if not hasattr(self._local, "space"):
             self._local.space = Space(self._whole)
-        space, n = self._local.space, len(self.first)
-        w = counts.take(self.first, out=space.array("weights", n, counts.dtype), mode="clip")
-        w *= counts.take(self.second, out=space.array("sorted", n, counts.dtype), mode="clip")
-        draw = Draw(w, space)
+        space = self._local.space
+        draw = Draw(counts, self.first, self.second, space)
         each = np.full((self.n_models, self.n_data), np.nan)
         if len(draw.active) < 3:
             return each, np.nan, np.nan
@@ -178,8 +176,7 @@ class _Task:
         data = [self._values(self.rdms[self.n_models + s], draw, f"data {s}") for s in drawn]
         for m in range(self.n_models):
             one, size = self._values(self.rdms[m], draw, "model")
-            weighted = space.array("product", len(one), np.float64)
-            np.multiply(one, draw.small, out=weighted, dtype=np.float64)
+            weighted = self._weighted(one, draw)
             for s, (other, norm) in zip(drawn, data, strict=True):
                 each[m, s] = _ratio(_dot(weighted, other), size, norm)
         lower = upper = np.nan
@@ -196,8 +193,8 @@ class _Task:
 
     def _centred(self, values: np.ndarray, draw: Draw) -> tuple[np.ndarray, float]:
         if self.method == "pearson":
-            values = values - _dot(values, draw.small) / draw.total
-        return values, float(np.sqrt(_dot(values * draw.small, values)))
+            values = values - _dot(values, draw.heavy) / draw.total
+        return values, float(np.sqrt(_dot(values * draw.heavy, values)))
 
     def _norm(self, squares, n):
         # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
@@ -207,31 +204,38 @@ class _Task:
         """Return the lower and upper ceiling of the draw: pools of ranks, or of values of unit length."""
         ranked = self.method in RANKED
         shares = [int(count) if ranked else count / norm for (_, norm), count in zip(data, copies, strict=True)]
-        total = np.zeros_like(data[0][0])
+        kind = data[0][0].dtype
+        total, pool = (draw.space.array(name, len(draw.active), kind) for name in ("narrow", "model"))
+        total.fill(0)
         for (one, _), share in zip(data, shares, strict=True):
-            total += one * share if share != 1 else one
-        up = self._against(total.copy(), data, draw)
+            total += np.multiply(one, share, out=pool)
+        pool[...] = total
+        up = self._against(pool, data, draw)
         low = []
         for one, share in zip(data, shares, strict=True) if len(data) > 1 else ():
-            rest = total - (one[0] * share if share != 1 else one[0])
-            low += self._against(rest, [one], draw)
+            np.multiply(one[0], share, out=pool)
+            np.subtract(total, pool, out=pool)
+            low += self._against(pool, [one], draw)
         return float(np.average(low, weights=copies)) if low else np.nan, float(np.average(up, weights=copies))
 
     def _against(self, pool: np.ndarray, data, draw: Draw) -> list[float]:
         """Compare a pool, which is overwritten, with data RDMs."""
         if self.method in RANKED:
-            order, weighted, squares = rerank(pool, draw)
-            size = self._norm(squares, float(draw.total))
-            taken = ((one.take(order, out=pool, mode="clip"), norm) for one, norm in data)
+            size = self._norm(rerank(pool, draw), float(draw.total))
         else:
             pool, size = self._centred(pool, draw)
-            weighted, taken = draw.small * pool, data
-        return [_ratio(_dot(weighted, one), size, norm) for one, norm in taken]
+        weighted = self._weighted(pool, draw)
+        return [_ratio(_dot(weighted, one), size, norm) for one, norm in data]
+
+    def _weighted(self, values: np.ndarray, draw: Draw) -> np.ndarray:
+        out = draw.space.array("wide", len(values), np.float64)
+        out[...] = values  # whole numbers are widened several times faster alone than within a product
+        out *= draw.heavy
+        return out
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum of products of floating point with any numbers; einsum converts the latter piece by piece."""
-    return float(np.einsum("i,i->", a, b))
+    return float(np.dot(a, b))
 
 
 def _ratio(product, norm_a, norm_b):

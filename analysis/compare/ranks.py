@@ -8,76 +8,77 @@ is rounded. Their weighted sum of squares is (T^3 - sum t^3) / 3 with t the weig
 from functools import cached_property
 
 import numpy as np
+import torch
 
 CHUNK = 2**16
 
 
 class Space:
-    """Arrays that one thread uses again in every draw: fresh pages cost more than the sums written to them."""
+    """Memory that one thread uses again in every draw: fresh pages cost more than the sums written to them."""
 
     def __init__(self, whole: type):
         self.whole = whole
-        self._arrays: dict = {}
+        self._held: dict[str, np.ndarray] = {}
 
-    def array(self, name: str, shape: int | tuple[int, int], dtype) -> np.ndarray:
-        """Return an array of this shape, of any content, that is valid until the name is asked for again."""
-        n = int(np.prod(shape))
-        held = self._arrays.get(name)
-        if held is None or len(held) < n or held.dtype != dtype:
-            held = self._arrays[name] = np.empty(n, dtype)
-        return held[:n].reshape(shape)
+    def array(self, name: str, n: int, dtype) -> np.ndarray:
+        """Return an array of this length, of any content, that is valid until the name is asked for again."""
+        size = n * np.dtype(dtype).itemsize
+        held = self._held.get(name)
+        if held is None or len(held) < size:
+            held = self._held[name] = np.empty(size, np.uint8)
+        return held[:size].view(dtype)
+
+
+def taken(values: np.ndarray, places: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Write the values at some places to `out`; twice as fast as numpy, which checks and widens every place."""
+    torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(places), out=torch.from_numpy(out))
+    return out
+
+
+def put(out: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
+    """Write values to some places (int64) of `out`."""
+    torch.from_numpy(out).scatter_(0, torch.from_numpy(places), torch.from_numpy(values))
 
 
 class Draw:
     """The pairs that one draw of images holds.
 
+    Parameters
+    ----------
+    counts : (n_images,) uint8 or int32
+        How often each image was drawn; pairs must not weigh more than the type holds.
+    first, second : (n_pairs,) int
+        Images of each pair.
+    space : Space
+
     Attributes
     ----------
-    weights : (n_pairs,) uint8 or int32
     active : (n,) int
         Pairs whose weight is not 0.
-    small : (n,)
-        Their weights.
-    total, cubes : int
+    small, heavy : (n,)
+        Their weights, as whole and as floating point numbers.
+    total, cubes : int, float
         Sums of the weights and of their third powers.
     """
 
-    def __init__(self, weights: np.ndarray, space: Space):
-        self.weights, self.space = weights, space
-        self.active = np.flatnonzero(weights != 0).astype(np.int32)
-        self.small = weights.take(self.active)
-        counts = np.bincount(self.small)
-        self.total = int(counts @ np.arange(len(counts)))
-        self.cubes = int(counts @ np.arange(len(counts)) ** 3)
-        self.place = space.array("place", len(weights), np.int32)
-        self.place[self.active] = np.arange(len(self.active), dtype=np.int32)
+    def __init__(self, counts: np.ndarray, first: np.ndarray, second: np.ndarray, space: Space):
+        self.space, n = space, len(first)
+        weights, other = space.array("after", n, counts.dtype), space.array("sorted", n, counts.dtype)
+        for part in range(0, n, CHUNK):  # numpy makes a copy of 64 bits of every index
+            chunk = slice(part, part + CHUNK)
+            counts.take(first[chunk], out=weights[chunk], mode="clip")  # "clip" lets it write to `out` directly
+            counts.take(second[chunk], out=other[chunk], mode="clip")
+        weights *= other
+        active = np.flatnonzero(np.not_equal(weights, 0, out=space.array("sorted", n, bool)))
+        self.active = active.astype(np.int32)
+        self.small = taken(weights, self.active, space.array("small", len(active), counts.dtype))
+        self.heavy = space.array("heavy", len(active), np.float64)
+        self.heavy[...] = self.small
+        self.total, self.cubes = int(self.heavy.sum()), float(np.square(self.heavy) @ self.heavy)
 
-    def squares(self, excess: int = 0) -> float:
-        """Return the sum of squares of doubled midranks; `excess`: of the third powers of runs over those of pairs."""
-        return (float(self.total) ** 3 - float(self.cubes + excess)) / 3
-
-
-def _midranks(w: np.ndarray, total: int, equal: np.ndarray, after: np.ndarray) -> int:
-    """Write twice the centred midranks of a sorted sequence with weights `w` to `after`.
-
-    `equal` holds the places whose value equals the next one. Returns the excess of the cubed weights of runs.
-    """
-    np.cumsum(w, out=after)
-    runs = None
-    if len(equal):
-        breaks = np.flatnonzero(np.diff(equal) != 1)
-        first, last = equal[np.append(0, breaks + 1)], equal[np.append(breaks, len(equal) - 1)] + 1
-        length = last - first + 1
-        place = np.repeat(first - np.cumsum(length) + length, length) + np.arange(length.sum())
-        before = after[first].astype(np.int64) - w[first]
-        runs = after[last] - before, after[last] + before - total
-    after *= 2
-    after -= w
-    after -= after.dtype.type(total)
-    if runs is None:
-        return 0
-    after[place] = np.repeat(runs[1], length)
-    return int(np.sum(runs[0] ** 3) - np.sum(w[place].astype(np.int64) ** 3))
+    def squares(self, cubes: float) -> float:
+        """Return the sum of squares of doubled midranks; `cubes`: of the weights of runs of equal values."""
+        return (float(self.total) ** 3 - float(cubes)) / 3
 
 
 class Ranked:
@@ -85,66 +86,57 @@ class Ranked:
 
     Attributes
     ----------
-    order : (n_pairs,) int32
-    run : (n_pairs,) int32 or None
-        Number of the run of equal values of each place in the order; None where all values differ.
+    place : (n_pairs,) int32
+        Number of the run of equal values that each pair is in, in rising order.
+    tied : bool
+        Whether any run is longer than one pair; else `place` is the place of each pair in the order.
     """
 
     def __init__(self, values: np.ndarray):
         order = np.argsort(values, kind="stable")
-        self.order = order.astype(np.int32)
-        new = np.empty(len(order), dtype=bool)
-        new[0] = True
-        np.not_equal(values[order[1:]], values[order[:-1]], out=new[1:])
-        self.run = None if new.all() else np.cumsum(new, dtype=np.int32) - np.int32(1)
+        ordered = values[order]
+        run = np.zeros(len(order), dtype=np.int32)
+        np.cumsum(ordered[1:] != ordered[:-1], out=run[1:])
+        self.tied = bool(run[-1] + 1 < len(run))
+        self.place = np.empty_like(run)
+        self.place[order] = run
 
     @cached_property
-    def place(self) -> np.ndarray:
-        """Place of each pair in the order, (n_pairs,)."""
-        return np.argsort(self.order)
+    def order(self) -> np.ndarray:
+        """Pairs in rising order, (n_pairs,)."""
+        return np.argsort(self.place, kind="stable")
 
     @cached_property
     def last(self) -> np.ndarray:
-        """Last place of each run of equal values."""
-        return np.append(np.flatnonzero(np.diff(self.run)), len(self.run) - 1)
+        """Last place in the order of each run of equal values."""
+        return np.cumsum(np.bincount(self.place)) - 1
 
     def of(self, draw: Draw, name: str) -> tuple[np.ndarray, float]:
         """Return twice the centred midranks of the active pairs (kept by `name`) and their sum of squares."""
         space, n = draw.space, len(draw.active)
-        w = space.array("sorted", len(self.order), draw.weights.dtype)
-        for part in range(0, len(w), CHUNK):  # numpy makes a copy of 64 bits of every index
-            chunk = slice(part, part + CHUNK)
-            draw.weights.take(self.order[chunk], out=w[chunk], mode="clip")  # "clip" lets it write to `out` directly
-        kept = np.flatnonzero(w != 0)
-        equal = np.empty(0, int)
-        if self.run is not None:
-            run = self.run.take(kept)
-            equal = np.flatnonzero(run[1:] == run[:-1])
-        after = space.array("after", n, space.whole)
-        excess = _midranks(w.take(kept), draw.total, equal, after)
-        out = space.array(name, n, space.whole)
-        kept = draw.place.take(self.order.take(kept)).astype(np.intp)
-        out[kept] = after
-        return out, draw.squares(excess)
+        place = space.array("wide", n, np.int64)
+        place[...] = taken(self.place, draw.active, space.array("narrow", n, np.int32))
+        ranks, cubes = space.array(name, n, space.whole), draw.cubes
+        if self.tied:
+            runs = np.bincount(place, weights=draw.small)
+            cubes = np.einsum("i,i,i->", runs, runs, runs)
+            doubled = 2 * np.cumsum(runs) - runs
+            taken(doubled.astype(space.whole), place, ranks)
+        else:
+            # Pairs that were not drawn weigh nothing, so that the running sum over all places is that of the drawn.
+            ordered = space.array("sorted", len(self.place), draw.small.dtype)
+            ordered.fill(0)
+            put(ordered, place, draw.small)
+            after = np.cumsum(ordered, out=space.array("after", len(ordered), space.whole))
+            taken(after, place, ranks)
+            ranks *= 2
+            ranks -= draw.small
+        ranks -= ranks.dtype.type(draw.total)
+        return ranks, draw.squares(cubes)
 
 
-def sort_whole(values: np.ndarray) -> np.ndarray:
-    """Return the order that sorts whole numbers of at least 0, stably.
-
-    numpy sorts keys of 8 and 16 bits by radix, so two or three stable passes are several times faster than one argsort
-    of long keys.
-    """
-    order = np.argsort(values.astype(np.uint16), kind="stable")
-    bits = int(values.max()).bit_length()
-    for shift in range(16, bits, 16):
-        digits = (values >> shift).astype(np.uint8 if bits - shift <= 8 else np.uint16)
-        digits = np.argsort(digits.take(order), kind="stable")
-        order = order.take(digits)
-    return order
-
-
-def rerank(pool: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray, float]:
-    """Rank a sum of ranks.
+def rerank(pool: np.ndarray, draw: Draw) -> float:
+    """Replace a sum of ranks by twice its centred midranks.
 
     Parameters
     ----------
@@ -154,22 +146,42 @@ def rerank(pool: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray, float]
 
     Returns
     -------
-    order : (n,) int
-    weighted : (n,)
-        Weights times twice the centred midranks of the pool, in that order.
-    squares : float
-        Weighted sum of squares of the latter.
+    float
+        Weighted sum of squares of the midranks.
     """
-    space, n = draw.space, len(pool)
-    pool -= pool.min()
-    order = sort_whole(pool)
-    ordered = pool.take(order, out=space.array("ordered", n, pool.dtype), mode="clip")
-    equal = np.flatnonzero(ordered[1:] == ordered[:-1])
-    w = draw.small.take(order)
-    after = ordered  # not needed any more
-    excess = _midranks(w, draw.total, equal, after)
-    weighted = np.multiply(after, w, out=space.array("product", n, np.float64), dtype=np.float64)
-    return order, weighted, draw.squares(excess)
+    ranks, order = (one.numpy() for one in torch.sort(torch.from_numpy(pool), stable=True))  # by radix
+    equal = np.flatnonzero(ranks[1:] == ranks[:-1])
+    w = taken(draw.small, order, draw.space.array("sorted", len(pool), draw.small.dtype))
+    cubes = draw.cubes + _midranks(w, draw.total, equal, ranks)
+    put(pool, order, ranks)
+    return draw.squares(cubes)
+
+
+def _midranks(w: np.ndarray, total: int, equal: np.ndarray, after: np.ndarray) -> int:
+    """Write twice the centred midranks of a sorted sequence with weights `w` to `after`.
+
+    `equal` holds the places whose value equals the next one. Returns the excess of the cubed weights of runs.
+    """
+    np.cumsum(w, out=after)
+    excess = 0
+    if len(equal):
+        breaks = np.flatnonzero(np.diff(equal) != 1)
+        first, ends = equal[np.append(0, breaks + 1)], equal[np.append(breaks, len(equal) - 1)] + 1
+        before, upto = after[first].astype(np.int64) - w[first], after[ends]
+        middle = before + upto - total
+        excess = _cubes(upto - before) - _cubes(w[ends]) - _cubes(w[equal])
+    after *= 2
+    after -= w
+    after -= after.dtype.type(total)
+    if len(equal):
+        after[ends] = middle
+        after[equal] = np.repeat(middle, ends - first)
+    return excess
+
+
+def _cubes(values: np.ndarray) -> int:
+    values = values.astype(np.int64)
+    return int(values * values @ values)
 
 
 class Block:
@@ -198,14 +210,14 @@ class Block:
         """Return twice the centred midranks of all pairs, (n_draws, n_pairs), and their sums of squares, (n_draws,)."""
         w = np.ascontiguousarray(self._columns.take(one.order, axis=0).T)
         after = np.cumsum(w, axis=1, dtype=self.whole)
-        cubes, place = self.cubes, one.place
-        if one.run is None:
-            after *= 2
-            after -= w
-        else:
+        cubes = self.cubes
+        if one.tied:
             ends = after.take(one.last, axis=1)
             runs = np.diff(ends, axis=1, prepend=0)
-            cubes, place = (runs.astype(np.float64) ** 3).sum(axis=1), one.run.take(place)
+            cubes = (runs.astype(np.float64) ** 3).sum(axis=1)
             after = 2 * ends - runs
+        else:
+            after *= 2
+            after -= w
         after -= self.total.astype(self.whole)[:, None]
-        return after.take(place, axis=1).astype(np.float64), (self.total**3 - cubes) / 3
+        return after.take(one.place, axis=1).astype(np.float64), (self.total**3 - cubes) / 3

@@ -1,5 +1,6 @@
 """Many small products at once: one thread each, rather than all threads on each."""
 
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +17,20 @@ _thread = threading.local()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Give BLAS one thread, in the whole process, until the outermost of nested blocks ends.
+    """Give BLAS and torch one thread, in the whole process, until the outermost of nested blocks ends.
 
     BLAS threads that meet at the end of every small product wait for each other, by far the most of the time on a busy
     machine. One BLAS thread also makes the bits of the result independent of their number. Finding the libraries takes
     a millisecond, more than a small fit: a loop over fits enters this once.
     """
-    global _inside, _limits
+    global _inside, _limits, _torch_threads
+    torch = sys.modules.get("torch")  # whoever computes with it has loaded it
     with _guard:
         if _inside == 0:
             _limits = threadpool_limits(limits=1, user_api="blas")
+            _torch_threads = torch and torch.get_num_threads()
+            if torch:
+                torch.set_num_threads(1)
         _inside += 1
     try:
         yield
@@ -34,6 +39,8 @@ def one_blas_thread() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 _limits.restore_original_limits()
+                if _torch_threads:
+                    torch.set_num_threads(_torch_threads)
 
 
 @contextmanager

@@ -3,6 +3,7 @@ import pytest
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
 from rsatoolbox.rdm import RDMs
 from rsatoolbox.rdm import compare as their_compare
+from scipy import stats
 
 from analysis.compare import bootstrap as boot
 from analysis.compare import ranks, rdm, rsa
@@ -110,11 +111,20 @@ def test_undefined_pairs_are_left_out():
         assert found.scores[draw, 0] == pytest.approx(expected, abs=1e-12)
 
 
-def test_radix_order_is_a_stable_sort():
+@pytest.mark.parametrize("top", [5, 70_000, 2**28])
+@pytest.mark.parametrize("whole", [np.int32, np.int64])
+def test_ranks_of_a_pool_are_those_of_its_resampled_pairs(top, whole):
     rng = np.random.default_rng(0)
-    for top in (5, 70_000, 2**21, 2**40):
-        values = rng.integers(0, top, 3000)
-        np.testing.assert_array_equal(ranks.sort_whole(values), np.argsort(values, kind="stable"))
+    first, second = np.triu_indices(300, 1)
+    counts = rng.integers(0, 3, 300).astype(np.uint8)
+    draw = ranks.Draw(counts, first.astype(np.uint16), second.astype(np.uint16), ranks.Space(whole))
+    pool = rng.integers(-top, top, len(draw.active)).astype(whole)
+    weights = counts[first].astype(int) * counts[second]
+    repeated = np.repeat(pool, weights[weights > 0])
+    expected = 2 * stats.rankdata(repeated) - 1 - len(repeated)
+    squares = ranks.rerank(pool, draw)
+    np.testing.assert_array_equal(np.repeat(pool, weights[weights > 0]), expected)
+    assert squares == pytest.approx(np.sum(expected**2), rel=1e-12)
 
 
 def test_bad_input():

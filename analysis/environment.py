@@ -12,6 +12,7 @@ import json
 import os
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from analysis.errors import DataError
@@ -19,6 +20,12 @@ from analysis.files import sha256
 from analysis.runtime import THREADS, device
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "pynwb", "matplotlib", "typst", "dvc")
+
+INSTRUCTION_SETS = {
+    "AVX512": {"avx512vl", "avx512bw", "avx512dq", "fma"},
+    "AVX2": {"avx2", "fma"},
+}
+"""Flags of the processor by which torch chooses its vector instructions, the best first."""
 
 FILE = "environment.json"
 """Name of the stamp in the folder of the results."""
@@ -39,9 +46,8 @@ def stamp(root: str | os.PathLike = ".") -> dict:
         ``python`` (major.minor), ``packages``, ``torch``, ``device``, ``cuda``, ``driver``, ``cpu``,
         ``instruction_set`` and ``threads``.
     """
-    import torch
-
-    flavour = "cpu" if torch.version.cuda is None else "cuda"
+    torch = _torch()
+    flavour = "cpu" if torch.cuda is None else "cuda"
     locks = [Path(root) / name for name in ("requirements.lock", f"requirements-{flavour}.lock")]
     on = device()
     return {
@@ -53,11 +59,11 @@ def stamp(root: str | os.PathLike = ".") -> dict:
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: version(name) for name in PACKAGES},
         "torch": torch.__version__,
-        "device": "cpu" if on == "cpu" else torch.cuda.get_device_name(on),
-        "cuda": torch.version.cuda,
+        "device": "cpu" if on == "cpu" else _gpu(on),
+        "cuda": torch.cuda,
         "driver": None if on == "cpu" else _driver(),
         "cpu": _cpu(),
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "instruction_set": _instruction_set(),
         "threads": THREADS,
     }
 
@@ -96,13 +102,41 @@ def read(path: str | os.PathLike) -> dict:
     return value
 
 
+def _torch():
+    """Return torch's module of versions, without the two seconds that loading torch takes."""
+    package = find_spec("torch")
+    spec = spec_from_file_location("torch_version", Path(package.origin).with_name("version.py"))
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def _gpu(on: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(on)
+
+
 def _cpu() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _instruction_set() -> str:
+    """Return what ``torch.backends.cpu.get_cpu_capability()`` says of an x86 processor."""
+    flags = set(_cpuinfo("flags").split())
+    for name, needed in INSTRUCTION_SETS.items():
+        if needed <= flags:
+            return name
+    return "DEFAULT"
+
+
+def _cpuinfo(key: str) -> str:
+    """Return an entry of the first processor; an empty text where it is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
 def _driver() -> str:

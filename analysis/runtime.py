@@ -64,11 +64,15 @@ def workers() -> int:
 def device() -> str:
     """Return the torch device (``NNN_DEVICE``: ``cpu``, ``cuda`` or ``cuda:N``; default CPU)."""
     value = os.environ.get("NNN_DEVICE", "cpu")
-    import torch
-
-    if value.startswith("cuda") and not torch.cuda.is_available():
+    if value.startswith("cuda") and not _cuda_is_there():
         raise DataError(f"NNN_DEVICE={value}: torch sees no CUDA device; unset NNN_DEVICE to compute on the CPU")
     return value
+
+
+def _cuda_is_there() -> bool:
+    import torch  # slow to load, and needed for a GPU alone
+
+    return torch.cuda.is_available()
 
 
 def track(items: Iterable, what: str, total: int | None = None, every: float = 10.0) -> Iterator:

@@ -1,6 +1,9 @@
 import json
+import subprocess
+import sys
 
 import pytest
+import torch
 
 from analysis import environment
 from analysis.errors import DataError
@@ -16,6 +19,18 @@ def test_stamp_names_locks_versions_and_threads(tmp_path, monkeypatch):
     assert stamp["threads"] == 2
     assert json.loads(json.dumps(stamp)) == stamp
     assert environment.differences(stamp, stamp) == []
+
+
+def test_what_is_said_of_torch_is_what_torch_says():
+    stamp = environment.stamp()
+    assert stamp["torch"] == torch.__version__
+    assert stamp["cuda"] == torch.version.cuda
+    assert stamp["instruction_set"] == torch.backends.cpu.get_cpu_capability()
+
+
+def test_the_stamp_does_not_load_torch():
+    code = "import sys; from analysis import environment; environment.stamp(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_differences_name_the_value():

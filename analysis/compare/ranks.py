@@ -8,7 +8,8 @@ is rounded. Their weighted sum of squares is (T^3 - sum t^3) / 3 with t the weig
 from functools import cached_property
 
 import numpy as np
-import torch
+
+from analysis.compare.krylov import torch
 
 CHUNK = 2**16
 
@@ -31,13 +32,15 @@ class Space:
 
 def taken(values: np.ndarray, places: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write the values at some places to `out`; twice as fast as numpy, which checks and widens every place."""
-    torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(places), out=torch.from_numpy(out))
+    tensor = torch().from_numpy
+    torch().index_select(tensor(values), 0, tensor(places), out=tensor(out))
     return out
 
 
 def put(out: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
     """Write values to some places (int64) of `out`."""
-    torch.from_numpy(out).scatter_(0, torch.from_numpy(places), torch.from_numpy(values))
+    tensor = torch().from_numpy
+    tensor(out).scatter_(0, tensor(places), tensor(values))
 
 
 class Draw:
@@ -149,7 +152,7 @@ def rerank(pool: np.ndarray, draw: Draw) -> float:
     float
         Weighted sum of squares of the midranks.
     """
-    ranks, order = (one.numpy() for one in torch.sort(torch.from_numpy(pool), stable=True))  # by radix
+    ranks, order = (one.numpy() for one in torch().sort(torch().from_numpy(pool), stable=True))  # by radix
     equal = np.flatnonzero(ranks[1:] == ranks[:-1])
     w = taken(draw.small, order, draw.space.array("sorted", len(pool), draw.small.dtype))
     cubes = draw.cubes + _midranks(w, draw.total, equal, ranks)

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -40,3 +42,8 @@ def test_an_error_of_a_worker_arrives(monkeypatch):
 
     with pytest.raises(DataError, match="item 1 is bad"):
         processes.in_processes(fail, [1, 2], "failures")
+
+
+def test_the_stage_loads_no_torch():
+    code = "import sys, analysis.compare.stage, analysis.compare.summary; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # it takes two seconds a model

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from analysis.compare.inference import Interval
+from analysis.compare.krylov import torch
 from analysis.compare.ranks import Block, Draw, Ranked, Space, rerank
 from analysis.compare.rdm import RDM
 from analysis.compare.similarity import aligned, compare
@@ -104,6 +105,7 @@ def bootstrap(
         return counts, copies
 
     if task.ceilings or method not in RANKED:
+        torch()  # whose threads can only be limited once it is loaded
         rows = in_threads(lambda index: task.draw(*drawn(index)), range(n_draws), threads)
         each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
         copies = np.array([drawn(index)[1] for index in range(n_draws)])

@@ -51,25 +51,58 @@ def single_split(n_rows: int, test: float, seed: int) -> np.ndarray:
     return folds
 
 
-def r2_score(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return what a model without knowledge predicts: for each row, the mean of the rows outside its fold.
+
+    Parameters
+    ----------
+    observed : (n_rows, n_units)
+        NaN rows are left out of the means.
+    folds : (n_rows,) int
+        Fold in which a row is tested; -1: the row only trains.
+
+    Returns
+    -------
+    (n_rows, n_units)
+        NaN for rows never tested.
+    """
+    known = np.isfinite(observed)
+    values = np.where(known, observed, 0.0)
+    means = np.full(observed.shape, np.nan)
+    for fold in np.unique(folds[folds >= 0]):
+        train = folds != fold
+        means[~train] = values[train].sum(axis=0) / np.maximum(known[train].sum(axis=0), 1)
+    return means
+
+
+def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
     """Return the coefficient of determination of each column; NaN rows are left out, constant columns undefined.
 
-    ``1 - sum (y - yhat)^2 / sum (y - mean y)^2`` over the rows for which a prediction exists.
+    ``1 - sum (y - yhat)^2 / sum (y - reference)^2`` over the rows for which a prediction exists.
+
+    With the mean of these same rows as reference this is ``sklearn.metrics.r2_score``. Out of sample, no predictor
+    knows that mean: the mean of the training rows, all that a model without knowledge can say, scores below 0 by about
+    1 / n_train + 1 / n. With `training_means` as reference it scores exactly 0: the out-of-sample r2 of Hawinkel,
+    Waegeman & Maere (2024, The American Statistician 78:15-25), or Q2 = 1 - PRESS / TSS of the literature on PLS with
+    the total taken about the mean of the training set.
 
     Parameters
     ----------
     observed, predicted : (n_rows, n_units)
+    reference : (n_rows, n_units), optional
+        Default: the mean of the observed rows that were predicted.
 
     Returns
     -------
     (n_units,)
-        NaN where the observed values are constant or fewer than two.
+        NaN where the observed values do not differ from the reference, or are fewer than two.
     """
     valid = np.isfinite(observed) & np.isfinite(predicted)
     count = valid.sum(axis=0)
     y = np.where(valid, observed, 0.0)
-    mean = y.sum(axis=0) / np.maximum(count, 1)
-    total = np.where(valid, (y - mean) ** 2, 0.0).sum(axis=0)
+    if reference is None:
+        reference = y.sum(axis=0) / np.maximum(count, 1)
+    total = np.where(valid, (y - reference) ** 2, 0.0).sum(axis=0)
     error = np.where(valid, (y - np.where(valid, predicted, 0.0)) ** 2, 0.0).sum(axis=0)
     # A column is constant when its spread is at the level of rounding of its own size.
     varies = (count >= 2) & (total > 1e-24 * np.maximum((y**2).sum(axis=0), 1e-300))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.compare.crossval import group_folds, mean_pearson, r2_score
+from analysis.compare.crossval import group_folds, mean_pearson, r2_score, training_means
 from analysis.compare.keys import as_array
 from analysis.compare.ridge import fit_predict
 from analysis.errors import DataError
@@ -105,7 +105,8 @@ def fixation_predict(
         assigned = group_folds(labels[rows], folds, seed_of(seed, "fixations", name))
         predicted = _predict(features, rates, labels, rows, assigned, alphas, seed)
         r = mean_pearson(rates[rows], predicted, assigned)
-        found[name] = FixationScores(len(rows), r2_score(rates[rows], predicted), r, *normalise(r, rsc))
+        r2 = r2_score(rates[rows], predicted, training_means(rates[rows], assigned))
+        found[name] = FixationScores(len(rows), r2, r, *normalise(r, rsc))
     return found
 
 

@@ -55,10 +55,10 @@ def best_layer(
     return choose(fits, Y, folds)
 
 
-def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray) -> Choice:
+def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray, *, against: str = "training") -> Choice:
     """Return the best layer's predictions as `best_layer` does, from fits of every layer, one of each repeat.
 
-    Folds below 0 are not tested.
+    Folds below 0 are not tested. `against`: as in `pls.score`.
     """
     if not fits:
         raise DataError("features holds no layer; give at least one")
@@ -70,7 +70,7 @@ def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray) 
             chosen.append(layer)
             rows = assigned == fold
             predicted[r, rows] = fits[layer][r].predicted[rows]
-    return Choice(pls.score(Y, predicted, folds), tuple(chosen))
+    return Choice(pls.score(Y, predicted, folds, against=against), tuple(chosen))
 
 
 def _median(r: np.ndarray) -> float:

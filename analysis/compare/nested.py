@@ -26,8 +26,8 @@ class Nested:
     components : (n_tested, n_units) int
         Number chosen for each test fold; -1 where a unit has no images in it.
     inner_r : (n_tested, n_units)
-        Pearson's r within the training images with that number, mean over the inner folds; NaN where undefined, or
-        where the training images are too few to be parted again.
+        Pearson's r within the training images with that number, mean over the inner folds; NaN where undefined, where
+        it was not asked for, or where the training images are too few to be parted again.
     """
 
     predicted: np.ndarray
@@ -38,7 +38,7 @@ class Nested:
 def nested(
     X, Y, folds, numbers, *, tested=None, scale: bool = False, per_unit: bool = True, inner: bool = True
 ) -> Nested:
-    """Predict every test fold by PLS with the number of components that was best, for each unit, in the other folds.
+    """Predict every test fold by PLS with a number of components that was chosen, for each unit, in the other folds.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def nested(
     folds : (n_images,) int
         Fold of every image, all at least 0; 3 or more folds unless one number is given.
     numbers : sequence of int
-        Rising numbers of components among which the least squared error in the inner folds chooses (the smallest of
-        equals); 0 is the training mean. Numbers that the inner training images cannot bear are left out.
+        Rising numbers of components among which the squared errors in the inner folds choose (`chosen`); 0 is the
+        training mean. Numbers that the inner training images cannot bear are left out.
     tested : sequence of int, optional
         Folds to predict; the others only train. Default: all.
     scale, per_unit
         As in `krylov.fit_predict`.
     inner : bool
-        False, with one number: leave `inner_r` undefined, since it is the only reason for inner fits then.
+        False: leave `inner_r` undefined, for which alone one number needs inner fits.
 
     Returns
     -------
@@ -93,6 +93,36 @@ def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(finite, axis=1, return_inverse=True)
 
 
+def chosen(squares: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the place of each unit's number of components.
+
+    A unit's own least error is a poor guide where there is little to predict: of several numbers one seems better than
+    the mean by chance, so that units without any signal score below 0. Units recorded together therefore share the
+    number under which their inner folds are most likely (Gaussian errors, a variance for each unit: the least sum of
+    the logs of their errors), and a unit leaves it for its own best number where that is better by more than one
+    standard error: the rule of Breiman et al. (1984) and Hastie et al. (2009, section 7.10), here of the difference
+    over the same images.
+
+    Parameters
+    ----------
+    squares : (n_numbers, n_images, n_units)
+        Squared errors in the inner folds; 0 where nothing was predicted.
+    size : (n_units,)
+        Sum of squares of the responses: errors at the level of its rounding have no say.
+
+    Returns
+    -------
+    (n_units,) int
+        The smallest of equals.
+    """
+    errors, units = squares.sum(axis=1), np.arange(squares.shape[2])
+    say = (errors > 1e-24 * np.maximum(size, 1e-300)).all(axis=0)
+    shared = np.log(errors[:, say]).sum(axis=1).argmin()
+    own = errors.argmin(axis=0)
+    gain = squares[shared] - squares[own, :, units].T
+    return np.where(gain.sum(axis=0) > np.sqrt((gain**2).sum(axis=0)), own, shared)
+
+
 class _Fits:
     """Fits of the units that were shown the same images, without one or two of their folds."""
 
@@ -118,17 +148,21 @@ class _Fits:
             "images"
         )
 
-    def choose(self, numbers: list[int], tested, inner: bool):
-        """Yield the place of each test fold in `tested`, and its rows, predictions, choices and inner r."""
-        allowed, inner = self.bearable(numbers, tested, inner)
-        errors, rs = self.inner(allowed, tested) if inner else (None, None)
+    def choose(self, numbers: list[int], tested, wanted: bool):
+        """Yield the place of each test fold in `tested`, its rows, predictions and choices, and inner r if `wanted`."""
+        allowed, parted = self.bearable(numbers, tested, wanted)
+        held = self.inner(allowed, tested) if parted else None
         each = np.arange(len(self.units))
         for t, fold in enumerate(tested):
             if not (self.folds == fold).any():
                 continue
             outcome, rows = self.predict(allowed, [fold])
-            best = errors[t].argmin(axis=0) if inner else np.zeros(len(each), int)
-            r = rs[t][best, each] if inner else np.nan
+            best, r = np.zeros(len(each), int), np.nan
+            if parted:
+                squares = (held[t] - self.observed) ** 2
+                best = chosen(np.where(np.isfinite(squares), squares, 0.0), (self.observed**2).sum(axis=0))
+                if wanted:
+                    r = mean_pearson(self.observed, held[t, best, :, each].T, self.folds)
             yield t, (rows, outcome, best, np.array(allowed)[best], r)
 
     def predict(self, numbers: list[int], out) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +172,7 @@ class _Fits:
         return as_numpy(fit_predict(self.X, self.Y, train, self.shown[rows], numbers, **self.options)), rows
 
     def inner(self, numbers: list[int], tested):
-        """Return squared errors and mean r in the inner folds, (n_tested, n_numbers, n_units)."""
+        """Return predictions of the inner folds of each test fold, (n_tested, n_numbers, n_images, n_units)."""
         all_folds = np.unique(self.folds)
         place = {fold: t for t, fold in enumerate(tested)}
         held = np.full((len(tested), len(numbers), *self.observed.shape), np.nan)
@@ -150,8 +184,4 @@ class _Fits:
                 if fold in place:
                     inside = self.folds[rows] == other
                     held[place[fold], :, rows[inside]] = outcome[:, inside].swapaxes(0, 1)
-        squares = (held - self.observed) ** 2
-        errors = np.where(np.isfinite(squares), squares, 0.0).sum(axis=2)
-        wide = np.tile(self.observed, len(numbers))  # a column for each number and unit
-        rs = [mean_pearson(wide, np.hstack(part), self.folds).reshape(len(numbers), -1) for part in held]
-        return errors, rs
+        return held

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.compare import krylov
-from analysis.compare.crossval import group_folds, mean_pearson, r2_score
+from analysis.compare.crossval import group_folds, mean_pearson, r2_score, training_means
 from analysis.compare.keys import join
 from analysis.compare.krylov import fit_predict
 from analysis.compare.nested import nested, shown_together
@@ -26,7 +26,7 @@ class Prediction:
     folds : (n_repeats, n_images) int
         Fold in which an image was predicted; -1: never.
     r2, pearson_r : (n_units,)
-        Means over repeats; NaN for units that do not vary.
+        Means over repeats; NaN for units that do not vary. r2 is out of sample (`score`).
     images : tuple of str or None
         Image of each row, in the order of `predicted`.
     """
@@ -104,8 +104,8 @@ def pls_predict(
     groups : (n_images,), optional
         Near-duplicate group per image (a mapping from image to group if X and Y are keyed): never split by a fold.
     n_components : int or sequence of int
-        PLS components. Of a rising sequence (0: the training mean) each unit gets the number that predicts best within
-        the training images (`nested.nested`), so that a unit that cannot be predicted has an r2 about 0, not below.
+        PLS components. Of a rising sequence (0: the training mean) each unit gets the number that the training images
+        choose (`nested.chosen`), so that a unit that cannot be predicted has an r2 of about 0, not below.
     folds, repeats, seed : int
         Number of folds, of repeats with other folds, and the seed of their random parts.
     scale, per_unit
@@ -136,8 +136,27 @@ def pls_predict(
     return ChosenPrediction(**vars(result), components=np.stack([one.components for one in found]))
 
 
-def score(Y: np.ndarray, predicted: np.ndarray, folds: np.ndarray, images=None) -> Prediction:
-    """Score out-of-fold predictions, (n_repeats, n_images, n_units), against responses (n_images, n_units)."""
-    r2 = np.mean([r2_score(Y, p) for p in predicted], axis=0)
+def score(
+    Y: np.ndarray, predicted: np.ndarray, folds: np.ndarray, images=None, *, against: str = "training"
+) -> Prediction:
+    """Score out-of-fold predictions against responses.
+
+    Parameters
+    ----------
+    Y : (n_images, n_units)
+    predicted : (n_repeats, n_images, n_units)
+    folds : (n_repeats, n_images) int
+    images : sequence of str, optional
+        Image of each row.
+    against : {"training", "test"}
+        Reference of r2: the mean of the training images of each fold, so that a model that knows nothing scores 0, or
+        the mean of the tested images, as in ``sklearn.metrics.r2_score`` (`crossval.r2_score`).
+
+    Returns
+    -------
+    Prediction
+    """
+    means = [training_means(Y, f) if against == "training" else None for f in folds]
+    r2 = np.mean([r2_score(Y, p, mean) for p, mean in zip(predicted, means, strict=True)], axis=0)
     r = np.mean([mean_pearson(Y, p, f) for p, f in zip(predicted, folds, strict=True)], axis=0)
     return Prediction(predicted, folds, r2, r, tuple(images) if images is not None else None)

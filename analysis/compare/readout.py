@@ -39,7 +39,7 @@ def best_rows(population, plan: scoring.Plan, found: dict, rules: Protocol, ceil
     inside = {layer: one for layer, one in found.items() if np.isfinite(one[0].inner_r).any()}
     if not inside:
         return []
-    choice = choose(inside, population.responses, plan.folds)
+    choice = choose(inside, population.responses, plan.folds, against=plan.against)
     scores = choice.prediction
     return [
         {

@@ -38,6 +38,8 @@ class Plan:
         The same, with folds for the images that only train: choices are made between those.
     scale : bool
         Features divided by their standard deviation in the training rows.
+    against : {"training", "test"}
+        Images whose mean r2 is relative to (`pls.score`).
     numbers : list of int
         Numbers of components among which each unit's is chosen, or the one there is.
     """
@@ -45,22 +47,23 @@ class Plan:
     folds: np.ndarray
     inner: np.ndarray
     scale: bool
+    against: str
     numbers: list[int]
 
 
 def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
     labels = np.array([groups[image] for image in images])
     folds = [crossval.group_folds(labels, settings.folds, seed_of(seed, "folds", r)) for r in range(settings.repeats)]
-    return np.stack(folds), np.stack(folds), False
+    return np.stack(folds), np.stack(folds), False, "training"
 
 
 def _single(images, groups: dict[str, int], settings: Compare, seed: int):
-    """One random 75/25 split without regard to near-duplicates, with scikit-learn's default scaling: the report's."""
+    """One random 75/25 split without regard to near-duplicates, with scikit-learn's scaling and r2: the report's."""
     folds = crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))
     inner, train = folds.copy(), folds < 0
     labels = np.array([groups[image] for image in images])[train]
     inner[train] = 1 + crossval.group_folds(labels, max(settings.folds - 1, 2), seed_of(seed, "inner"))
-    return folds[None], inner[None], True
+    return folds[None], inner[None], True, "test"
 
 
 SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
@@ -143,7 +146,8 @@ def unit_scores(population: Population, features, plan: Plan | None, found: dict
     nothing = np.full(len(population.units), np.nan)
     scores = {layer: (nothing, nothing) for layer in features}
     for layer, repeats in found.items():
-        result = pls.score(population.responses, np.stack([one.predicted for one in repeats]), plan.folds)
+        predicted = np.stack([one.predicted for one in repeats])
+        result = pls.score(population.responses, predicted, plan.folds, against=plan.against)
         scores[layer] = (result.r2, result.pearson_r)
     return scores
 

@@ -3,6 +3,7 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 
 from analysis.compare import crossval, pls
+from analysis.compare import nested as nested_module
 from analysis.compare.nested import nested
 from analysis.errors import DataError
 
@@ -36,22 +37,28 @@ def test_one_fit_gives_the_predictions_of_every_number_of_components():
 
 
 def test_equals_the_plain_nested_cross_validation():
-    X, Y, folds = data()
+    X, Y, folds = data(seed=1)
     found = nested(X, Y, folds, NUMBERS)
-    assert len(set(found.components.ravel())) > 2
-    for k in range(Y.shape[1]):
-        for fold in range(5):
-            errors, rs = np.zeros(len(NUMBERS)), np.zeros(len(NUMBERS))
-            for inner in set(range(5)) - {fold}:
-                train, rest = ~np.isin(folds, (fold, inner)), folds == inner
-                for place, number in enumerate(NUMBERS):
-                    guess = predict(X, Y[:, k], train, rest, number)
-                    errors[place] += np.sum((guess - Y[rest, k]) ** 2)
-                    rs[place] += np.corrcoef(guess, Y[rest, k])[0, 1] / 4 if number else 0.0
-            best = int(np.argmin(errors))
+    assert set(found.components.ravel()) == set(NUMBERS)
+    for fold in range(5):
+        held = np.full((len(NUMBERS), *Y.shape), np.nan)
+        for inner in set(range(5)) - {fold}:
+            train, rest = ~np.isin(folds, (fold, inner)), folds == inner
+            for place, number in enumerate(NUMBERS):
+                for k, y in enumerate(Y.T):
+                    held[place, rest, k] = predict(X, y, train, rest, number)
+        inside = folds != fold
+        variance = np.mean((held[:, inside] - Y[inside]) ** 2, axis=1)
+        shared = np.argmax(-inside.sum() / 2 * np.log(variance).sum(axis=1))  # the likelihood at its best variances
+        for k, y in enumerate(Y.T):
+            own = np.argmin(variance[:, k])
+            gain = (held[shared, inside, k] - y[inside]) ** 2 - (held[own, inside, k] - y[inside]) ** 2
+            best = own if gain.mean() > np.sqrt(np.mean(gain**2) / len(gain)) else shared
             assert found.components[fold, k] == NUMBERS[best]
-            assert found.inner_r[fold, k] == pytest.approx(rs[best], abs=1e-8)
-            expected = predict(X, Y[:, k], folds != fold, folds == fold, NUMBERS[best])
+            parts = [folds == inner for inner in set(range(5)) - {fold}]
+            rs = [np.corrcoef(held[best, rows, k], y[rows])[0, 1] if NUMBERS[best] else 0.0 for rows in parts]
+            assert found.inner_r[fold, k] == pytest.approx(np.mean(rs), abs=1e-8)
+            expected = predict(X, y, folds != fold, folds == fold, NUMBERS[best])
             np.testing.assert_allclose(found.predicted[folds == fold, k], expected, atol=1e-7)
 
 
@@ -59,13 +66,29 @@ def test_units_without_signal_score_about_nothing_and_stay_defined():
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(60, 30)), rng.normal(size=(60, 40))
     chosen, fixed = (pls.pls_predict(X, Y, n_components=numbers, seed=1) for numbers in ([0, 1, 2, 5], 5))
-    assert np.median(chosen.r2) > -0.15
+    assert np.median(chosen.r2) == pytest.approx(0, abs=0.02)
     assert np.median(fixed.r2) < -0.4
     assert np.isfinite(chosen.pearson_r).all()
     assert (chosen.components == 0).mean() > 0.5
     means = (chosen.components[0] == 0).all(axis=0)
     assert means.any()
     np.testing.assert_array_equal(chosen.pearson_r[means], 0.0)
+    np.testing.assert_array_equal(chosen.r2[means], 0.0)
+
+
+def test_units_share_a_number_and_leave_it_for_one_that_is_clearly_better():
+    n = 64
+    flat = np.ones((2, n))  # squared errors of two numbers, alike
+    slightly = np.stack([np.ones(n), np.where(np.arange(n) % 2, 0.0, 1.9)])  # better with the second, not by one SE
+    clearly = np.stack([np.ones(n), np.full(n, 0.7)])
+    worse = np.stack([np.full(n, 1e-3), np.full(n, 2e-3)])  # small errors weigh as much as large ones
+    size = np.ones(4)
+    assert nested_module.chosen(np.stack([slightly], axis=2), size[:1]).tolist() == [1]  # alone, a unit decides
+    found = nested_module.chosen(np.stack([flat, slightly, clearly, worse], axis=2), size)
+    assert found.tolist() == [0, 0, 1, 0]
+    constant = np.stack([np.full(n, 1e-30), np.full(n, 1e-33)])  # rounding has no say
+    found = nested_module.chosen(np.stack([constant, slightly, worse], axis=2), size[:3])
+    assert found[1:].tolist() == [0, 0]
 
 
 def test_test_rows_take_no_part_in_the_choice():
@@ -85,8 +108,8 @@ def test_units_that_were_not_shown_all_images_are_chosen_from_theirs():
     holes = Y.copy()
     holes[folds == 4, 1] = np.nan
     holes[:5, 1] = np.nan
-    found, whole = nested(X, holes, folds, NUMBERS), nested(X, Y, folds, NUMBERS)
-    np.testing.assert_allclose(found.predicted[:, [0, 2, 3]], whole.predicted[:, [0, 2, 3]], atol=1e-9)
+    found, others = nested(X, holes, folds, NUMBERS), nested(X, Y[:, [0, 2, 3]], folds, NUMBERS)
+    np.testing.assert_allclose(found.predicted[:, [0, 2, 3]], others.predicted, atol=1e-9)
     shown = np.isfinite(holes[:, 1])
     part = nested(X[shown], Y[shown, 1:2], folds[shown], NUMBERS)
     np.testing.assert_allclose(found.predicted[shown, 1], part.predicted[:, 0], atol=1e-9)

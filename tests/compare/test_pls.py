@@ -4,7 +4,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cross_decomposition import PLSRegression
-from sklearn.metrics import r2_score
+from sklearn.dummy import DummyRegressor
+from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from analysis.compare import crossval, pls
 from analysis.errors import DataError
@@ -87,9 +89,41 @@ def test_cross_validation_scores():
             expected = one_by_one(X, Y, ~rows, rows, 4, False)
             np.testing.assert_allclose(found.predicted[r, rows], expected, atol=1e-6)
     assert (found.folds[0] != found.folds[1]).any()
-    np.testing.assert_allclose(
-        found.r2, [np.mean([r2_score(Y[:, k], p[:, k]) for p in found.predicted]) for k in range(3)]
-    )
+    each = zip(found.predicted, found.folds, strict=True)
+    np.testing.assert_allclose(found.r2, np.mean([out_of_sample(Y, p, f) for p, f in each], axis=0))
+    plain = pls.score(Y, found.predicted, found.folds, against="test")
+    expected = [np.mean([r2_score(Y[:, k], p[:, k]) for p in found.predicted]) for k in range(3)]
+    np.testing.assert_allclose(plain.r2, expected)
+
+
+def out_of_sample(Y, predicted, folds):
+    """r2 over the predictions that scikit-learn's mean-only model makes in the same folds."""
+    model, split = DummyRegressor(strategy="mean"), PredefinedSplit(folds)
+    mean = np.column_stack([cross_val_predict(model, np.zeros((len(y), 1)), y, cv=split) for y in Y.T])
+    ours, theirs = (mean_squared_error(Y, guess, multioutput="raw_values") for guess in (predicted, mean))
+    return 1 - ours / theirs
+
+
+def test_a_model_that_says_the_training_mean_scores_nothing():
+    rng = np.random.default_rng(0)
+    Y = rng.normal(size=(40, 6)) + 5
+    Y[::3, 2] = np.nan
+    folds = crossval.group_folds(np.arange(40), 5, 0)
+    means = crossval.training_means(Y, folds)
+    assert means[7, 2] == pytest.approx(np.nanmean(Y[folds != folds[7], 2]))
+    np.testing.assert_array_equal(crossval.r2_score(Y, means, means), 0.0)
+    assert (crossval.r2_score(Y, means) < 0).all()  # against the mean of the tested rows, which it cannot know
+    one_split = np.where(folds == 0, 0, -1)
+    assert np.isnan(crossval.training_means(Y, one_split)[folds != 0]).all()
+
+
+def test_r2_of_the_truth_itself_is_the_share_that_is_not_noise():
+    rng = np.random.default_rng(2)
+    truth = rng.normal(size=(60, 400))
+    Y = truth + rng.normal(size=truth.shape)
+    folds = crossval.group_folds(np.arange(60), 5, 0)
+    found = crossval.r2_score(Y, truth, crossval.training_means(Y, folds))
+    assert np.median(found) == pytest.approx(0.5, abs=0.02)
 
 
 def test_images_not_shown_to_a_unit_are_left_out_for_it_alone():

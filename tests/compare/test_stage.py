@@ -12,7 +12,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.metrics import r2_score
 
 from analysis.compare import neural, scoring, significance, stage, summary
-from analysis.compare.populations import compared_images, populations
+from analysis.compare.populations import Population, compared_images, populations
 from analysis.errors import DataError
 from analysis.models import activations
 from analysis.protocol import CORRECTED, REPORT
@@ -70,13 +70,14 @@ def test_unit_scores_equal_those_of_the_plain_way(project):
     seed = seed_of(values.seed, "compare", "Aa000003", "AIT")
     folds = group_folds(labels, 4, seed_of(seed, "folds", 0))
     for k, column in enumerate(frame.columns):
-        y, predicted, rs = frame[column].to_numpy(), np.empty(len(frame)), []
+        y, predicted, mean, rs = frame[column].to_numpy(), np.empty(len(frame)), np.empty(len(frame)), []
         for fold in range(4):
             fit = PLSRegression(4, scale=False, tol=1e-12).fit(X[folds != fold], y[folds != fold])
             predicted[folds == fold] = fit.predict(X[folds == fold]).ravel()
+            mean[folds == fold] = y[folds != fold].mean()
             rs.append(np.corrcoef(predicted[folds == fold], y[folds == fold])[0, 1])
         row = units[(units.recording == "Aa000003") & (units.layer == "top") & (units.unit == f"{k + 1}a")].iloc[0]
-        assert row.r2 == pytest.approx(r2_score(y, predicted), abs=1e-8)
+        assert row.r2 == pytest.approx(1 - np.sum((y - predicted) ** 2) / np.sum((y - mean) ** 2), abs=1e-8)
         assert row.pearson_r == pytest.approx(np.mean(rs), abs=1e-8)
         assert row.ev_normalised == pytest.approx(row.pearson_r * abs(row.pearson_r) / row.ceiling)
     rsa = table("good", "rsa")
@@ -122,6 +123,20 @@ def test_report_protocol_merges_by_column_and_collapses(project):
     assert ait.ceiling.isna().all()
     assert set(ait.n_images) == {30}  # the report's test images
     assert table("reported", "layers").set_index(["layer", "region"]).median_r2["top", "AIT"] < 0.1
+
+
+def test_report_protocol_scores_one_split_as_scikit_learn_does(project):
+    values, _ = project
+    rng = np.random.default_rng(0)
+    images = tuple(f"i{k}" for k in range(40))
+    X = rng.normal(size=(40, 6))
+    Y = X @ rng.normal(size=(6, 3)) + rng.normal(size=(40, 3))
+    population = Population("merged", "", "AIT", ("a", "b", "c"), ("a", "b", "c"), images, Y, None)
+    groups = dict(zip(images, range(40), strict=True))
+    r2, _ = scoring.predictivity(population, {"top": X}, groups, REPORT, values.compare, 3)["top"]
+    folds = scoring.plan_of(images, groups, REPORT, values.compare, 3).folds[0]
+    fit = [PLSRegression(4, tol=1e-12).fit(X[folds < 0], y[folds < 0]).predict(X[folds == 0]).ravel() for y in Y.T]
+    np.testing.assert_allclose(r2, [r2_score(y[folds == 0], guess) for y, guess in zip(Y.T, fit, strict=True)])
 
 
 def test_merged_table_keeps_the_last_row_and_fills_over_all_rows(project, monkeypatch):

@@ -11,6 +11,7 @@ import xarray as xr
 from analysis import paths
 from analysis.audit import networks, responses
 from analysis.audit.controls import shuffle
+from analysis.audit.planted import Planted
 from analysis.audit.rungs import Rung
 from analysis.audit.tables import row_rdm
 from analysis.compare import scoring
@@ -29,8 +30,10 @@ from analysis.runtime import seed_of
 
 DRAWS = 100
 """Bootstrap draws of units, images and test images per seed; an interval pools those of all seeds."""
-SMALL, TRAINED = "small networks", "trained models"
-"""Networks trained here for every rung, and those of the pipeline, for the rungs that share labels and selection."""
+SMALL, TRAINED, PLANTED = "small networks", "trained models", "planted truth"
+"""Networks trained here for every rung; those of the pipeline, for the rungs that share labels and selection; and what
+was planted (planted.py), for the corrected protocol and the join flaw alone."""
+PLANTED_RULES = (CORRECTED, replace(CORRECTED, join=REPORT.join))
 SCORES = ("r2", "chance", "over_chance", "pearson_r", "rho", "left_within_block", "ceiling", "accuracy")
 COLUMNS = ["network", "walk", "step", "field", "value", "units", "images", "seeds"]
 COLUMNS += [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
@@ -73,6 +76,10 @@ class Seen:
     top: np.ndarray
     labels: dict[str, int]
     hits: np.ndarray
+
+    def of(self, population: Population) -> np.ndarray:
+        """Return the top layer at a population's images, in its order."""
+        return self.top[scoring.rows_of(population, self.stems)]
 
 
 def seen(top: np.ndarray, predicted: np.ndarray, examples: Examples) -> Seen:
@@ -147,12 +154,15 @@ class Ladder:
     ----------
     trained : dict
         Trained models of the pipeline, as `trained_models` returns them; none at first.
+    planted : planted.Planted or None
+        What was planted, where it is known; None at first.
     """
 
     def __init__(self, params: Params, area: str, sources: list, annotations, table: pd.DataFrame):
         self.params, self.values, self.area = params, params.audit, area
         self.sources, self.annotations, self.table = sources, annotations, table
         self.trained: dict[tuple[str, str], Seen] = {}
+        self.planted: Planted | None = None
         self.groups = dict(zip(table["stem"], table["group"], strict=True))
         self._once = Once()
 
@@ -195,10 +205,12 @@ class Ladder:
         here = seed_of(self.params.seed, "ladder", seed)
         return self._once.get(("pool", seed), lambda: networks.Pool(load(CORRECTED).images, self.values.network, here))
 
-    def network(self, rules: Protocol, seed: int, which: str) -> Seen | None:
+    def network(self, rules: Protocol, seed: int, which: str) -> Seen | Planted | None:
         """Return the network of a protocol: trained here, or the trained model of its labels and selection, if any."""
         if which == SMALL:
             return self._small(rules, seed)
+        if which == PLANTED:
+            return self.planted if rules in PLANTED_RULES else None
         return self.trained.get(_of(rules, LABEL_FIELDS))
 
     def _small(self, rules: Protocol, seed: int) -> Seen:
@@ -217,7 +229,7 @@ class Ladder:
     def scores(self, rules: Protocol, seed: int, which: str = SMALL) -> dict[str, Score] | None:
         """Score one protocol with one seed: the quantities `SCORES`, and ``images`` and ``units`` as plain numbers.
 
-        None where `which` is the trained models and none has the protocol's labels and selection.
+        None where `which` has no network for the protocol.
         """
         network = self.network(rules, seed, which)
         return network and self._once.get(("scores", rules, seed, which), lambda: self._score(rules, seed, which))
@@ -248,26 +260,23 @@ class Ladder:
             "images": Score(int(np.median([len(one.images) for one in found])) if found else 0, np.empty(0)),
         }
 
-    def _units(self, one: Population, network: Seen, rules: Protocol, seed: int):
+    def _units(self, one: Population, network: Seen | Planted, rules: Protocol, seed: int):
         """Return r2 and Pearson's r of each unit, and the r2 that features of other images, in random order, give it.
 
-        That r2 is the level of chance: a prediction without information scores below 0, as even the mean of the
-        training images does.
+        That r2 is the level of chance: 0 or a little less where components are chosen, far below where they are fixed.
         """
         here = seed_of(seed, one.recording)
-        rows = scoring.rows_of(one, network.stems)
-        other = np.random.default_rng(seed_of(here, "other images")).permutation(rows)
-        features = {"top": network.top[rows], "chance": network.top[other]}
+        top = network.of(one)
+        features = {"top": top, "chance": np.random.default_rng(seed_of(here, "other images")).permutation(top)}
         found = scoring.predictivity(one, features, self.groups, rules, self.values, here)
         return *found["top"], found["chance"][0]
 
-    def _geometry(self, rules: Protocol, network: Seen, seed: int):
+    def _geometry(self, rules: Protocol, network: Seen | Planted, seed: int):
         """Return rho of model and neural RDM (mean over populations), and what shuffling within blocks leaves."""
         blocks = responses.block_of(self.recorded(rules), rules, self.area)
         whole, draws, left = [], [], []
         for one, whole_rdm in zip(self.populations(rules), self.neural_rdms(rules), strict=True):
-            features = network.top[scoring.rows_of(one, network.stems)]
-            neural, model, keep = defined(whole_rdm, rdm(features, "correlation"))
+            neural, model, keep = defined(whole_rdm, rdm(network.of(one), "correlation"))
             if len(keep) < scoring.LEAST_IMAGES or len(one.units) < scoring.LEAST_UNITS:
                 continue
             images = [one.images[k] for k in keep]
@@ -319,15 +328,16 @@ def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per rung and network (`SMALL`, `TRAINED`): network, walk, step, field, value (of that field), units,
-        images, seeds, and for each of `SCORES` the mean over seeds and the ends of the 95 % interval over seeds and
-        resampled units (r2, chance, over_chance, pearson_r, ceiling), images (rho), shuffles (left_within_block) or
-        test images (accuracy).
+        One row per rung and network (`SMALL`, `TRAINED`, `PLANTED`): network, walk, step, field, value (of that
+        field), units, images, seeds, and for each of `SCORES` the mean over seeds and the ends of the 95 % interval
+        over seeds and resampled units (r2, chance, over_chance, pearson_r, ceiling), images (rho), shuffles
+        (left_within_block) or test images (accuracy).
     """
-    tasks = [(rung.protocol, seed, which) for which in (SMALL, TRAINED) for rung in steps for seed in range(n_seeds)]
+    kinds = (SMALL, TRAINED, PLANTED)
+    tasks = [(rung.protocol, seed, which) for which in kinds for rung in steps for seed in range(n_seeds)]
     scored = dict(zip(tasks, in_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))
     rows = []
-    for which, rung in product((SMALL, TRAINED), steps):
+    for which, rung in product(kinds, steps):
         found = [scored[rung.protocol, seed, which] for seed in range(n_seeds)]
         if found[0] is None:
             continue

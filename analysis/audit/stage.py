@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import paths
-from analysis.audit import confound, joins, labels, ladder, responses, selection, studies, summaries, tables
+from analysis.audit import confound, joins, labels, ladder, planted, responses, selection, studies, summaries, tables
 from analysis.audit import table as reader
 from analysis.audit.rungs import rungs
 from analysis.audit.table import ResponseTable
@@ -99,6 +99,8 @@ def _learned(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> dict
         columns = {"ladder": ladder.COLUMNS, "confound": confound.COLUMNS, "selection": selection.COLUMNS}
         return {name: pd.DataFrame(columns=names) for name, names in columns.items()}
     steps.trained = ladder.trained_models(params)
+    known = dict(zip(examples.table["stem"], examples.label.tolist(), strict=True))
+    steps.planted = planted.read([one.files.name for one in steps.sources], steps.area, known)
     return {
         "ladder": ladder.table_of(steps, rungs(), values.seeds),
         "confound": confound.confound(steps, values.seeds),

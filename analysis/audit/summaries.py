@@ -8,7 +8,7 @@ from analysis.models.scoring import wilson
 
 
 def ends(scored: pd.DataFrame) -> dict:
-    """Return, for each kind of network, both ends of the ladder and the corrected protocol with the join flaw alone."""
+    """Return, for each kind of network, what it has of both ends of the ladder and of two flaws alone."""
     out: dict = {}
     for network, rows in scored.groupby("network", sort=True):
         chosen = {

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paper import style
-from paper.plots.audit import COLOUR, FIELDS, MARK, SMALL, TRAINED, table
+from paper.plots.audit import COLOUR, FIELDS, MARK, PLANTED, SMALL, TRAINED, table
 from paper.results import Results
 
 LOWEST = -1.0
@@ -21,7 +21,7 @@ MARKED = {"r2": "ceiling", "rho": "left_within_block"}
 """What a score is to be held against, drawn as a short upright line."""
 CHANCE = {"accuracy": 0.5}
 WALKS = {"in order": "report to corrected, one choice after the other", "flawed alone": "corrected but for one choice"}
-SHIFT = {SMALL: -0.13, TRAINED: 0.17}
+SHIFT = {SMALL: -0.13, TRAINED: 0.17, PLANTED: 0.02}
 
 
 def draw(results: Results) -> tuple[Figure, str]:
@@ -37,7 +37,7 @@ def draw(results: Results) -> tuple[Figure, str]:
             axes.axvline(CHANCE.get(score, 0), color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
             for place in range(0, len(names), 2):  # bands lead the eye from the name to the last panel
                 axes.axhspan(place - 0.5, place + 0.5, color=style.PALE, alpha=0.35, linewidth=0, zorder=-1)
-            for network in (SMALL, TRAINED):
+            for network in SHIFT:
                 _points(axes, steps[steps.network == network], score, network)
             axes.set_ylim(len(names) - 0.5, -0.5)
             axes.set_yticks(range(len(names)), names)
@@ -47,11 +47,11 @@ def draw(results: Results) -> tuple[Figure, str]:
         style.letter(row[0], letter)
         small = steps[steps.network == SMALL].set_index("step")
         said += [f"{walk}, {names[k]}: r squared {small.r2[k]:.2f}, rho {small.rho[k]:.2f}" for k in small.index]
-    for network in (SMALL, TRAINED):
+    for network in SHIFT:
         if (ladder.network == network).any():
             panels[0, 1].plot([], [], MARK[network], color=COLOUR[network], label=network)
     panels[0, 1].plot([], [], "|", color=style.INK, markersize=6, label="ceiling of r²; ρ shuffled within recordings")
-    figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    figure.legend(*panels[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return figure, "Scores of every step between the protocols. " + "; ".join(said) + "."
 
 

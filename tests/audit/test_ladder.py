@@ -10,10 +10,12 @@ import xarray as xr
 import yaml
 
 from analysis import params as settings
-from analysis.audit import confound, networks, responses, selection
-from analysis.audit.ladder import SMALL, TRAINED, Ladder, examples_of, table_of
+from analysis import paths
+from analysis.audit import confound, networks, planted, responses, selection
+from analysis.audit.ladder import PLANTED, SMALL, TRAINED, Ladder, examples_of, table_of
 from analysis.audit.rungs import Rung
 from analysis.compare.threads import in_threads
+from analysis.errors import DataError
 from analysis.protocol import CORRECTED, REPORT
 from analysis.stimuli.read import COLUMNS, read_table
 
@@ -76,12 +78,15 @@ class Planted(Ladder):
     def recorded(self, rules):
         return [self._recording(rules, name, k) for k, name in enumerate(("Aa1", "Bb2"))]
 
+    def true(self, rng):
+        """Return noise-free responses, (n_images, 12)."""
+        seen = self.network(CORRECTED, 0, SMALL)
+        true = seen.top @ rng.normal(size=(seen.top.shape[1], 12))
+        return (true - true.mean(axis=0)) / true.std(axis=0)
+
     def _recording(self, rules, name, number):
         rng = np.random.default_rng(number)
-        seen = self.network(CORRECTED, 0, SMALL)
-        weights = rng.normal(size=(seen.top.shape[1], 12))
-        true = seen.top @ weights
-        true = (true - true.mean(axis=0)) / true.std(axis=0)
+        seen, true = self.network(CORRECTED, 0, SMALL), self.true(rng)
         image = np.repeat(np.arange(N_IMAGES), 6)
         trial = np.arange(len(image))
         rate = true[image] + self.noise * rng.normal(size=(len(image), 12)) + self.offset * rng.normal(size=12)
@@ -121,14 +126,38 @@ def test_corrected_r2_meets_its_ceiling_and_the_join_flaw_leaves_nothing(ladder)
     assert right["rho"] > 0.3
     assert right["units"] == 24
     assert right["over_chance_low"] > 0.7
-    for name in ("over_chance", "pearson_r", "rho", "ceiling"):
+    for name in ("r2", "over_chance", "pearson_r", "rho", "ceiling"):
         assert wrong[f"{name}_low"] <= 0 <= wrong[f"{name}_high"]
-    # where components are chosen, none are, and the mean of the training images scores just below 0
-    assert -0.05 < wrong["r2"] < 0
+    assert wrong["r2"] == pytest.approx(0, abs=0.02)  # where components are chosen, mostly none are
     fixed = table_of(
         ladder, [Rung("flawed alone", 1, "components", replace(CORRECTED, join="row", components="fixed"))], 1
     )
     assert fixed["r2"][0] < wrong["r2"] - 0.01
+
+
+def test_the_planted_truth_meets_its_ceiling_and_the_join_flaw_leaves_nothing(ladder, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "TRUTH", tmp_path / "truth")
+    labels = ladder.network(CORRECTED, 0, SMALL).labels
+    assert planted.read(["Aa1"], "AIT", labels) is None  # real data: nothing is known
+    (tmp_path / "truth").mkdir()
+    with pytest.raises(DataError, match=r"Aa1\.nc is missing"):
+        planted.read(["Aa1"], "AIT", labels)
+    stems = list(labels)
+    for number, name in enumerate(("Aa1", "Bb2")):
+        true = np.column_stack([ladder.true(np.random.default_rng(number)), 9 * np.arange(N_IMAGES)])
+        coords = {"image": stems, "unit": [f"{k}" for k in range(13)], "region": ("unit", ["AIT"] * 12 + ["V1"])}
+        order = np.random.default_rng(9).permutation(N_IMAGES)
+        data = xr.Dataset({"image_mean": (("image", "unit"), true)}, coords=coords).isel(image=order)
+        data.to_netcdf(tmp_path / "truth" / f"{name}.nc", engine="h5netcdf")
+    ladder.planted = planted.read(["Aa1", "Bb2"], "AIT", labels)
+    fields = {"": CORRECTED, "join": replace(CORRECTED, join="row"), "splits": replace(CORRECTED, splits="single")}
+    steps = [Rung("flawed alone", k, name, rules) for k, (name, rules) in enumerate(fields.items())]
+    table = table_of(ladder, steps, 1)
+    right, wrong = (row for _, row in table[table["network"] == PLANTED].iterrows())
+    assert right["r2_low"] < right["ceiling"] < right["r2_high"] + 0.03
+    assert right["r2"] > 0.75
+    assert wrong["r2_low"] <= 0 <= wrong["r2_high"]
+    assert np.isnan(right["accuracy"])
 
 
 def test_tasks_side_by_side_give_the_bits_of_one_after_the_other(ladder, params, monkeypatch):

@@ -68,9 +68,11 @@ def said(summary: dict) -> list[str]:
             f" (row {pure['first_row']} on, {pure['units']} units) that holds no other label"
         )
     for name, item in summary["verdicts"].items():
-        lines.append(
-            f"RDM of {name}: rho {item['rho_low']:.2f} to {item['rho_high']:.2f} by composition; after shuffling"
-            f" within blocks {item['left_within_block_low']:.2f} to {item['left_within_block_high']:.2f}"
-            f" ({item['verdict']})"
-        )
+        lines += [
+            f"RDM of {name}, {part} of the rarest label: rho {ends['rho_low']:.2f} to {ends['rho_high']:.2f} by"
+            f" composition; after shuffling within blocks {ends['left_within_block_low']:.2f} to"
+            f" {ends['left_within_block_high']:.2f} ({item['verdict']})"
+            for part, ends in (("half or more", item["balanced"]), ("less", item["fewer"]))
+            if ends
+        ]
     return lines

@@ -17,6 +17,9 @@ from analysis.runtime import seed_of, track
 
 SHARES = (0.25, 0.35, 0.5, 0.65, 0.75)
 """Shares of the rarest label in the samples on which RDMs are compared: their correlation depends on it."""
+BALANCED = 0.5
+"""From this share on a sample is like the report's, which balanced its labels before it lost the images without data;
+with fewer of the rarest label the correlation is lower, which is told apart."""
 LEAST_OF_LABEL = 10
 COLUMNS = {
     "blocks": ["block", "run", "first_row", "rows", "units_measured", "filled_share", "mean_response"],
@@ -28,6 +31,9 @@ COLUMNS = {
     ],
 }
 """Columns of each table; ``blocks`` has one more per label."""
+
+
+ENDS = {"low": "min", "high": "max"}
 
 
 @dataclass(frozen=True)
@@ -290,20 +296,27 @@ def _control_rows(share: float, name: str, values: list) -> list[dict]:
     return rows
 
 
+def _ends(rows: pd.DataFrame) -> dict[str, float] | None:
+    """Return the ends, over compositions, of rho and of what is left within blocks; None without compositions."""
+    if rows.empty:
+        return None
+    names = {"rho": "rho", "left": "left_within_block"}
+    return {f"{k}_{end}": float(getattr(rows[n], f)()) for n, k in names.items() for end, f in ENDS.items()}
+
+
 def _verdicts(compared: pd.DataFrame) -> dict[str, dict]:
     """Sum up each model over compositions: rho, what is left within blocks, and what carries it."""
     out = {}
     for name, rows in compared.groupby("model", sort=True):
         free, block = (rows[rows["within"] == within] for within in ("nothing", "block"))
         share = float(block["left"].mean() / block["rho"].mean())
+        balanced = block["rarest_share"] >= BALANCED
         agrees = bool((free["p_value"] < controls.ALPHA).mean() > 0.5 and free["rho"].mean() > 0)
         beyond_chance = (free["block_p"] < controls.BLOCK_ALPHA).mean() > 0.5
         carried = share >= controls.CARRIED and beyond_chance
         out[str(name)] = {
-            "rho_low": float(block["rho"].min()),
-            "rho_high": float(block["rho"].max()),
-            "left_within_block_low": float(block["left"].min()),
-            "left_within_block_high": float(block["left"].max()),
+            "balanced": _ends(block[balanced]),
+            "fewer": _ends(block[~balanced]),
             "share_left_within_block": share,
             "verdict": "none" if not agrees else "carried by blocks" if carried else "not carried by blocks",
         }

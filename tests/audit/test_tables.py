@@ -182,25 +182,33 @@ def test_response_table_of_the_report(reference):
     assert (found.unnamed.to_numpy()[0] > found.values.max(axis=0)).sum() == 62
     assert round(numbers["variance_by_run_with_unnamed"], 2) == 0.80
     assert numbers["formats"]["listed"]["jpg"] == 496
-    assert numbers["verdicts"]["label"]["verdict"] == "carried by blocks"
+    said = numbers["verdicts"]["label"]
+    assert said["verdict"] == "carried by blocks"
+    assert said["balanced"]["rho_low"] > said["fewer"]["rho_high"]
     assert json.dumps(numbers, allow_nan=False)
 
 
 def test_label_rdm_of_the_reports_table(reference):
-    """Half of the images faces, as the report balanced its classes, up to three quarters: .59 to .74.
+    """All 506 faces, with as many other images down to a third as many: .59 to .74, and .61 to .74 within runs.
 
-    At half it is .587 over many draws, so the mean of these few may lie two of its own standard errors outside.
+    Those ends are of single draws of the other images. Over many draws they are .584 and .724, and .603 and .735 within
+    runs, so a mean of draws may lie outside by their spread. With fewer faces than others rho is lower.
     """
     source = reference / "report"
     found = read(source / "combinedAIT.csv", str(source / "face.csv"))
     run = blocks.find_blocks(found, blocks.filled_cells(found.values), seed=0).run
-    for share in (0.5, 0.65, 0.75):
-        rows = [tables.sample(found, share, 200, np.random.default_rng(k)) for k in range(60)]
-        each = [_label_rdm(found, run, chosen) for chosen in rows]
-        rho, left = np.mean(each, axis=0)
-        error = np.std(each, axis=0)[0] / np.sqrt(len(each))
-        assert 0.585 - 2 * error <= rho <= 0.745 + 2 * error
-        assert left >= rho
+    faces, others = (np.flatnonzero((found.label == table.LISTED) == listed) for listed in (True, False))
+    rng = np.random.default_rng(1)
+    for n in (506, 272, 169):
+        rows = [np.concatenate([faces, rng.choice(others, n, replace=False)]) for _ in range(6)]
+        each = np.array([_label_rdm(found, run, chosen) for chosen in rows])
+        (rho, left), (spread, _) = each.mean(axis=0), each.std(axis=0)
+        assert spread < 0.015
+        assert 0.59 - spread <= rho <= 0.74
+        assert 0.61 - spread <= left <= 0.74
+        assert (each[:, 1] >= each[:, 0]).all()
+    rare = [tables.sample(found, 0.2, 200, np.random.default_rng(k)) for k in range(8)]
+    assert np.mean([_label_rdm(found, run, chosen) for chosen in rare], axis=0)[0] == pytest.approx(0.38, abs=0.04)
 
 
 def _label_rdm(found: ResponseTable, run: np.ndarray, rows: np.ndarray) -> tuple[float, float]:

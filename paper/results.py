@@ -60,6 +60,17 @@ class Results:
         self.used.add(name)
         return self.folder / name
 
+    def table(self, stage: str, name: str, *text: str) -> pd.DataFrame:
+        """Read a table of a stage that writes its own folder; the columns `text` hold words even where all are empty.
+
+        Only an empty cell is missing: "none" is a value.
+        """
+        path = self.file(f"{stage}/{name}.csv")
+        try:
+            return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(text, str))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage {stage}") from error
+
     @property
     def source(self) -> str:
         """``simulated`` or ``real``."""

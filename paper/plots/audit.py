@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from analysis.errors import DataError
 from paper import style
 from paper.results import Results
 
@@ -24,9 +23,9 @@ FIELDS = {
 }
 """The fields of a protocol as the figures write them."""
 
-SMALL, TRAINED = "small networks", "trained models"
-COLOUR = {SMALL: style.COLOURS[0], TRAINED: style.COLOURS[1]}
-MARK = {SMALL: "o", TRAINED: "D"}
+SMALL, TRAINED, PLANTED = "small networks", "trained models", "planted truth"
+COLOUR = {SMALL: style.COLOURS[0], TRAINED: style.COLOURS[1], PLANTED: style.COLOURS[2]}
+MARK = {SMALL: "o", TRAINED: "D", PLANTED: "^"}
 
 
 def is_there(results: Results) -> bool:
@@ -43,8 +42,4 @@ def drawable(results: Results, figure: str) -> bool:
 
 def table(results: Results, name: str) -> pd.DataFrame:
     """Read one table of the audit."""
-    path = results.file(f"audit/{name}.csv")
-    try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"block": str, "field": str})
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage audit") from error
+    return results.table("audit", name, "block", "field")

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.errors import DataError
 from paper import style
 from paper.results import Results
 
@@ -27,11 +26,7 @@ def drawable(results: Results) -> bool:
 
 def table(results: Results, name: str) -> pd.DataFrame:
     """Read one table of the stage."""
-    path = results.file(f"candidates/{name}.csv")
-    try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage candidates") from error
+    return results.table("candidates", name)
 
 
 def draw(results: Results) -> tuple[Figure, str]:

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from analysis.errors import DataError
 from paper.results import Results
 
 METHODS = {
@@ -28,12 +27,7 @@ def drawable(results: Results, figure: str) -> bool:
 
 def table(results: Results, name: str) -> pd.DataFrame:
     """Read one table of the explanations."""
-    path = results.file(f"explain/{name}.csv")
-    try:
-        # "none" says that a map knows no weights; it is not a missing value.
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"weights": str, "region": str})
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage explain") from error
+    return results.table("explain", name, "weights", "region")
 
 
 def models(rows: pd.DataFrame) -> list[str]:

@@ -40,8 +40,10 @@ def scored() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=ladder.COLUMNS)
     alone = (table.walk == "flawed alone") & (table.field == "join")
     table.loc[alone, ["pearson_r", "pearson_r_low", "pearson_r_high"]] = [0.0123, -0.04, 0.06]
-    table.loc[alone, ["over_chance", "over_chance_low", "over_chance_high"]] = [0.0057, -0.02, 0.03]
-    return table
+    table.loc[alone, ["r2", "r2_low", "r2_high"]] = [-0.0057, -0.02, 0.0]
+    few = table[(table.network == ladder.SMALL) & (table.walk == "flawed alone") & table.field.isin(["", "join"])]
+    planted = few.assign(network=ladder.PLANTED, r2=[0.7123, -0.0091], accuracy=np.nan)
+    return pd.concat([table, planted], ignore_index=True)
 
 
 def write(folder: Path, learned: bool) -> dict:
@@ -114,7 +116,9 @@ def test_the_section_tells_what_the_audit_found(project):
     text = text_of_paper()
     assert "result was made of" in text
     assert "0.012 (\N{MINUS SIGN}0.040 to 0.060, which includes zero)" in text
-    assert "0.006 (\N{MINUS SIGN}0.020 to 0.030, which includes zero)" in text
+    assert "\N{MINUS SIGN}0.006 (\N{MINUS SIGN}0.020 to 0.000, which includes zero)" in text
+    assert "0.712 (" in text
+    assert "\N{MINUS SIGN}0.009 (\N{MINUS SIGN}0.020 to 0.000, which includes zero) is left" in text
     assert re.search(r"29 non.{1,3}faces", text)
     assert re.search(r"3\.0\s?% get\b", text)
     texts = json.loads(Path("paper/figures/alt.json").read_text())

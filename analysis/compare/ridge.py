@@ -15,7 +15,7 @@ from scipy.linalg.lapack import dposv
 from analysis.compare.crossval import group_folds
 from analysis.compare.keys import join
 from analysis.compare.pls import Prediction, score
-from analysis.compare.threads import in_threads
+from analysis.compare.threads import in_threads, one_blas_thread
 from analysis.errors import DataError
 from analysis.runtime import seed_of
 
@@ -94,30 +94,39 @@ def leave_out_errors(
         return sum(_small_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
 
     if folds is None:
-        shrinks = values / (values + alphas[:, None])  # (n_alphas, rank)
-        leverages = base + np.concatenate([(U[k : k + ROWS] ** 2) @ shrinks.T for k in range(0, n, ROWS)])
+        return _single_rows(U, values, Yc, Z, alphas, base)
+    with one_blas_thread():
+        return sum(_large_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
+
+
+def _single_rows(U, values, Yc, Z, alphas, base: float) -> np.ndarray:
+    """Return the sum of squared errors of rows left out one at a time, (n_alphas, n_units)."""
+    n, shrinks = len(U), values / (values + alphas[:, None])  # (n_alphas, rank)
+    leverages = base + np.concatenate([(U[k : k + ROWS] ** 2) @ shrinks.T for k in range(0, n, ROWS)])
 
     def at(number):
-        alpha = alphas[number]
-        shrink = values / (values + alpha)
-        fit = shrink[:, None] * Z
-        if folds is None:
-            return np.sum(((Yc - U @ fit) / (1 - leverages[:, number])[:, None]) ** 2, axis=0)
-        total, root = np.zeros(Y.shape[1]), np.sqrt(shrink)
-        for rows in parts:
-            part = U[rows]
-            residual = Yc[rows] - part @ fit
-            part *= root
-            left = dsyrk(-1.0, part.T, trans=1, lower=1)  # the lower half of -H_FF, less the intercept's share
-            left -= base
-            left[np.diag_indices_from(left)] += 1.0
-            _, error, failed = dposv(left, residual, lower=1, overwrite_a=1)
-            if failed:
-                raise DataError(FIXED)
-            total += np.einsum("ij,ij->j", error, error)
-        return total
+        fit = shrinks[number][:, None] * Z
+        return np.sum(((Yc - U @ fit) / (1 - leverages[:, number])[:, None]) ** 2, axis=0)
 
     return np.stack(in_threads(at, range(len(alphas))))
+
+
+def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
+    """Return the sum of squared errors of the rows of one fold, (n_alphas, n_units), penalty by penalty."""
+    part, targets = U[rows], Yc[rows]
+
+    def at(alpha):
+        shrink = values / (values + alpha)
+        residual = targets - part @ (shrink[:, None] * Z)
+        left = dsyrk(-1.0, (part * np.sqrt(shrink)).T, trans=1, lower=1)  # the lower half of -H_FF
+        left -= base
+        left.reshape(-1, order="A")[:: len(rows) + 1] += 1.0
+        _, error, failed = dposv(left, residual, lower=1, overwrite_a=1)
+        if failed:
+            raise DataError(FIXED)
+        return np.einsum("ij,ij->j", error, error)
+
+    return np.stack(in_threads(at, alphas))
 
 
 def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:

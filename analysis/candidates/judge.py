@@ -152,6 +152,4 @@ class Judge:
 
 
 def _median(parts: list[np.ndarray]) -> float | None:
-    values = np.concatenate(parts) if parts else np.empty(0)
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else None
+    return scoring.number(scoring.median(np.concatenate([np.empty(0), *parts])))

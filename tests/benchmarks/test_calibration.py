@@ -1,0 +1,40 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.compare.populations import AREAS
+from benchmarks.calibration import order_of
+
+
+def study(layer_of_area, seed=0, unpredicted=4):
+    """Return r by layer and the units: 6 recordings with 5 units of each area, the last of which nothing predicts."""
+    rng = np.random.default_rng(seed)
+    units = pd.DataFrame(
+        [
+            {"recording": f"r{k}", "region": area, "n_images": 100, "known": u < unpredicted}
+            for k in range(6)
+            for area in AREAS
+            for u in range(5)
+        ]
+    )
+    r = rng.uniform(-0.05, 0.05, (len(units), 4))
+    best = np.array([layer_of_area[area] for area in units["region"]])
+    r[np.arange(len(units)), best] += 0.4 * units["known"].to_numpy()
+    return r, units
+
+
+def test_an_order_of_layers_is_recovered_and_its_reverse_is_not():
+    depths = (0, 0, 1, 2, 2, 3)
+    found = order_of(*study(dict(zip(AREAS, depths, strict=True))))
+    assert found["recovered"]
+    assert found["best_layer"]["mean_depth"] == list(depths)
+    assert found["best_layer"]["rho"] == pytest.approx(found["best_layer"]["high"], abs=0.05)
+    assert found["units"] == [30] * 6
+    assert found["predicted"] == [24] * 6  # a unit that no layer predicts has no depth
+    reverse = order_of(*study(dict(zip(AREAS, depths[::-1], strict=True))))
+    assert not reverse["recovered"]
+    assert reverse["best_layer"]["high"] < 0
+
+
+def test_one_layer_that_is_best_for_all_areas_is_no_order():
+    assert not order_of(*study(dict.fromkeys(AREAS, 3)))["recovered"]

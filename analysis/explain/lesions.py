@@ -94,8 +94,10 @@ def predictivity(
     X, Y = features[train].reshape(len(train), -1), population.responses[train]
     rows, mean = np.arange(len(train)), X.mean(axis=0)
     fitted = pls.fit_predict(X, Y, rows, rows, n_components) - Y.mean(axis=0)
-    # The weights of PLS lie in the span of the training rows, so the fit to these rows determines them.
-    weights = np.linalg.pinv(X - mean, rcond=1e-8) @ fitted
+    # The weights of PLS lie in the span of the training rows, so the fit to these rows determines them. There are far
+    # fewer rows than features: the pseudo-inverse is that of a small triangle.
+    span, triangle = np.linalg.qr((X - mean).T)
+    weights = span @ (np.linalg.pinv(triangle.T, rcond=1e-8) @ fitted)
     channels = features.shape[1:]
     each = np.einsum("kcs,csu->cku", features[test], weights.reshape(*channels, -1), optimize=True)
     out = np.tensordot(masks, each, axes=1)  # predictions but for a constant: the sum over the channels left

@@ -228,6 +228,7 @@ def memory() -> list[dict]:
     }
     result = []
     for work, (function, inputs) in kinds.items():
+        function()  # loads what is loaded once, such as torch
         tracemalloc.start()  # numpy reports its arrays; the inputs, allocated before, are added
         function()
         peak = tracemalloc.get_traced_memory()[1] + inputs

@@ -111,15 +111,27 @@ def test_undefined_pairs_are_left_out():
         assert found.scores[draw, 0] == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("size", [3000, ranks.FEW])
+def test_radix_order_is_a_stable_sort(size):
+    rng = np.random.default_rng(0)
+    for top in (5, 70_000, 2**21, 2**40):
+        values = rng.integers(-top // 2, top, size)
+        ordered, order = ranks.sort_whole(values)
+        np.testing.assert_array_equal(order, np.argsort(values, kind="stable"))
+        np.testing.assert_array_equal(ordered, values[order])
+
+
 @pytest.mark.parametrize("top", [5, 70_000, 2**28])
 @pytest.mark.parametrize("whole", [np.int32, np.int64])
-def test_ranks_of_a_pool_are_those_of_its_resampled_pairs(top, whole):
+@pytest.mark.parametrize("n_images", [60, 450])  # few and many pairs are sorted by other means
+def test_ranks_of_a_pool_are_those_of_its_resampled_pairs(top, whole, n_images):
     rng = np.random.default_rng(0)
-    first, second = np.triu_indices(300, 1)
-    counts = rng.integers(0, 3, 300).astype(np.uint8)
+    first, second = np.triu_indices(n_images, 1)
+    counts = rng.integers(0, 3, n_images).astype(np.uint8)
     draw = ranks.Draw(counts, first.astype(np.uint16), second.astype(np.uint16), ranks.Space(whole))
     pool = rng.integers(-top, top, len(draw.active)).astype(whole)
     weights = counts[first].astype(int) * counts[second]
+    assert (len(pool) >= ranks.FEW) == (n_images > 60)
     repeated = np.repeat(pool, weights[weights > 0])
     expected = 2 * stats.rankdata(repeated) - 1 - len(repeated)
     squares = ranks.rerank(pool, draw)

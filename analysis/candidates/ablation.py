@@ -1,6 +1,7 @@
 """What each part of the HMO procedure is worth: variants of it, trained with several seeds on the same images."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +25,9 @@ VARIANTS: dict[str, dict] = {
 }
 """What each variant changes of the full procedure."""
 REPORT = "report"
+COST = ["search_gflop", "gflop_low", "gflop_high"]
 RUNS = ["variant", "seed", "accuracy", "balanced_accuracy", "validation_balanced_accuracy", "search_gflop", "failed"]
-DIFFERENCES = ["variant", "measure", "seeds", "mean", "difference", "ci_low", "ci_high", "search_gflop"]
+DIFFERENCES = ["variant", "measure", "seeds", "mean", "difference", "ci_low", "ci_high", *COST]
 MEASURES = ("accuracy", "balanced_accuracy")
 
 
@@ -65,8 +67,8 @@ def _train(judge, params: Params, name: str, number: int, folder: str) -> dict:
 
 def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> dict:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
+    from analysis.candidates.cost import counted
     from analysis.models.training import scores
 
     entry = entries(params)[name]
@@ -75,8 +77,9 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
     seed = seed_of(params.seed, "ablation", number)
     origin = {"seed": seed, "images": examples.digest, "code": store.code_digest("analysis/models"), "device": device}
     job = registry.Job(name, entry, examples, seed, device, folder, lambda *step: None, origin)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FlopCounterMode(display=False) as counted:
+    shutil.rmtree(folder, ignore_errors=True)  # a fit that was cut begins anew, so that all of its cost is counted
+    folder.mkdir(parents=True)
+    with counted() as cost:
         try:
             fitted = registry.module(entry.kind).fit(job)
         except DataError as error:
@@ -85,7 +88,7 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
     network = fitted.network.to(device)
     logits = torch.cat([scores(network, part) for part in x.split(64)]).cpu().numpy()
     decision, y = logits[:, 1] - logits[:, 0], np.where(examples.label == 1, 1.0, -1.0)
-    row = {"search_gflop": round(counted.get_total_flops() / 1e9, 3), "failed": None}
+    row = {"search_gflop": round(cost.operations / 1e9, 3), "failed": None}
     for split, prefix in (("test", ""), ("validation", "validation_")):
         rows = examples.rows(split)
         row[f"{prefix}balanced_accuracy"] = 1 - boosting.weighted_error(
@@ -104,20 +107,27 @@ def differences(runs: pd.DataFrame) -> pd.DataFrame:
     table `DIFFERENCES`
         mean of the variant; its mean difference from the full procedure, with Student's 95 % interval of paired
         differences over seeds (the images stay the same); mean number of 1e9 floating-point operations of a fit
-        (convolutions and matrix products).
+        (`analysis.candidates.cost`), with such an interval.
     """
-    from scipy.stats import t as student
-
     rows = []
     wide = {name: runs.pivot(index="seed", columns="variant", values=name) for name in (*MEASURES, "search_gflop")}
     for variant in [name for name in (*VARIANTS, REPORT) if name in set(runs["variant"])]:
+        cost = _mean_and_interval(wide["search_gflop"][variant])
         for measure in MEASURES:
             values = wide[measure]
             both = values[[FULL, variant]].dropna() if variant != FULL else values[[FULL]].dropna()
-            gap = (both[variant] - both[FULL]).to_numpy(float)
-            n = len(gap)
-            reach = student.ppf(0.975, n - 1) * gap.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-            mean = gap.mean() if n else np.nan
-            row = (variant, measure, n, both[variant].mean(), mean, mean - reach, mean + reach)
-            rows.append(dict(zip(DIFFERENCES, (*row, wide["search_gflop"][variant].mean()), strict=True)))
+            gap = _mean_and_interval(both[variant] - both[FULL])
+            row = (variant, measure, len(both), both[variant].mean(), *gap, *cost)
+            rows.append(dict(zip(DIFFERENCES, row, strict=True)))
     return pd.DataFrame(rows, columns=DIFFERENCES)
+
+
+def _mean_and_interval(values: pd.Series) -> tuple[float, float, float]:
+    """Return the mean over seeds and Student's 95 % interval of it."""
+    from scipy.stats import t as student
+
+    found = values.dropna().to_numpy(float)
+    n = len(found)
+    reach = student.ppf(0.975, n - 1) * found.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    mean = found.mean() if n else np.nan
+    return mean, mean - reach, mean + reach

@@ -107,7 +107,7 @@ def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: 
     ablated: dict[str, dict] = {}
     for row in differences.itertuples():
         values = {"mean": row.mean, "difference": row.difference, "ci_low": row.ci_low, "ci_high": row.ci_high}
-        values |= {"seeds": row.seeds, "search_gflop": row.search_gflop}
+        values |= {"seeds": row.seeds} | {name: getattr(row, name) for name in ablation.COST}
         ablated.setdefault(row.variant, {})[row.measure] = {name: _number(value) for name, value in values.items()}
     missing = None if by_kind else "no recording shows enough images both in and outside the training split"
     return {"missing": missing, "searched": searched, "correlations": by_kind, "ablation": ablated}

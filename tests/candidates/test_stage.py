@@ -87,6 +87,7 @@ def test_one_worker_and_two_and_a_killed_run_give_the_same_bytes(searched, monke
     code += "if __name__ == '__main__': stage.run(params.load())"
     work = tmp_path / "store" / "work"
     kill_when(code, lambda: list(work.glob("candidates-*/predictivity.journal")))
+    kill_when(code, lambda: list(work.glob("candidates-*/*-1/second-0.journal")))  # in the ablation
     assert not stage.OUT.exists()
     monkeypatch.setenv("NNN_WORKERS", "2")
     stage.run(searched)

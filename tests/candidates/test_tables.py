@@ -56,7 +56,8 @@ def test_differences_are_paired_by_seed():
     assert row["difference"] == pytest.approx(0.2)
     assert row["ci_high"] - row["difference"] == pytest.approx(4.302653 * 0.1 / np.sqrt(3), rel=1e-5)
     assert row["seeds"] == 3
-    assert row["search_gflop"] == 3.0
+    assert row["search_gflop"] == 3.0  # of 2, 3, 4: the standard error is 1 / sqrt(3)
+    assert row["gflop_high"] - 3 == 3 - row["gflop_low"] == pytest.approx(4.302653 / np.sqrt(3), rel=1e-5)
     assert table.loc[table["variant"] == "full", "difference"].eq(0).all()
 
 

@@ -15,7 +15,7 @@ import torch
 
 from analysis import paths
 from analysis.errors import DataError
-from analysis.models import activations, data, extract, network, registry, train
+from analysis.models import activations, data, extract, network, registry, train, training
 from analysis.models.network import unit_range
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,6 +201,27 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
     assert not (folders[1] / "layers.json").exists()
     activations.run(values, "hmo")
     assert digests(*folders) == undisturbed
+
+
+@pytest.mark.parametrize("model", ["cnn", "resnet", "vit"])
+def test_killed_in_training_end_to_end_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch, model):
+    """SIGKILL between two epochs of a network; the epochs that its checkpoint holds are not trained again."""
+    values = project(**{model: tiny[model] | {"epochs": 40, "patience": 0}})
+    train.run(values, model)
+    undisturbed = digests(paths.MODELS / model)
+    shutil.rmtree(paths.MODELS / model)
+    work = tmp_path / "store" / "work"
+    code = f"from analysis import params; from analysis.models import train; train.run(params.load(), '{model}')"
+    kill_when(code, lambda: list(work.glob("train-*/training.safetensors")))
+    assert not (paths.MODELS / model / "config.json").exists()
+    [checkpoint] = work.glob("train-*/training.safetensors")
+    finished = len(network.read_tensors(checkpoint)[1]["history"])
+    assert 1 <= finished < 40
+    real, epochs = training._epoch, []
+    monkeypatch.setattr(training, "_epoch", lambda *given: epochs.append(given[-1]) or real(*given))
+    train.run(values, model)
+    assert len(epochs) == 40 - finished
+    assert digests(paths.MODELS / model) == undisturbed
 
 
 def test_finished_batches_are_not_computed_again(project, monkeypatch):

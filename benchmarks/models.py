@@ -1,11 +1,10 @@
-"""The report's search against the same candidates in Keras, pruning against no pruning, and the floor of arithmetic.
+"""The report's candidates against the same ones in Keras, and against the floor of arithmetic.
 
 Run from the root of the project, after the stage stimuli, in pieces of some minutes each, which all write to
-benchmarks/models.json:
+benchmarks/models.json (what pruning saves is in benchmarks/halving.py):
 
     python -m benchmarks.models speed [KERAS_PYTHON [CANDIDATES EPOCHS]]        # identical training
     python -m benchmarks.models accuracy [KERAS_PYTHON [CANDIDATES EPOCHS]]     # the same distribution of accuracies?
-    python -m benchmarks.models halving                       # the search with and without pruning, five seeds
     python -m benchmarks.models activations                   # images per second
     python -m benchmarks.models compilation                   # torch.compile on one candidate
 
@@ -22,11 +21,10 @@ import time
 import venv
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
-from scipy.stats import ks_2samp, t
+from scipy.stats import ks_2samp
 from torch import nn
 
 from analysis import cluster, params
@@ -35,13 +33,16 @@ from analysis.models.augment import augmenter
 from analysis.models.kinds import HMOReport
 from analysis.models.network import Standardise
 from analysis.models.random_cnn import CandidateCNN, random_module
-from analysis.models.training import Plan, Split, fit, scores
+from analysis.models.training import Plan, Split, fit
 from analysis.runtime import THREADS, fixed_threads, seed_of
+from benchmarks import halving
 
 OUT = Path(__file__).with_suffix(".json")
 PEER = Path(__file__).with_name("keras_candidates.py")
 TENSORFLOW = "tensorflow-cpu==2.21.0"
 SIZE, IMAGES, HELD_OUT = 112, 400, 100
+TRAINED = 700
+"""Images on which accuracies are compared."""
 
 
 def entry(**changed):
@@ -94,7 +95,7 @@ def gflops(threads: int = THREADS) -> float:
     """Return the speed of a large float32 matrix product, 10^9 operations a second: the floor all else is held to."""
     a = torch.randn(2048, 2048)
     with fixed_threads(threads):
-        best = min(timed(lambda: a @ a)[0]["seconds"] for _ in range(5))
+        best = min(timed(lambda: a @ a)[0]["seconds"] for _ in range(20))
     return 2 * 2048**3 / best / 1e9
 
 
@@ -154,96 +155,31 @@ def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int
     (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
-def accuracy(python: str | None, n: int = 16, epochs: int = 5, size: int = 48) -> dict:
-    """Compare the accuracies that Keras and ours reach with the same candidates (other random weights).
+def accuracy(python: str | None, n: int = 40, epochs: int = 16) -> dict:
+    """Compare the accuracies that Keras and ours reach with the same candidates, each with its own random weights.
 
-    On small images: what is compared is the training, and its distribution wants many candidates.
+    On the small images of benchmarks/halving.py, of which there are enough for candidates to learn something: what is
+    compared is the training, and its distribution wants many candidates.
     """
-    splits, drawn = images(size), [random_module(entry(), 2, "benchmark", number) for number in range(n)]
+    x, y = halving.images()
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
+    x, y = x[order], y[order]
+    splits, chosen = (Split(x[:TRAINED], y[:TRAINED]), Split(x[TRAINED:], y[TRAINED:])), entry(size=halving.SIZE)
+    drawn = [random_module(chosen, 2, "benchmark", number) for number in range(n)]
     peer = [item["accuracy"] for item in keras(python, splits, drawn, epochs)]
     found = {}
-    with fixed_threads():
+    with fixed_threads(1):
         for precision in ("float32", "bfloat16"):
-            chosen = entry(precision=precision, size=size)
             fitted = [
-                first_stage.fit_candidate(values, splits, Standardise(), chosen, number, epochs)
+                first_stage.fit_candidate(
+                    values, splits, Standardise(), entry(precision=precision, size=halving.SIZE), number, epochs
+                )
                 for number, values in enumerate(drawn)
             ]
             own = [candidate.metrics["accuracy"] for candidate in fitted]
-            found[precision] = {"accuracy": own, "ks_p": float(ks_2samp(own, peer).pvalue)}
-    return {"candidates": n, "epochs": epochs, "size": size, "keras": peer, **found}
-
-
-def halving(
-    seeds: int = 5, candidates: int = 160, kept: int = 10, size: int = 24, rungs: tuple[int, ...] = (1, 2, 3, 6, 12)
-) -> dict:
-    """Hold the ten that successive halving keeps against the ten of the whole search, by what they reach on the test.
-
-    A candidate trained in rungs is the one trained at once (tests/models), so one training of every candidate to the
-    end, judged after each epoch, says what either search would choose, and what it would cost.
-    """
-    values = params.load().models.entry("hmo_report").model_dump() | {
-        "size": size, "candidates": candidates, "kept": kept, "epochs": list(rungs), "batch": 32
-    }  # fmt: skip
-    chosen = HMOReport.model_validate(values)
-    examples = data.load(chosen.rules)
-    rows = []
-    for seed in range(seeds):
-        job = SimpleNamespace(entry=chosen, examples=examples, seed=seed, device="cpu")
-        (train, selection), standardise = hmo_report.images_of(job)
-        x = data.resized(examples.images, size)
-        test = x[examples.rows("test")], torch.from_numpy(examples.label[examples.rows("test")].astype(np.int64))
-        histories, costs, tested = [], [], []
-        with fixed_threads(1):
-            for number in range(candidates):
-                network = first_stage.initial(first_stage.drawn(job, number), standardise, number + 1000 * seed)
-                fitting = partial(_history, network, train, selection, chosen, number, rungs[-1])
-                spent, history = timed(fitting)
-                histories.append(history)
-                costs.append(spent["cpu"] / rungs[-1])
-                tested.append(float((scores(network, test[0]).argmax(1) == test[1]).double().mean()))
-        rows.append(_searches(histories, costs, tested, chosen))
-        about = {"candidates": candidates, "kept": kept, "size": size, "rungs": list(rungs)}
-        keep("halving", found := about | _pairs(rows))  # after each seed: a cut run has said something
-    return found
-
-
-def _pairs(rows: list[dict]) -> dict:
-    """Return what pruning saves and costs, paired over seeds."""
-    gain = np.array([row["halved"]["test_accuracy"] - row["whole"]["test_accuracy"] for row in rows])
-    half = float(t.ppf(0.975, len(rows) - 1) * gain.std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else None
-    return {
-        "seeds": rows,
-        "ratio_of_processor_time": sum(r["whole"]["cpu"] for r in rows) / sum(r["halved"]["cpu"] for r in rows),
-        "test_accuracy_difference": float(gain.mean()),
-        "half_width_95": half,
-    }
-
-
-def _history(network, train: Split, selection: Split, chosen, seed: int, epochs: int) -> list[dict]:
-    network.to(memory_format=torch.channels_last)
-    plan = Plan(epochs, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
-    return fit(network, train, selection, plan, seed_of(seed, "benchmark"))
-
-
-def _searches(histories: list[list[dict]], costs: list[float], tested: list[float], chosen) -> dict:
-    """Return processor seconds and mean test accuracy of the kept, for the whole search and for halving."""
-    spent = {"whole": 0.0, "halved": 0.0}
-
-    def run_rung(kind: str):
-        def run(numbers: list[int], rung: int, epochs: int):
-            before = chosen.epochs[rung - 1] if rung and kind == "halved" else 0
-            spent[kind] += sum(costs[number] for number in numbers) * (epochs - before)
-            return {number: first_stage.Candidate(histories[number][epochs - 1], {}) for number in numbers}
-
-        return run
-
-    whole = chosen.model_copy(update={"epochs": chosen.epochs[-1:]})
-    result = {}
-    for kind, values in (("whole", whole), ("halved", chosen)):
-        best = first_stage.successive_halving(values, run_rung(kind), kind)[1]
-        result[kind] = {"cpu": spent[kind], "test_accuracy": float(np.mean([tested[number] for number in best]))}
-    return result
+            found[precision] = {"accuracy": own, "mean": float(np.mean(own)), "ks_p": float(ks_2samp(own, peer).pvalue)}
+    about = {"candidates": n, "epochs": epochs, "size": halving.SIZE, "training_images": TRAINED}
+    return about | {"keras": {"accuracy": peer, "mean": float(np.mean(peer))}} | found
 
 
 def activations(n: int = 128) -> dict:
@@ -288,22 +224,26 @@ def compilation(epochs: int = 3) -> dict:
     """Time one default candidate as it is, and compiled: the compilation, and an epoch after it."""
     chosen = params.load().models.entry("hmo_report")
     splits, values = images(chosen.size), {"layers": 2, "filters": 16, "kernel": 5, "pool": "max", "normalise": True}
-    times = {}
+    times: dict = {"epochs": epochs}
     with fixed_threads():
         for name in ("as it is", "compiled"):
             network = first_stage.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
             if name == "compiled":
                 network.compile()
-            first = timed(lambda n=network: _history(n, *splits, chosen, 1, 1))[0]["seconds"]
-            rest = timed(lambda n=network: _history(n, *splits, chosen, 1, epochs))[0]["seconds"] / epochs
-            times[name] = {"first_epoch": first, "epoch": rest}
-    return times
+            first = timed(lambda n=network: _train_network(n, splits, chosen, 1))[0]
+            rest = timed(lambda n=network: _train_network(n, splits, chosen, epochs))[0]
+            times[name] = {"first_epoch": first, "epoch": {key: value / epochs for key, value in rest.items()}}
+    return times | {"load_average": os.getloadavg()[0]}
+
+
+def _train_network(network: nn.Module, splits: tuple[Split, Split], chosen: HMOReport, epochs: int) -> None:
+    plan = Plan(epochs, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
+    fit(network, *splits, plan, seed_of(1, "benchmark"))
 
 
 PIECES = {
     "speed": speed,
     "accuracy": accuracy,
-    "halving": halving,
     "activations": activations,
     "compilation": compilation,
 }

@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,10 +83,10 @@ def run_on(
     from dask.distributed import as_completed
 
     resources = _gpu_of(client) if gpu else None
+    # A scheduler that still knows a key answers it with the result it has: no two calls may share one.
+    key = f"{function.__name__}-{{}}-{uuid.uuid4().hex}".format
     futures = {
-        client.submit(
-            attempt, threads, function, *arguments, pure=False, resources=resources, key=f"{function.__name__}-{name}"
-        ): name
+        client.submit(attempt, threads, function, *arguments, pure=False, resources=resources, key=key(name)): name
         for name, arguments in tasks.items()
     }
     for future in as_completed(futures):

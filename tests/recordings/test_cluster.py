@@ -205,3 +205,19 @@ def test_slurm_needs_its_commands(monkeypatch):
     monkeypatch.setenv("NNN_SCHEDULER", "slurm")
     with pytest.raises(DataError, match="no command sbatch"):
         list(cluster.run_all(fail, {"a": (None,)}))
+
+
+def test_a_task_of_a_name_that_was_run_before_runs_again(tmp_path):
+    from dask.distributed import Client
+
+    with Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as client:
+        again = []
+        for turn in ("first", "second"):
+            run = cluster.run_on(client, write_turn, {"1": (str(tmp_path / turn),)})
+            again.append((run, next(run)))  # the generator goes on holding what the scheduler knows of the task
+        assert [ended for _, ended in again] == [("1", None), ("1", None)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
+
+
+def write_turn(path):
+    Path(path).touch()

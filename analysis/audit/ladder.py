@@ -318,8 +318,8 @@ def _resampled(values: np.ndarray, statistic, rng: np.random.Generator) -> Score
     known = values[np.isfinite(values)]
     if not len(known):
         return Score(np.nan, np.full(1, np.nan))
-    draws = np.array([statistic(known[rng.integers(len(known), size=len(known))]) for _ in range(DRAWS)])
-    return Score(float(statistic(known)), draws)
+    drawn = known[rng.integers(len(known), size=(DRAWS, len(known)))]
+    return Score(float(statistic(known)), scoring.BY_ROW[statistic](drawn))
 
 
 def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:

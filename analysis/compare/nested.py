@@ -167,7 +167,7 @@ class _Fits:
 
     def predict(self, numbers: list[int], out) -> tuple[np.ndarray, np.ndarray]:
         """Predict the folds `out` from the others: (n_numbers, n_rows, n_units), and the rows."""
-        left = np.isin(self.folds, out)
+        left = (self.folds[:, None] == out).any(axis=1)
         rows, train = np.flatnonzero(left), self.shown[~left]
         return as_numpy(fit_predict(self.X, self.Y, train, self.shown[rows], numbers, **self.options)), rows
 

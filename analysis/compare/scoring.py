@@ -252,14 +252,26 @@ median.is_median = True  # its bootstrap needs no loop over draws
 def median_without_outliers(values: np.ndarray) -> float:
     """Median after dropping values beyond 1.5 interquartile ranges from the quartiles: the report's."""
     values = values[np.isfinite(values)]
-    if not len(values):
-        return np.nan
-    low, high = np.quantile(values, [0.25, 0.75])
+    return float(_inner_medians(values[None])[0]) if len(values) else np.nan
+
+
+def _inner_medians(rows: np.ndarray) -> np.ndarray:
+    """Return the median of each row's values within 1.5 interquartile ranges of its quartiles, (n_rows,)."""
+    rows = np.sort(rows, axis=1)
+    low, high = np.quantile(rows, [0.25, 0.75], axis=1)[..., None]
     reach = 1.5 * (high - low)
-    return float(np.median(values[(values >= low - reach) & (values <= high + reach)]))
+    middle = (rows < low - reach).sum(axis=1) + (rows <= high + reach).sum(axis=1) - 1  # twice its place
+    each = np.arange(len(rows))
+    return (rows[each, middle // 2] + rows[each, (middle + 1) // 2]) / 2
 
 
 AGGREGATION: dict[str, Callable] = {"median": median, "median_without_outliers": median_without_outliers}
+BY_ROW: dict[Callable, Callable] = {
+    median: lambda rows: np.median(rows, axis=1),
+    median_without_outliers: _inner_medians,
+    np.mean: lambda rows: rows.mean(axis=1),
+}
+"""The same of every row of a table without undefined values, for bootstrap draws."""
 
 
 def number(value) -> float | None:

@@ -345,6 +345,13 @@ def test_outliers_are_dropped_only_by_the_reports_median():
     values = np.array([0.1, 0.2, 0.3, 0.4, -50.0, np.nan])
     assert scoring.median(values) == pytest.approx(0.2)
     assert scoring.median_without_outliers(values) == pytest.approx(0.25)
+    for rows in (np.random.default_rng(n).standard_t(2, size=(30, n)) for n in range(1, 14)):
+        low, high = np.quantile(rows, [0.25, 0.75], axis=1)
+        reach = 1.5 * (high - low)
+        kept = [row[(row >= a) & (row <= b)] for row, a, b in zip(rows, low - reach, high + reach, strict=True)]
+        found = scoring.BY_ROW[scoring.median_without_outliers](rows)
+        np.testing.assert_array_equal(found, [np.median(row) for row in kept])
+        assert [scoring.median_without_outliers(row) for row in rows] == found.tolist()
     assert np.isnan(scoring.median(np.array([np.nan])))
 
 

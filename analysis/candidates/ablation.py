@@ -84,18 +84,17 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
             fitted = registry.module(entry.kind).fit(job)
         except DataError as error:
             return {"failed": str(error)}
-    x = registry.inputs(entry.kind, examples, fitted.architecture).to(device)
+    x = registry.inputs(entry.kind, examples, fitted.architecture)
     network = fitted.network.to(device)
-    logits = torch.cat([scores(network, part) for part in x.split(64)]).cpu().numpy()
-    decision, y = logits[:, 1] - logits[:, 0], np.where(examples.label == 1, 1.0, -1.0)
     row = {"search_gflop": round(cost.operations / 1e9, 3), "failed": None}
     for split, prefix in (("test", ""), ("validation", "validation_")):
         rows = examples.rows(split)
-        row[f"{prefix}balanced_accuracy"] = 1 - boosting.weighted_error(
-            boosting.balanced(y[rows]), y[rows], decision[rows]
-        )
+        y = np.where(examples.label[rows] == 1, 1.0, -1.0)
+        logits = torch.cat([scores(network, part) for part in x[torch.from_numpy(rows)].to(device).split(64)])
+        decision = (logits[:, 1] - logits[:, 0]).cpu().numpy()
+        row[f"{prefix}balanced_accuracy"] = 1 - boosting.weighted_error(boosting.balanced(y), y, decision)
         if split == "test":
-            row["accuracy"] = float(((decision[rows] > 0) == (y[rows] > 0)).mean())
+            row["accuracy"] = float(((decision > 0) == (y > 0)).mean())
     return row
 
 

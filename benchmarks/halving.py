@@ -1,10 +1,11 @@
-"""The report's search with and without pruning: what successive halving saves, and what the ten that it keeps lose.
+"""The report's search with and without pruning: what successive halving saves, and what the candidates it keeps lose.
 
 Run from the root of the project (a worker for each core, one thread each; some 12 minutes on two quiet cores):
 
-    python -m benchmarks.halving FOLDER [SEEDS [CANDIDATES]]       # writes benchmarks/halving.json
+    python -m benchmarks.halving FOLDER [CANDIDATES [SEEDS]]       # writes benchmarks/halving.json
 
-FOLDER keeps what each seed's candidates did, epoch by epoch; a seed that it holds is not trained again.
+FOLDER keeps what each candidate did, epoch by epoch; one that it holds is not trained again, so a run that was cut goes
+on, and FOLDER with fewer CANDIDATES says at once what a smaller search finds.
 
 A candidate trained in rungs is the one trained at once (tests/models), so one training of every candidate to the end,
 judged after each epoch, says what each search would choose and what it would cost. The values are those of the default
@@ -34,13 +35,15 @@ from analysis.models.kinds import HMOReport
 from analysis.models.network import Standardise
 from analysis.models.random_cnn import random_module
 from analysis.models.training import Plan, Split, fit, scores
-from analysis.runtime import fixed_threads, seed_of, workers
+from analysis.runtime import fixed_threads, seed_of, track, workers
 from analysis.simulate.render import render
 from analysis.simulate.scenes import draw_scenes
 from analysis.stimuli.images import pad
 
 OUT = Path(__file__).with_suffix(".json")
-SIZE, FILTERS, KEPT, EPOCHS = 24, [8, 16], 10, 16
+SIZE, FILTERS, EPOCHS = 24, [8, 16], 16
+SHARE = 12
+"""One of so many candidates is kept: ten of 128."""
 TRAIN, SELECTION = 600, 300
 FACES, OBJECTS, PAREIDOLIA = 900, 800, 100
 RUNGS = {
@@ -62,45 +65,49 @@ def images() -> tuple[torch.Tensor, torch.Tensor]:
     ).long()
 
 
-def trained(x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, seed: int) -> dict:
-    """Train all candidates of a seed to the end and return their histories, processor seconds and test accuracies."""
+def train(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, place: tuple[int, int]) -> None:
+    """Train one candidate of one seed with one thread; keep its history, processor seconds per epoch, test accuracy."""
+    number, seed = place
     left = len(y) - TRAIN - SELECTION
     rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed)).split([TRAIN, SELECTION, left])
     train, selection, test = (Split(x[part], y[part]) for part in rows)
     standardise = Standardise()
     standardise.measure(train.x)
     plan = Plan(EPOCHS, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
-    found: dict[str, list] = {"histories": [], "cpu": [], "tested": [], "values": []}
-    for number in range(chosen.candidates):
-        values, own = random_module(chosen, seed, "halving", number), seed_of(seed, "halving", number)
-        network = first_stage.initial(values, standardise, own).to(memory_format=torch.channels_last)
+    values, own = random_module(chosen, seed, "halving", number), seed_of(seed, "halving", number)
+    network = first_stage.initial(values, standardise, own).to(memory_format=torch.channels_last)
+    with fixed_threads(1):
         start = time.process_time()
-        found["histories"].append(fit(network, train, selection, plan, own))
-        found["cpu"].append((time.process_time() - start) / EPOCHS)
-        found["tested"].append(float((scores(network, test.x).argmax(1) == test.y).double().mean()))
-        found["values"].append(values)
-    return found
+        history = fit(network, train, selection, plan, own)
+        cpu = (time.process_time() - start) / EPOCHS
+        tested = float((scores(network, test.x).argmax(1) == test.y).double().mean())
+    write_text(_kept(folder, place), json.dumps({"history": history, "cpu": cpu, "tested": tested, "values": values}))
 
 
-def searches(found: dict, chosen: HMOReport) -> dict:
+def _kept(folder: str, place: tuple[int, int]) -> Path:
+    return Path(folder) / "seed{1}-candidate{0}.json".format(*place)
+
+
+def searches(found: list[dict], chosen: HMOReport) -> dict:
     """Return what each search of a seed's candidates chooses, reaches on the test and costs."""
+    tested = [one["tested"] for one in found]
     return {name: _search(found, chosen, rungs) for name, rungs in ({"whole": [EPOCHS]} | RUNGS).items()} | {
-        "all": {"test_accuracy": float(np.mean(found["tested"])), "best": max(found["tested"])}
+        "all": {"test_accuracy": float(np.mean(tested)), "best": max(tested)}
     }
 
 
-def _search(found: dict, chosen: HMOReport, rungs: list[int]) -> dict:
+def _search(found: list[dict], chosen: HMOReport, rungs: list[int]) -> dict:
     spent = {"cpu": 0.0, "epochs": 0}
 
     def run_rung(numbers: list[int], rung: int, epochs: int):
         more = epochs - (rungs[rung - 1] if rung else 0)
-        spent["cpu"] += sum(found["cpu"][number] for number in numbers) * more
+        spent["cpu"] += sum(found[number]["cpu"] for number in numbers) * more
         spent["epochs"] += len(numbers) * more
-        return {number: first_stage.Candidate(found["histories"][number][epochs - 1], {}) for number in numbers}
+        return {number: first_stage.Candidate(found[number]["history"][epochs - 1], {}) for number in numbers}
 
     values = chosen.model_copy(update={"epochs": rungs})
     best = first_stage.successive_halving(values, run_rung, "halving")[1]
-    return spent | {"test_accuracy": float(np.mean([found["tested"][number] for number in best]))}
+    return spent | {"test_accuracy": float(np.mean([found[number]["tested"] for number in best]))}
 
 
 def summary(rows: list[dict]) -> dict:
@@ -116,32 +123,28 @@ def summary(rows: list[dict]) -> dict:
     return found
 
 
-def main(folder: str, seeds: int = 5, candidates: int = 128) -> None:
+def main(folder: str, candidates: int = 128, seeds: int = 5) -> None:
     """Train the candidates of all seeds and write what each search would have chosen."""
     x, y = images()
-    changed = {"size": SIZE, "filters": FILTERS, "candidates": candidates, "kept": KEPT, "epochs": [EPOCHS]}
+    changed = {
+        "size": SIZE,
+        "filters": FILTERS,
+        "candidates": candidates,
+        "kept": candidates // SHARE,
+        "epochs": [EPOCHS],
+    }
     chosen = HMOReport.model_validate(params.load().models.entry("hmo_report").model_dump() | changed)
-    numbers = {"training_images": TRAIN, "selection_images": SELECTION, "test_images": len(y) - TRAIN - SELECTION}
-    missing = [seed for seed in range(seeds) if not _kept(folder, seed).exists()]
+    places = [(number, seed) for number in range(candidates) for seed in range(seeds)]
+    missing = [place for place in places if not _kept(folder, place).exists()]
     # Torch and its thread pools do not survive a fork.
     with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
-        for _ in pool.map(partial(train_and_keep, folder, x, y, chosen), missing):
+        for _ in track(pool.map(partial(train, folder, x, y, chosen), missing), "candidates", len(missing)):
             pass
-    kept = [json.loads(_kept(folder, seed).read_text(encoding="utf-8")) for seed in range(seeds)]
-    rows = [searches(found, chosen) for found in kept]
+    found = {place: json.loads(_kept(folder, place).read_text(encoding="utf-8")) for place in places}
+    rows = [searches([found[number, seed] for number in range(candidates)], chosen) for seed in range(seeds)]
+    numbers = {"training_images": TRAIN, "selection_images": SELECTION, "test_images": len(y) - TRAIN - SELECTION}
     write_text(OUT, json.dumps(changed | numbers | {"searches": summary(rows), "seeds": rows}, indent=1) + "\n")
     print(json.dumps(summary(rows), indent=1))
-
-
-def _kept(folder: str, seed: int) -> Path:
-    return Path(folder) / f"seed{seed}.json"
-
-
-def train_and_keep(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, seed: int) -> None:
-    """Train the candidates of a seed with one thread and keep what they did."""
-    with fixed_threads(1):
-        found = trained(x, y, chosen, seed)
-    write_text(_kept(folder, seed), json.dumps(found))
 
 
 if __name__ == "__main__":

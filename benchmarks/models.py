@@ -225,7 +225,8 @@ def compilation(epochs: int = 3) -> dict:
     chosen = params.load().models.entry("hmo_report")
     splits, values = images(chosen.size), {"layers": 2, "filters": 16, "kernel": 5, "pool": "max", "normalise": True}
     times: dict = {"epochs": epochs}
-    with fixed_threads():
+    with fixed_threads(), tempfile.TemporaryDirectory() as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # what an earlier run compiled is not taken from it
         for name in ("as it is", "compiled"):
             network = first_stage.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
             if name == "compiled":

@@ -21,7 +21,7 @@ def _read(name: str) -> dict | None:
 
 def times(ratio: float) -> str:
     """Return a ratio with two digits."""
-    return f"{ratio:.1f} x" if ratio < 9.95 else f"{ratio:.0f} x"
+    return f"{ratio:.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f} x"
 
 
 def _difference(found: dict) -> str:
@@ -31,6 +31,21 @@ def _difference(found: dict) -> str:
     return f"accuracy of the kept {100 * found['test_accuracy_difference']:+.1f}{reach} points".replace(
         "-", "\N{MINUS SIGN}"
     )
+
+
+def _models(found: dict) -> Iterator[list[str]]:
+    """Yield the rows of training, of torch.compile and of activations."""
+    if speed := found.get("speed"):
+        for name in ("side by side, float32", "side by side, bfloat16"):
+            work = f"training {speed['candidates']} candidates of the report, {name}"
+            yield [work, "Keras one by one", times(speed["ratio"][name]), "models"]
+    if compiled := found.get("compilation"):
+        plain, (first, later) = compiled["as it is"]["epoch"], compiled["compiled"].values()
+        work = f"an epoch of a candidate, compiled in {first['seconds']:.0f} s"
+        yield [work, "as it is", times(plain["cpu"] / later["cpu"]), "models"]
+    if speed := found.get("activations"):
+        work = f"activations of the report's HMO, {speed['images_per_second']:.0f} images a second"
+        yield [work, "a matrix product of as many operations", times(1 / speed["times_the_floor"]), "models"]
 
 
 def rows() -> Iterator[list[str]]:
@@ -47,14 +62,15 @@ def rows() -> Iterator[list[str]]:
         yield [f"{what}, all there", "dandi download", again, "acquire"]
     for row in (_read("compare") or {"times": []})["times"]:
         yield [row["work"], row["peer"], times(row["ratio"]), "compare"]
-    if speed := (_read("models") or {}).get("speed"):
-        for name in ("side by side, float32", "side by side, bfloat16"):
-            work = f"training {speed['candidates']} candidates of the report, {name}"
-            yield [work, "Keras one by one", times(speed["ratio"][name]), "models"]
+    yield from _models(_read("models") or {})
     if halving := _read("halving"):
         for name, found in halving["searches"].items():
             work = f"search of the report, {name} ({_difference(found)})"
             yield [work, "all trained to the end", times(found["ratio_of_cpu"]), "halving"]
+    if found := _read("hmo"):
+        default = found["rows"]["default"]
+        work = f"HMO (2014), {default['candidates_per_minute']:.0f} candidates a minute"
+        yield [work, "a matrix product of as many operations", times(1 / default["times_the_floor"]), "hmo"]
     for name, row in (_read("explain") or {"methods": {}})["methods"].items():
         yield [f"maps by {name}", "captum, one image at a time", times(row["ratio"]), "explain"]
 

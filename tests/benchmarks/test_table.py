@@ -23,6 +23,6 @@ def test_ratios_are_of_the_times_in_the_file(tmp_path, monkeypatch):
     assert [row[2] for row in table.rows()] == ["7.5 x", "200 x"]
 
 
-@pytest.mark.parametrize(("ratio", "said"), [(1.44, "1.4 x"), (9.96, "10 x"), (905.2, "905 x")])
+@pytest.mark.parametrize(("ratio", "said"), [(0.394, "0.39 x"), (1.44, "1.4 x"), (9.96, "10 x"), (905.2, "905 x")])
 def test_a_ratio_has_two_digits(ratio, said):
     assert table.times(ratio) == said

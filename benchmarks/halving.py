@@ -65,7 +65,7 @@ def images() -> tuple[torch.Tensor, torch.Tensor]:
     ).long()
 
 
-def train(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, place: tuple[int, int]) -> None:
+def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, place: tuple[int, int]) -> None:
     """Train one candidate of one seed with one thread; keep its history, processor seconds per epoch, test accuracy."""
     number, seed = place
     left = len(y) - TRAIN - SELECTION
@@ -138,7 +138,7 @@ def main(folder: str, candidates: int = 128, seeds: int = 5) -> None:
     missing = [place for place in places if not _kept(folder, place).exists()]
     # Torch and its thread pools do not survive a fork.
     with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
-        for _ in track(pool.map(partial(train, folder, x, y, chosen), missing), "candidates", len(missing)):
+        for _ in track(pool.map(partial(train_one, folder, x, y, chosen), missing), "candidates", len(missing)):
             pass
     found = {place: json.loads(_kept(folder, place).read_text(encoding="utf-8")) for place in places}
     rows = [searches([found[number, seed] for number in range(candidates)], chosen) for seed in range(seeds)]

@@ -2,6 +2,8 @@
 
 import csv
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -123,3 +125,14 @@ def test_nothing_is_called_but_the_address_given(world, hasty, monkeypatch):
     fetch(dandi.items(sources.DANDISET, published(world)[:2]), hasty)
     assert called == {("127.0.0.1", port)}
     assert hosts == {"127.0.0.1"}  # also where a look-up fails before it connects
+
+
+def test_the_client_prints_nothing_of_its_own():
+    # in a process of its own, since the client sets its level when it is first loaded
+    code = (
+        "import logging; from analysis.acquire.real.session import dandi_client; "
+        "dandi_client('http://localhost', None); logging.basicConfig(); "
+        "logging.getLogger('dandi').critical('HTTP connection failed')"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (told.stdout, told.stderr) == ("", "")

@@ -33,11 +33,11 @@ class Session(requests.Session):
 def dandi_client(api: str, session: Session):
     """Return the dandi client for an API address, on our session, with its look-up of newer versions switched off."""
     os.environ["DANDI_NO_ET"] = "1"
-    # The client logs each failed try, with its traceback; we say in one line what failed.
-    logging.getLogger("dandi").setLevel(logging.CRITICAL + 1)
     from dandi.consts import DandiInstance
     from dandi.dandiapi import DandiAPIClient
 
+    # The client logs each failed try, with its traceback; we say in one line what failed. Loading it sets the level.
+    logging.getLogger("dandi").setLevel(logging.CRITICAL + 1)
     # Given an address only, the client would first ask the host for its other services.
     client = DandiAPIClient(dandi_instance=DandiInstance(name="chosen", gui=None, api=api))
     client.session.close()

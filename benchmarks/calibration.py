@@ -18,6 +18,7 @@ from scipy import stats
 
 from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
 from analysis.compare.populations import AREAS
+from analysis.compare.scoring import number
 from analysis.runtime import workers
 
 RUNS, DRAWS = 600, 400
@@ -246,9 +247,12 @@ def order_of(r: np.ndarray, units) -> dict:
         by_area = [depth[predicted & (place == k)] for k in range(len(AREAS))]
         found[name] = {
             "mean_depth": [float(d.mean()) if len(d) else None for d in by_area],
-            **{"rho": ends.estimate, "low": max(float(ends.low), -1.0), "high": min(float(ends.high), 1.0)},
+            "rho": number(ends.estimate),
+            "low": number(max(ends.low, -1.0)),
+            "high": number(min(ends.high, 1.0)),
         }
-    found["recovered"] = bool(found["best_layer"]["low"] > 0)
+    low = found["best_layer"]["low"]
+    found["recovered"] = low is not None and low > 0
     return found
 
 

@@ -1,11 +1,8 @@
 """Stage ``figures``: every figure of the paper, drawn from ``results/`` alone."""
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 
-from analysis import runtime
+from analysis.compare.processes import in_processes
 from analysis.errors import DataError
 from analysis.files import write_json
 from analysis.params import Params
@@ -82,10 +79,7 @@ def run(params: Params) -> None:
             f"{params.acquire.source}: run dvc repro"
         )
     plots = plots_for(found)
-    # Every figure is drawn by itself; matplotlib holds the interpreter, so that threads would wait for each other.
-    with ProcessPoolExecutor(runtime.workers(), get_context("fork")) as pool:
-        drawing = pool.map(partial(one, found), plots, plots.values())
-        drawn = dict(zip(plots, runtime.track(drawing, "figures", len(plots)), strict=True))
+    drawn = dict(zip(plots, in_processes(lambda plot: one(found, *plot), plots.items(), "figures"), strict=True))
     write_json(FIGURES / "alt.json", {name: text for name, (text, _) in drawn.items()})
     write_json(FIGURES / "sources.json", {name: sources for name, (_, sources) in drawn.items()})
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from analysis.errors import DataError
 from analysis.files import write_text
@@ -49,15 +48,10 @@ def _r2(found: Results, part: str) -> str:
     return number(found.scores(_role(found, part), _latest(found)).median_r2)
 
 
-def _table(found: Results, name: str) -> pd.DataFrame:
-    return pd.read_csv(found.file(f"{name}.csv"), keep_default_na=False, na_values=[""], dtype={"field": str})
-
-
 def _accuracy(found: Results) -> str:
     first, baseline = _role(found, "first"), _role(found, "baseline")
-    return f"test images labelled rightly: {style.name(first)} {percent(_right(found, first))}, " + (
-        f"{style.name(baseline)} {percent(_right(found, baseline))}"
-    )
+    said = ", ".join(f"{style.name(model)} {percent(_right(found, model))}" for model in (first, baseline))
+    return f"test images labelled rightly: {said}"
 
 
 def _predictivity(found: Results) -> str:
@@ -87,7 +81,7 @@ def _validation(found: Results) -> str:
 
 
 def _ladder(found: Results) -> str:
-    rows = _table(found, "audit/ladder").fillna({"field": ""})
+    rows = found.table("audit", "ladder", "field").fillna({"field": ""})
     rows = rows[rows.network == "small networks"]
     start = rows[(rows.walk == "flawed alone") & (rows.field == "")].r2.iloc[0]
     joined = rows[(rows.walk == "flawed alone") & (rows.field == "join")].r2.iloc[0]
@@ -95,44 +89,44 @@ def _ladder(found: Results) -> str:
 
 
 def _confound(found: Results) -> str:
-    rows = _table(found, "audit/confound")
+    rows = found.table("audit", "confound")
     rows = rows[(rows["join"] == "trial_id") & (rows["table"] == "merged")]
     rho, left = number(rows.rho.mean()), number(rows.left_block.mean())
     return f"faces and the rest of different recordings: ρ {rho}, {left} of it after shuffling within recordings"
 
 
 def _composition(found: Results) -> str:
-    rows = _table(found, "audit/table_controls")
+    rows = found.table("audit", "table_controls")
     rows = rows[(rows.model == "label") & (rows["within"] == "nothing")]
     return f"ρ of the table with a pure label RDM, by composition: {number(rows.rho.min())} to {number(rows.rho.max())}"
 
 
 def _candidates(found: Results) -> str:
-    rows = _table(found, "candidates/correlations")
+    rows = found.table("candidates", "correlations")
     r = rows[(rows.kind == "all") & (rows.region == _latest(found))].r.iloc[0]
     return f"accuracy with predictivity of {_latest(found)}, all candidates: r = {number(r, 2)}"
 
 
 def _ablation(found: Results) -> str:
-    rows = _table(found, "candidates/differences")
+    rows = found.table("candidates", "differences")
     row = rows[(rows.variant == "no_boosting") & (rows.measure == "accuracy")].iloc[0]
     return f"without boosting {number(100 * row.difference, 1)} points of test accuracy"
 
 
 def _pointing(found: Results) -> str:
-    rows = _table(found, "explain/attribution").set_index(["model", "weights", "method", "score"]).estimate
+    rows = found.table("explain", "attribution").set_index(["model", "weights", "method", "score"]).estimate
     hits = rows.get((_role(found, "first"), "trained", "occlusion", "pointing"), np.nan)
     return f"occlusion maps whose peak lies in the face region: {percent(hits)}"
 
 
 def _neurons(found: Results) -> str:
-    rows = _table(found, "explain/areas")
+    rows = found.table("explain", "areas")
     row = rows[(rows.method == "region") & (rows.region == _latest(found))].iloc[0]
     return f"units of {row.region} that follow the face region: {row.n_follow} of {row.n_units}"
 
 
 def _lesions(found: Results) -> str:
-    rows = _table(found, "explain/lesions")
+    rows = found.table("explain", "lesions")
     rows = rows[(rows.model == _role(found, "first")) & (rows.measure == "accuracy")]
     return f"most that losing face channels costs over losing others: {number(100 * rows.loss.max(), 1)} points"
 
@@ -150,7 +144,7 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "audit_table": _composition,
     "candidates": _candidates,
     "ablation": _ablation,
-    "explain_gallery": lambda found: f"{_table(found, 'explain/images').stem.nunique()} images explained",
+    "explain_gallery": lambda found: f"{found.table('explain', 'images').stem.nunique()} images explained",
     "explain_pointing": _pointing,
     "explain_neurons": _neurons,
     "explain_lesions": _lesions,

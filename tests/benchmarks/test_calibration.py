@@ -38,3 +38,9 @@ def test_an_order_of_layers_is_recovered_and_its_reverse_is_not():
 
 def test_one_layer_that_is_best_for_all_areas_is_no_order():
     assert not order_of(*study(dict.fromkeys(AREAS, 3)))["recovered"]
+
+
+def test_an_order_of_units_that_nothing_predicts_is_undefined():
+    found = order_of(*study(dict.fromkeys(AREAS, 0), unpredicted=0))
+    assert [found["best_layer"][name] for name in ("rho", "low", "high")] == [None, None, None]  # JSON has no NaN
+    assert found["recovered"] is False

@@ -243,13 +243,13 @@ def order_of(r: np.ndarray, units) -> dict:
     for name, depth in depths.items():
         pair = np.stack([place[predicted], depth[predicted]])
         rows = np.arange(pair.shape[1])
-        ends = inference.bootstrap_interval(rows, lambda k, pair=pair: order_in(pair, k), (recording,))
+        ends = inference.bootstrap_interval(rows, lambda k, pair=pair: order_in(pair, k), (recording,), limits=(-1, 1))
         by_area = [depth[predicted & (place == k)] for k in range(len(AREAS))]
         found[name] = {
             "mean_depth": [float(d.mean()) if len(d) else None for d in by_area],
             "rho": number(ends.estimate),
-            "low": number(max(ends.low, -1.0)),
-            "high": number(min(ends.high, 1.0)),
+            "low": number(ends.low),
+            "high": number(ends.high),
         }
     low = found["best_layer"]["low"]
     found["recovered"] = low is not None and low > 0

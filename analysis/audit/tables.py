@@ -33,9 +33,6 @@ COLUMNS = {
 """Columns of each table; ``blocks`` has one more per label."""
 
 
-ENDS = {"low": "min", "high": "max"}
-
-
 @dataclass(frozen=True)
 class Audit:
     """Tables by file name (without extension), and the numbers that sum them up."""
@@ -300,8 +297,11 @@ def _ends(rows: pd.DataFrame) -> dict[str, float] | None:
     """Return the ends, over compositions, of rho and of what is left within blocks; None without compositions."""
     if rows.empty:
         return None
-    names = {"rho": "rho", "left": "left_within_block"}
-    return {f"{k}_{end}": float(getattr(rows[n], f)()) for n, k in names.items() for end, f in ENDS.items()}
+    return {
+        f"{name}_{end}": float(value)
+        for column, name in (("rho", "rho"), ("left", "left_within_block"))
+        for end, value in (("low", rows[column].min()), ("high", rows[column].max()))
+    }
 
 
 def _verdicts(compared: pd.DataFrame) -> dict[str, dict]:

@@ -18,7 +18,13 @@ class Interval:
     high: float
 
 
-def percentile_interval(draws: np.ndarray, level: float = 0.95, n: int | None = None) -> tuple[float, float]:
+ANY = (-np.inf, np.inf)
+"""Limits of a statistic without limits."""
+
+
+def percentile_interval(
+    draws: np.ndarray, level: float = 0.95, n: int | None = None, limits: tuple[float, float] = ANY
+) -> tuple[float, float]:
     """Return the ends of the percentile interval of bootstrap draws.
 
     Parameters
@@ -28,13 +34,19 @@ def percentile_interval(draws: np.ndarray, level: float = 0.95, n: int | None = 
     level : float
     n : int, optional
         Number of things resampled. Given, the interval is stretched about the median draw, see `stretch`.
+    limits : (lowest, highest)
+        Of the statistic: an end that is stretched beyond them lies on them.
     """
     draws = np.asarray(draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]
     if len(draws) < 2:
         return np.nan, np.nan
     low, middle, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
-    return tuple(float(middle + stretch(n, level) * (end - middle)) for end in (low, high))
+    return _within(limits, *(middle + stretch(n, level) * (end - middle) for end in (low, high)))
+
+
+def _within(limits: tuple[float, float], *ends: float) -> tuple[float, ...]:
+    return tuple(float(np.clip(end, *limits)) for end in ends)
 
 
 def stretch(n: int | None, level: float = 0.95) -> float:
@@ -50,7 +62,12 @@ def stretch(n: int | None, level: float = 0.95) -> float:
 
 
 def bca_interval(
-    estimate: float, draws: np.ndarray, leave_one_out: np.ndarray, level: float = 0.95, n: int | None = None
+    estimate: float,
+    draws: np.ndarray,
+    leave_one_out: np.ndarray,
+    level: float = 0.95,
+    n: int | None = None,
+    limits: tuple[float, float] = ANY,
 ) -> tuple[float, float]:
     """Return the ends of the bias-corrected and accelerated interval (Efron 1987).
 
@@ -65,6 +82,8 @@ def bca_interval(
     level : float
     n : int, optional
         Number of things resampled. Given, the interval is stretched about the estimate, see `stretch`.
+    limits : (lowest, highest)
+        As in `percentile_interval`.
     """
     draws = np.asarray(draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]
@@ -72,14 +91,14 @@ def bca_interval(
         return np.nan, np.nan
     below = (np.sum(draws < estimate) + np.sum(draws == estimate) / 2) / len(draws)
     if not 0 < below < 1:  # no draw on one side: the correction is undefined
-        return percentile_interval(draws, level, n)
+        return percentile_interval(draws, level, n, limits)
     bias = ndtri(below)
     gap = np.mean(leave_one_out) - np.asarray(leave_one_out)
     spread = np.sum(gap**2)
     acceleration = 0.0 if spread == 0 else np.sum(gap**3) / (6 * spread**1.5)
     z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
     ends = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
-    return tuple(float(estimate + stretch(n, level) * (end - estimate)) for end in ends)
+    return _within(limits, *(estimate + stretch(n, level) * (end - estimate) for end in ends))
 
 
 def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
@@ -126,6 +145,7 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
     method: str = "percentile",
+    limits: tuple[float, float] = ANY,
 ) -> Interval:
     """Interval of a statistic of unit scores, resampled by hierarchy.
 
@@ -143,6 +163,8 @@ def bootstrap_interval(
     method : str
         ``percentile`` or ``bca``, whose acceleration leaves out one group of the outermost level at a time; both are
         stretched for few groups, see `stretch`.
+    limits : (lowest, highest)
+        As in `percentile_interval`.
 
     Returns
     -------
@@ -171,9 +193,9 @@ def bootstrap_interval(
     outer = useful[0] if useful else np.arange(len(values))
     n = len(np.unique(outer))
     if method == "percentile":
-        return Interval(estimate, *percentile_interval(draws, level, n))
+        return Interval(estimate, *percentile_interval(draws, level, n, limits))
     out = np.array([statistic(values[outer != one]) for one in np.unique(outer)]) if len(values) > 1 else draws[:1]
-    return Interval(estimate, *bca_interval(estimate, draws, out, level, n))
+    return Interval(estimate, *bca_interval(estimate, draws, out, level, n, limits))
 
 
 def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:

@@ -8,7 +8,7 @@ from analysis import runtime
 from analysis.compare.threads import alone, one_blas_thread
 
 _call: Callable
-"""Of a worker: computes the item with a number."""
+"""Of a worker: computes an item, by its number."""
 
 
 def in_processes(function: Callable, items: Iterable, progress: str) -> list:
@@ -28,12 +28,9 @@ def in_processes(function: Callable, items: Iterable, progress: str) -> list:
     with one_blas_thread(), alone():
         if min(runtime.workers(), len(items)) < 2:
             return list(runtime.track(map(function, items), progress, len(items)))
-
-        def call(number: int):
-            with alone():
-                return function(items[number])
-
-        with ProcessPoolExecutor(runtime.workers(), get_context("fork"), _start, (call,)) as pool:
+        # A forked process begins as this thread, which starts no others.
+        initial = get_context("fork"), _start, (lambda number: function(items[number]),)
+        with ProcessPoolExecutor(runtime.workers(), *initial) as pool:
             return list(runtime.track(pool.map(_run, range(len(items))), progress, len(items)))
 
 

@@ -224,7 +224,7 @@ def similarity(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int
             ceilings=False,
         )
         for layer, scores in zip(layers, draws.scores.T, strict=True):
-            ends = percentile_interval(scores, n=neural.n_images)
+            ends = percentile_interval(scores, n=neural.n_images, limits=(-1.0, 1.0))
             result[layer] = (rsa.compare(models[layer], neural, METHOD), *ends)
     return result
 

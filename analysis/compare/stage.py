@@ -196,7 +196,12 @@ def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: i
         if part["subject"].nunique() >= LEAST_MONKEYS:
             levels.insert(0, part["subject"].to_numpy())
         interval = bootstrap_interval(
-            part["r2"].to_numpy(), aggregate, levels, n_draws=settings.bootstrap, seed=seed_of(seed, "layers", region)
+            part["r2"].to_numpy(),
+            aggregate,
+            levels,
+            n_draws=settings.bootstrap,
+            seed=seed_of(seed, "layers", region),
+            limits=(-np.inf, 1.0),
         )
         rows.append(
             {
@@ -205,7 +210,7 @@ def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: i
                 "n_units": int(part["r2"].notna().sum()),
                 "median_r2": interval.estimate,
                 "ci_low": interval.low,
-                "ci_high": min(interval.high, 1.0),  # a stretched interval may pass the largest r2 there is
+                "ci_high": interval.high,
                 "median_pearson_r": scoring.median(part["pearson_r"].to_numpy()),
                 "median_ceiling": scoring.median(part["ceiling"].to_numpy()),
                 "median_ev_normalised": scoring.median(part["ev_normalised"].to_numpy()),

@@ -41,10 +41,14 @@ def images(explained: Explained) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=IMAGES)
 
 
-def _ends(columns: list[np.ndarray], groups: np.ndarray, draws: int, seed: int) -> list[dict]:
+SHARE, CORRELATION = (0.0, 1.0), (-1.0, 1.0)
+"""Limits of what is averaged: shares and probabilities; correlations, and differences of shares."""
+
+
+def _ends(columns: list[np.ndarray], groups: np.ndarray, draws: int, seed: int, limits: tuple) -> list[dict]:
     """Return mean and interval over images of each column of scores; near-duplicates are drawn together."""
     values = np.stack(columns, axis=1)
-    found = of_means(values, groups, draws, seed_of(seed, "images")).T
+    found = of_means(values, groups, draws, seed_of(seed, "images"), limits).T
     n = np.isfinite(values).sum(axis=0)
     return [
         {"n_images": int(k), "estimate": mean, "ci_low": low, "ci_high": high}
@@ -55,7 +59,7 @@ def _ends(columns: list[np.ndarray], groups: np.ndarray, draws: int, seed: int) 
 def attribution(table: pd.DataFrame, explained: Explained, draws: int, seed: int) -> pd.DataFrame:
     """Return mean scores with intervals (`ATTRIBUTION`) of the rows of `images`."""
     parts = [(*key, score, part[score]) for key, part in table.groupby(MAP, sort=False) for score in SCORES]
-    ends = _ends([part[-1].to_numpy() for part in parts], explained.groups, draws, seed)
+    ends = _ends([part[-1].to_numpy() for part in parts], explained.groups, draws, seed, SHARE)
     rows = [dict(zip([*MAP, "score"], part, strict=False)) | end for part, end in zip(parts, ends, strict=True)]
     return pd.DataFrame(rows, columns=ATTRIBUTION)
 
@@ -84,8 +88,9 @@ def faithful(explained: Explained, values: Explain, seed: int) -> tuple[pd.DataF
                 for k, p in enumerate(mean)
             ]
     groups, draws = explained.groups[rows], values.bootstrap
-    ends = _ends(list(areas.values()), groups, draws, seed)
-    gaps = _ends([one - areas[RANDOM, curve] for (_, curve), one in areas.items()], groups, draws, seed)
+    ends = _ends(list(areas.values()), groups, draws, seed, SHARE)
+    beyond = [one - areas[RANDOM, curve] for (_, curve), one in areas.items()]
+    gaps = _ends(beyond, groups, draws, seed, CORRELATION)
     over = {"over_random": "estimate", "over_random_low": "ci_low", "over_random_high": "ci_high"}
     table = [
         {"order": order, "curve": curve} | end | {name: gap[which] for name, which in over.items()}
@@ -102,9 +107,10 @@ def randomisation(explained: Explained, draws: int, seed: int) -> pd.DataFrame:
     """Return how alike the maps of trained and untrained weights are (`RANDOMISATION`), by method."""
     trained, untrained = explained.of(TRAINED), explained.of(UNTRAINED)
     alike = {method: faithfulness.likeness(maps, untrained[method]) for method, maps in trained.items()}
+    ends = _ends([*alike.values()], explained.groups, draws, seed, CORRELATION)
     rows = [
-        {"model": explained.model, "method": method, **ends, "passes": bool(ends["ci_high"] < faithfulness.ALIKE)}
-        for method, ends in zip(alike, _ends([*alike.values()], explained.groups, draws, seed), strict=True)
+        {"model": explained.model, "method": method, **end, "passes": bool(end["ci_high"] < faithfulness.ALIKE)}
+        for method, end in zip(alike, ends, strict=True)
     ]
     return pd.DataFrame(rows, columns=RANDOMISATION)
 

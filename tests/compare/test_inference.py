@@ -68,6 +68,18 @@ def test_both_kinds_of_interval_are_stretched_by_the_number_of_things_drawn():
     np.testing.assert_allclose(np.subtract(few, 4.0), inference.stretch(6) * np.subtract(plain, 4.0))
 
 
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_a_stretched_interval_ends_at_the_limits_of_its_statistic(method):
+    shares = np.array([0.9, 0.9, 0.98, 1.0, 1.0, 0.05])
+    free = inference.bootstrap_interval(shares, np.mean, method=method)
+    held = inference.bootstrap_interval(shares, np.mean, method=method, limits=(0.7, 1.0))
+    assert (free.low < 0.7, free.high > 1) == (True, True)
+    assert (held.low, held.high) == (0.7, 1.0)
+    wide = inference.bootstrap_interval(shares, np.mean, method=method, limits=(-9.0, 9.0))
+    assert wide == free
+    assert np.isnan(inference.percentile_interval(np.array([1.0]), limits=(0.0, 1.0))).all()
+
+
 def test_six_groups_cover_as_students_interval_does():
     hits, label = [], np.repeat(np.arange(6), 5)
     for run in range(200):

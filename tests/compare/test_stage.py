@@ -2,6 +2,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -392,3 +393,12 @@ def test_planted_labels_are_read_out_of_units_and_of_the_model(project):
     assert table("bad", "decoding").query("level == 'all' and system == 'model'").score.mean() < 0.65
     called = table("good", "decoding").groupby("level").score.mean()
     assert called["face"] > 0.65 > 0.35 > called["object"]
+
+
+def test_intervals_of_r2_end_at_one():
+    rows = [("a", "top", "AIT", recording, "Aa", r2) for recording, r2 in (("x", 0.2), ("y", 0.9), ("z", 0.95))]
+    units = pd.DataFrame(rows * 5, columns=["model", "layer", "region", "recording", "subject", "r2"])
+    units = units.assign(protocol="corrected", pearson_r=0.5, ceiling=0.9, ev_normalised=0.5)
+    table = stage.layer_table(units, CORRECTED, SimpleNamespace(bootstrap=200), 0)
+    assert table["ci_high"].item() == 1.0
+    assert table["ci_low"].item() < 0

@@ -72,6 +72,8 @@ def test_intervals_are_those_of_the_bootstrap_one_by_one():
     alone = of_means(values[:, :1], np.zeros(30), 200, 5)
     assert alone[1] < alone[0] < alone[2]
     assert of_means(np.full((4, 1), np.nan), np.arange(4), 20, 0).shape == (3, 1)
+    hits = np.array([1.0, 1, 1, 1, 1, 0])[:, None]
+    assert of_means(hits, np.arange(6), 200, 5)[2] > 1 == of_means(hits, np.arange(6), 200, 5, (0.0, 1.0))[2]
 
 
 def test_random_order_is_the_only_use_of_the_seed(watcher, pictures):

@@ -44,6 +44,7 @@ COLUMNS = {
     "layer": "layer",
     "recording": "recording",
     "region": "area",
+    "split": "split",
     "n": "images",
     "n_images": "images",
     "n_units": "units",
@@ -185,8 +186,9 @@ def _table(key: str, heading: str, caption: str, table: pd.DataFrame) -> str:
     return (
         f'<h3 id="{key}">{escape(heading)}</h3>{choice}\n'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(heading)}">'
-        f'<table class="sortable" id="{key}-table"><caption>{escape(caption)} Intervals are at 95 %.</caption>'
-        f"\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+        f'<table class="sortable" id="{key}-table">'
+        f"<caption><span>{escape(caption)} Intervals are at 95 %.</span></caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
     )
 
 
@@ -287,7 +289,7 @@ def _figure(name: str, draw, alt: str, sources: list[str]) -> str:
     module = draw.__module__.replace(".", "/")
     shape = "page" if width > style.COLUMN + 5 else "column"
     return (
-        f'<figure class="{shape}" id="figure-{name}"><div class="wide"><img loading="lazy" alt="{escape(alt)}" '
+        f'<figure class="{shape}" id="figure-{name}"><div class="wide"><img alt="{escape(alt)}" '
         f'src="data:image/svg+xml;base64,{_base64(svg)}"></div><figcaption>{escape(caption)} '
         f'<span class="note">Drawn by <code>{module}.py</code> from {read}.</span></figcaption></figure>'
     )

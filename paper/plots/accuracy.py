@@ -16,13 +16,14 @@ def draw(results: Results) -> tuple[Figure, str]:
         score = table.loc[model]
         paint, mark = style.colour(model, results.models), style.marker(model, results.models)
         axes.plot([score.ci_low, score.ci_high], [row, row], color=paint, linewidth=1.6, solid_capstyle="butt")
-        axes.plot(score.accuracy, row, mark, color=paint, markersize=5)
-        axes.plot(score.balanced_accuracy, row, mark, color=paint, markerfacecolor="white", markersize=5)
+        # The open marker lies below and is larger, so that both show where they coincide; neither is cut at 1.
+        axes.plot(score.balanced_accuracy, row, mark, color=paint, markerfacecolor="white", markersize=7, clip_on=False)
+        axes.plot(score.accuracy, row, mark, color=paint, markersize=3.5, clip_on=False)
         axes.annotate(
             f"{score.accuracy:.3f}  (n = {score.n:.0f})",
             (1, row),
             xycoords=("axes fraction", "data"),
-            xytext=(3, 0),
+            xytext=(6, 0),
             textcoords="offset points",
             va="center",
             fontsize=6.5,

@@ -27,6 +27,9 @@ def draw(results: Results) -> tuple[Figure, str]:
             one = data["map"].values[row, column]
             largest = max(float(np.abs(one).max()), 1e-12)
             panels[row + 1, column].imshow(one, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            if not one.any():  # Grad-CAM keeps what speaks for a face, and may find nothing
+                place = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
+                panels[row + 1, column].annotate("nothing", (0.5, 0.5), color=style.GREY, **place)
         for axes in panels[:, column]:
             if data["region"].values[column].any():
                 axes.contour(data["region"].values[column], [0.5], colors=style.INK, linewidths=0.6)

@@ -33,7 +33,9 @@ def draw(results: Results) -> tuple[Figure, str]:
                 said.append(f"{style.name(model)} {layer} {label}: {last.face:.2f}, matched {last.control:.2f}")
             axes.set_ylabel(label + ("" if area is None else f", {area}"))
         row[0].set_title(style.name(model), loc="left")
-        row[0].legend(loc="best", fontsize=5.5)
+        # Above the row, where no line runs under it; the title beside it has made the room.
+        legend = row[-1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=5.5, borderaxespad=0.2)
+        legend.set_in_layout(False)
     for axes in panels[-1]:
         axes.set_xlabel("channels silenced (%)")
     return figure, "Largest share of channels silenced. " + "; ".join(said) + "."

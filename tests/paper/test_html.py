@@ -204,4 +204,22 @@ def test_the_page_fits_a_phone(browser, page):
     assert min(sizes) >= 12
     heights = tab.eval_on_selector_all(".controls select, .controls button", "all => all.map(e => e.offsetHeight)")
     assert min(heights) >= 40
+    # What a table is about, and whose numbers a row holds, stay in view while the table is moved sideways.
+    tab.eval_on_selector("#predictivity-table", "table => table.parentElement.scrollLeft = 200")
+    places = "all => all.map(e => e.getBoundingClientRect()).map(box => [box.left, box.right])"
+    for part in ("#predictivity-table caption span", "#predictivity-table td:first-child"):
+        assert all(0 <= left < right <= 360 for left, right in tab.eval_on_selector_all(part, places))
     tab.close()
+
+
+def test_figures_take_their_room_before_one_gets_there(opened):
+    heights = opened.eval_on_selector_all("figure img", "all => all.map(e => e.offsetHeight)")
+    assert len(heights) == len(draw.PLOTS)
+    assert min(heights) > 100
+
+
+def test_the_table_of_the_task_names_the_split_of_each_row(opened):
+    names = [name.lower().split()[0] for name in opened.locator("#task-table thead th").all_inner_texts()]
+    rows = list(zip(*(column(opened, "task-table", names.index(name)) for name in ("model", "split")), strict=True))
+    assert len(rows) == len(set(rows))
+    assert {"test", "train"} <= {split for _, split in rows}

@@ -1,5 +1,7 @@
 """The small published world, online, with its pins in place of the real ones."""
 
+import signal
+
 import pytest
 
 from analysis import params as settings
@@ -27,6 +29,20 @@ def world(offline, monkeypatch):
         for name, value in settings_of_servers.items():
             monkeypatch.setenv(name, value)
         yield offline
+
+
+@pytest.fixture
+def deadline():
+    """Ends a test that waits for ever, or for a server that stalls (40 s); alone each of these takes 3 s at most."""
+
+    def late(*_):
+        pytest.fail("took more than 30 s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from tests.acquire.world import World
 from tests.servers.dandi import Dandi
 from tests.servers.loopback import Fault, serve
 
+pytestmark = pytest.mark.usefixtures("deadline")
+
 
 def published(world) -> list[sources.Pin]:
     return [pin for pin in World.pins_of(world.archive) if "_behavior" not in pin.path]
@@ -57,6 +59,12 @@ def test_the_order_of_the_listing_is_of_no_matter(world):
     assert len(dandi.listing(sources.DANDISET)) == 15
 
 
+def test_pages_that_come_side_by_side_are_not_mixed_up(world, monkeypatch):
+    monkeypatch.setattr(dandi, "PAGE", 2)
+    for _ in range(5):
+        assert len(dandi.assets(sources.DANDISET)) == 15  # or the digest of the listing is another
+
+
 @pytest.mark.parametrize(
     "faults",
     [
@@ -78,6 +86,14 @@ def test_streams_through_the_client_are_healed(world, hasty, faults):
         (world.archive / pin.path).read_bytes() for pin in pins
     ]
     assert all(fault.times == 0 for fault in world.dandi.faults)
+
+
+def test_a_listing_that_trickles_is_asked_again(world, hasty):
+    world.dandi.faults = [Fault("assets/?", "trickle", times=2)]
+    assert len(dandi.assets(sources.DANDISET, hasty)) == 15
+    world.dandi.faults = [Fault("assets/?", "trickle", times=-1)]
+    with pytest.raises(DataError, match=r"cannot list the files at .* \(no answer in time\)"):
+        dandi.assets(sources.DANDISET, hasty)
 
 
 def test_a_stream_through_the_client_is_resumed(world, hasty):

@@ -11,12 +11,15 @@ import pytest
 
 from analysis.acquire.real import blobs
 from analysis.acquire.real.download import Item, fetch, get
+from analysis.acquire.real.retry import Policy
 from analysis.errors import DataError
 from tests.acquire.world import World, some_bytes
 from tests.servers.github import GitHub
 from tests.servers.loopback import Fault, serve
 
 SIZE = 300_000
+
+pytestmark = pytest.mark.usefixtures("deadline")
 
 
 @pytest.fixture
@@ -62,9 +65,7 @@ HEALED = {
 def test_healed(server, hasty, name):
     server.faults = [Fault(f.match, f.mode, f.times, f.at, f.retry_after) for f in HEALED[name]]
     [item] = items(server)
-    begin = time.monotonic()
     assert fetch([item], hasty) == 1
-    assert time.monotonic() - begin < 30  # alone 2 s at most; a stall or trickle lasts 40 s
     assert content(item) == some_bytes("a", SIZE)
     assert not blobs.parts()
     assert all(fault.times == 0 for fault in server.faults)  # the fault did happen
@@ -94,6 +95,14 @@ def test_retry_after_as_a_date_is_honoured(server, hasty):
     server.faults = [Fault("a.nwb", "429", retry_after=email.utils.formatdate(due, usegmt=True))]
     fetch(items(server), hasty)
     assert server.log[1].when + time.time() - time.monotonic() > due - 0.05
+
+
+def test_waits_grow_and_are_never_the_same_for_all_clients():
+    policy = Policy()
+    for failures, longest in [(1, 0.5), (2, 1), (4, 4), (9, 30)]:
+        waits = [policy.wait(failures) for _ in range(50)]
+        assert longest / 2 <= min(waits) < max(waits) <= longest
+        assert len(set(waits)) > 40
 
 
 def test_too_long_a_wait_is_said(server, hasty):
@@ -131,10 +140,8 @@ def test_given_up_in_the_end(server, hasty, fault, said, requests):
 def test_a_server_that_trickles_for_ever_is_left(server, hasty):
     hasty = dataclasses.replace(hasty, tries=3, patience=0.5)
     server.faults = [Fault("a.nwb", "trickle", times=-1, at=100_000)]
-    begin = time.monotonic()
     with pytest.raises(DataError, match="slower than 2000 bytes/s"):
         fetch(items(server), hasty)
-    assert time.monotonic() - begin < 30
 
 
 def test_another_file_under_the_name_is_refused(server, hasty):

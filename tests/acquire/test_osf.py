@@ -10,6 +10,8 @@ from analysis.errors import DataError
 from tests.acquire.world import World
 from tests.servers.loopback import Fault
 
+pytestmark = pytest.mark.usefixtures("deadline")
+
 
 def test_volumes_over_pages_and_redirects(world, hasty):
     listed = osf.volumes(sources.STIMULI)
@@ -56,4 +58,5 @@ def test_another_service_at_that_address_is_said(world, hasty, monkeypatch):
 
 def test_a_listing_that_fails_is_asked_again(world, hasty):
     world.osf.faults = [Fault("osfstorage/", "502", times=2), Fault("page=2", "429", retry_after="1")]
+    world.osf.faults.append(Fault("page=2", "trickle"))
     assert len(osf.volumes(sources.STIMULI, hasty)) == 2

@@ -99,7 +99,9 @@ class Handler(BaseHTTPRequestHandler):
     def send_json(self, value, status: int = 200, headers: dict | None = None) -> None:
         body = json.dumps(value).encode()
         self.head(status, {"Content-Type": "application/json", "Content-Length": len(body), **(headers or {})})
-        self.wfile.write(body)
+        if self.armed and self.armed.mode == "trickle":
+            return self.trickle(body)
+        return self.wfile.write(body)
 
     def redirect(self, address: str) -> None:
         self.head(302, {"Location": address, "Content-Length": 0})
@@ -136,18 +138,22 @@ class Handler(BaseHTTPRequestHandler):
         if mode in ("cut", "stall", "trickle"):
             self.put(body[:here])
             if mode == "trickle":
-                self.trickle(body[here:])
+                return self.trickle(body[here:])
             if mode == "stall":
                 self.state.closing.wait(PATIENCE_S)
-            self.close_connection = True
-            return self.connection.shutdown(2)
+            return self.hang_up()
         return self.put(stated)
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(2)
 
     def trickle(self, body: bytes) -> None:
         deadline = time.monotonic() + PATIENCE_S
         for place in range(len(body)):
             if time.monotonic() > deadline or not self.put(body[place : place + 1]) or self.state.closing.wait(0.02):
-                return
+                return self.hang_up()
+        return self.hang_up()
 
     def put(self, body: bytes) -> bool:
         """Write a body, at the server's rate; say whether the client took it."""

@@ -83,7 +83,7 @@ def _ask(dandiset: sources.Dandiset, policy: Policy) -> list[dict]:
     api = sources.dandi_api()
     for attempt in range(1, 4):
         try:
-            with Session(policy.patience) as session:
+            with Session(policy) as session:
                 remote = dandi_client(api, session).get_dandiset(dandiset.id, dandiset.version)
                 path = f"{remote.version_api_path}assets/"
                 return list(remote.client.paginate(path, page_size=PAGE, params={"metadata": True, "order": "path"}))

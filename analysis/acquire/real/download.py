@@ -145,7 +145,7 @@ class _Crew:
 
     def _fetch(self, item: Item) -> None:
         if not hasattr(self.local, "session"):
-            self.local.session = Session(self.policy.patience)
+            self.local.session = Session(self.policy)
         with blobs.open_part(item.sha256, self.stop.is_set) as file:
             if blobs.has(item.sha256, item.size):  # another process brought it while we waited
                 blobs.part_path(item.sha256).unlink(missing_ok=True)

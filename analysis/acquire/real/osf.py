@@ -78,7 +78,7 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
 
 
 def _json(url: str, policy: Policy) -> dict:
-    with Session(policy.patience) as session:
+    with Session(policy) as session:
         failures = 0
         while True:
             try:

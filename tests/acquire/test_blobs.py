@@ -47,17 +47,33 @@ def test_a_blob_with_another_time_but_the_same_bytes_stays(monkeypatch):
     assert blobs.has(digest, 6)
 
 
-@pytest.mark.parametrize("works", list(blobs.LINKS))
+def test_the_store_lies_in_the_users_cache_folder_unless_told_otherwise(tmp_path, monkeypatch):
+    assert store_root() == tmp_path / "store"
+    monkeypatch.delenv("NNN_STORE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert store_root() == tmp_path / "cache/neural-neural-networks"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert store_root() == tmp_path / ".cache/neural-neural-networks"
+
+
+LINKS = ["reflink", "hard link", "symlink", "copy"]
+
+
+@pytest.mark.parametrize("works", LINKS)
 def test_links_in_order(tmp_path, monkeypatch, works):
     digest = keep_bytes(b"spikes")
 
     def fails(source, target):
         raise OSError(1, "not here")
 
+    def is_not_its_turn(source, target):
+        pytest.fail("tried too early")
+
     make = blobs._symlink if works == "reflink" else blobs.LINKS[works]  # this file system may have no reflinks
-    before = list(blobs.LINKS)[: list(blobs.LINKS).index(works)]
-    chosen = dict.fromkeys(before, fails) | {works: make} | dict.fromkeys(list(blobs.LINKS)[len(before) + 1 :], fails)
-    monkeypatch.setattr(blobs, "LINKS", chosen)
+    at = LINKS.index(works)
+    chosen = dict.fromkeys(LINKS[:at], fails) | {works: make} | dict.fromkeys(LINKS[at + 1 :], is_not_its_turn)
+    monkeypatch.setattr(blobs, "LINKS", {name: chosen[name] for name in blobs.LINKS})
     target = tmp_path / "data" / "a.nwb"
     assert blobs.link(digest, target) == works
     assert target.read_bytes() == b"spikes"

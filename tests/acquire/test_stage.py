@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -86,6 +87,14 @@ def test_a_clone_without_network_uses_the_store(world, wanted, project, monkeypa
     shutil.rmtree(project / "data")
     stage.run(wanted())
     assert content(project / "data/raw") == first
+
+
+def test_nothing_is_called_but_the_addresses_given(world, wanted, project, monkeypatch):
+    called, connect = set(), socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: called.add(address) or connect(self, address))
+    stage.run(wanted(recordings=["An220105"]))
+    servers = (world.dandi, world.osf, world.github)
+    assert called == {("127.0.0.1", int(server.base.rpartition(":")[2])) for server in servers}
 
 
 def test_the_eye_traces_come_on_request(world, wanted, project):

@@ -137,10 +137,6 @@ def test_local_workers_give_the_same_bytes_and_keep_what_works(tmp_path, monkeyp
     assert not table["reason"].str.contains(str(tmp_path)).any()  # outputs name no place on this machine
 
 
-def crash(*_):
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
 def test_recording_that_kills_its_worker_is_named(monkeypatch):
     monkeypatch.setattr(cluster, "FEW", 0)
     monkeypatch.setenv("NNN_WORKERS", "2")

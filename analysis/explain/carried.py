@@ -176,15 +176,18 @@ def _row(layer: str, one: Sets, measure: str, region: str, n: int, scores: np.nd
         "intact": scores[0],
         "face": scores[1],
         "control": scores[2:].mean(),
-        "loss": scores[2:].mean() - scores[1],
+        "loss": _loss(scores),
         "ci_low": ends[0],
         "ci_high": ends[1],
     }
 
 
 def _loss(scores: np.ndarray) -> np.ndarray:
-    """Return what the face channels cost beyond the controls, of scores (1 + 1 + n_controls, ...)."""
-    return scores[2:].mean(axis=0) - scores[1]
+    """Return what the face channels cost beyond the controls, of scores (1 + 1 + n_controls, ...).
+
+    The mean of differences, not the difference of means: exactly 0 where no set changes anything.
+    """
+    return (scores[2:] - scores[1]).mean(axis=0)
 
 
 def _accuracy(network, inputs, layer: str, lesioned: list[Sets], halves: Halves, values: Explain, seed: int):

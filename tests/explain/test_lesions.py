@@ -116,3 +116,10 @@ def test_channels_are_chosen_on_one_half_and_tested_on_the_other(values):
     strong = response.copy()
     strong[label == 1, 20:24] *= 50  # no other channel is as active as these
     assert carried.sets(Layer(strong, strong[:, :, None]), halves, values, 0) == []
+
+
+def test_what_changes_nothing_costs_nothing_to_the_last_digit():
+    scores = np.repeat(np.random.default_rng(2).random((1, 200)), 12, axis=0)
+    assert not carried._loss(scores).any()
+    scores[2:] += np.arange(10)[:, None] / 10
+    np.testing.assert_allclose(carried._loss(scores), 0.45)

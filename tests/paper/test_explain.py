@@ -114,6 +114,7 @@ def test_the_section_says_plainly_what_beats_what(project, low):
         assert "check fails for occlusion" in text
     assert "0.043 (0.010 to 0.080), and 7 of 44 units follow" in text
     assert "33 of 77 active channels" in text
+    assert "(mean activation 1.00; of the others, 1.10)" in text
     assert "0.235 (0.110 to 0.370)" in text or "0.234 (0.110 to 0.370)" in text
     texts = json.loads(Path("paper/figures/alt.json").read_text())
     assert set(draw.EXPLAIN_PLOTS) <= set(texts)

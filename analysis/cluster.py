@@ -141,7 +141,11 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
     if scheduler is None:
         with (
             LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, dashboard_address=None, resources=resources
+                n_workers=n_workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: 8787 may be another's
+                resources=resources,
             ) as cluster,
             Client(cluster) as client,
         ):

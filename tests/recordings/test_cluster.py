@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import types
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +151,18 @@ def test_recording_that_kills_its_worker_is_named(monkeypatch):
 def crash_or_not(bad):
     if bad:
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_port_that_another_uses_is_no_news(monkeypatch):
+    monkeypatch.setattr(cluster, "FEW", 0)
+    monkeypatch.setenv("NNN_WORKERS", "2")
+    with socket.socket() as other, warnings.catch_warnings():
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # taken already
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        warnings.filterwarnings("error", message="(?s).*already in use")
+        assert dict(cluster.run_all(crash_or_not, {"a": (False,), "b": (False,)})) == {"a": None, "b": None}
 
 
 def fail(error):

@@ -43,7 +43,7 @@ def selected(recording: xr.Dataset) -> xr.Dataset:
 
 
 def image_means(recording: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean response to each image over its selected fixations.
+    """Return the mean response to each image over its selected fixations (script 0c of Xiao et al. 2024 selects them).
 
     Returns
     -------
@@ -70,8 +70,8 @@ def split_half_means(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean response to each image in two random halves of its trials.
 
-    Fixations of one trial go to the same half: they lie close in time, and shared slow changes of rate would count as
-    repeatability.
+    Halves of repetitions are how Yamins et al. (2014) measured reliability; here repetitions are trials. Fixations of
+    one trial go to the same half: they lie close in time, and shared slow changes of rate would count as repeatability.
 
     Parameters
     ----------

@@ -5,6 +5,9 @@ import pytest
 
 from analysis.recordings.read import image_means, open_recording, selected
 from analysis.recordings.stage import one_recording
+from analysis.recordings.tables import Annotations
+
+from .plain import check
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,14 @@ def test_report_numbers(build):
     )
     image = kept["image_count"].sel(image="3b04445b08b072ac1709f75075a4f0fc")
     assert image.values.tolist() == [int(count) for count in published.split()]
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "report"])
+def test_every_row_is_that_of_a_plain_loop_over_the_rules(build, reference, protocol):
+    stem = reference / "000628/sub-An/sub-An_ses-20220105T173929"
+    tables = Annotations(reference / "annotations").of("An220105")
+    main = stem.with_name(stem.name + "_image.nwb")
+    check(open_recording(build(protocol)), main, stem.with_suffix(".nwb"), tables, protocol == "corrected")
 
 
 def test_same_bytes(build):

@@ -79,7 +79,7 @@ def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
     place = np.column_stack([chosen["x_dva"], chosen["y_dva"]])[rows]
     axes.scatter(*place[~zeroth].T, s=12, color=ORANGE, edgecolor="white", linewidth=0.4, zorder=3)
     axes.scatter(*place[zeroth].T, s=18, color=BLUE, marker="s", edgecolor="white", linewidth=0.4, zorder=3)
-    note = "" if picture is not None else "; image not at hand"
+    note = "" if picture is not None else "\nimage not at hand"
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", xlabel="dva")
     axes.set_title(f"gaze on {stem[:10]} (squares: zeroth){note}", fontsize=8)
 
@@ -113,7 +113,7 @@ def _raster_and_psth(top, bottom, chosen: xr.Dataset) -> None:
     path = paths.DANDISET / f"sub-{match['subject']}" / f"{session}.nwb" if match else Path(session)
     if not path.is_file() or not chosen.sizes["fixation"]:
         for axes in (top, bottom):
-            _missing(axes, f"rasters not at hand: {path}")
+            _missing(axes, f"rasters not at hand:\n{path.parent}/\n{path.name}")
         return
     rsc = np.nan_to_num(chosen["rsc_across_trials"].values, nan=-2)
     best, onset = int(np.argmax(rsc)), chosen["onset_ms"].values

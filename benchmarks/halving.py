@@ -1,6 +1,6 @@
 """The report's search with and without pruning: what successive halving saves, and what the candidates it keeps lose.
 
-Run from the root of the project (a worker for each core, one thread each; some 12 minutes on two quiet cores):
+Run from the root of the project (a worker for each core, one thread each; some 25 minutes on two quiet cores):
 
     python -m benchmarks.halving FOLDER [CANDIDATES [SEEDS]]       # writes benchmarks/halving.json
 
@@ -9,9 +9,10 @@ on, and FOLDER with fewer CANDIDATES says at once what a smaller search finds.
 
 A candidate trained in rungs is the one trained at once (tests/models), so one training of every candidate to the end,
 judged after each epoch, says what each search would choose and what it would cost. The values are those of the default
-(`models.hmo_report`) but for the size of the images, the numbers of filters and the epochs. The images are drawn as the
-embedded experiment draws its own, but more of them: on the few of the default candidates stay near chance at this size,
-where one choice is as good as another. Each seed draws its split of the images, its candidates and their weights anew.
+(`models.hmo_report`) but for the size of the images, the numbers of filters, the batch and the epochs; one of twenty
+candidates is kept and there are as many training images as in the report. Each seed draws its split of the images, its
+candidates and their weights anew. What is compared with a pruned search is the one that trains all to the same epoch
+and keeps those of highest accuracy there, as the report's does.
 """
 
 import json
@@ -41,17 +42,21 @@ from analysis.simulate.scenes import draw_scenes
 from analysis.stimuli.images import pad
 
 OUT = Path(__file__).with_suffix(".json")
-SIZE, FILTERS, EPOCHS = 24, [8, 16], 16
-SHARE = 12
-"""One of so many candidates is kept: ten of 128."""
-TRAIN, SELECTION = 600, 300
-FACES, OBJECTS, PAREIDOLIA = 900, 800, 100
-RUNGS = {
-    "halved from the first epoch": [1, 2, 4, 8, 16],
-    "halved from the second": [2, 4, 8, 16],
-    "pruned as the default": [4, 16],
+SIZE, FILTERS, BATCH = 24, [8, 16], 32
+ENDS = (5, 24)
+"""Last epochs: of the report's search, and of the default's."""
+SHARE = 20
+"""One of so many candidates is kept: ten of the report's 200."""
+TRAIN, SELECTION = 2140, 500
+FACES, OBJECTS, PAREIDOLIA = 1850, 1650, 200
+FIRST_SEED = 5
+"""The rule was chosen on the seeds before (38 candidates, 12 epochs), and fixed before any of these was trained."""
+SEARCHES = {
+    "24 epochs, pruned": {"epochs": [2, 4, 8, 24], "reduction": 3},
+    "24 epochs, pruned as the default": {"epochs": [6, 24], "reduction": 2},
+    "5 epochs, pruned": {"epochs": [2, 4, 5], "reduction": 3},
 }
-"""Epochs at which the better half goes on, chosen before any was measured."""
+"""Epochs up to each rung, and of how many candidates one goes on."""
 
 
 def images() -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,14 +78,19 @@ def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, 
     train, selection, test = (Split(x[part], y[part]) for part in rows)
     standardise = Standardise()
     standardise.measure(train.x)
-    plan = Plan(EPOCHS, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
+    plan = Plan(ENDS[-1], chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
     values, own = random_module(chosen, seed, "halving", number), seed_of(seed, "halving", number)
     network = first_stage.initial(values, standardise, own).to(memory_format=torch.channels_last)
+    tested = {}
+
+    def judge(epoch: int, _metrics: dict) -> None:
+        if epoch + 1 in ENDS:
+            tested[epoch + 1] = float((scores(network, test.x).argmax(1) == test.y).double().mean())
+
     with fixed_threads(1):
         start = time.process_time()
-        history = fit(network, train, selection, plan, own)
-        cpu = (time.process_time() - start) / EPOCHS
-        tested = float((scores(network, test.x).argmax(1) == test.y).double().mean())
+        history = fit(network, train, selection, plan, own, on_epoch=judge)
+        cpu = (time.process_time() - start) / plan.epochs
     write_text(_kept(folder, place), json.dumps({"history": history, "cpu": cpu, "tested": tested, "values": values}))
 
 
@@ -89,59 +99,69 @@ def _kept(folder: str, place: tuple[int, int]) -> Path:
 
 
 def searches(found: list[dict], chosen: HMOReport) -> dict:
-    """Return what each search of a seed's candidates chooses, reaches on the test and costs."""
-    tested = [one["tested"] for one in found]
-    return {name: _search(found, chosen, rungs) for name, rungs in ({"whole": [EPOCHS]} | RUNGS).items()} | {
-        "all": {"test_accuracy": float(np.mean(tested)), "best": max(tested)}
+    """Return what each search of a seed's candidates reaches on the test and costs, and the same without pruning."""
+    return {
+        name: {
+            "pruned": search(found, chosen.model_copy(update=rule)),
+            "whole": search(found, chosen.model_copy(update={"epochs": rule["epochs"][-1:]})),
+        }
+        for name, rule in SEARCHES.items()
     }
 
 
-def _search(found: list[dict], chosen: HMOReport, rungs: list[int]) -> dict:
+def search(found: list[dict], chosen: HMOReport) -> dict:
+    """Return what one search of trained candidates would cost, and the mean test accuracy of those it would keep."""
     spent = {"cpu": 0.0, "epochs": 0}
 
-    def run_rung(numbers: list[int], rung: int, epochs: int):
-        more = epochs - (rungs[rung - 1] if rung else 0)
+    def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, first_stage.Candidate]:
+        more = epochs - (chosen.epochs[rung - 1] if rung else 0)
         spent["cpu"] += sum(found[number]["cpu"] for number in numbers) * more
         spent["epochs"] += len(numbers) * more
-        return {number: first_stage.Candidate(found[number]["history"][epochs - 1], {}) for number in numbers}
+        judged = {number: first_stage.judged(found[number]["history"][:epochs]) for number in numbers}
+        return {number: first_stage.Candidate(metrics, {}) for number, metrics in judged.items()}
 
-    values = chosen.model_copy(update={"epochs": rungs})
-    best = first_stage.successive_halving(values, run_rung, "halving")[1]
-    return spent | {"test_accuracy": float(np.mean([found[number]["tested"] for number in best]))}
+    best = first_stage.successive_halving(chosen, run_rung, "halving")[1]
+    tested = [found[number]["tested"][str(chosen.epochs[-1])] for number in best]
+    return spent | {"test_accuracy": float(np.mean(tested))}
+
+
+def mean_and_half_width(differences: np.ndarray) -> tuple[float, float | None]:
+    """Return a mean and half its 95 % interval (Student)."""
+    n = len(differences)
+    half = float(t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n)) if n > 1 else None
+    return float(differences.mean()), half
 
 
 def summary(rows: list[dict]) -> dict:
     """Return what each pruned search saves, and the paired difference in the accuracy of its kept, over seeds."""
     found = {}
-    for name in RUNGS:
-        gain = np.array([row[name]["test_accuracy"] - row["whole"]["test_accuracy"] for row in rows])
-        half = float(t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else None
-        found[name] = {
-            f"ratio_of_{what}": sum(row["whole"][what] for row in rows) / sum(row[name][what] for row in rows)
+    for name, rule in SEARCHES.items():
+        gain, half = mean_and_half_width(
+            np.array([row[name]["pruned"]["test_accuracy"] - row[name]["whole"]["test_accuracy"] for row in rows])
+        )
+        ratios = {
+            f"ratio_of_{what}": sum(row[name]["whole"][what] for row in rows)
+            / sum(row[name]["pruned"][what] for row in rows)
             for what in ("cpu", "epochs")
-        } | {"rungs": RUNGS[name], "test_accuracy_difference": float(gain.mean()), "half_width_95": half}
+        }
+        found[name] = rule | ratios | {"test_accuracy_difference": gain, "half_width_95": half}
     return found
 
 
-def main(folder: str, candidates: int = 128, seeds: int = 5) -> None:
+def main(folder: str, candidates: int = 60, seeds: int = 5) -> None:
     """Train the candidates of all seeds and write what each search would have chosen."""
     x, y = images()
-    changed = {
-        "size": SIZE,
-        "filters": FILTERS,
-        "candidates": candidates,
-        "kept": candidates // SHARE,
-        "epochs": [EPOCHS],
-    }
+    changed = {"size": SIZE, "filters": FILTERS, "batch": BATCH, "candidates": candidates, "kept": candidates // SHARE}
     chosen = HMOReport.model_validate(params.load().models.entry("hmo_report").model_dump() | changed)
-    places = [(number, seed) for number in range(candidates) for seed in range(seeds)]
+    used = range(FIRST_SEED, FIRST_SEED + seeds)
+    places = [(number, seed) for number in range(candidates) for seed in used]
     missing = [place for place in places if not _kept(folder, place).exists()]
     # Torch and its thread pools do not survive a fork.
     with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
         for _ in track(pool.map(partial(train_one, folder, x, y, chosen), missing), "candidates", len(missing)):
             pass
     found = {place: json.loads(_kept(folder, place).read_text(encoding="utf-8")) for place in places}
-    rows = [searches([found[number, seed] for number in range(candidates)], chosen) for seed in range(seeds)]
+    rows = [{"seed": seed} | searches([found[k, seed] for k in range(candidates)], chosen) for seed in used]
     numbers = {"training_images": TRAIN, "selection_images": SELECTION, "test_images": len(y) - TRAIN - SELECTION}
     write_text(OUT, json.dumps(changed | numbers | {"searches": summary(rows), "seeds": rows}, indent=1) + "\n")
     print(json.dumps(summary(rows), indent=1))

@@ -13,12 +13,14 @@ share the processors, processor time says more than wall time; both are written.
 """
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import venv
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -34,15 +36,13 @@ from analysis.models.kinds import HMOReport
 from analysis.models.network import Standardise
 from analysis.models.random_cnn import CandidateCNN, random_module
 from analysis.models.training import Plan, Split, fit
-from analysis.runtime import THREADS, fixed_threads, seed_of
+from analysis.runtime import THREADS, fixed_threads, seed_of, workers
 from benchmarks import halving
 
 OUT = Path(__file__).with_suffix(".json")
 PEER = Path(__file__).with_name("keras_candidates.py")
 TENSORFLOW = "tensorflow-cpu==2.21.0"
 SIZE, IMAGES, HELD_OUT = 112, 400, 100
-TRAINED = 700
-"""Images on which accuracies are compared."""
 
 
 def entry(**changed):
@@ -157,31 +157,40 @@ def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int
     (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
-def accuracy(python: str | None, n: int = 40, epochs: int = 16) -> dict:
+def accuracy(python: str | None, n: int = 40, epochs: int = 5) -> dict:
     """Compare the accuracies that Keras and ours reach with the same candidates, each with its own random weights.
 
-    On the small images of benchmarks/halving.py, of which there are enough for candidates to learn something: what is
+    With the report's values, epochs and number of images, but on the small images of benchmarks/halving.py: what is
     compared is the training, and its distribution wants many candidates.
     """
     x, y = halving.images()
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
-    x, y = x[order], y[order]
-    splits, chosen = (Split(x[:TRAINED], y[:TRAINED]), Split(x[TRAINED:], y[TRAINED:])), entry(size=halving.SIZE)
+    train, rest = order[: halving.TRAIN], order[halving.TRAIN :]
+    splits, chosen = (Split(x[train], y[train]), Split(x[rest], y[rest])), entry(size=halving.SIZE)
     drawn = [random_module(chosen, 2, "benchmark", number) for number in range(n)]
     peer = [item["accuracy"] for item in keras(python, splits, drawn, epochs)]
     found = {}
-    with fixed_threads(1):
+    with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
         for precision in ("float32", "bfloat16"):
-            fitted = [
-                first_stage.fit_candidate(
-                    values, splits, Standardise(), entry(precision=precision, size=halving.SIZE), number, epochs
-                )
-                for number, values in enumerate(drawn)
-            ]
+            values = entry(precision=precision, size=halving.SIZE)
+            fitted = pool.map(partial(_fit_alone, splits, values, epochs), range(n), drawn)
             own = [candidate.metrics["accuracy"] for candidate in fitted]
-            found[precision] = {"accuracy": own, "mean": float(np.mean(own)), "ks_p": float(ks_2samp(own, peer).pvalue)}
-    about = {"candidates": n, "epochs": epochs, "size": halving.SIZE, "training_images": TRAINED}
+            difference, half = halving.mean_and_half_width(np.subtract(own, peer))
+            found[precision] = {
+                "accuracy": own,
+                "mean": float(np.mean(own)),
+                "ks_p": float(ks_2samp(own, peer).pvalue),
+                "difference": difference,
+                "half_width_95": half,
+            }
+    about = {"candidates": n, "epochs": epochs, "size": halving.SIZE, "training_images": halving.TRAIN}
     return about | {"keras": {"accuracy": peer, "mean": float(np.mean(peer))}} | found
+
+
+def _fit_alone(splits: tuple[Split, Split], values: HMOReport, epochs: int, number: int, drawn: dict):
+    """Train one candidate with one thread."""
+    with fixed_threads(1):
+        return first_stage.fit_candidate(drawn, splits, Standardise(), values, number, epochs)
 
 
 def activations(n: int = 128) -> dict:

@@ -61,10 +61,15 @@ def fit_candidate(
     augment = augmenter(entry.augment)
     plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augment, precision=entry.precision)
     try:
-        last = fit_network(network, *splits, plan, seed, checkpoint)[-1]
+        history = fit_network(network, *splits, plan, seed, checkpoint)
     except TrainingFailed as error:
         return Candidate({"failed": str(error)}, {})
-    return Candidate(last, network.module.state_dict())
+    return Candidate(judged(history), network.module.state_dict())
+
+
+def judged(history: list[dict[str, float]]) -> dict[str, float]:
+    """Return what a search knows of a candidate: its last epoch, and the lowest selection loss of all."""
+    return history[-1] | {"lowest_loss": min(epoch["loss"] for epoch in history)}
 
 
 def run_candidate(
@@ -165,7 +170,10 @@ def _note(job: Job) -> Path:
 def successive_halving(
     entry: HMOReport, run_rung: Callable[[list[int], int, int], dict[int, Candidate]], name: str
 ) -> tuple[dict[int, Candidate], list[int]]:
-    """Train all candidates to the first rung, the better half of them to the next, and so on (Jamieson & Talwalkar).
+    """Train all candidates to the first rung, the most promising to the next, and so on (Jamieson & Talwalkar).
+
+    Most promising are those of the lowest selection loss in any epoch so far: before the end accuracy goes up and down
+    from epoch to epoch, and says less of what a candidate will reach (benchmarks/halving.py).
 
     Parameters
     ----------
@@ -177,16 +185,19 @@ def successive_halving(
     chosen : numbers of the kept ones among those that reached the last rung, best first
     """
     numbers, last = list(range(entry.candidates)), {}
-    for rung, epochs in enumerate(entry.epochs):
+    for rung, epochs in enumerate(entry.epochs[:-1]):
         found = run_rung(numbers, rung, epochs)
         last |= found
-        goes_on = entry.kept if epochs == entry.epochs[-1] else max(entry.kept, math.ceil(len(numbers) / 2))
-        numbers = best(found, goes_on, name)
-    return last, numbers
+        goes_on = max(entry.kept, math.ceil(len(numbers) / entry.reduction))
+        numbers = best(found, goes_on, name, early=True)
+    found = run_rung(numbers, len(entry.epochs) - 1, entry.epochs[-1])
+    return last | found, best(found, entry.kept, name)
 
 
-def best(candidates: dict[int, Candidate], kept: int, name: str) -> list[int]:
-    """Return the numbers of the kept candidates: highest accuracy first, ties to the lower loss, then the number.
+def best(candidates: dict[int, Candidate], kept: int, name: str, early: bool = False) -> list[int]:
+    """Return the numbers of the kept candidates, best first: by accuracy, ties to the lower loss, then the number.
+
+    With `early`, by the lowest loss so far.
 
     Raises
     ------
@@ -200,5 +211,9 @@ def best(candidates: dict[int, Candidate], kept: int, name: str) -> list[int]:
             f"model {name}: only {len(trained)} of {len(candidates)} candidates could be trained ({reason}); "
             f"raise models.{name}.candidates or lower its learning_rate"
         )
-    rank = {number: candidates[number].metrics for number in trained}
-    return sorted(trained, key=lambda number: (-rank[number]["accuracy"], rank[number]["loss"], number))[:kept]
+
+    def place(number: int) -> tuple[float, ...]:
+        found = candidates[number].metrics
+        return (found["lowest_loss"], number) if early else (-found["accuracy"], found["loss"], number)
+
+    return sorted(trained, key=place)[:kept]

@@ -59,8 +59,10 @@ class HMOReport(Entry):
     candidates: Count
     kept: Count
     epochs: Choices
-    """Epochs up to each rung: after every rung but the last, the better half of the candidates (never fewer than
-    `kept`) goes on. One number trains all to the end, as the report did."""
+    """Epochs up to each rung. One number trains all candidates to the end, as the report did."""
+    reduction: Annotated[int, Field(ge=2)]
+    """After every rung but the last, one in so many candidates (never fewer than `kept`) goes on: those whose loss on
+    the selection split was lowest in any epoch so far. After the last, the `kept` of highest accuracy are chosen."""
     layers: Choices
     filters: Choices
     kernels: Choices

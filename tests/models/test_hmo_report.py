@@ -173,8 +173,9 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     assert metrics["accuracy"] == pytest.approx((logits[rows].argmax(1) == examples.label[rows]).mean())
 
 
-def test_halving_trains_only_the_better_half_on_and_never_fewer_than_kept(project, tiny):
-    entry = project(hmo=tiny["hmo"] | {"candidates": 12, "kept": 4, "epochs": [1, 3, 9]}).models.entry("hmo")
+def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, tiny):
+    changed = {"candidates": 12, "kept": 2, "epochs": [1, 3, 9], "reduction": 3}
+    entry = project(hmo=tiny["hmo"] | changed).models.entry("hmo")
     ran = []
 
     def run_rung(numbers, rung, epochs):
@@ -182,16 +183,25 @@ def test_halving_trains_only_the_better_half_on_and_never_fewer_than_kept(projec
         return {
             number: Candidate({"failed": "the loss is not a number"}, {})
             if number == 11
-            else Candidate({"accuracy": number / 12 + epochs, "loss": 0.5}, {"w": torch.tensor([float(epochs)])})
+            # Accuracy and the last epoch's loss say the reverse of the lowest loss, and choose at the end alone.
+            else Candidate(
+                {"accuracy": 1 - number / 12, "loss": number + epochs, "lowest_loss": 1 - number / 12},
+                {"w": torch.tensor([float(epochs)])},
+            )
             for number in numbers
         }
 
     last, chosen = first_stage.successive_halving(entry, run_rung, "hmo")
-    # Four are kept, so four go on to the last rung.
-    assert ran == [(0, 1, list(range(12))), (1, 3, [5, 6, 7, 8, 9, 10]), (2, 9, [7, 8, 9, 10])]
-    assert chosen == [10, 9, 8, 7]
+    # A third of 12, then two, since so many are kept.
+    assert ran == [(0, 1, list(range(12))), (1, 3, [7, 8, 9, 10]), (2, 9, [9, 10])]
+    assert chosen == [9, 10]
     assert last[10].tensors["w"] == 9
-    assert last[0].metrics["accuracy"] == 1  # of the rung where it stopped
+    assert last[0].metrics["loss"] == 1  # of the rung where it stopped
+
+
+def test_the_lowest_loss_is_of_any_epoch():
+    history = [{"loss": 0.6, "accuracy": 0.7}, {"loss": 0.4, "accuracy": 0.8}, {"loss": 0.5, "accuracy": 0.9}]
+    assert first_stage.judged(history) == {"loss": 0.5, "accuracy": 0.9, "lowest_loss": 0.4}
 
 
 def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_path):

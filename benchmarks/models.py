@@ -5,6 +5,8 @@ benchmarks/models.json (what pruning saves is in benchmarks/halving.py):
 
     python -m benchmarks.models speed [KERAS_PYTHON [CANDIDATES EPOCHS]]        # identical training
     python -m benchmarks.models accuracy [KERAS_PYTHON [CANDIDATES EPOCHS]]     # the same distribution of accuracies?
+    python -m benchmarks.models search [KERAS_PYTHON]         # pruned, against all candidates in Keras: 24 epochs
+    python -m benchmarks.models search_of_5 [KERAS_PYTHON]    # the same with the report's 5 epochs
     python -m benchmarks.models activations                   # images per second
     python -m benchmarks.models compilation                   # torch.compile on one candidate
 
@@ -35,6 +37,7 @@ from analysis.models.augment import augmenter
 from analysis.models.kinds import HMOReport
 from analysis.models.network import Standardise
 from analysis.models.random_cnn import CandidateCNN, random_module
+from analysis.models.registry import Job
 from analysis.models.training import Plan, Split, fit
 from analysis.runtime import THREADS, fixed_threads, seed_of, workers
 from benchmarks import halving
@@ -187,6 +190,30 @@ def accuracy(python: str | None, n: int = 40, epochs: int = 5) -> dict:
     return about | {"keras": {"accuracy": peer, "mean": float(np.mean(peer))}} | found
 
 
+def search(python: str | None, n: int = 13, end: int = 24) -> dict:
+    """Time a whole search: Keras trains every candidate to the end; ours prunes, in bfloat16, side by side.
+
+    What pruning does to the candidates that are kept is measured in benchmarks/halving.py.
+    """
+    rule = halving.SEARCHES[f"{end} epochs, pruned"]
+    chosen = entry(candidates=n, kept=max(1, n // halving.SHARE), precision="bfloat16", **rule)
+    splits = images(SIZE)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NNN_STORE"] = folder
+        job = Job("benchmark", chosen, None, 1, "cpu", Path(folder), lambda *_: None, {})
+        peer = keras(python, splits, [first_stage.drawn(job, number) for number in range(n)], end)
+        with fixed_threads():
+            ours = timed(lambda: first_stage.find(job, splits, Standardise()))[0]["seconds"]
+    spent = {"keras, all to the end": sum(item["seconds"] for item in peer), "ours, pruned, bfloat16": ours}
+    return {
+        "candidates": n,
+        "rule": rule,
+        "seconds": spent,
+        "ratio": spent["keras, all to the end"] / ours,
+        "load_average": os.getloadavg()[0],
+    }
+
+
 def _fit_alone(splits: tuple[Split, Split], values: HMOReport, epochs: int, number: int, drawn: dict):
     """Train one candidate with one thread."""
     with fixed_threads(1):
@@ -256,6 +283,8 @@ def _train_network(network: nn.Module, splits: tuple[Split, Split], chosen: HMOR
 PIECES = {
     "speed": speed,
     "accuracy": accuracy,
+    "search": search,
+    "search_of_5": partial(search, n=20, end=5),
     "activations": activations,
     "compilation": compilation,
 }
@@ -263,7 +292,7 @@ PIECES = {
 
 def main(piece: str, python: str | None = None, *sizes: str) -> None:
     """Run one piece and write its figures into the file beside this one."""
-    peer = [python or None] if piece in ("speed", "accuracy") else []
+    peer = [] if piece in ("activations", "compilation") else [python or None]
     keep(piece, PIECES[piece](*peer, *map(int, sizes)))
 
 

@@ -172,9 +172,6 @@ def successive_halving(
 ) -> tuple[dict[int, Candidate], list[int]]:
     """Train all candidates to the first rung, the most promising to the next, and so on (Jamieson & Talwalkar).
 
-    Most promising are those of the lowest selection loss in any epoch so far: before the end accuracy goes up and down
-    from epoch to epoch, and says less of what a candidate will reach (benchmarks/halving.py).
-
     Parameters
     ----------
     run_rung : function (numbers, rung, epochs) -> candidates by number
@@ -189,15 +186,15 @@ def successive_halving(
         found = run_rung(numbers, rung, epochs)
         last |= found
         goes_on = max(entry.kept, math.ceil(len(numbers) / entry.reduction))
-        numbers = best(found, goes_on, name, early=True)
+        numbers = best(found, goes_on, name, entry.promising)
     found = run_rung(numbers, len(entry.epochs) - 1, entry.epochs[-1])
     return last | found, best(found, entry.kept, name)
 
 
-def best(candidates: dict[int, Candidate], kept: int, name: str, early: bool = False) -> list[int]:
-    """Return the numbers of the kept candidates, best first: by accuracy, ties to the lower loss, then the number.
+def best(candidates: dict[int, Candidate], kept: int, name: str, by: str = "accuracy") -> list[int]:
+    """Return the numbers of the kept candidates, best first.
 
-    With `early`, by the lowest loss so far.
+    By accuracy, ties to the lower loss, then the number; or by the lowest loss in any epoch, then the number.
 
     Raises
     ------
@@ -214,6 +211,6 @@ def best(candidates: dict[int, Candidate], kept: int, name: str, early: bool = F
 
     def place(number: int) -> tuple[float, ...]:
         found = candidates[number].metrics
-        return (found["lowest_loss"], number) if early else (-found["accuracy"], found["loss"], number)
+        return (found["lowest_loss"], number) if by == "lowest_loss" else (-found["accuracy"], found["loss"], number)
 
     return sorted(trained, key=place)[:kept]

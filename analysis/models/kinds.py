@@ -61,8 +61,10 @@ class HMOReport(Entry):
     epochs: Choices
     """Epochs up to each rung. One number trains all candidates to the end, as the report did."""
     reduction: Annotated[int, Field(ge=2)]
-    """After every rung but the last, one in so many candidates (never fewer than `kept`) goes on: those whose loss on
-    the selection split was lowest in any epoch so far. After the last, the `kept` of highest accuracy are chosen."""
+    """After every rung but the last, one in so many candidates (never fewer than `kept`) goes on."""
+    promising: Literal["accuracy", "lowest_loss"]
+    """Which go on: those of the highest accuracy on the selection split, or of the lowest loss there in any epoch so
+    far (benchmarks/halving.py compares them). The kept are those of the highest accuracy at the end."""
     layers: Choices
     filters: Choices
     kernels: Choices

@@ -44,7 +44,7 @@ TINY = {
     "hmo": {
         "kind": "hmo_report", "protocol": "corrected", "size": 16, "inputs": "standardised",
         "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "copies": 2,
-        "candidates": 4, "kept": 2, "epochs": [1, 2], "reduction": 2,
+        "candidates": 4, "kept": 2, "epochs": [1, 2], "reduction": 2, "promising": "lowest_loss",
         "layers": [1, 2], "filters": [4, 6], "kernels": [3, 5], "modules": 2, "grid": 4, "top": 20,
         "final_epochs": 3, "batch": 16, "learning_rate": 0.01, "precision": "float32",
         "activations": {"pool": 2, "features": 30, "patches": 0},

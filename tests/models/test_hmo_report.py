@@ -173,8 +173,11 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     assert metrics["accuracy"] == pytest.approx((logits[rows].argmax(1) == examples.label[rows]).mean())
 
 
-def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, tiny):
-    changed = {"candidates": 12, "kept": 2, "epochs": [1, 3, 9], "reduction": 3}
+@pytest.mark.parametrize(
+    ("promising", "second", "third"), [("lowest_loss", [7, 8, 9, 10], [9, 10]), ("accuracy", [0, 1, 2, 3], [0, 1])]
+)
+def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, tiny, promising, second, third):
+    changed = {"candidates": 12, "kept": 2, "epochs": [1, 3, 9], "reduction": 3, "promising": promising}
     entry = project(hmo=tiny["hmo"] | changed).models.entry("hmo")
     ran = []
 
@@ -183,7 +186,7 @@ def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, ti
         return {
             number: Candidate({"failed": "the loss is not a number"}, {})
             if number == 11
-            # Accuracy and the last epoch's loss say the reverse of the lowest loss, and choose at the end alone.
+            # Accuracy and the last epoch's loss say the reverse of the lowest loss.
             else Candidate(
                 {"accuracy": 1 - number / 12, "loss": number + epochs, "lowest_loss": 1 - number / 12},
                 {"w": torch.tensor([float(epochs)])},
@@ -193,10 +196,10 @@ def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, ti
 
     last, chosen = first_stage.successive_halving(entry, run_rung, "hmo")
     # A third of 12, then two, since so many are kept.
-    assert ran == [(0, 1, list(range(12))), (1, 3, [7, 8, 9, 10]), (2, 9, [9, 10])]
-    assert chosen == [9, 10]
-    assert last[10].tensors["w"] == 9
-    assert last[0].metrics["loss"] == 1  # of the rung where it stopped
+    assert ran == [(0, 1, list(range(12))), (1, 3, second), (2, 9, third)]
+    assert chosen == third  # by accuracy
+    assert last[third[0]].tensors["w"] == 9
+    assert last[5].metrics["loss"] == 6  # of the rung where it stopped
 
 
 def test_the_lowest_loss_is_of_any_epoch():

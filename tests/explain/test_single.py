@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from analysis.errors import DataError
 from analysis.explain import command, networks, single
-from analysis.models import data
+from analysis.models import data, registry
 
 
 @pytest.fixture
@@ -48,12 +49,15 @@ def test_maps_and_numbers_of_one_image(given, region):
     assert (folder / "out/picture_lime.png").read_bytes() == first
 
 
-def test_bad_input_is_named(given):
+def test_bad_input_is_named(given, monkeypatch):
     settings, folder = given
     (folder / "text.png").write_text("no image")
     with pytest.raises(DataError, match=r"text\.png: not a readable image"):
         single.explain_file(settings, "toy", folder / "text.png", folder)
     with pytest.raises(DataError, match="nothing not found: give an image file"):
         single.explain_file(settings, "toy", folder / "nothing", folder)
+    monkeypatch.setattr(registry, "inputs", lambda *_: torch.zeros(1, 2))
+    with pytest.raises(DataError, match="toy: its inputs are not images"):
+        single.explain_file(settings, "toy", folder / "picture.png", folder)
     with pytest.raises(DataError, match="give both --model and --image"):
         command.explain(model="toy", image=None, out=folder)

@@ -7,48 +7,44 @@ that predictions agree with an explicit deflation to rounding. One pass gives th
 components up to the last.
 """
 
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 
 from analysis.compare.threads import in_threads
 from analysis.errors import DataError
 
-UNITS_AT_ONCE = 20
+UNITS_AT_ONCE = 25
 """Units in one block: bounds the memory of the scores (units x components x images)."""
+TILE = 250
+"""Rows and columns of a tile of X X'."""
 
 
 class _Products:
     """Products of the centred, optionally scaled, X X' of one fold with residuals, rows ordered train then rest."""
 
     def __init__(self, X, train, rest, scale: bool, gram=None):
-        self.m = len(train)
+        self.m, self.n = len(train), len(train) + len(rest)
         rows = np.concatenate([train, rest])
-        n, p = X.shape
         if gram is not None and not scale:
             columns = gram[train[:, None], rows[None, :]]  # (m, n), of uncentred X
-            mean_row = columns.mean(0)  # (n,)
-            mean_train = columns[:, : self.m].mean(1)  # (m,)
-            columns -= mean_row[None, :]
-            columns -= (mean_train - mean_train.mean())[:, None]
+            columns -= columns.mean(0)
+            columns -= columns[:, : self.m].mean(1)[:, None]
             self._gram, self._x = columns, None
             return
         Z = X[rows]
-        Z = Z - Z[: self.m].mean(0)
+        Z -= Z[: self.m].mean(0)
         if scale:
             spread = ((Z[: self.m] ** 2).sum(0) / (self.m - 1)) ** 0.5
             spread[spread == 0] = 1.0
             Z /= spread
-        if n <= 2 * p:
-            self._gram, self._x = Z[: self.m] @ Z.T, None
-        else:
-            self._gram, self._x = None, Z
+        few = X.shape[0] <= 2 * X.shape[1]
+        self._gram, self._x = (square_of(Z)[: self.m], None) if few else (None, Z)
 
-    def __call__(self, R):
-        """(n_units, m) residuals of the training rows -> (n_units, n)."""
-        if self._gram is not None:
-            return R @ self._gram
-        return (R @ self._x[: self.m]) @ self._x.T
+    def __call__(self, R, out=None):
+        """(n_units, m) residuals of the training rows -> (n_units, n), written to `out` if given."""
+        left, right = (R, self._gram) if self._gram is not None else (R @ self._x[: self.m], self._x.T)
+        return (np if isinstance(R, np.ndarray) else torch()).matmul(left, right, out=out)
 
 
 def torch():
@@ -79,28 +75,32 @@ def _advance(products: _Products, R, n_components: int):
 
     Yields
     ------
-    (n_units, n)
-        After each step, predictions of all rows, less the training mean; the same array every time.
+    (n_units, k)
+        After each step, predictions of the rest, less the training mean; the same array every time.
     """
-    m = products.m
-    fitted = scores = first = None
+    m, u = products.m, R.shape[0]
+    scores, squares = _empty(R, u, n_components, products.n), _empty(R, u, n_components)
+    fitted, first = _empty(R, u, products.n - m), None
+    fitted[:] = 0.0
     for a in range(n_components):
-        V = products(R)  # (u, n), scores of every row, not yet orthogonal
-        if scores is None:
-            scores = _empty(V, V.shape[0], n_components, V.shape[1])
-            fitted = V * 0.0
-        for _ in range(2 if a else 0):  # twice is enough (Kahan)
-            overlap = scores[:, :a, :m] @ V[:, :m, None]  # (u, a, 1)
-            V -= (overlap.swapaxes(1, 2) @ scores[:, :a])[:, 0]
-        length = (V[:, :m] ** 2).sum(1) ** 0.5  # (u,)
-        first = length if first is None else first
+        V = products(R, out=scores[:, a])  # (u, n), scores of every row, not normalised
+        if a:
+            # But for rounding V is orthogonal to all scores except the last, so that one pass does what else takes two.
+            overlap = (scores[:, :a, :m] @ V[:, :m, None])[:, :, 0] / squares[:, :a]  # (u, a)
+            V -= (overlap[:, None] @ scores[:, :a])[:, 0]
+        square = _row_products(V[:, :m], V[:, :m])
+        first = first if a else square
         # A unit whose residual is used up gets no more components.
-        V /= _where(length > 1e-11 * first, length, float("inf"))[:, None]
-        weight = (R * V[:, :m]).sum(1)[:, None]  # (u, 1)
-        fitted += weight * V
+        squares[:, a] = _where(square > 1e-22 * first, square, float("inf"))
+        weight = (_row_products(R, V[:, :m]) / squares[:, a])[:, None]
+        fitted += weight * V[:, m:]
         R -= weight * V[:, :m]
-        scores[:, a] = V
         yield fitted
+
+
+def _row_products(A, B):
+    """(n, m) twice -> (n,), the inner product of each pair of rows."""
+    return np.einsum("ij,ij->i", A, B) if isinstance(A, np.ndarray) else (A * B).sum(1)
 
 
 def _where(condition, value, other):
@@ -123,14 +123,14 @@ def _advance_together(products: _Products, R, n_components: int):
         _, vectors = xp.linalg.eigh((R @ K[:, :m].T + K[:, :m] @ R.T) / 2)
         v = vectors[:, -1] @ K  # (n,)
         if scores is None:
-            scores, fitted = _empty(K, n_components, K.shape[1]), K * 0.0
+            scores, fitted = _empty(K, n_components, K.shape[1]), K[:, m:] * 0.0
         for _ in range(2 if a else 0):
             v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
         length = float((v[:m] ** 2).sum() ** 0.5)
         first = length if first is None else first
         v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
         weight = R @ v[:m]  # (u,)
-        fitted += weight[:, None] * v
+        fitted += weight[:, None] * v[m:]
         R -= weight[:, None] * v[:m]
         scores[a] = v
         yield fitted
@@ -179,7 +179,7 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     def keep(steps, units, factor=1.0):
         for step, fitted in enumerate(steps, 1):
             if step in place:
-                out[place[step], :, units] = (fitted[:, m:] * factor).T
+                out[place[step], :, units] = (fitted * factor).T
 
     if not per_unit:
         spread = ((R**2).sum(1) / (m - 1)) ** 0.5 if scale else (R[:, 0] * 0 + 1)
@@ -221,5 +221,25 @@ def gram_of(X, scale: bool = False):
     """
     if scale or X.shape[0] > 2 * X.shape[1]:
         return None
-    X = X - X.mean(0)
-    return X @ X.T
+    return square_of(X - X.mean(0))
+
+
+def square_of(X):
+    """Return X X', (n, n), of a numpy array or torch tensor.
+
+    Tile by tile in our own threads: those of BLAS wait in a loop after each product, and would for a while take the
+    processors from the steps that follow.
+    """
+    if not isinstance(X, np.ndarray):
+        return X @ X.T
+    square = np.empty((len(X), len(X)), X.dtype)
+
+    def tile(pair):
+        one, other = pair
+        square[one, other] = X[one] @ X[other].T
+        if one is not other:
+            square[other, one] = square[one, other].T
+
+    parts = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
+    in_threads(tile, combinations_with_replacement(parts, 2))
+    return square

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.linalg.blas import dsyrk, dtrsm
+from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from analysis.compare.crossval import group_folds
@@ -131,10 +131,10 @@ def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
         shrink = values / (values + alpha)
         residual = targets - part @ (shrink[:, None] * Z)
         np.multiply(part, np.sqrt(shrink), out=scaled)
-        left = dsyrk(-1.0, scaled.T, trans=1, lower=1)  # the lower half of -H_FF, less the intercept's share
-        left -= base
-        left.reshape(-1, order="A")[:: len(rows) + 1] += 1.0
-        left, failed = dpotrf(left, lower=1, overwrite_a=1)
+        left = np.matmul(scaled, scaled.T)  # H_FF less the intercept's share; unlike scipy's dsyrk, other threads go on
+        np.subtract(-base, left, out=left)
+        left.reshape(-1)[:: len(rows) + 1] += 1.0
+        left, failed = dpotrf(left.T, lower=1, overwrite_a=1)  # symmetric: the transpose lies as LAPACK wants it
         if failed:
             raise DataError(FIXED)
         # Solved from the right, which is faster than dposv and takes the rows of the residual as they lie.

@@ -90,8 +90,8 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def fixture(session: nox.Session) -> None:
-    """Run the whole pipeline twice on a tiny experiment and compare every output byte for byte."""
-    run(session, "python", "-m", "tests.fixture.twice", *session.posargs)
+    """Run the whole pipeline twice on a tiny experiment, compare every output, then run the README's commands."""
+    run(session, "python", "-m", "tests.fixture.twice", str(Path(sys.executable).with_name("nox")))
 
 
 @nox.session

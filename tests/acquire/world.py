@@ -37,13 +37,7 @@ class World:
     def __init__(self, folder: Path):
         self.folder = folder
         self.archive, self.node, self.raw = folder / "dandi", folder / "osf", folder / "github"
-        self._recordings()
-        self._tables()
-        self._write(self.node / "Stimuli.z01", some_bytes("z01", 150_000))
-        self._write(self.node / "Stimuli.zip", some_bytes("zip", 60_000))
-        self._write(self.node / "TTL.zip", b"not ours")
-        self._write(self.repository(sources.REPORT) / "combinedAIT.csv", b"image_path,unit_0\n")
-        self._write(self.repository(sources.REPORT) / "preprocessing/face.csv", b"Filename\na.png\n")
+        self._fill()
         rows = [(pin.path, pin.size, pin.sha256) for pin in self.pins_of(self.archive)]
         self.dandi, self.osf, self.github = (
             Dandi(folder=self.archive, files=rows),
@@ -52,6 +46,16 @@ class World:
         )
         text = sources.format_pins(self.pins_of(self.archive))
         self.digest = hashlib.sha256(text.encode()).hexdigest()
+
+    def _fill(self) -> None:
+        """Write what is published."""
+        self._recordings()
+        self._tables()
+        self._write(self.node / "Stimuli.z01", some_bytes("z01", 150_000))
+        self._write(self.node / "Stimuli.zip", some_bytes("zip", 60_000))
+        self._write(self.node / "TTL.zip", b"not ours")
+        self._write(self.repository(sources.REPORT) / "combinedAIT.csv", b"image_path,unit_0\n")
+        self._write(self.repository(sources.REPORT) / "preprocessing/face.csv", b"Filename\na.png\n")
 
     def repository(self, repository: sources.Repository) -> Path:
         return self.raw / repository.name / repository.commit
@@ -115,16 +119,20 @@ class World:
             "REPORT": dataclasses.replace(sources.REPORT, pins=lists["REPORT"]),
         }
 
-    def project(self, folder: Path, **choice) -> Path:
-        """Copy the code to `folder`, with this world's pins and parameters that choose among its recordings."""
-        import yaml
-
-        shutil.copytree(ROOT / "analysis", folder / "analysis", ignore=shutil.ignore_patterns("__pycache__"))
+    def pin_project(self, folder: Path) -> None:
+        """Replace the pins in a copy of the code by this world's."""
         real = folder / "analysis/acquire/real"
         self.pin(real / "pins")
         (real / "pins" / sources.STIMULI.lock.name).unlink(missing_ok=True)
         text = (real / "sources.py").read_text()
         (real / "sources.py").write_text(text.replace(PUBLISHED_DIGEST, self.digest))
+
+    def project(self, folder: Path, **choice) -> Path:
+        """Copy the code to `folder`, with this world's pins and parameters that choose among its recordings."""
+        import yaml
+
+        shutil.copytree(ROOT / "analysis", folder / "analysis", ignore=shutil.ignore_patterns("__pycache__"))
+        self.pin_project(folder)
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
         values["acquire"] |= {"source": "real"} | choice
         (folder / "params.yaml").write_text(yaml.safe_dump(values))

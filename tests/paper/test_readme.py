@@ -1,107 +1,63 @@
-"""The README: its Python runs, its commands and options exist, its files are there."""
+"""The README: its Python runs, each command has a place where it runs (``tests/readme``), its values are of results."""
 
 import importlib.util
 import re
-import shlex
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import typer
 import xarray
 import yaml
 
 from analysis import params
-from analysis.cli import app
 from analysis.errors import DataError
 from paper import blocks, draw, expected
-
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-OTHERS = {"git", "docker", "podman", "sha256sum", "pip", "python3", ".venv/bin/pip", "curl", "cp", "cd", "mkdir", "."}
-"""Programs that are not the project's own: only that they are named on purpose is checked."""
-
-VARIABLE = re.compile(r"^[A-Z_]+=\S*$")
+from tests.readme import table
+from tests.readme.commands import README, ROOT, code_blocks, commands
 
 
-def code_blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("command", sorted({command.text for command in commands()}))
+def test_every_command_runs_in_one_place_or_says_why_not(command):
+    headings = [heading for heading, runs in table.HERE.items() if command in runs]
+    places = [bool(headings), table.of_pipeline(command.replace("MODEL", table.MODEL)), bool(table.elsewhere(command))]
+    assert sum(places) == 1
+    assert all((command, heading) in {(one.text, one.heading) for one in commands()} for heading in headings)
 
 
-def commands() -> list[str]:
-    """Commands of the shell blocks, a line each, and those in backquotes within the text."""
-    found = []
-    for block in code_blocks("sh"):
-        for line in block.replace("\\\n", " ").splitlines():
-            found += [part.strip() for part in re.sub(r"(^|\s)#.*", "", line).split("&&") if part.strip()]
-    text = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
-    starts = ("python -m ", "nox", "dvc ", "git ", "docker ")
-    return found + [code for code in re.findall(r"`([^`]+)`", text) if code.startswith(starts) and "..." not in code]
+def test_commands_of_blocks_run_where_they_stand():
+    """In a block the order matters: a command that runs under another heading is not enough."""
+    for one in commands():
+        assert not one.in_block or one.text in table.HERE.get(one.heading, {}) or table.elsewhere(one.text), one
 
 
-def fault(command: str) -> str | None:
-    """Return what is wrong with a command: a stage, module, option or session that does not exist."""
-    words = shlex.split(command)
-    while words and (VARIABLE.match(words[0]) or words[0] == "sudo"):
-        words = words[1:]
-    program, *rest = words
-    if program == "python" and rest[:2] == ["-m", "analysis"]:
-        return _unknown_to_click(typer.main.get_command(app), rest[2:])
-    if program == "python":
-        is_module = rest[:1] == ["-m"] and importlib.util.find_spec(rest[1])
-        return None if is_module or (ROOT / rest[0]).is_file() else f"no module or file {rest}"
-    if program == "dvc":
-        return _unknown_to_dvc(rest)
-    if program in ("nox", ".venv/bin/nox"):
-        sessions = re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
-        return None if not rest or rest[1] in sessions else f"no session {rest[1]}"
-    if program.startswith("container/"):
-        return None if (ROOT / program).is_file() else f"no file {program}"
-    return None if program in OTHERS else f"unknown program {program}"
+def test_no_reason_is_left_over():
+    texts = [command.text for command in commands()]
+    assert [pattern for pattern in table.ELSEWHERE if not any(re.fullmatch(pattern, text) for text in texts)] == []
 
 
-def _unknown_to_click(command, words: list[str]) -> str | None:
-    while hasattr(command, "commands") and words and not words[0].startswith("-"):
-        name, *words = words
-        if name not in command.commands:
-            # a group that is a command too takes arguments of its own
-            return None if command.invoke_without_command and command.params else f"no command {name}"
-        command = command.commands[name]
-    options = {option for one in command.params for option in one.opts} | {"--help"}
-    unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in options]
-    return f"no option {unknown[0]}" if unknown else None
-
-
-def _unknown_to_dvc(words: list[str]) -> str | None:
-    from dvc.cli import DvcParserError, parse_args
-
-    try:
-        parse_args(words)
-    except (DvcParserError, SystemExit) as error:
-        return f"dvc does not take these words: {error}"
-    return None
-
-
-@pytest.mark.parametrize("command", sorted(set(commands())))
-def test_commands_exist(command):
-    assert fault(command) is None
+@pytest.mark.parametrize("command", sorted({one.text for one in commands() if table.elsewhere(one.text)}))
+def test_what_does_not_run_here_exists(command):
+    session, module = re.search(r"\bnox -s (\w+)", command), re.search(r"python -m (benchmarks\S+)", command)
+    assert not session or f"def {session[1]}(session" in (ROOT / "noxfile.py").read_text()
+    assert not module or importlib.util.find_spec(module[1])
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("text", "found"),
     [
-        ("python -m analysis tarin MODEL", "no command tarin"),
-        ("python -m analysis inspect X --polt", "no option --polt"),
-        ("python -m analysis store lsit", "no command lsit"),
-        ("python -m benchmarks.none", "no module"),
-        ("dvc metrics shwo", "dvc does not take"),
-        ("nox -s verfiy", "no session verfiy"),
-        ("wegt x", "unknown program"),
+        ("```sh\nmake all && ls   # both\n```", ["make all", "ls"]),
+        ("```sh\na \\\n    --b\n```", ["a --b"]),
+        ("```python\nmake()\n```", []),
+        (
+            "see `dvc repro -f x`, `dvc.yaml`, `git`, `nox` and\n`A=1 nox -s lint`",
+            ["dvc repro -f x", "nox", "A=1 nox -s lint"],
+        ),
+        ("| `python -m analysis train MODEL` |", ["python -m analysis train MODEL"]),
     ],
 )
-def test_the_check_finds_what_does_not_exist(command, words):
-    assert words in fault(command)
+def test_commands_are_found(text, found):
+    assert [command.text for command in commands(text)] == found
 
 
 @pytest.mark.parametrize("code", code_blocks("python"))

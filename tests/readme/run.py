@@ -1,0 +1,92 @@
+"""Run the commands of the README, in its order, in clones that hold the tiny experiment.
+
+Run by ``nox -s fixture`` once that is built. Three readers work side by side, each in a clone of its own: one fetches
+data that are served as the real ones are, one uses containers, and one does all the rest.
+"""
+
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from tests.readme.commands import Command, commands
+from tests.readme.published import PublishedExperiment
+from tests.readme.reader import Failed, Reader, clone, environment, repository
+from tests.readme.table import HERE, MODEL, RECORDING, Run, of_pipeline, substitutes
+
+ALONE = {"The real data": "fetching", "The container": "containers"}
+"""Headings whose commands run in a clone of their own, by its name."""
+
+NAMES = ["rest", *ALONE.values()]
+
+
+def to_run(name: str) -> list[tuple[Command, Run]]:
+    """Return the commands that run in one of the clones, in order: of a block each, of the text once."""
+    found, seen = [], Counter()
+    for command in commands():
+        key = command.heading, command.text
+        expected = HERE.get(command.heading, {}).get(command.text)
+        if expected and ALONE.get(command.heading, "rest") == name and (command.in_block or not seen[key]):
+            runs = expected if isinstance(expected, tuple) else (expected,)
+            found.append((command, runs[min(seen[key], len(runs) - 1)]))
+            seen[key] += 1
+    return found
+
+
+def session(raw: Path) -> str:
+    """Return the path of the recording's files in a ``data/raw`` without what their names end in."""
+    pattern = f"dandiset/sub-{RECORDING[:2]}/*_ses-20{RECORDING[2:8]}T*_image.nwb"
+    [path] = raw.glob(pattern)
+    return f"data/raw/{path.relative_to(raw)}".removesuffix("_image.nwb")
+
+
+def not_of_pipeline(build: Path) -> list[str]:
+    """Return the command lines of stages in the README that the pipeline of a finished copy did not run."""
+    ran = {stage["cmd"] for stage in yaml.safe_load((build / "dvc.lock").read_text())["stages"].values()}
+    texts = {command.text.replace("MODEL", MODEL) for command in commands()}
+    return sorted(text for text in texts if of_pipeline(text) and text not in ran)
+
+
+def main(build: Path, other: Path, nox: Path) -> None:
+    """Run everything; exit with what failed.
+
+    Parameters
+    ----------
+    build, other : Path
+        Two finished copies of the tiny experiment.
+    nox : Path
+        The program nox.
+    """
+    if lacking := not_of_pipeline(build):
+        sys.exit(f"the README names commands of stages that did not run: {', '.join(lacking)}")
+    start, folder = time.monotonic(), build.with_name("readme")
+    folder.mkdir()
+    origin = repository(folder / "origin", build)
+    (folder / "other").symlink_to(other)
+    image = np.load(build / "data/stimuli/images.npy", mmap_mode="r")[0]
+    Image.fromarray(image.transpose(1, 2, 0)).save(folder / "image.png")
+    words, variables = substitutes(folder, session(build / "data/raw")), environment(folder, build, nox)
+    world = PublishedExperiment(folder / "world", build / "data/raw")
+
+    def read(name: str) -> list[str]:
+        reader = Reader(clone(origin, folder / name, build, nox, variables), variables, words)
+        if name == "fetching":
+            world.pin_project(reader.clone)
+            reader.environment = variables | addresses | {"NNN_STORE": str(folder / "store-fetching")}
+        try:
+            for command, expected in to_run(name):
+                reader.run(command, expected)
+        except Failed as error:
+            return [str(error)]
+        return []
+
+    with world.online() as addresses, ThreadPoolExecutor() as pool:
+        if failed := [line for lines in pool.map(read, NAMES) for line in lines]:
+            sys.exit("\n\n".join(failed))
+    n = sum(len(to_run(name)) for name in NAMES)
+    print(f"readme: {n} commands in {time.monotonic() - start:.0f} s")

@@ -149,9 +149,9 @@ def test_patch_is_grey_outside():
 
 
 def test_patch_uses_each_axis_its_own_pixels_per_degree():
-    cut = patch(ramp(), (0.0, 0.0), SIZE, np.array([10.0, 5.0]), 40)  # columns 30-69, rows 15-34
-    assert cut[0, 0, [0, -1]].tolist() == [30, 69]
-    assert cut[1, [0, -1], 0].tolist() == [15, 34]
+    cut = patch(ramp(), (1.0, 1.0), SIZE, np.array([10.0, 5.0]), 40)  # columns 40-79, rows 10-29
+    assert cut[0, 0, [0, -1]].tolist() == [40, 79]
+    assert cut[1, [0, -1], 0].tolist() == [10, 29]
 
 
 def test_patch_of_an_image_stored_smaller_than_shown():

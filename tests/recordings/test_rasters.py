@@ -1,5 +1,6 @@
 """Spike counts against plain h5py and numpy, for any raster, window, chunking, filter and dtype."""
 
+import deflate
 import h5py
 import numpy as np
 import pytest
@@ -110,6 +111,15 @@ def test_damaged_chunk_names_file_and_unit(tmp_path, chunk):
         assert reader.spikes(0).total == 0
         with pytest.raises(DataError, match=r"r\.nwb.*unit '2'"):
             reader.spikes(1)
+
+
+def test_a_chunk_too_short_for_what_it_claims_is_not_even_inflated(tmp_path, monkeypatch):
+    path = write(tmp_path / "r.nwb", np.zeros((5000, 1), np.uint8), chunks=(5000, 1), compression="gzip")
+    with h5py.File(path, "a") as file:
+        file["processing/ecephys/rasters/data"].id.write_direct_chunk((0, 0), b"x\x9c01")
+    monkeypatch.setattr(deflate, "zlib_decompress", lambda *_: pytest.fail("inflated"))
+    with open_rasters(path) as reader, pytest.raises(DataError, match="unit '1' is cut short"):
+        reader.spikes(0)
 
 
 @given(column=hnp.arrays(np.uint8, st.integers(0, 100), elements=st.sampled_from([0, 0, 0, 1, 3])))

@@ -66,4 +66,7 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     text = re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages).replace("\u00ad\n", ""))
     assert "Not everything was at hand." in text
     assert "300 of 309 images" in text
+    assert "1 recording of 1 monkey with 35 stable units" in text
+    assert "fixations that got none; counted to the block before" in text
+    assert "On any data:" in text
     assert "No model could be compared with what was at hand." in text

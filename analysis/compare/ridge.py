@@ -107,8 +107,13 @@ def leave_out_errors(
 
     if folds is None:
         return _single_rows(U, values, Yc, Z, alphas, base)
-    with one_blas_thread():
-        return sum(_large_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
+    # Some penalties of one fold are a task, so that there is one for every thread until the end.
+    tasks = [(rows, some) for rows in parts for some in np.array_split(np.arange(len(alphas)), THREADS)]
+    found = in_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
+    errors = np.zeros((len(alphas), Y.shape[1]))
+    for (_, some), squares in zip(tasks, found, strict=True):
+        errors[some] += squares
+    return errors
 
 
 def _single_rows(U, values, Yc, Z, alphas, base: float) -> np.ndarray:
@@ -125,11 +130,12 @@ def _single_rows(U, values, Yc, Z, alphas, base: float) -> np.ndarray:
 
 def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
     """Return the sum of squared errors of the rows of one fold, (n_alphas, n_units), penalty by penalty."""
-    part, targets = U[rows], Yc[rows]
+    part, targets = np.ascontiguousarray(U[rows]), Yc[rows]
+    scaled, shrunk = np.empty(part.shape), np.empty(Z.shape)  # made once: large arrays cost more to get than to fill
 
-    def at(alpha, scaled):
+    def at(alpha):
         shrink = values / (values + alpha)
-        residual = targets - part @ (shrink[:, None] * Z)
+        residual = targets - part @ np.multiply(shrink[:, None], Z, out=shrunk)
         np.multiply(part, np.sqrt(shrink), out=scaled)
         left = np.matmul(scaled, scaled.T)  # H_FF less the intercept's share; unlike scipy's dsyrk, other threads go on
         np.subtract(-base, left, out=left)
@@ -142,11 +148,7 @@ def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
         error = dtrsm(1.0, left, error, side=1, lower=1, overwrite_b=1)
         return np.einsum("ij,ij->i", error, error)
 
-    def some(alphas):
-        scaled = np.empty(part.shape)
-        return [at(alpha, scaled) for alpha in alphas]
-
-    return np.array([row for found in in_threads(some, np.array_split(alphas, THREADS)) for row in found])
+    return np.array([at(alpha) for alpha in alphas]).reshape(len(alphas), Z.shape[1])
 
 
 def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Face channels, their controls, and what a lesion costs."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from analysis.compare.rdm import rdm
 from analysis.compare.rsa import compare
 from analysis.explain import carried, face_units, lesions
 from analysis.explain.face_units import Layer
+from analysis.models.network import Network
 
 
 def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
@@ -36,6 +39,27 @@ def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
     assert np.abs(level[drawn].mean() - level[chosen].mean()) < random_gap / 2
     masks = face_units.kept(drawn, 30)
     assert (masks.sum(axis=1) == 25).all()
+
+
+def test_a_channels_rate_is_the_mean_of_its_positive_part(pictures):
+    class Shifted(Network):
+        layer_names = ("maps",)
+
+        def maps(self, x):
+            return {"maps": x - 0.5}
+
+    found = face_units.record(Shifted(), pictures, 2)["maps"]
+    maps = (pictures - 0.5).double()
+    np.testing.assert_allclose(found.response, maps.clamp(min=0).mean((2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(found.features.mean(2), maps.mean((2, 3)), rtol=1e-4)  # as they are, negative or not
+
+
+def test_channels_are_face_selective_from_the_neurons_limit_on():
+    rates = np.array([[6, 5.9, 0], [4, 4.1, 0]])  # of faces and of other images; the index is 0.2, 0.18 and undefined
+    halves = carried.Halves(np.array([1, 0]), np.ones(2, bool), np.arange(2), np.ones(2, bool), np.zeros(2, bool))
+    [row] = carried.layer_rows({"top": Layer(rates, rates[:, :, None])}, halves, "trained")
+    assert (row["n_channels"], row["n_active"], row["n_face"]) == (3, 2, 1)
+    assert row["median_fsi"] == pytest.approx(0.19)
 
 
 def test_silenced_channels_give_the_answers_of_a_network_without_them(watcher, pictures):
@@ -123,3 +147,38 @@ def test_what_changes_nothing_costs_nothing_to_the_last_digit():
     assert not carried._loss(scores).any()
     scores[2:] += np.arange(10)[:, None] / 10
     np.testing.assert_allclose(carried._loss(scores), 0.45)
+
+
+def one_set(n_channels: int) -> list[carried.Sets]:
+    """The lesion of channel 0, with channel 1 as its control."""
+    masks = np.ones((3, n_channels))
+    masks[1, 0] = masks[2, 1] = 0
+    return [carried.Sets(0.1, np.array([0]), masks, (1.0, 1.0))]
+
+
+def test_accuracy_is_that_of_unseen_images_of_the_other_half(watcher, pictures, values):
+    bright, grey = pictures[:1], torch.full_like(pictures[:1], -1.0)  # called face and, without any evidence, non-face
+    inputs = torch.cat([bright, grey, bright, grey, bright, grey])
+    label = np.array([0, 1, 1, 0, 0, 1])  # the answers are right for the third and fourth image alone
+    choose = np.array([True, True, False, False, False, False])
+    halves = carried.Halves(label, np.array([True] * 4 + [False] * 2), np.arange(6), choose, ~choose)
+    [row] = carried._accuracy(watcher, inputs, "maps", one_set(4), halves, values, 0)
+    assert (row["n"], row["intact"], row["face"], row["control"], row["loss"]) == (2, 1, 1, 1, 0)
+
+
+def test_neurons_are_predicted_on_the_other_half(population, values, monkeypatch):
+    features, people = population
+    monkeypatch.setattr(carried, "populations", lambda *_: [people])
+    choose = np.arange(40) < 24
+    halves = carried.Halves(np.arange(40) % 2, np.ones(40, bool), np.arange(40), choose, ~choose)
+    examples = SimpleNamespace(table=pd.DataFrame({"stem": people.images}))
+    recorded, chosen = {"top": Layer(np.ones((40, 10)), features)}, {"top": one_set(10)}
+    rows = carried._neurons(recorded, chosen, halves, examples, SimpleNamespace(rules=None), values, 0)
+    halved = np.flatnonzero(choose), np.flatnonzero(~choose)
+    r = lesions.predictivity(people, features, chosen["top"][0].masks, *halved, values.components).mean(axis=1)
+    rho, _ = lesions.similarity(people, features, chosen["top"][0].masks, halved[1], 20, 0)
+    for row, (measure, scores) in zip(rows, (("predictivity", r), ("rho", rho)), strict=True):
+        assert (row["measure"], row["region"]) == (measure, "AIT")
+        assert [row["intact"], row["face"], row["control"]] == pytest.approx(scores)
+        assert row["loss"] == pytest.approx(scores[2] - scores[1])
+        assert row["ci_low"] < row["loss"] < row["ci_high"]

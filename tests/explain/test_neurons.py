@@ -85,18 +85,21 @@ def test_a_bias_that_all_maps_share_is_no_relation():
     rng = np.random.default_rng(3)
     n, each = 12, 20
     parts = []
-    for _ in range(n):
+    for k in range(n):
         at = rng.uniform(-1, 1, (each, 2))
         central = np.exp(-(at**2).sum(1))
         mass = np.stack([central + 0.1 * np.sin(5 * at @ rng.normal(size=2)) for _ in range(n)])
-        rate = (central + rng.normal(0, 0.1, each))[:, None]
-        parts.append(neurons.of_image(mass[None, :, :, None], rate, np.zeros(each, int)))
+        # The second unit shuns what the map of its own image adds to the bias.
+        rate = (central + rng.normal(0, 0.1, each))[:, None] - np.stack([0 * central, 2 * (mass[k] - central)], 1)
+        parts.append(neurons.of_image(np.repeat(mass[None, :, :, None], 2, axis=3), rate, np.zeros(each, int)))
     both, mass, response = zip(*parts, strict=True)
     moments = neurons.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n * each)
     found = neurons.relate(moments, 200, 0)
     assert found.r[0, 0] > 0.5
     assert found.p[0, 0] > 0.05
     assert abs(found.r[0, 0] - found.shuffled[0, 0]) < 0.1
+    assert 0 < found.r[0, 1] < found.shuffled[0, 1]
+    assert found.p[0, 1] < 0.01
 
 
 def recorded(rng, n=60, images="abcdef"):

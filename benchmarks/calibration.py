@@ -3,13 +3,11 @@
 Run from the root of the project:
 
     python -m benchmarks.calibration        # some minutes on 2 cores
-    python -m benchmarks.calibration order  # only the order of layers and areas, from results/units.csv
 
 Every line of the table simulates experiments with a known answer and counts how often the statistics tell the truth.
 """
 
 import json
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -17,8 +15,6 @@ import numpy as np
 from scipy import stats
 
 from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
-from analysis.compare.populations import AREAS
-from analysis.compare.scoring import number
 from analysis.runtime import workers
 
 RUNS, DRAWS = 600, 400
@@ -202,66 +198,6 @@ def ceiling_against_models() -> dict:
     return {name: float(value) for name, value in lead.items()}
 
 
-def planted_order(path: Path = Path("results/units.csv")) -> dict | None:
-    """In the default results: whether units of later areas are best predicted by deeper layers of each network.
-
-    Units are judged, not areas: where a model hardly predicts an area, the largest of its medians is noise. For the
-    same reason units that no layer predicts (r below 1.96 / sqrt(n_images)) have no depth and are left out. Spearman's
-    correlation of the area's place with the depth of the unit's best layer has an interval over recordings; beside it,
-    the same for the centre of the layers weighted by r2. An order is recovered where the former's interval is above 0.
-    """
-    import pandas as pd
-
-    if not path.is_file():
-        return None
-    table = pd.read_csv(path)
-    table = table[table["protocol"] == "corrected"]
-    result = {}
-    for model, part in table.groupby("model", sort=False):
-        layers = list(dict.fromkeys(part["layer"]))
-        if len(layers) > 2:  # two kinds of features are not a depth
-            keys = ["recording", "region", "neuroid_id", "n_images"]
-            wide = part.pivot(index=keys, columns="layer", values="pearson_r")[layers].dropna()
-            result[model] = {"layers": layers, **order_of(wide.to_numpy(), wide.index.to_frame(index=False))}
-    return result
-
-
-def order_of(r: np.ndarray, units) -> dict:
-    """Judge the order of units by layers, (n_units, n_layers); `units` has recording, region and n_images of each."""
-    predicted = r.max(axis=1) > 1.96 / np.sqrt(units["n_images"].to_numpy())
-    place, recording = units["region"].map(AREAS.index).to_numpy(), units["recording"].to_numpy()[predicted]
-    weight = np.clip(r, 0, None) ** 2
-    depths = {
-        "best_layer": r.argmax(axis=1).astype(float),
-        "centre": (weight @ np.arange(r.shape[1])) / np.maximum(weight.sum(axis=1), 1e-12),
-    }
-    found: dict = {
-        "areas": list(AREAS),
-        "units": [int(np.sum(place == k)) for k in range(len(AREAS))],
-        "predicted": [int(np.sum(place[predicted] == k)) for k in range(len(AREAS))],
-    }
-    for name, depth in depths.items():
-        pair = np.stack([place[predicted], depth[predicted]])
-        rows = np.arange(pair.shape[1])
-        ends = inference.bootstrap_interval(rows, lambda k, pair=pair: order_in(pair, k), (recording,), limits=(-1, 1))
-        by_area = [depth[predicted & (place == k)] for k in range(len(AREAS))]
-        found[name] = {
-            "mean_depth": [float(d.mean()) if len(d) else None for d in by_area],
-            "rho": number(ends.estimate),
-            "low": number(ends.low),
-            "high": number(ends.high),
-        }
-    low = found["best_layer"]["low"]
-    found["recovered"] = low is not None and low > 0
-    return found
-
-
-def order_in(pair: np.ndarray, rows: np.ndarray) -> float:
-    """Spearman's correlation of places and depths, (2, n_units), over some units; NaN where one of them is constant."""
-    drawn = pair[:, rows.astype(int)]
-    return float(stats.spearmanr(*drawn).statistic) if (np.ptp(drawn, axis=1) > 0).all() else np.nan
-
-
 def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     """Draw coverage, p-values and ceilings."""
     import matplotlib
@@ -311,10 +247,6 @@ COVERAGE = (
 
 def main() -> None:
     """Run everything, a process for each part, and write the figures beside this file."""
-    if sys.argv[1:] == ["order"]:
-        found = json.loads((HERE / "calibration.json").read_text()) | {"layer_order": planted_order()}
-        (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n")
-        return
     found: dict = {"runs": {"units": UNIT_RUNS, "rsa": RSA_RUNS, "p": RUNS}, "coverage": {}}
     with ProcessPoolExecutor(workers()) as pool:
         others = [pool.submit(part) for part in (null_p_values, bias_of_ceilings, ceiling_against_models)]
@@ -324,7 +256,6 @@ def main() -> None:
     grids = (200, 500, 200)
     found["uniform_ks_p"] = {name: uniform(p, grid) for (name, p), grid in zip(p_values.items(), grids, strict=True)}
     found["false_alarms_at_5_percent"] = {name: float(np.mean(np.array(p) <= 0.05)) for name, p in p_values.items()}
-    found["layer_order"] = planted_order()
     print(json.dumps(found, indent=1))
     (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n")
     draw(found, p_values)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.compare.populations import AREAS
-from benchmarks.calibration import order_of
+from benchmarks.layer_order import order_of
 
 
 def study(layer_of_area, seed=0, unpredicted=4):

@@ -1,0 +1,139 @@
+"""The planted order of areas: are units of later areas best predicted by deeper layers? Writes layer_order.json.
+
+Run from the root of a project whose default is finished (simulated data):
+
+    python -m benchmarks.layer_order
+
+The layers are those of every network in the results, and those that the simulation itself is built of: its maps of V1,
+V2 and V4, and its face term. The latter go through the same folds and the same PLS as a network's, so that what they
+lack is the fault of the comparison and not of a network.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import params
+from analysis.compare import inference, neural, scoring
+from analysis.compare.populations import AREAS
+from analysis.compare.scoring import number
+from analysis.files import write_text
+from analysis.protocol import CORRECTED
+from analysis.simulate.experiment import make_image
+from analysis.simulate.features import STAGES
+from analysis.simulate.neurons import face_terms
+from analysis.simulate.scenes import draw_scenes
+from analysis.stimuli.read import read_table
+
+OUT = Path(__file__).with_suffix(".json")
+UNITS = Path("results/units.csv")
+CELLS = 4
+"""The maps of a stage are averaged to so many rows and columns."""
+
+
+def planted_stages() -> tuple[list[str], dict[str, np.ndarray]]:
+    """Return the stems of the simulated images and what each stage holds of them, (n_images, n_features)."""
+    values = params.load()
+    scenes = draw_scenes(values.simulate, values.seed)
+    truth = pd.read_csv("data/raw/truth/scenes.csv")
+    if len(truth) != len(scenes):
+        raise SystemExit("data/raw holds another experiment than params.yaml simulates: run dvc repro first")
+    maps = np.stack([_cells(make_image(scene)[2]) for scene in scenes])  # (n_images, channels, CELLS, CELLS)
+    stages = {stage: maps[:, channels].reshape(len(scenes), -1) for stage, channels in STAGES.items()}
+    return truth["stem"].tolist(), stages | {"face": np.stack([face_terms(scene) for scene in scenes])}
+
+
+def _cells(maps: np.ndarray) -> np.ndarray:
+    rows, columns = (np.array_split(np.arange(length), CELLS) for length in maps.shape[1:])
+    means = [[maps[:, r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean(axis=(1, 2)) for c in columns] for r in rows]
+    return np.moveaxis(np.array(means), -1, 0)
+
+
+def order_of_stages() -> dict:
+    """Judge the order of the units by the stages that drive them."""
+    values = params.load()
+    table, (stems, stages) = read_table(), planted_stages()
+    groups = neural.Images(table, neural.read_levels("corrected")).groups
+    scores, units = [], []
+    for measured in neural.read("corrected"):
+        one = measured.population
+        rows = scoring.rows_of(one, stems)
+        features = {stage: np.asarray(x[rows], np.float64) for stage, x in stages.items()}
+        seed = neural.seed_for(values.seed, one)
+        found = scoring.predictivity(one, features, groups, CORRECTED, values.compare, seed)
+        scores.append(np.stack([r for _, r in found.values()], axis=1))
+        units += [{"recording": one.recording, "region": one.region, "n_images": len(one.images)}] * len(one.units)
+    r, units = np.concatenate(scores), pd.DataFrame(units)
+    known = np.isfinite(r).all(axis=1)
+    return {"layers": list(stages), **order_of(r[known], units[known])}
+
+
+def order_of_networks(path: Path) -> dict:
+    """Judge the order of the units by the layers of each network.
+
+    Units are judged, not areas: where a model hardly predicts an area, the largest of its medians is noise. For the
+    same reason units that no layer predicts (r below 1.96 / sqrt(n_images)) have no depth and are left out. Spearman's
+    correlation of the area's place with the depth of the unit's best layer has an interval over recordings; beside it,
+    the same for the centre of the layers weighted by r2. An order is recovered where the former's interval is above 0.
+    """
+    table = pd.read_csv(path)
+    table = table[table["protocol"] == "corrected"]
+    result = {}
+    for model, part in table.groupby("model", sort=False):
+        layers = list(dict.fromkeys(part["layer"]))
+        if len(layers) > 2:  # two kinds of features are not a depth
+            keys = ["recording", "region", "neuroid_id", "n_images"]
+            wide = part.pivot(index=keys, columns="layer", values="pearson_r")[layers].dropna()
+            result[model] = {"layers": layers, **order_of(wide.to_numpy(), wide.index.to_frame(index=False))}
+    return result
+
+
+def order_of(r: np.ndarray, units) -> dict:
+    """Judge the order of units by layers, (n_units, n_layers); `units` has recording, region and n_images of each."""
+    predicted = r.max(axis=1) > 1.96 / np.sqrt(units["n_images"].to_numpy())
+    place, recording = units["region"].map(AREAS.index).to_numpy(), units["recording"].to_numpy()[predicted]
+    weight = np.clip(r, 0, None) ** 2
+    depths = {
+        "best_layer": r.argmax(axis=1).astype(float),
+        "centre": (weight @ np.arange(r.shape[1])) / np.maximum(weight.sum(axis=1), 1e-12),
+    }
+    found: dict = {
+        "areas": list(AREAS),
+        "units": [int(np.sum(place == k)) for k in range(len(AREAS))],
+        "predicted": [int(np.sum(place[predicted] == k)) for k in range(len(AREAS))],
+    }
+    for name, depth in depths.items():
+        pair = np.stack([place[predicted], depth[predicted]])
+        rows = np.arange(pair.shape[1])
+        ends = inference.bootstrap_interval(rows, lambda k, pair=pair: order_in(pair, k), (recording,), limits=(-1, 1))
+        by_area = [depth[predicted & (place == k)] for k in range(len(AREAS))]
+        found[name] = {
+            "mean_depth": [float(d.mean()) if len(d) else None for d in by_area],
+            "rho": number(ends.estimate),
+            "low": number(ends.low),
+            "high": number(ends.high),
+        }
+    low = found["best_layer"]["low"]
+    found["recovered"] = low is not None and low > 0
+    return found
+
+
+def order_in(pair: np.ndarray, rows: np.ndarray) -> float:
+    """Spearman's correlation of places and depths, (2, n_units), over some units; NaN where one of them is constant."""
+    drawn = pair[:, rows.astype(int)]
+    return float(stats.spearmanr(*drawn).statistic) if (np.ptp(drawn, axis=1) > 0).all() else np.nan
+
+
+def main() -> None:
+    """Judge stages and networks and write the figures beside this file."""
+    found = {"planted stages": order_of_stages()} | order_of_networks(UNITS)
+    write_text(OUT, json.dumps(found, indent=1) + "\n")
+    for name, one in found.items():
+        print(name, {end: one["best_layer"][end] for end in ("mean_depth", "rho", "low", "high")})
+
+
+if __name__ == "__main__":
+    main()

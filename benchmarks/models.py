@@ -5,8 +5,7 @@ benchmarks/models.json (what pruning saves is in benchmarks/halving.py):
 
     python -m benchmarks.models speed [KERAS_PYTHON [CANDIDATES EPOCHS]]        # identical training
     python -m benchmarks.models accuracy [KERAS_PYTHON [CANDIDATES EPOCHS]]     # the same distribution of accuracies?
-    python -m benchmarks.models search [KERAS_PYTHON]         # pruned, against all candidates in Keras: 24 epochs
-    python -m benchmarks.models search_of_5 [KERAS_PYTHON]    # the same with the report's 5 epochs
+    python -m benchmarks.models search [KERAS_PYTHON [CANDIDATES EPOCHS]]       # pruned, against all in Keras
     python -m benchmarks.models activations                   # images per second
     python -m benchmarks.models compilation                   # torch.compile on one candidate
 
@@ -190,28 +189,26 @@ def accuracy(python: str | None, n: int = 40, epochs: int = 5) -> dict:
     return about | {"keras": {"accuracy": peer, "mean": float(np.mean(peer))}} | found
 
 
-def search(python: str | None, n: int = 13, end: int = 24) -> dict:
-    """Time a whole search: Keras trains every candidate to the end; ours prunes, in bfloat16, side by side.
+def search(python: str | None, n: int = 20, epochs: int = 4) -> dict:
+    """Time whole searches: Keras trains every candidate to the end; ours prunes, in bfloat16, side by side.
 
-    What pruning does to the candidates that are kept is measured in benchmarks/halving.py.
+    Keras is timed for some epochs, of which those after the first are taken as often as are left. What pruning does to
+    the candidates that are kept is measured in benchmarks/halving.py.
     """
-    rule = halving.SEARCHES[f"{end} epochs, pruned"]
-    chosen = entry(candidates=n, kept=max(1, n // halving.SHARE), precision="bfloat16", **rule)
-    splits = images(SIZE)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["NNN_STORE"] = folder
-        job = Job("benchmark", chosen, None, 1, "cpu", Path(folder), lambda *_: None, {})
-        peer = keras(python, splits, [first_stage.drawn(job, number) for number in range(n)], end)
-        with fixed_threads():
-            ours = timed(lambda: first_stage.find(job, splits, Standardise()))[0]["seconds"]
-    spent = {"keras, all to the end": sum(item["seconds"] for item in peer), "ours, pruned, bfloat16": ours}
-    return {
-        "candidates": n,
-        "rule": rule,
-        "seconds": spent,
-        "ratio": spent["keras, all to the end"] / ours,
-        "load_average": os.getloadavg()[0],
-    }
+    splits, chosen = images(SIZE), entry(candidates=n, kept=max(1, n // halving.SHARE), precision="bfloat16")
+    peer = keras(python, splits, [random_module(chosen, 1, "candidate", number) for number in range(n)], epochs)
+    first, later = (sum(np.mean(one["epochs"][part]) for one in peer) for part in (slice(1), slice(1, None)))
+    found = {"candidates": n, "epochs_timed": epochs, "keras": {"first_epoch": first, "epoch": later}, "searches": {}}
+    for name in ("24 epochs, pruned", "5 epochs, pruned"):
+        rule = halving.SEARCHES[name]
+        with tempfile.TemporaryDirectory() as folder, fixed_threads():
+            os.environ["NNN_STORE"] = folder
+            values = chosen.model_copy(update=rule)
+            job = Job("benchmark", values, None, 1, "cpu", Path(folder), lambda *_: None, {})
+            spent = timed(lambda job=job: first_stage.find(job, splits, Standardise()))[0]["seconds"]
+        whole = first + later * (rule["epochs"][-1] - 1)
+        found["searches"][name] = rule | {"keras": whole, "seconds": spent, "ratio": whole / spent}
+    return found | {"load_average": os.getloadavg()[0]}
 
 
 def _fit_alone(splits: tuple[Split, Split], values: HMOReport, epochs: int, number: int, drawn: dict):
@@ -284,7 +281,6 @@ PIECES = {
     "speed": speed,
     "accuracy": accuracy,
     "search": search,
-    "search_of_5": partial(search, n=20, end=5),
     "activations": activations,
     "compilation": compilation,
 }

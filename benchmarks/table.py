@@ -28,7 +28,7 @@ def _difference(found: dict) -> str:
     """Say what the kept candidates of a pruned search lose on the test images, with the 95 % interval over seeds."""
     half = found["half_width_95"]
     reach = "" if half is None else f" ± {100 * half:.1f}"
-    return f"accuracy of the kept {100 * found['test_accuracy_difference']:+.1f}{reach} points".replace(
+    return f"accuracy of what is kept {100 * found['test_accuracy_difference']:+.1f}{reach} points".replace(
         "-", "\N{MINUS SIGN}"
     )
 
@@ -39,6 +39,11 @@ def _models(found: dict) -> Iterator[list[str]]:
         for name in ("side by side, float32", "side by side, bfloat16"):
             work = f"training {speed['candidates']} candidates of the report, {name}"
             yield [work, "Keras one by one", times(speed["ratio"][name]), "models"]
+    if timed := found.get("search"):
+        for name, one in timed["searches"].items():
+            work = f"search of {timed['candidates']} candidates, {name}, bfloat16, side by side"
+            peer = f"all to the end in Keras ({timed['epochs_timed']} epochs, scaled)"
+            yield [work, peer, times(one["ratio"]), "models"]
     if compiled := found.get("compilation"):
         plain, (first, later) = compiled["as it is"]["epoch"], compiled["compiled"].values()
         work = f"an epoch of a candidate, compiled in {first['seconds']:.0f} s"
@@ -64,8 +69,9 @@ def rows() -> Iterator[list[str]]:
         yield [row["work"], row["peer"], times(row["ratio"]), "compare"]
     yield from _models(_read("models") or {})
     if halving := _read("halving"):
+        candidates = f"{halving['candidates']} candidates, {halving['kept']} kept"
         for name, found in halving["searches"].items():
-            work = f"search of the report, {name} ({_difference(found)})"
+            work = f"search of {candidates}, {name} ({_difference(found)})"
             yield [work, "all trained to the end", times(found["ratio_of_cpu"]), "halving"]
     if found := _read("hmo"):
         default = found["rows"]["default"]

@@ -286,6 +286,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"sudo container/podman-bare .*": ("root, packages of Debian", "nox -s container where there is no other engine"),
     r"docker run --gpus all -e NNN_DEVICE=cuda \.\.\.": ("a GPU", "tests/models/test_gpu.py where there is one"),
     r"python -m benchmarks\.stages": ("times a whole run that it is fed", "tests/benchmarks/test_stages.py"),
+    r"python -m benchmarks\.layer_order": ("a finished default", "tests/benchmarks/test_layer_order.py"),
     r"python -m benchmarks\.(acquire|recordings|compare|models|halving|hmo|explain|calibration|scale)": (
         "minutes to hours, peers that are not in the locks, real files",
         "nothing but the times in benchmarks/*.json that it wrote when last run, and for calibration its test",

@@ -119,6 +119,5 @@ def environment(folder: Path, build: Path, nox: Path) -> dict[str, str]:
         "NNN_STORE": str(folder / "store"),
         "DVC_SITE_CACHE_DIR": str(folder / "site"),
         "DVC_NO_ANALYTICS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         BUILD: str(build),
     }

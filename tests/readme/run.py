@@ -1,7 +1,8 @@
 """Run the commands of the README, in its order, in clones that hold the tiny experiment.
 
-Run by ``nox -s fixture`` once that is built. Three readers work side by side, each in a clone of its own: one fetches
-data that are served as the real ones are, one uses containers, and one does all the rest.
+Run by ``nox -s fixture`` once that is built. Five readers work, some at once, each in a clone of its own: one fetches
+data that are served as the real ones are, one uses containers, one changes parameters, one brings data of its own, and
+one does all the rest.
 """
 
 import sys
@@ -19,10 +20,20 @@ from tests.readme.published import PublishedExperiment
 from tests.readme.reader import Failed, Reader, clone, environment, repository
 from tests.readme.table import HERE, MODEL, RECORDING, Run, of_pipeline, substitutes
 
-ALONE = {"The real data": "fetching", "The container": "containers"}
-"""Headings whose commands run in a clone of their own, by its name."""
+ALONE = {
+    "The real data": "fetching",
+    "The container": "containers",
+    "Change a parameter": "changing",
+    "Your own model": "own",
+    "Your own recording": "own",
+    "One image explained": "own",
+}
+"""The clone in which the commands under a heading run, where it is not the common one."""
 
-NAMES = ["rest", *ALONE.values()]
+AT_ONCE = 3
+"""Readers at work: enough for two cores, since much of a short command is not computing."""
+
+NAMES = ["common", *dict.fromkeys(ALONE.values())]
 
 
 def to_run(name: str) -> list[tuple[Command, Run]]:
@@ -31,7 +42,7 @@ def to_run(name: str) -> list[tuple[Command, Run]]:
     for command in commands():
         key = command.heading, command.text
         expected = HERE.get(command.heading, {}).get(command.text)
-        if expected and ALONE.get(command.heading, "rest") == name and (command.in_block or not seen[key]):
+        if expected and ALONE.get(command.heading, NAMES[0]) == name and (command.in_block or not seen[key]):
             runs = expected if isinstance(expected, tuple) else (expected,)
             found.append((command, runs[min(seen[key], len(runs) - 1)]))
             seen[key] += 1
@@ -85,7 +96,7 @@ def main(build: Path, other: Path, nox: Path) -> None:
             return [str(error)]
         return []
 
-    with world.online() as addresses, ThreadPoolExecutor() as pool:
+    with world.online() as addresses, ThreadPoolExecutor(AT_ONCE) as pool:
         if failed := [line for lines in pool.map(read, NAMES) for line in lines]:
             sys.exit("\n\n".join(failed))
     n = sum(len(to_run(name)) for name in NAMES)

@@ -36,8 +36,13 @@ def _difference(found: dict) -> str:
 def _models(found: dict) -> Iterator[list[str]]:
     """Yield the rows of training, of torch.compile and of activations."""
     if speed := found.get("speed"):
-        for name in ("side by side, float32", "side by side, bfloat16"):
+        for precision in ("float32", "bfloat16"):
+            name = f"side by side, {precision}"
             work = f"training {speed['candidates']} candidates of the report, {name}"
+            if reached := found.get("accuracy"):
+                work += (
+                    f" (accuracies of {reached['candidates']}: Kolmogorov-Smirnov p = {reached[precision]['ks_p']:.2f})"
+                )
             yield [work, "Keras one by one", times(speed["ratio"][name]), "models"]
     if timed := found.get("search"):
         for name, one in timed["searches"].items():

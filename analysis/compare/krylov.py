@@ -33,7 +33,7 @@ class _Products:
             self._gram, self._x = columns, None
             return
         Z = X[rows]
-        Z -= Z[: self.m].mean(0)
+        Z = Z - Z[: self.m].mean(0)
         if scale:
             spread = ((Z[: self.m] ** 2).sum(0) / (self.m - 1)) ** 0.5
             spread[spread == 0] = 1.0

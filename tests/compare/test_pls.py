@@ -64,6 +64,13 @@ def test_more_components_than_the_rank_change_nothing():
     np.testing.assert_allclose(ten, three, atol=1e-7)
 
 
+def test_whole_numbers_are_features_like_others():
+    X, Y = data(60, 40, 4)
+    X, train, rest = np.round(3 * X), np.arange(45), np.arange(45, 60)
+    counts = pls.fit_predict(X.astype(int), Y, train, rest, 5)
+    np.testing.assert_array_equal(counts, pls.fit_predict(X, Y, train, rest, 5))
+
+
 def test_torch_float64_agrees():
     torch = pytest.importorskip("torch")
     X, Y = data(60, 40, 4)

@@ -26,9 +26,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy.stats import t
 
 from analysis import params
+from analysis.compare.inference import student_interval
+from analysis.compare.scoring import number
 from analysis.files import write_text
 from analysis.models import first_stage
 from analysis.models.augment import augmenter
@@ -127,11 +128,10 @@ def search(found: list[dict], chosen: HMOReport) -> dict:
     return spent | {"test_accuracy": float(np.mean(tested))}
 
 
-def mean_and_half_width(differences: np.ndarray) -> tuple[float, float | None]:
+def mean_and_half_width(differences: list[float]) -> tuple[float, float | None]:
     """Return a mean and half its 95 % interval (Student)."""
-    n = len(differences)
-    half = float(t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n)) if n > 1 else None
-    return float(differences.mean()), half
+    found = student_interval(differences)
+    return found.estimate, number(found.high - found.estimate)
 
 
 def summary(rows: list[dict]) -> dict:
@@ -139,7 +139,7 @@ def summary(rows: list[dict]) -> dict:
     found = {}
     for name, rule in SEARCHES.items():
         gain, half = mean_and_half_width(
-            np.array([row[name]["pruned"]["test_accuracy"] - row[name]["whole"]["test_accuracy"] for row in rows])
+            [row[name]["pruned"]["test_accuracy"] - row[name]["whole"]["test_accuracy"] for row in rows]
         )
         ratios = {
             f"ratio_of_{what}": sum(row[name]["whole"][what] for row in rows)

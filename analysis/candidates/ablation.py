@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis import store
+from analysis.compare.inference import student_interval
 from analysis.errors import DataError
 from analysis.files import write_text
 from analysis.models import boosting, data, registry
@@ -111,22 +113,11 @@ def differences(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     wide = {name: runs.pivot(index="seed", columns="variant", values=name) for name in (*MEASURES, "search_gflop")}
     for variant in [name for name in (*VARIANTS, REPORT) if name in set(runs["variant"])]:
-        cost = _mean_and_interval(wide["search_gflop"][variant])
+        cost = astuple(student_interval(wide["search_gflop"][variant].dropna()))
         for measure in MEASURES:
             values = wide[measure]
             both = values[[FULL, variant]].dropna() if variant != FULL else values[[FULL]].dropna()
-            gap = _mean_and_interval(both[variant] - both[FULL])
+            gap = astuple(student_interval((both[variant] - both[FULL]).dropna()))
             row = (variant, measure, len(both), both[variant].mean(), *gap, *cost)
             rows.append(dict(zip(DIFFERENCES, row, strict=True)))
     return pd.DataFrame(rows, columns=DIFFERENCES)
-
-
-def _mean_and_interval(values: pd.Series) -> tuple[float, float, float]:
-    """Return the mean over seeds and Student's 95 % interval of it."""
-    from scipy.stats import t as student
-
-    found = values.dropna().to_numpy(float)
-    n = len(found)
-    reach = student.ppf(0.975, n - 1) * found.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    mean = found.mean() if n else np.nan
-    return mean, mean - reach, mean + reach

@@ -101,6 +101,15 @@ def bca_interval(
     return _within(limits, *(estimate + stretch(n, level) * (end - estimate) for end in ends))
 
 
+def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean of independent values with Student's interval; NaN ends for fewer than two values, of none all is NaN."""
+    values = np.asarray(values, dtype=np.float64)
+    n = len(values)
+    mean = values.mean() if n else np.nan
+    reach = stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return Interval(float(mean), float(mean - reach), float(mean + reach))
+
+
 def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
     """Draw whole groups (monkeys, recordings) with replacement, with all that was measured in them.
 

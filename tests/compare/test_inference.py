@@ -192,3 +192,14 @@ def test_max_t_by_hand_and_over_any_shape():
 def test_bad_input(call, message):
     with pytest.raises(DataError, match=message):
         call()
+
+
+def test_students_interval_is_scipys():
+    values = np.random.default_rng(5).normal(size=7)
+    found = inference.student_interval(values)
+    expected = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.estimate == pytest.approx(values.mean())
+    alone, none = inference.student_interval([2.0]), inference.student_interval([])
+    assert alone.estimate == 2
+    assert np.isnan([alone.low, alone.high, none.estimate, none.low]).all()

@@ -150,12 +150,20 @@ def attribute(method: str, job: Job) -> np.ndarray:
     return METHODS[method](job).to("cpu", torch.float32).numpy()
 
 
+NOT_IMAGES = "its inputs are not images"
+
+
+def are_images(inputs: torch.Tensor) -> bool:
+    """Say whether inputs of a model are colour images, (n, 3, height, width)."""
+    return inputs.ndim == 4 and inputs.shape[1] == 3
+
+
 def unavailable(method: str, network: nn.Module, example: torch.Tensor) -> str | None:
     """Return why a network cannot be explained by a method, or None if it can."""
     if method not in METHODS:
         raise DataError(f"no attribution {method!r}; there are {', '.join(METHODS)}")
-    if example.ndim != 4 or example.shape[1] != 3:
-        return "its inputs are not images"
+    if not are_images(example):
+        return NOT_IMAGES
     if method == "gradcam":
         try:
             open_last_maps(network, example)

@@ -47,8 +47,8 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
     network, architecture = networks.load(params, model, examples)
     square = pad(image, examples.images.shape[2])  # as the stage stimuli makes the images that models are trained on
     inputs = registry.inputs(entry.kind, replace(examples, images=square[None]), architecture)
-    if inputs.ndim != 4:
-        raise DataError(f"{model}: its inputs are not images")
+    if not attribution.are_images(inputs):
+        raise DataError(f"{model}: {attribution.NOT_IMAGES}")
     x = as_floats(inputs, np.array([0]), device())
     network = network.to(device())
     job = attribution.Job(network, x, params.explain, params.seed, [path.stem], attribution.cut(x, params.explain))

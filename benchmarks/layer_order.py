@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import params
+from analysis import params, paths
 from analysis.compare import inference, neural, scoring
 from analysis.compare.populations import AREAS
 from analysis.compare.scoring import number
@@ -29,16 +29,14 @@ from analysis.simulate.scenes import draw_scenes
 from analysis.stimuli.read import read_table
 
 OUT = Path(__file__).with_suffix(".json")
-UNITS = Path("results/units.csv")
 CELLS = 4
 """The maps of a stage are averaged to so many rows and columns."""
 
 
-def planted_stages() -> tuple[list[str], dict[str, np.ndarray]]:
+def planted_stages(values: params.Params) -> tuple[list[str], dict[str, np.ndarray]]:
     """Return the stems of the simulated images and what each stage holds of them, (n_images, n_features)."""
-    values = params.load()
     scenes = draw_scenes(values.simulate, values.seed)
-    truth = pd.read_csv("data/raw/truth/scenes.csv")
+    truth = pd.read_csv(paths.TRUTH / "scenes.csv")
     if len(truth) != len(scenes):
         raise SystemExit("data/raw holds another experiment than params.yaml simulates: run dvc repro first")
     maps = np.stack([_cells(make_image(scene)[2]) for scene in scenes])  # (n_images, channels, CELLS, CELLS)
@@ -55,8 +53,8 @@ def _cells(maps: np.ndarray) -> np.ndarray:
 def order_of_stages() -> dict:
     """Judge the order of the units by the stages that drive them."""
     values = params.load()
-    table, (stems, stages) = read_table(), planted_stages()
-    groups = neural.Images(table, neural.read_levels("corrected")).groups
+    stems, stages = planted_stages(values)
+    groups = neural.Images(read_table(), neural.read_levels("corrected")).groups
     scores, units = [], []
     for measured in neural.read("corrected"):
         one = measured.population
@@ -71,7 +69,7 @@ def order_of_stages() -> dict:
     return {"layers": list(stages), **order_of(r[known], units[known])}
 
 
-def order_of_networks(path: Path) -> dict:
+def order_of_networks() -> dict:
     """Judge the order of the units by the layers of each network.
 
     Units are judged, not areas: where a model hardly predicts an area, the largest of its medians is noise. For the
@@ -79,7 +77,7 @@ def order_of_networks(path: Path) -> dict:
     correlation of the area's place with the depth of the unit's best layer has an interval over recordings; beside it,
     the same for the centre of the layers weighted by r2. An order is recovered where the former's interval is above 0.
     """
-    table = pd.read_csv(path)
+    table = pd.read_csv(paths.RESULTS / "units.csv")
     table = table[table["protocol"] == "corrected"]
     result = {}
     for model, part in table.groupby("model", sort=False):
@@ -129,7 +127,7 @@ def order_in(pair: np.ndarray, rows: np.ndarray) -> float:
 
 def main() -> None:
     """Judge stages and networks and write the figures beside this file."""
-    found = {"planted stages": order_of_stages()} | order_of_networks(UNITS)
+    found = {"planted stages": order_of_stages()} | order_of_networks()
     write_text(OUT, json.dumps(found, indent=1) + "\n")
     for name, one in found.items():
         print(name, {end: one["best_layer"][end] for end in ("mean_depth", "rho", "low", "high")})

@@ -289,7 +289,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     r"python -m benchmarks\.layer_order": ("a finished default", "tests/benchmarks/test_layer_order.py"),
     r"python -m benchmarks\.(acquire|recordings|compare|models|halving|hmo|explain|calibration|scale)": (
         "minutes to hours, peers that are not in the locks, real files",
-        "nothing but the times in benchmarks/*.json that it wrote when last run, and for calibration its test",
+        "nothing but the times in benchmarks/*.json that it wrote when last run",
     ),
 }
 """Patterns of commands that do not run here: why, and what checks them instead."""

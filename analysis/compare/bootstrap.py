@@ -89,6 +89,8 @@ def bootstrap(
         raise DataError(f"over={over!r}; draw over {', '.join(OVER)}")
     if not model_rdms or not data_rdms:
         raise DataError("no RDM to compare: give at least one model RDM and one data RDM")
+    if n_draws < 1:
+        raise DataError(f"n_draws={n_draws}; give 1 or more")
     if subjects is not None and len(subjects) != len(data_rdms):
         raise DataError(f"{len(subjects)} subjects for {len(data_rdms)} data RDMs; give one each")
     task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings, threads)
@@ -264,6 +266,8 @@ def both_interval(
     -------
     inference.Interval
     """
+    if len(data_rdms) < 2:
+        raise DataError(f"{len(data_rdms)} data RDM: an interval for other recordings needs those of 2 or more")
     task = {
         over: bootstrap([model], data_rdms, method, n_draws, over=over, seed=seed, ceilings=False).scores[:, 0]
         for over in OVER

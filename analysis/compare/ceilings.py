@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.compare.crossval import pearson
+from analysis.compare.keys import as_array
 from analysis.errors import DataError
 
 LEAST = 0.1
@@ -48,15 +49,20 @@ class Halves:
     Parameters
     ----------
     rates : (n_fixations, n_units)
-        Response to each fixation, spikes/s.
+        Response to each fixation, spikes/s; finite.
     images, presentations : (n_fixations,)
         Image on the screen and presentation (trial) of each fixation.
+
+    Raises
+    ------
+    DataError
+        If the arrays differ in length, or a rate is not finite.
     """
 
     def __init__(self, rates: np.ndarray, images: np.ndarray, presentations: np.ndarray):
-        rates = np.asarray(rates, dtype=np.float64)
+        rates = as_array("rates", rates, 2)
         images, presentations = np.asarray(images), np.asarray(presentations)
-        if rates.ndim != 2 or not (len(rates) == len(images) == len(presentations)):
+        if not len(rates) == len(images) == len(presentations):
             raise DataError(
                 f"rates has shape {rates.shape}, images {images.shape}, presentations {presentations.shape}; "
                 "give one row per fixation in each"

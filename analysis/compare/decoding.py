@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.compare.crossval import group_folds
-from analysis.compare.keys import as_array
+from analysis.compare.keys import as_array, one_per_row
 from analysis.compare.ridge import ALPHAS, fit_predict
 from analysis.errors import DataError
 from analysis.runtime import seed_of
@@ -63,7 +63,7 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
     X, labels = as_array("X", X, 2), np.asarray(labels)
     if labels.shape != (len(X),) or not np.isin(labels, (-1, 0, 1)).all():
         raise DataError("labels must hold 1, 0 or -1 (unlabelled), one per row of X")
-    groups = np.arange(len(X)) if groups is None else np.asarray(groups)
+    groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
     for value in (0, 1):
         n = len(np.unique(groups[labels == value]))
         if n < folds:
@@ -74,7 +74,7 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
     levels = (
         np.where(labels == 1, "positive", np.where(labels == 0, "negative", "unlabelled")) if levels is None else levels
     )
-    levels = np.asarray(levels)
+    levels = one_per_row("levels", levels, len(X))
     return Decoding(
         scores,
         float(right[labels >= 0].mean()),
@@ -132,6 +132,7 @@ def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, see
         Standardised features plus Gaussian noise of variance (1 - c) / c, c drawn from `reliability`: the squared
         correlation of a noisy feature with its noise-free self is c on average.
     """
+    features, reliability = as_array("features", features, 2), as_array("reliability", reliability, 1, allow_nan=True)
     rng = np.random.default_rng(seed)
     spread = features.std(axis=0)
     varied = np.flatnonzero(spread > 1e-12 * np.abs(features).max(initial=1e-300))

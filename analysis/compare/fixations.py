@@ -96,6 +96,8 @@ def fixation_predict(
             f"rates has shape {rates.shape}, images {images.shape}, ordinal {ordinal.shape}, rsc {rsc.shape}; "
             "give one row per fixation and one RSC per unit"
         )
+    if groups is not None and (missing := set(images.tolist()) - set(groups)):
+        raise DataError(f"groups has no entry for image {min(missing)!r} ({len(missing)} missing)")
     labels = np.array([image if groups is None else groups[image] for image in images])
     found = {}
     for name, part in PARTS.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
+from analysis.compare.keys import one_per_row
 from analysis.errors import DataError
 
 
@@ -261,9 +262,10 @@ def permutation_test(
     -------
     observed, p, null : float, float, (n_permutations,)
     """
+    groups = np.zeros(n) if groups is None else one_per_row("groups", groups, n)
     observed = float(statistic(np.arange(n)))
     null = np.empty(n_permutations)
-    members = [np.arange(n)] if groups is None else [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     for index in range(n_permutations):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         order = np.arange(n)
@@ -297,7 +299,10 @@ def paired_test(
     difference, p : float
         Mean difference a - b and its p-value; all sign patterns are enumerated when there are at most `n_permutations`.
     """
-    gap = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape or a.ndim != 1:
+        raise DataError(f"a has shape {a.shape} and b {b.shape}; give the scores of the same units in both")
+    gap = a - b
     labels = np.arange(len(gap)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     if len(labels) != len(gap):
         raise DataError(f"{len(gap)} scores but {len(labels)} clusters; give one cluster per score")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.compare.keys import as_array
+from analysis.compare.keys import as_array, one_per_row
 from analysis.compare.rdm import rdm
 from analysis.compare.ridge import Decomposition, leave_out_errors
 from analysis.errors import DataError
@@ -56,18 +56,19 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     -------
     Curve
     """
-    X, labels = as_array("X", X, 2), np.asarray(labels)
-    if labels.shape != (len(X),):
-        raise DataError(f"labels has shape {labels.shape}; give one label per row of X, ({len(X)},)")
+    X = as_array("X", X, 2)
+    labels = one_per_row("labels", labels, len(X))
     classes = np.unique(labels)
     if len(classes) < 2:
         raise DataError(f"labels holds {len(classes)} class; kernel analysis needs 2 or more")
     Y = np.where(labels[:, None] == classes, 1.0, -1.0)
     Y = Y[:, 1:] if len(classes) == 2 else Y  # two columns of two classes are one
-    folds = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    folds = None if groups is None else np.unique(one_per_row("groups", groups, len(X)), return_inverse=True)[1]
     distances = rdm(X, "sqeuclidean")
     squared = distances.square()
-    lambdas = np.sort(np.asarray(lambdas, dtype=np.float64))[::-1]
+    lambdas = np.sort(as_array("lambdas", lambdas, 1))[::-1]
+    if lambdas[-1] <= 0:
+        raise DataError(f"lambdas holds {lambdas[-1]:g}; give positive penalties")
     scales = np.unique(np.quantile(distances.distances, widths))
     scales = scales[scales > 0]
     if not len(scales):

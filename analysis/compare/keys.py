@@ -13,10 +13,16 @@ def as_array(name: str, values, ndim: int, allow_nan: bool = False) -> np.ndarra
     Raises
     ------
     DataError
-        If the number of dimensions differs, the array is empty, or it holds infinities (or, unless `allow_nan`,
-        not-a-number). The message names the array, the first bad place and the fix.
+        If the values carry image keys, which would be lost, or are no numbers; if the number of dimensions differs, the
+        array is empty, or it holds infinities (or, unless `allow_nan`, not-a-number). The message names the array, the
+        first bad place and the fix.
     """
-    array = np.asarray(values, dtype=np.float64)
+    if hasattr(values, "coords"):
+        raise DataError(f"{name} has image keys, which are not used here: put its rows in order and give its .values")
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
     if array.ndim != ndim:
         raise DataError(f"{name} has shape {array.shape}; give an array of {ndim} dimensions")
     if array.size == 0:
@@ -43,6 +49,35 @@ def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
         twice = next(key for i, key in enumerate(keys) if key in keys[:i])
         raise DataError(f"{name} holds image {twice!r} twice; average or drop the repeated rows first")
     return keys
+
+
+def keys_of(name: str, table) -> tuple[str, ...]:
+    """Return the image keys of an ``xarray.DataArray``, one per row and each once.
+
+    Raises
+    ------
+    DataError
+        If ``image`` is not its first dimension or has no coordinate, which xarray would make up from the places of the
+        rows; or if a key occurs twice.
+    """
+    if table.dims[0] != "image" or "image" not in table.coords:
+        given = ", ".join(map(str, table.dims))
+        raise DataError(f"{name} has dimensions {given}; make image the first, with a coordinate that names each image")
+    return check_keys(name, table["image"].values, len(table))
+
+
+def one_per_row(name: str, values, rows: int) -> np.ndarray:
+    """Return `values` as an array of one per row, (rows,).
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer.
+    """
+    array = np.asarray(values)
+    if array.shape != (rows,):
+        raise DataError(f"{name} has shape {array.shape}; give one per row, ({rows},)")
+    return array
 
 
 def shared(*keys: Sequence[str]) -> tuple[list[str], list[np.ndarray]]:
@@ -80,12 +115,10 @@ def join(X, Y, groups=None, at_least: int = 2):
         X, Y = as_array("X", X, 2), as_array("Y", Y, 2, allow_nan=True)
         if len(X) != len(Y):
             raise DataError(f"X has {len(X)} rows and Y {len(Y)}; give the same images in both, or key them by image")
-        groups = np.arange(len(X)) if groups is None else np.asarray(groups)
-        if groups.shape != (len(X),):
-            raise DataError(f"groups has shape {groups.shape}; give one group per row, ({len(X)},)")
+        groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
         images = None
     else:
-        keys = [check_keys(name, array["image"].values, array.shape[0]) for name, array in (("X", X), ("Y", Y))]
+        keys = [keys_of(name, array) for name, array in (("X", X), ("Y", Y))]
         images, (rows_x, rows_y) = shared(*keys)
         if len(images) < at_least:
             raise DataError(f"X and Y share {len(images)} images; at least {at_least} are needed: compare their keys")
@@ -93,10 +126,13 @@ def join(X, Y, groups=None, at_least: int = 2):
         if groups is None:
             groups = np.arange(len(images))
         else:
-            missing = [image for image in images if image not in groups]
+            if not hasattr(groups, "items"):
+                raise DataError("groups has no image keys but X and Y have: give a mapping from image to group")
+            group_of = {str(image): group for image, group in groups.items()}
+            missing = [image for image in images if image not in group_of]
             if missing:
                 raise DataError(f"groups has no entry for image {missing[0]!r} ({len(missing)} missing)")
-            groups = np.array([groups[image] for image in images])
+            groups = np.array([group_of[image] for image in images])
     if len(X) < at_least:
         raise DataError(f"X has {len(X)} images; at least {at_least} are needed")
     return X, Y, groups, images

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.compare import pls
+from analysis.compare.keys import as_array
 from analysis.compare.nested import Nested, nested
 from analysis.errors import DataError
 
@@ -39,6 +40,7 @@ def best_layer(
     features : dict of (n_images, n_features)
         Layers, rows in the same order as `Y`.
     Y : (n_images, n_units)
+        NaN where a unit was not shown an image.
     folds : (n_repeats, n_images) int
         Folds, near-duplicates together; 3 or more.
     n_components : int or sequence of int
@@ -49,7 +51,18 @@ def best_layer(
     Returns
     -------
     Choice
+
+    Raises
+    ------
+    DataError
+        If a layer, `Y` or `folds` has other rows than the rest, a layer is not finite, or the images are too few.
     """
+    features, Y = {name: as_array(name, X, 2) for name, X in features.items()}, as_array("Y", Y, 2, allow_nan=True)
+    folds = np.asarray(folds)
+    if folds.ndim != 2 or folds.shape[1] != len(Y):
+        raise DataError(f"folds has shape {folds.shape}; give a row per repeat and a fold for each of {len(Y)} images")
+    if other := [name for name, X in features.items() if len(X) != len(Y)]:
+        raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
     numbers = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
     fits = {layer: [nested(X, Y, one, numbers, scale=scale) for one in folds] for layer, X in features.items()}
     return choose(fits, Y, folds)

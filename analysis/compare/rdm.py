@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from analysis.compare.keys import check_keys
+from analysis.compare.keys import check_keys, keys_of
 from analysis.errors import DataError
 
 
@@ -167,8 +167,8 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     keys = None if images is None else check_keys("responses", images, X.shape[1])
     n_partitions, _, n_units = X.shape
     P = np.eye(n_units) if precision is None else np.asarray(precision, dtype=np.float64)
-    if P.shape != (n_units, n_units):
-        raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units})")
+    if P.shape != (n_units, n_units) or not np.isfinite(P).all():
+        raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units}) finite numbers")
     X = X - np.nanmean(X, axis=(0, 1))
     total = X.sum(axis=0)
     # Pairs a != b: all pairs less the pairs of a partition with itself.
@@ -185,7 +185,7 @@ def _table(name: str, values, images, ndim: int):
     if hasattr(values, "coords"):
         if images is not None:
             raise DataError(f"{name} carries its own image keys; leave `images` out")
-        keys, values = values["image"].values, values.values
+        keys, values = keys_of(name, values), values.values
     X = (
         np.array(values, dtype=np.float64)
         if not isinstance(values, np.ndarray)

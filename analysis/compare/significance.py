@@ -14,6 +14,7 @@ from analysis.compare.inference import fdr, max_t
 from analysis.compare.rdm import RDM
 from analysis.compare.similarity import midranks
 from analysis.compare.threads import one_blas_thread
+from analysis.errors import DataError
 
 COLUMNS = ["model", "protocol", "layer", "region", "recordings", "rho", "p", "p_bh", "p_tsbh", "p_max"]
 BLOCK = 16
@@ -37,6 +38,8 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
     (1 + n_permutations, n_layers)
         The observed values first; NaN where fewer than 4 images are left or there is no spread.
     """
+    if any(one.images != neural.images for one in models):
+        raise DataError("models are RDMs of other images than neural, or in another order: align them (rsa.aligned)")
     n = neural.n_images
     keys = np.random.default_rng(seed).random((n_permutations, n))
     keys = np.concatenate([np.linspace(0, 1, n)[None], keys])  # the first order is the images' own

@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 
-from analysis.compare.keys import shared
+from analysis.compare.keys import as_array, join, shared
 from analysis.compare.rdm import RDM
 from analysis.errors import DataError
 
@@ -159,10 +159,12 @@ def _checked_vectors(rdms: Sequence[RDM], method: str) -> list[np.ndarray]:
 
 
 def cka(X: np.ndarray, Y: np.ndarray) -> float:
-    """Linear CKA of two feature tables, (n_images, ...) each, of the same images: ||Y'X||^2 / (||X'X|| ||Y'Y||)."""
-    X, Y = (Z - Z.mean(axis=0) for Z in (np.asarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)))
-    if len(X) != len(Y):
-        raise DataError(f"X has {len(X)} rows and Y {len(Y)}; give the same images in both")
+    """Linear CKA of two feature tables, (n_images, ...) each: ||Y'X||^2 / (||X'X|| ||Y'Y||).
+
+    Rows are joined as in `pls.pls_predict`; NaN where all rows of a table are alike.
+    """
+    X, Y = join(X, Y)[:2]
+    X, Y = (Z - Z.mean(axis=0) for Z in (X, as_array("Y", Y, 2)))
     return _cosine((X @ X.T).ravel(), (Y @ Y.T).ravel())
 
 
@@ -255,7 +257,11 @@ def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
     prepare = {"spearman": _centred_ranks, "pearson": lambda x: x - x.mean(), "cosine": lambda x: x}
     if method not in prepare:
         raise DataError(f"no bound for {method!r}; there is one for rho-a, {', '.join(prepare)}")
+    if not rdms:
+        raise DataError("no RDM to bound a model by: give one per subject or recording")
     parts = [prepare[method](one) for one in vectors(aligned(rdms))]
+    if not all(one.any() for one in parts):  # an RDM without any spread
+        return np.nan
     return float(np.linalg.norm(np.mean([one / np.linalg.norm(one) for one in parts], axis=0)))
 
 

@@ -139,6 +139,46 @@ def test_ranks_of_a_pool_are_those_of_its_resampled_pairs(top, whole, n_images):
     assert squares == pytest.approx(np.sum(expected**2), rel=1e-12)
 
 
+def test_an_undefined_comparison_makes_the_score_undefined():
+    model, data = some(2)
+    flat = rdm.RDM(np.ones(120), "x")
+    for ceilings in (False, True):
+        found = boot.bootstrap([model], [data, flat], n_draws=4, ceilings=ceilings)
+        assert np.isfinite(found.each[:, 0, 0]).all()
+        assert np.isnan(found.each[:, 0, 1]).all()
+        assert np.isnan(found.scores).all()
+
+
+def test_one_recording_alone_has_no_lower_ceiling():
+    rdms = some(3)
+    found = boot.bootstrap(rdms[:1], rdms[1:], n_draws=30, over="recordings")
+    alone = np.isnan(found.each[:, 0]).any(axis=1)  # one of the two was drawn twice
+    assert 0 < alone.sum() < 30
+    np.testing.assert_array_equal(np.isnan(found.lower), alone)
+    np.testing.assert_allclose(found.upper[alone], 1)
+
+
+def test_draws_of_too_few_pairs_are_undefined():
+    three = some(3, n=3)  # of which a draw of three images often holds fewer than three pairs
+    for ceilings in (False, True):
+        found = boot.bootstrap(three[:1], three[1:], n_draws=40, ceilings=ceilings)
+        distinct = [len(set(stream(0, draw).integers(3, size=3))) for draw in range(40)]
+        np.testing.assert_array_equal(np.isfinite(found.scores[:, 0]), np.array(distinct) == 3)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_an_image_that_was_drawn_very_often_weighs_that_much(ties):
+    rdms = some(3, ties=ties)
+    counts = np.array([40, 17, 2, 1] + [0] * 12)  # pairs weigh up to 680: more than a byte holds
+    task = boot._Task(rdms, 1, "spearman", True)
+    rows = np.repeat(np.arange(16), counts)
+    pairs = [(i, j) for k, i in enumerate(rows) for j in rows[k + 1 :] if i != j]
+    values = [np.array([one.square()[pair] for pair in pairs]) for one in rdms]
+    expected = [stats.spearmanr(values[0], one).statistic for one in values[1:]]
+    np.testing.assert_allclose(task.draw(counts, np.ones(2, int))[0][0], expected, atol=1e-12)
+    np.testing.assert_allclose(task.block(counts[None])[0, 0], expected, atol=1e-12)
+
+
 def test_bad_input():
     rdms = some(3)
     with pytest.raises(DataError, match="no bootstrap for 'tau-a'"):
@@ -149,16 +189,33 @@ def test_bad_input():
         boot.bootstrap(rdms[:1], rdms[1:], subjects="abc")
     with pytest.raises(DataError, match="no RDM to compare"):
         boot.bootstrap([], rdms)
+    with pytest.raises(DataError, match="n_draws=0; give 1 or more"):
+        boot.bootstrap(rdms[:1], rdms[1:], n_draws=0)
+    holes = rdm.RDM(np.where(np.arange(120) < 2, 0.5, np.nan), "x")
+    with pytest.raises(DataError, match="2 pairs of images are defined in all RDMs; at least 3"):
+        boot.bootstrap(rdms[:1], [holes])
+    with pytest.raises(DataError, match="1 data RDM: an interval for other recordings needs those of 2"):
+        boot.both_interval(rdms[0], rdms[1:2])
 
 
-def test_interval_over_images_and_recordings():
-    rdms = some(6, n=25)
+@pytest.mark.parametrize(
+    ("noises", "kept"),
+    [([1.0] * 6, "floor"), ([1, 1, 1.5, 2, 2.5, 3], "as it is"), ([0.5, 0.2, 0.6, 1, 1.5, 3], "cap")],
+)
+def test_interval_over_images_and_recordings(noises, kept):
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(25, 12))
+    rdms = [rdm.rdm(base + noise * rng.normal(size=base.shape)) for noise in noises]
     found = boot.both_interval(rdms[0], rdms[1:], n_draws=200)
-    spread = {
-        over: boot.bootstrap(rdms[:1], rdms[1:], n_draws=200, over=over, ceilings=False).scores.std(ddof=1)
+    images, recordings, both = (
+        boot.bootstrap(rdms[:1], rdms[1:], n_draws=200, over=over, ceilings=False).scores.var(ddof=1)
         for over in boot.OVER
-    }
+    )
+    # Schuett et al. (2023), with each variance of n drawn things times n / (n - 1).
+    images, recordings = images * 25 / 24, recordings * 5 / 4
+    corrected, floor, cap = 2 * (images + recordings) - both, max(images, recordings), both * 5 / 4
+    assert kept == ("floor" if corrected < floor else "cap" if corrected > cap else "as it is")
+    half = stats.t.ppf(0.975, 4) * np.sqrt(np.clip(corrected, floor, cap))  # the fewer of the two are 5 recordings
     assert found.estimate == pytest.approx(np.mean([rsa.compare(rdms[0], one) for one in rdms[1:]]))
-    half = (found.high - found.low) / 2
-    assert half >= 2.7 * max(spread["images"], spread["recordings"])  # t with 4 degrees of freedom is 2.78
-    assert half <= 2.78 * spread["both"] * np.sqrt(5 / 4) * 1.001
+    np.testing.assert_allclose((found.low, found.high), (found.estimate - half, found.estimate + half))
+    assert boot.both_interval(rdms[0], rdms[1:], n_draws=200, seed=1) != found

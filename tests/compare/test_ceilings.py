@@ -61,6 +61,18 @@ def test_unequal_fixations_weigh_presentations_as_the_mean_does():
     assert sorted(half[0, 0] for half in halves.draw(np.random.default_rng(0))) == [1.0, 5.0]
 
 
+def test_correlations_are_averaged_before_they_are_corrected():
+    rates, image, trial, _ = simulate(n_images=12, repeats=2, n_units=6, signal=0.2)
+    halves, rng = ceilings.Halves(rates, image, trial), np.random.default_rng(3)
+    drawn = [halves.draw(rng) for _ in range(9)]
+    r = np.array([[np.corrcoef(a[:, k], b[:, k])[0, 1] for k in range(6)] for a, b in drawn])
+    found = ceilings.split_half(rates, image, trial, n_splits=9, seed=3)
+    mean = r.mean(axis=0)
+    np.testing.assert_allclose(found.halves, mean)
+    np.testing.assert_allclose(found.value, 2 * mean / (1 + mean))
+    assert found.value.min() < 0  # not cut off, which would raise the mean
+
+
 def test_a_unit_that_never_varies_is_undefined():
     rates, image, trial, _ = simulate(n_images=20)
     rates[:, 3] = 4.0
@@ -71,7 +83,7 @@ def test_a_unit_that_never_varies_is_undefined():
 def test_spearman_brown_and_normalisation():
     np.testing.assert_allclose(ceilings.spearman_brown([0.0, 0.5, 1.0]), [0, 2 / 3, 1])
     assert np.isnan(ceilings.spearman_brown(-1.0))
-    np.testing.assert_allclose(ceilings.normalised([0.5, -0.5, 0.5], [0.5, 0.5, 0.05]), [0.5, -0.5, np.nan])
+    np.testing.assert_allclose(ceilings.normalised([0.5, -0.5, 0.5], [0.5, 0.25, 0.05]), [0.5, -1.0, np.nan])
 
 
 def test_parts_are_disjoint_and_complete():
@@ -87,3 +99,6 @@ def test_bad_input():
         ceilings.split_half(rates, image, trial)
     with pytest.raises(DataError, match="give one row per fixation"):
         ceilings.split_half(rates, image[:-1], trial)
+    rates[3, 1] = np.nan
+    with pytest.raises(DataError, match=r"rates\[3, 1\] = nan; drop or repair"):
+        ceilings.split_half(rates, image, trial)

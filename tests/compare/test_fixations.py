@@ -75,9 +75,43 @@ def test_normalisation_by_hand_and_unrepeatable_units():
     np.testing.assert_allclose(published, [1.0, 0.0, 1.0, np.nan])
 
 
+def test_duplicates_stay_together_in_the_choice_of_penalties_too(monkeypatch):
+    features, rates, images, ordinal, rsc, _, image = simulate(40)
+    fits, fit = [], fixations.fit_predict
+
+    def seen(X, Y, train, rest, alphas, inner):
+        fits.append((train, rest, inner))
+        return fit(X, Y, train, rest, alphas, inner)
+
+    monkeypatch.setattr(fixations, "fit_predict", seen)
+    fixations.fixation_predict(features, rates, images, ordinal, rsc, {f"i{k}": k // 2 for k in range(40)})
+    assert len(fits) == 10
+    for k, (train, rest, inner) in enumerate(fits):
+        group = image[(ordinal > 0) == (k >= 5)] // 2
+        assert not set(group[train]) & set(group[rest])
+        assert all(len(set(inner[group[train] == one])) == 1 for one in set(group[train]))
+        assert len(set(inner)) == 4
+
+
+def test_the_training_mean_scores_nothing():
+    features, rates, images, ordinal, rsc, _, _ = simulate(30)
+    for part in fixations.fixation_predict(features, rates, images, ordinal, rsc, alphas=[1e30]).values():
+        np.testing.assert_allclose(part.r2, 0, atol=1e-9)
+
+
+def test_parts_on_too_few_images_are_left_out():
+    features, rates, images, ordinal, rsc, _, image = simulate(20)
+    assert set(fixations.fixation_predict(features, rates, images, np.where(image < 9, ordinal, 1), rsc)) == {"later"}
+
+
 def test_bad_input():
     features, rates, images, ordinal, rsc, _, _ = simulate(20)
     with pytest.raises(DataError, match="give one row per fixation"):
         fixations.fixation_predict(features, rates, images[:-1], ordinal, rsc)
     with pytest.raises(DataError, match="features has 319 rows for 320 fixations"):
         fixations.fixation_predict(features[:-1], rates, images, ordinal, rsc)
+    with pytest.raises(DataError, match=r"groups has no entry for image 'i1' \(19 missing\)"):
+        fixations.fixation_predict(features, rates, images, ordinal, rsc, {"i0": 0})
+    features[7, 2] = np.nan
+    with pytest.raises(DataError, match=r"features\[7, 2\] = nan"):
+        fixations.fixation_predict(features, rates, images, ordinal, rsc)

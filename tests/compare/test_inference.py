@@ -99,6 +99,40 @@ def test_recordings_that_differ_widen_the_interval():
     assert nested.high - nested.low > 3 * (flat.high - flat.low)
 
 
+def test_the_outermost_level_that_has_groups_is_drawn():
+    rng = np.random.default_rng(0)
+    monkey, recording = np.repeat(np.arange(4), 12), np.repeat(np.arange(12), 4)
+    values = 5.0 * rng.normal(size=4)[monkey] + rng.normal(size=48)
+    for method in ("percentile", "bca"):
+        by_monkey, by_recording, both, none_outside = (
+            inference.bootstrap_interval(values, np.mean, levels, method=method)
+            for levels in ((monkey,), (recording,), (monkey, recording), (np.zeros(48), recording))
+        )
+        assert both == by_monkey  # its recordings come with a monkey: drawing them too would count them twice
+        assert none_outside == by_recording
+        assert by_monkey.high - by_monkey.low > by_recording.high - by_recording.low
+
+
+def test_bca_counts_half_of_the_draws_that_equal_the_estimate():
+    draws = np.repeat([0.0, 1.0, 2.0], [30, 40, 30])
+    low, high = inference.bca_interval(1.0, draws, np.arange(5.0))  # no bias, no skew: the percentiles
+    assert (low, high) == inference.percentile_interval(draws) == (0.0, 2.0)
+
+
+def test_bca_without_draws_on_one_side_is_the_percentile_interval():
+    draws = np.random.default_rng(0).normal(size=99)
+    for estimate in (-9.0, 9.0):
+        assert inference.bca_interval(estimate, draws, np.arange(5.0)) == inference.percentile_interval(draws)
+
+
+def test_undefined_draws_are_left_out():
+    draws = np.random.default_rng(0).gamma(2.0, size=200)
+    holes = np.concatenate([[np.nan] * 50, draws, [np.inf]])
+    assert inference.percentile_interval(holes) == inference.percentile_interval(draws)
+    assert inference.bca_interval(2.0, holes, draws[:9]) == inference.bca_interval(2.0, draws, draws[:9])
+    assert np.isnan(inference.bca_interval(2.0, [np.nan, 1.0], draws[:9])).all()
+
+
 def test_nan_units_are_left_out_and_none_left_is_undefined():
     found = inference.bootstrap_interval(np.array([1.0, np.nan, 3.0]), np.mean, n_draws=50)
     assert found.estimate == 2.0
@@ -112,6 +146,8 @@ def test_p_values_by_hand():
     assert inference.p_value(0.1, null, "less") == pytest.approx(2 / 5)
     assert inference.p_value(-0.4, null, "two-sided") == pytest.approx(2 / 5)
     assert np.isnan(inference.p_value(np.nan, null))
+    assert inference.p_value(0.3, [*null, np.nan]) == pytest.approx(3 / 5)  # an undefined statistic is no permutation
+    assert inference.p_value(0.3, [0.1 + 0.2]) == inference.p_value(0.1 + 0.2, [0.3]) == 1  # equal but for rounding
 
 
 def test_permutation_test_agrees_with_scipy():
@@ -135,6 +171,10 @@ def test_permutations_stay_within_groups():
     inference.permutation_test(lambda order: seen.append(order) or 0.0, 6, groups=groups, n_permutations=20)
     assert all((groups[order] == groups).all() for order in seen)
     assert len({tuple(order) for order in seen}) > 5
+    # Names of groups do as well, and the first permutations are the same whatever their number.
+    again = []
+    inference.permutation_test(lambda order: again.append(order) or 0.0, 6, groups=list("aaabbb"), n_permutations=9)
+    np.testing.assert_array_equal(again, seen[:10])
 
 
 def test_paired_test_enumerates_all_signs():
@@ -145,6 +185,9 @@ def test_paired_test_enumerates_all_signs():
     assert inference.paired_test(a, b, tail="greater")[1] == pytest.approx(1 / 8)
     # Two recordings: units within one flip together.
     assert inference.paired_test(np.arange(10.0) + 1, np.zeros(10), [0] * 5 + [1] * 5)[1] == pytest.approx(2 / 4)
+    # The mean of the clusters' means, however many units each has; a unit that one model leaves undefined is left out.
+    difference, p = inference.paired_test([4.0, 1, 1, 1, np.nan], [0.0, 0, 0, 0, 9], list("abbbb"))
+    assert (difference, p) == (2.5, 0.5)
     many = inference.paired_test(np.ones(40) + 0.1 * np.arange(40), np.zeros(40), n_permutations=999)
     assert many[1] == pytest.approx(1 / 1000)
 
@@ -174,7 +217,10 @@ def test_max_t_by_hand_and_over_any_shape():
     null = np.array([[[1.0, 5.0]], [[2.0, 0.0]], [[0.0, 3.0]]])
     adjusted = inference.max_t(np.array([[4.0, 6.0]]), null)
     np.testing.assert_allclose(adjusted, [[2 / 4, 1 / 4]])
-    assert np.isnan(inference.max_t(np.array([[np.nan, 6.0]]), null)[0, 0])
+    # What is no test, and an undefined permutation, take no part in the maximum.
+    np.testing.assert_allclose(inference.max_t(np.array([[np.nan, 1.5]]), null), [[np.nan, 3 / 4]])
+    null[1, 0, 0] = np.nan
+    np.testing.assert_allclose(inference.max_t(np.array([[1.5, 1.5]]), null), [[3 / 4, 3 / 4]])
 
 
 @pytest.mark.parametrize(
@@ -187,6 +233,8 @@ def test_max_t_by_hand_and_over_any_shape():
         (lambda: inference.bootstrap_interval([1.0, 2.0], levels=(["a"],)), "2 values but 1 labels"),
         (lambda: inference.max_t(np.ones(2), np.ones((5, 3))), r"null has shape \(5, 3\)"),
         (lambda: inference.paired_test([1.0, 2.0], [0.0, 0.0], [1]), "2 scores but 1 clusters"),
+        (lambda: inference.paired_test([1.0, 2.0], [0.0]), r"a has shape \(2,\) and b \(1,\); give the scores"),
+        (lambda: inference.permutation_test(np.sum, 4, groups=[0, 1]), r"groups has shape \(2,\); give one per row"),
     ],
 )
 def test_bad_input(call, message):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import rsatoolbox
+import xarray as xr
 from rsatoolbox.data import Dataset
 from scipy.spatial.distance import pdist
 
@@ -77,6 +78,45 @@ def test_undefined_images_are_undefined_in_every_pair(features):
     assert np.isfinite(rdm.rdm(features, "euclidean").distances).sum() == 29 * 28 // 2
 
 
+@pytest.mark.parametrize("constant", [0.1, 2.3, 1e6 / 7])
+def test_a_constant_image_is_undefined_whatever_rounding_leaves_of_it(constant):
+    features = np.random.default_rng(0).normal(size=(6, 13))
+    features[2] = constant
+    assert constant != np.full(13, constant).mean()
+    assert np.isnan(rdm.rdm(features).square()[2]).sum() == 5
+
+
+def test_distances_far_from_the_origin_keep_their_digits(features):
+    np.testing.assert_allclose(rdm.rdm(features + 1e7, "euclidean").distances, pdist(features), rtol=1e-6)
+
+
+@pytest.mark.parametrize("metric", list(rdm.METRICS))
+def test_images_that_are_alike_are_no_distance_apart(metric):
+    features = np.repeat(np.random.default_rng(1).normal(size=(20, 7)), 2, axis=0)
+    distances = rdm.rdm(features, metric).square()
+    assert np.isfinite(distances).all()
+    assert (distances >= 0).all()
+    np.testing.assert_allclose(distances[np.arange(0, 40, 2), np.arange(1, 40, 2)], 0, atol=1e-6)
+
+
+def test_an_image_missing_from_one_part_has_no_crossnobis_distance():
+    parts = np.random.default_rng(0).normal(size=(3, 8, 5))
+    whole = rdm.crossnobis(np.delete(parts, 2, axis=1)).distances
+    parts[1, 2] = np.nan
+    found = rdm.crossnobis(parts, images=list("abcdefgh"))
+    assert np.isnan(found.square()[2]).sum() == 7
+    np.testing.assert_allclose(found.take(np.delete(np.arange(8), 2)).distances, whole, atol=1e-12)
+    assert found.take([5, 0]).images == ("f", "a")
+
+
+def test_keys_of_a_table_are_those_of_its_rdm(features):
+    names = [f"i{k}" for k in range(30)]
+    table = xr.DataArray(features, dims=("image", "feature"), coords={"image": names})
+    assert rdm.rdm(table).images == tuple(names)
+    with pytest.raises(DataError, match="carries its own image keys"):
+        rdm.rdm(table, images=names)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -88,6 +128,8 @@ def test_undefined_images_are_undefined_in_every_pair(features):
         (lambda X: rdm.rdm(X, images=["a"] * 30), "features holds image 'a' twice"),
         (lambda X: rdm.crossnobis(X), r"responses has shape \(30, 12\)"),
         (lambda X: rdm.crossnobis(np.stack([X, X]), np.eye(3)), r"precision has shape \(3, 3\)"),
+        (lambda X: rdm.crossnobis(np.stack([X, X]), np.full((12, 12), np.nan)), r"give \(12, 12\) finite"),
+        (lambda X: rdm.crossnobis(np.stack([X, X * np.inf])), "responses holds infinities"),
     ],
 )
 def test_bad_input(features, call, message):

@@ -50,6 +50,8 @@ def test_no_spread_is_undefined():
     assert np.isnan(rsa.compare(flat, other, "pearson"))
     assert rsa.compare(flat, other, "rho-a") == 0
     assert rsa.compare(flat, other, "tau-a") == 0
+    assert np.isnan(rsa.noise_ceiling([flat, other])).all()
+    assert np.isnan(rsa.upper_bound([flat, other]))
 
 
 def test_cka_of_rdms_equals_that_of_features_and_its_definition():
@@ -61,6 +63,11 @@ def test_cka_of_rdms_equals_that_of_features_and_its_definition():
     norm = np.linalg.norm
     assert by_rdm == pytest.approx(norm(Yc.T @ Xc) ** 2 / norm(Xc.T @ Xc) / norm(Yc.T @ Yc), abs=1e-10)
     assert rsa.cka(X, Y) == pytest.approx(by_rdm, abs=1e-10)
+    Y[3] = np.nan
+    with pytest.raises(DataError, match="cka needs every image defined"):
+        rsa.compare(rdm.rdm(X, "sqeuclidean"), rdm.rdm(Y, "sqeuclidean"), "cka")
+    with pytest.raises(DataError, match=r"Y\[3, 0\] = nan"):
+        rsa.cka(X, Y)
     with pytest.raises(DataError, match="cka needs squared distances"):
         rsa.compare(rdm.rdm(X), rdm.rdm(Y), "cka")
 
@@ -145,6 +152,16 @@ def test_ceiling_at_equal_numbers_of_subjects():
         rsa.noise_ceiling(rdms, n_subjects=7)
 
 
+def test_many_subjects_are_drawn_without_one_of_them_twice():
+    rdms = some(8, n=10)
+    found = rsa.noise_ceiling(rdms, n_subjects=4, n_subsets=9, seed=5)  # of 70 subsets
+    rng = np.random.default_rng(5)
+    subsets = [rng.choice(8, 4, replace=False) for _ in range(9)]
+    explicit = np.mean([rsa.noise_ceiling([rdms[i] for i in subset]) for subset in subsets], axis=0)
+    np.testing.assert_allclose(found, explicit, atol=1e-12)
+    assert found == rsa.noise_ceiling(rdms, n_subjects=4, n_subsets=9, seed=5)
+
+
 def test_bad_input():
     rdms = some(2)
     with pytest.raises(DataError, match="no comparison 'kendall'"):
@@ -155,3 +172,7 @@ def test_bad_input():
         rsa.compare(rdms[0].square(), rdms[1])
     with pytest.raises(DataError, match="no noise ceiling for cka"):
         rsa.noise_ceiling([rdm.rdm(np.eye(4), "sqeuclidean")] * 2, "cka")
+    with pytest.raises(DataError, match="no RDM to bound a model by"):
+        rsa.upper_bound([])
+    with pytest.raises(DataError, match="0 pairs of images are defined in all RDMs; at least 3"):
+        rsa.compare(rdms[0], rdm.RDM(np.full(91, np.nan), "x"))

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from analysis.compare import inference, significance
+from analysis.compare import inference, rsa, significance
 from analysis.compare.rdm import rdm
+from analysis.errors import DataError
 
 
 def layers(n=20, seed=0):
@@ -44,6 +45,29 @@ def test_images_that_a_layer_does_not_distinguish_are_left_out_for_it_alone():
     assert np.isnan(constant).all()
 
 
+def test_a_layer_with_ties_gains_nothing_by_them():
+    neural, _ = layers()
+    category = rdm(np.eye(3)[np.arange(20) % 3], "sqeuclidean")
+    found = significance.null_correlations([category], neural, 3, seed=0)[0, 0]
+    assert found == pytest.approx(rsa.compare(category, neural, "rho-a"), abs=1e-12)
+    assert abs(found) < abs(rsa.compare(category, neural, "spearman")) - 0.001
+
+
+def test_too_few_images_are_no_test_and_other_images_are_refused():
+    neural, models = layers(3)
+    assert np.isnan(significance.null_correlations(models, neural, 5, seed=0)).all()
+    X = np.random.default_rng(0).normal(size=(5, 4))
+    with pytest.raises(DataError, match="models are RDMs of other images than neural, or in another order"):
+        significance.null_correlations([rdm(X, images=list("abcde"))], rdm(X, images=list("edcba")), 5, seed=0)
+
+
+def test_blocks_of_permutations_change_nothing(monkeypatch):
+    neural, models = layers()
+    whole = significance.null_correlations(models, neural, 30, seed=3)
+    monkeypatch.setattr(significance, "BLOCK", 7)
+    np.testing.assert_allclose(significance.null_correlations(models, neural, 30, seed=3), whole, atol=1e-14)
+
+
 def test_areas_average_the_recordings_that_are_defined():
     a, b = np.arange(6.0).reshape(3, 2), np.full((3, 2), 10.0)
     b[0, 1] = np.nan
@@ -71,6 +95,11 @@ def test_p_values_are_corrected_over_all_tests():
     assert (found.p_max.drop(2) >= found.p.drop(2) - 1e-12).all()
     assert found.p_max[0] < 0.05  # 4 of spread 1 stands out beside spreads of 5 ...
     assert found.p_max[4] > 0.5  # ... and 2 of spread 5 does not
+
+
+def test_a_permutation_that_does_as_well_counts_against_it():
+    rows = pd.DataFrame({"rho": [0.5]}).assign(model="", protocol="", layer="", region="", recordings=1)
+    assert significance.table_of(rows, np.array([[0.5], [0.2], [0.1]])).p.item() == 2 / 4
 
 
 def test_false_alarms_of_many_layers_and_areas_are_kept_to_their_rate():

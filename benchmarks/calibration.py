@@ -220,7 +220,7 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     middle.plot([0, 1], [0, 1], color="0.5", linewidth=0.7, linestyle=":")
     middle.set_xlabel("p-value under the null")
     middle.set_ylabel("cumulative share")
-    middle.legend(fontsize=6, loc="upper left")
+    middle.legend(fontsize=6, loc="lower right")
     repeats = list(found["ceilings"])
     right.axhspan(-0.02, 0.02, color="0.9")
     right.errorbar(
@@ -230,7 +230,8 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
         fmt="o",
         color="#1b6ca8",
     )
-    right.set_xticks(range(len(repeats)), repeats)
+    right.set_xticks(range(len(repeats)), [name.split()[0] for name in repeats])
+    right.set_xlabel("repeats")
     right.set_ylim(-0.05, 0.05)
     right.set_ylabel("ceiling - planted explainable variance")
     figure.savefig(HERE / "calibration.png", dpi=110, metadata={"Software": None})

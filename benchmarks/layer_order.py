@@ -1,4 +1,4 @@
-"""The planted order of areas: are units of later areas best predicted by deeper layers? Writes layer_order.json.
+"""The planted order of areas: are units of later areas best predicted by deeper layers? Writes layer_order.json, .png.
 
 Run from the root of a project whose default is finished (simulated data):
 
@@ -125,10 +125,35 @@ def order_in(pair: np.ndarray, rows: np.ndarray) -> float:
     return float(stats.spearmanr(*drawn).statistic) if (np.ptp(drawn, axis=1) > 0).all() else np.nan
 
 
+def draw(found: dict) -> None:
+    """Draw the depth of the units' best layers by area, and how far it follows the order of areas."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    depth, order = figure.subplots(1, 2)
+    for place, one in enumerate(found.values()):
+        best, color = one["best_layer"], f"C{place}"
+        share = [np.nan if mean is None else mean / (len(one["layers"]) - 1) for mean in best["mean_depth"]]
+        depth.plot(share, "o-", color=color, markersize=4, linewidth=1)
+        if best["rho"] is not None:
+            order.plot([best["low"], best["high"]], [place, place], color=color)
+            order.plot(best["rho"], place, "o" if one["recovered"] else "x", color=color)
+    depth.set_xticks(range(len(AREAS)), AREAS)
+    depth.set_ylim(-0.05, 1.05)
+    depth.set_ylabel("depth of the best layer (0: first, 1: last)")
+    order.axvline(0, color="0.5", linewidth=0.8)
+    order.set_yticks(range(len(found)), found)
+    order.set_ylim(len(found) - 0.5, -0.5)
+    order.set_xticks([-1, -0.5, 0, 0.5, 1])
+    order.set_xlabel("rank correlation of area and depth, 95 % interval")
+    figure.savefig(OUT.with_suffix(".png"), dpi=110, metadata={"Software": None})
+
+
 def main() -> None:
     """Judge stages and networks and write the figures beside this file."""
     found = {"planted stages": order_of_stages()} | order_of_networks()
     write_text(OUT, json.dumps(found, indent=1) + "\n")
+    draw(found)
     for name, one in found.items():
         print(name, {end: one["best_layer"][end] for end in ("mean_depth", "rho", "low", "high")})
 

@@ -1,4 +1,4 @@
-"""What the benchmarks found, as the README's table: ``python -m benchmarks.table`` fills it from the files beside this.
+"""What the benchmarks found, as the README's tables: ``python -m benchmarks.table`` fills them from the files at hand.
 
 A ratio compares two times of one run on one machine; the files hold the times themselves.
 """
@@ -12,6 +12,7 @@ from paper import blocks
 
 FOLDER = Path("benchmarks")
 HEAD = ["work", "against", "faster", "benchmark"]
+TRUTH = ["against planted truth", "aim", "found", "benchmark"]
 
 
 def _read(name: str) -> dict | None:
@@ -28,9 +29,12 @@ def _difference(found: dict) -> str:
     """Say what the kept candidates of a pruned search lose on the test images, with the 95 % interval over seeds."""
     half = found["half_width_95"]
     reach = "" if half is None else f" ± {100 * half:.1f}"
-    return f"accuracy of what is kept {100 * found['test_accuracy_difference']:+.1f}{reach} points".replace(
-        "-", "\N{MINUS SIGN}"
-    )
+    return f"accuracy of what is kept {signed(100 * found['test_accuracy_difference'], 1)}{reach} points"
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _models(found: dict) -> Iterator[list[str]]:
@@ -86,10 +90,35 @@ def rows() -> Iterator[list[str]]:
         yield [f"maps by {name}", "captum, one image at a time", times(row["ratio"]), "explain"]
 
 
+def truths() -> Iterator[list[str]]:
+    """Yield what was planted, the aim, what was found and the benchmark."""
+    if found := _read("calibration"):
+        runs, share, p = found["runs"], found["coverage"].values(), found["uniform_ks_p"].values()
+        fewest, most = min(runs["units"], runs["rsa"]), max(runs["units"], runs["rsa"])
+        intervals = f"95 % intervals that hold it, in {len(share)} cases of {fewest} to {most:,} experiments"
+        yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "calibration"]
+        tests = f"p-values of {len(p)} tests without effect, {runs['p']} each, uniform: Kolmogorov-Smirnov p, the least"
+        yield [tests, "above 0.01", f"{min(p):.2f}", "calibration"]
+        repeats = ", ".join(name.split()[0] for name in found["ceilings"])
+        bias = ", ".join(signed(one["bias"], 3) for one in found["ceilings"].values())
+        yield [f"bias of ceilings of units with {repeats} repeats", "within 0.02", bias, "calibration"]
+        lead = found["lead_over_upper_ceiling"]
+        for name, kind in (("spearman", "Spearman, no ties"), ("rho-a with ties", "rho-a, ties")):
+            work = f"most by which a model passes the upper ceiling of RDMs ({kind})"
+            yield [work, "0 or less", signed(lead[name], 3), "calibration"]
+    for name, one in (_read("layer_order") or {}).items():
+        best = one["best_layer"]
+        rho = "undefined" if best["rho"] is None else signed(best["rho"], 2)
+        ends = "" if best["low"] is None else f" ({signed(best['low'], 2)} to {signed(best['high'], 2)})"
+        yield [f"order of areas with depth in {name}: rank correlation", "above 0", f"{rho}{ends}", "layer_order"]
+
+
 def filled(readme: str) -> str:
-    """Return the README with its table of speeds."""
-    table = blocks.table(HEAD, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in rows()])
-    return blocks.filled(readme, "speed", table)
+    """Return the README with its tables of speeds and of planted truth."""
+    for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths())):
+        table = blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
+        readme = blocks.filled(readme, name, table)
+    return readme
 
 
 if __name__ == "__main__":

@@ -127,6 +127,11 @@ def bootstrap(
     return Bootstrap(each, scores, lower, upper)
 
 
+def whole(n_images: int, n_data: int) -> type:
+    """Return the type of whole numbers that holds twice the sum of all weights, over all pooled RDMs."""
+    return np.int32 if 2 * n_images**2 * n_data < 2**31 else np.int64
+
+
 class _Task:
     """What all draws share: the defined pairs, and every RDM sorted once."""
 
@@ -146,9 +151,7 @@ class _Task:
             raise DataError(f"{len(self.first)} pairs of images are defined in all RDMs; at least 3 are needed")
         values = [one.distances if defined.all() else one.distances[defined] for one in rdms]
         self.rdms = in_threads(Ranked, values, threads) if method in RANKED else values
-        # Twice the sum of all weights, over all pooled RDMs, must fit.
-        fits = 2 * self.n_images**2 * max(self.n_data, 1) < 2**31
-        self._local, self._whole = threading.local(), np.int32 if fits else np.int64
+        self._local, self._whole = threading.local(), whole(self.n_images, self.n_data)
 
     def block(self, counts: np.ndarray) -> np.ndarray:
         """Compare many draws by ranks: `counts` of each image, (n_draws, n_images); returns (draw, model, data)."""
@@ -184,7 +187,7 @@ class _Task:
             for s, (other, norm) in zip(drawn, data, strict=True):
                 each[m, s] = _ratio(_dot(weighted, other), size, norm)
         lower = upper = np.nan
-        if self.ceilings:
+        if self.ceilings and all(norm > 0 for _, norm in data):
             lower, upper = self._bounds(data, draw, copies[drawn])
         return each, lower, upper
 
@@ -196,9 +199,12 @@ class _Task:
         return self._centred(one.take(draw.active), draw)
 
     def _centred(self, values: np.ndarray, draw: Draw) -> tuple[np.ndarray, float]:
+        least = 0.0
         if self.method == "pearson":
-            values = values - _dot(values, draw.heavy) / draw.total
-        return values, float(np.sqrt(_dot(values * draw.heavy, values)))
+            mean = _dot(values, draw.heavy) / draw.total
+            values, least = values - mean, 1e-12 * abs(mean) * np.sqrt(draw.total)
+        norm = float(np.sqrt(_dot(values * draw.heavy, values)))
+        return values, norm if norm > least else 0.0  # equal values centred leave rounding, not a direction
 
     def _norm(self, squares, n):
         # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3

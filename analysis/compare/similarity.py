@@ -259,9 +259,10 @@ def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
         raise DataError(f"no bound for {method!r}; there is one for rho-a, {', '.join(prepare)}")
     if not rdms:
         raise DataError("no RDM to bound a model by: give one per subject or recording")
-    parts = [prepare[method](one) for one in vectors(aligned(rdms))]
-    if not all(one.any() for one in parts):  # an RDM without any spread
+    table = vectors(aligned(rdms))
+    if not all(map(np.any if method == "cosine" else np.ptp, table)):  # an RDM without any spread
         return np.nan
+    parts = [prepare[method](one) for one in table]
     return float(np.linalg.norm(np.mean([one / np.linalg.norm(one) for one in parts], axis=0)))
 
 

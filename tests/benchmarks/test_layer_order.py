@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.compare.populations import AREAS
+from benchmarks import layer_order
 from benchmarks.layer_order import order_of
 
 
@@ -44,3 +45,11 @@ def test_an_order_of_units_that_nothing_predicts_is_undefined():
     found = order_of(*study(dict.fromkeys(AREAS, 0), unpredicted=0))
     assert [found["best_layer"][name] for name in ("rho", "low", "high")] == [None, None, None]  # JSON has no NaN
     assert found["recovered"] is False
+
+
+def test_systems_with_and_without_an_order_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(layer_order, "OUT", tmp_path / "order.json")
+    orders = dict(zip(AREAS, (0, 0, 1, 2, 2, 3), strict=True)), dict.fromkeys(AREAS, 0)
+    systems = [{"layers": list("abcd"), **order_of(*study(order, unpredicted=4 * k))} for k, order in enumerate(orders)]
+    layer_order.draw(dict(zip(("none", "planted"), systems, strict=True)))
+    assert (tmp_path / "order.png").read_bytes().startswith(b"\x89PNG")

@@ -23,6 +23,23 @@ def test_ratios_are_of_the_times_in_the_file(tmp_path, monkeypatch):
     assert [row[2] for row in table.rows()] == ["7.5 x", "200 x"]
 
 
+def test_truths_are_the_extremes_of_the_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "FOLDER", tmp_path)
+    calibration = {
+        "runs": {"units": 1000, "rsa": 500, "p": 600},
+        "coverage": {"a": 0.94, "b": 0.96, "c": 0.95},
+        "ceilings": {"4 repeats": {"bias": -0.0038}, "50 repeats": {"bias": 0.0126}},
+        "lead_over_upper_ceiling": {"spearman": 0.0, "rho-a with ties": -0.25, "raw pooling, spearman": 9},
+        "uniform_ks_p": {"a": 0.5, "b": 0.02},
+    }
+    best = {"rho": -0.5, "low": -0.75, "high": 0.125}
+    orders = {"net": {"best_layer": best}, "other": {"best_layer": dict.fromkeys(best)}}
+    (tmp_path / "calibration.json").write_text(json.dumps(calibration))
+    (tmp_path / "layer_order.json").write_text(json.dumps(orders))
+    found = ["94.0 to 96.0 %", "0.02", "-0.004, +0.013", "+0.000", "-0.250", "-0.50 (-0.75 to +0.12)", "undefined"]
+    assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths()] == found
+
+
 @pytest.mark.parametrize(("ratio", "said"), [(0.394, "0.39 x"), (1.44, "1.4 x"), (9.96, "10 x"), (905.2, "905 x")])
 def test_a_ratio_has_two_digits(ratio, said):
     assert table.times(ratio) == said

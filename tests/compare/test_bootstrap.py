@@ -139,14 +139,15 @@ def test_ranks_of_a_pool_are_those_of_its_resampled_pairs(top, whole, n_images):
     assert squares == pytest.approx(np.sum(expected**2), rel=1e-12)
 
 
-def test_an_undefined_comparison_makes_the_score_undefined():
+@pytest.mark.parametrize("method", ["spearman", "pearson"])
+def test_an_undefined_comparison_makes_the_score_undefined(method):
     model, data = some(2)
-    flat = rdm.RDM(np.ones(120), "x")
+    flat = rdm.RDM(np.full(120, 1 / 3), "x")
     for ceilings in (False, True):
-        found = boot.bootstrap([model], [data, flat], n_draws=4, ceilings=ceilings)
+        found = boot.bootstrap([model], [data, flat], method, n_draws=9, ceilings=ceilings)
         assert np.isfinite(found.each[:, 0, 0]).all()
         assert np.isnan(found.each[:, 0, 1]).all()
-        assert np.isnan(found.scores).all()
+        assert np.isnan([*found.scores[:, 0], *found.lower, *found.upper]).all()
 
 
 def test_one_recording_alone_has_no_lower_ceiling():
@@ -177,6 +178,11 @@ def test_an_image_that_was_drawn_very_often_weighs_that_much(ties):
     expected = [stats.spearmanr(values[0], one).statistic for one in values[1:]]
     np.testing.assert_allclose(task.draw(counts, np.ones(2, int))[0][0], expected, atol=1e-12)
     np.testing.assert_allclose(task.block(counts[None])[0, 0], expected, atol=1e-12)
+
+
+def test_sums_of_weights_fit_their_type():
+    assert boot.whole(16383, 4) is np.int32
+    assert boot.whole(16384, 4) is np.int64  # 2 * 16384^2 * 4 = 2^31
 
 
 def test_bad_input():

@@ -51,7 +51,11 @@ def test_no_spread_is_undefined():
     assert rsa.compare(flat, other, "rho-a") == 0
     assert rsa.compare(flat, other, "tau-a") == 0
     assert np.isnan(rsa.noise_ceiling([flat, other])).all()
-    assert np.isnan(rsa.upper_bound([flat, other]))
+    thirds = rdm.RDM(np.full(10, 1 / 3), "x")  # whose mean is not quite 1 / 3
+    assert np.isnan(rsa.compare(thirds, rdm.RDM(np.arange(10.0), "x"), "pearson"))
+    for method in ("spearman", "pearson"):
+        assert np.isnan(rsa.upper_bound([thirds, rdm.RDM(np.arange(10.0), "x")], method))
+    assert np.isnan(rsa.upper_bound([rdm.RDM(np.zeros(10), "x"), thirds], "cosine"))
 
 
 def test_cka_of_rdms_equals_that_of_features_and_its_definition():

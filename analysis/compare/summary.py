@@ -164,7 +164,8 @@ def validation(units: pd.DataFrame) -> pd.DataFrame:
     """Hold the split-half ceilings of simulated units against the planted truth.
 
     The planted explainable variance of a unit is the squared correlation over images of its measured mean responses
-    with the noise-free means kept beside the simulated data.
+    with the noise-free means kept beside the simulated data. Those are of the places looked at, in which the halves of
+    the presentations differ: ceilings are lower by what gaze adds.
 
     Parameters
     ----------

@@ -206,6 +206,16 @@ def test_fdr_equals_scipy_and_its_definition(q):
     assert two.sum() >= rejected.sum() or q < 0.05
 
 
+def test_the_first_of_two_stages_is_stricter():
+    # 0.0245 x 2 = 0.049 passes 0.05 but not 0.05 / 1.05: both hypotheses count as true, and 0.049 x 1.05 is too large.
+    rejected, adjusted = inference.fdr([0.0245, 0.9], 0.05, "tsbh")
+    np.testing.assert_allclose(adjusted, [0.049 * 1.05, 0.945])
+    assert not rejected.any()
+    # 0.047 passes it: one hypothesis is left, and 0.7 need only be half as small.
+    np.testing.assert_allclose(inference.fdr([0.0235, 0.7], 0.05, "tsbh")[1], [0.047 * 1.05 / 2, 0.7 * 1.05 / 2])
+    assert inference.fdr([0.0245, 0.9])[0].tolist() == [True, False]
+
+
 def test_fdr_keeps_shape_and_leaves_undefined_tests_out():
     p = np.array([[0.001, np.nan], [0.04, 0.5]])
     rejected, adjusted = inference.fdr(p)

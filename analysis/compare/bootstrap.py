@@ -82,6 +82,12 @@ def bootstrap(
     Returns
     -------
     Bootstrap
+
+    Raises
+    ------
+    DataError
+        If there is no bootstrap for `method` or `over`, nothing to draw, another number of subjects than of data RDMs,
+        or the RDMs are not comparable (`similarity.compare`).
     """
     if method not in METHODS:
         raise DataError(f"no bootstrap for {method!r}; there is one for {', '.join(METHODS)}")
@@ -271,6 +277,11 @@ def both_interval(
     Returns
     -------
     inference.Interval
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 2 data RDMs, or as in `bootstrap`.
     """
     if len(data_rdms) < 2:
         raise DataError(f"{len(data_rdms)} data RDM: an interval for other recordings needs those of 2 or more")

@@ -33,7 +33,7 @@ class Ceiling:
 
 
 def spearman_brown(r):
-    """Reliability of a measurement of twice the length, 2 r / (1 + r)."""
+    """Reliability of a measurement of twice the length, 2 r / (1 + r) (Spearman 1910; Brown 1910)."""
     r = np.asarray(r, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(r > -1, 2 * r / (1 + r), np.nan)
@@ -139,7 +139,7 @@ def split_half(rates, images, presentations, n_splits: int = 20, seed: int = 0) 
 
 
 def split_half_of(halves: Halves, n_splits: int, seed: int) -> Ceiling:
-    """Return the ceiling from presentations that are already gathered, as `split_half` does."""
+    """Return the ceiling from presentations that are already gathered, as `split_half` does, with the same errors."""
     n_images = int((halves.n_presentations >= 2).sum())
     if n_images < 3:
         raise DataError(f"{n_images} images were shown twice or more; split halves need 3: give more repeats")

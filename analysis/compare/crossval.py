@@ -23,6 +23,11 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     -------
     (n_rows,) int
         Fold of each row, 0 to n_folds - 1.
+
+    Raises
+    ------
+    DataError
+        If there are fewer groups than folds, or fewer than 2 folds.
     """
     _, codes = np.unique(groups, return_inverse=True)
     sizes = np.bincount(codes)

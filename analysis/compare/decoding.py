@@ -59,6 +59,11 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
     Returns
     -------
     Decoding
+
+    Raises
+    ------
+    DataError
+        If X is not finite, labels, groups or levels are not one per row, or a class has fewer groups than folds.
     """
     X, labels = as_array("X", X, 2), np.asarray(labels)
     if labels.shape != (len(X),) or not np.isin(labels, (-1, 0, 1)).all():
@@ -131,6 +136,11 @@ def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, see
     (n_images, n_units)
         Standardised features plus Gaussian noise of variance (1 - c) / c, c drawn from `reliability`: the squared
         correlation of a noisy feature with its noise-free self is c on average.
+
+    Raises
+    ------
+    DataError
+        If a feature is not finite, none varies, or there is no reliability.
     """
     features, reliability = as_array("features", features, 2), as_array("reliability", reliability, 1, allow_nan=True)
     rng = np.random.default_rng(seed)

@@ -88,6 +88,11 @@ def fixation_predict(
     -------
     dict with ``zeroth`` and ``later``
         A part with fewer images than two per fold is left out.
+
+    Raises
+    ------
+    DataError
+        If rates or features are not finite, an array has other rows than `rates`, or an image has no group.
     """
     rates = as_array("rates", rates, 2)
     images, ordinal, rsc = np.asarray(images), np.asarray(ordinal), np.asarray(rsc, dtype=np.float64)

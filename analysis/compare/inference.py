@@ -180,6 +180,11 @@ def bootstrap_interval(
     -------
     Interval
         All NaN if no value is defined.
+
+    Raises
+    ------
+    DataError
+        If there is no such method, or labels are not one per value.
     """
     if method not in ("percentile", "bca"):
         raise DataError(f"no interval {method!r}; there are percentile and bca")
@@ -298,6 +303,11 @@ def paired_test(
     -------
     difference, p : float
         Mean difference a - b and its p-value; all sign patterns are enumerated when there are at most `n_permutations`.
+
+    Raises
+    ------
+    DataError
+        If scores and clusters are not one per unit.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
@@ -374,6 +384,11 @@ def max_t(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     Returns
     -------
     array of the shape of `observed`
+
+    Raises
+    ------
+    DataError
+        If `null` holds other statistics than `observed`.
     """
     observed, null = np.asarray(observed, dtype=np.float64), np.asarray(null, dtype=np.float64)
     if null.shape[1:] != observed.shape:

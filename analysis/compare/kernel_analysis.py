@@ -55,6 +55,12 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     Returns
     -------
     Curve
+
+    Raises
+    ------
+    DataError
+        If X is not finite or the same at every image, labels or groups are not one per row, there are fewer than two
+        classes, or a penalty is not positive.
     """
     X = as_array("X", X, 2)
     labels = one_per_row("labels", labels, len(X))

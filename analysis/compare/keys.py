@@ -106,6 +106,11 @@ def join(X, Y, groups=None, at_least: int = 2):
     -------
     X, Y, groups, images
         Arrays in one order, and the image keys (None for plain arrays).
+
+    Raises
+    ------
+    DataError
+        If one has keys and the other not, shapes disagree, X is not finite, or they share too few images.
     """
     keyed = [hasattr(array, "coords") for array in (X, Y)]
     if keyed[0] != keyed[1]:

@@ -129,6 +129,12 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
     -------
     RDM
         Distances of an image whose features are constant (correlation) or zero (cosine) are undefined: NaN.
+
+    Raises
+    ------
+    DataError
+        If there is no such metric, the shape is not a table of 2 images or more, a feature is infinite, or keys do not
+        name each row once.
     """
     if metric not in METRICS:
         raise DataError(f"no RDM metric {metric!r}; there are {', '.join(METRICS)}")
@@ -158,6 +164,11 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     -------
     RDM
         Distances may be negative.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 2 partitions, a response is infinite, or `precision` has another size or is not finite.
     """
     X = np.asarray(responses, dtype=np.float64)
     if X.ndim != 3 or len(X) < 2:

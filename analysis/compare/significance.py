@@ -37,6 +37,11 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
     -------
     (1 + n_permutations, n_layers)
         The observed values first; NaN where fewer than 4 images are left or there is no spread.
+
+    Raises
+    ------
+    DataError
+        If a model's images are not those of `neural`, in its order.
     """
     if any(one.images != neural.images for one in models):
         raise DataError("models are RDMs of other images than neural, or in another order: align them (rsa.aligned)")

@@ -48,7 +48,10 @@ def _spearman(a, b):
 
 
 def _rho_a(a, b):
-    """Spearman's rho expected under random breaking of ties: ``12 x'y / (n^3 - n) - 3 (n + 1) / (n - 1)``."""
+    """Spearman's rho expected under random breaking of ties: ``12 x'y / (n^3 - n) - 3 (n + 1) / (n - 1)``.
+
+    Over midranks x, y, from 1 (Schuett et al. 2023); here they are centred.
+    """
     n = float(len(a))
     return float(12 * (_centred_ranks(a) @ _centred_ranks(b)) / (n**3 - n))
 
@@ -113,7 +116,13 @@ def aligned(rdms: Sequence[RDM]) -> list[RDM]:
 
 
 def vectors(rdms: Sequence[RDM]) -> list[np.ndarray]:
-    """Return the distances of aligned RDMs, (n_pairs,) each, without pairs undefined in any of them."""
+    """Return the distances of aligned RDMs, (n_pairs,) each, without pairs undefined in any of them.
+
+    Raises
+    ------
+    DataError
+        If fewer than 3 pairs are left.
+    """
     defined = np.isfinite(rdms[0].distances)
     for one in rdms[1:]:
         defined &= np.isfinite(one.distances)
@@ -138,6 +147,11 @@ def compare(rdm_a: RDM, rdm_b: RDM, method: str = "spearman") -> float:
     -------
     float
         NaN where undefined: an RDM without any spread.
+
+    Raises
+    ------
+    DataError
+        If there is no such method, the RDMs share fewer than 3 images or 3 defined pairs, or one has keys and one not.
     """
     a, b = aligned([rdm_a, rdm_b])
     return float(_measure(method, (a, b))(*_checked_vectors((a, b), method)))
@@ -211,6 +225,12 @@ def noise_ceiling(
     Returns
     -------
     lower, upper : float
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 2 RDMs or `n_subjects`, no ceiling for this method, or the RDMs are not comparable
+        (`compare`).
     """
     if n_subjects is not None:
         return _ceiling_of_subsets(list(rdms), method, n_subjects, n_subsets, seed)
@@ -251,6 +271,12 @@ def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
     Returns
     -------
     float
+        NaN where an RDM has no spread.
+
+    Raises
+    ------
+    DataError
+        If there is no RDM, no bound for this method, or the RDMs are not comparable (`compare`).
     """
     if method == "rho-a":
         return noise_ceiling(rdms, method)[1]

@@ -14,11 +14,12 @@ def images(categories, labels=None):
 
 def test_published_regions_tell_category_clutter_and_orientation(tmp_path):
     named = ["face", "none", "none", "primate_face", "primate_face_clutter", "primate_face_clutter_inverted"]
-    table = images(named, ["face", "non-face", "unlabelled", "face", "unlabelled", "unlabelled"])
+    named = [*named, "pareidolia"]
+    table = images(named, ["face", "non-face", "unlabelled", "face", "unlabelled", "unlabelled", "unlabelled"])
     found = variation.factors(table, tmp_path / "none.csv")
     assert found["category"].tolist() == ["face", "object", "unlabelled", *named[3:]]
-    assert found["clutter"].tolist() == ["", "", "", "low", "high", "high"]
-    assert found["orientation"].tolist() == ["", "", "", "upright", "upright", "inverted"]
+    assert found["clutter"].tolist() == ["", "", "", "low", "high", "high", ""]
+    assert found["orientation"].tolist() == ["", "", "", "upright", "upright", "inverted", ""]
     assert list(variation.factors(table[:3], tmp_path / "none.csv")) == ["category"]
 
 

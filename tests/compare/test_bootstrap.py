@@ -94,6 +94,14 @@ def test_independent_of_threads_and_of_the_number_of_draws():
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name)[:30])
 
 
+def test_independent_of_how_many_draws_are_made_at_once(monkeypatch):
+    rdms = some(4)
+    whole = boot.bootstrap(rdms[:2], rdms[2:], n_draws=30, ceilings=False)
+    monkeypatch.setattr(boot, "BLOCK", 7 * 120)  # of 120 pairs each
+    parts = boot.bootstrap(rdms[:2], rdms[2:], n_draws=30, ceilings=False, threads=1)
+    np.testing.assert_array_equal(parts.each, whole.each)
+
+
 def test_undefined_pairs_are_left_out():
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(15, 8)), rng.normal(size=(15, 8))
@@ -165,6 +173,14 @@ def test_draws_of_too_few_pairs_are_undefined():
         found = boot.bootstrap(three[:1], three[1:], n_draws=40, ceilings=ceilings)
         distinct = [len(set(stream(0, draw).integers(3, size=3))) for draw in range(40)]
         np.testing.assert_array_equal(np.isfinite(found.scores[:, 0]), np.array(distinct) == 3)
+    model, data = some(2)
+    hole = data.square()
+    hole[1, 2] = np.nan
+    task = boot._Task([model, rdm.RDM(rdm.upper(hole), "x")], 1, "spearman", False)
+    for counts, defined in ([1, 1, 1] + [0] * 13, False), ([1, 1, 1, 1] + [0] * 12, True):  # of 2 pairs, and of 5
+        counts = np.array(counts)
+        assert np.isfinite(task.draw(counts, np.ones(1, int))[0]).item() == defined
+        assert np.isfinite(task.block(counts[None])).item() == defined
 
 
 @pytest.mark.parametrize("ties", [False, True])

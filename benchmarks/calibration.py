@@ -220,7 +220,7 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     middle.plot([0, 1], [0, 1], color="0.5", linewidth=0.7, linestyle=":")
     middle.set_xlabel("p-value under the null")
     middle.set_ylabel("cumulative share")
-    middle.legend(fontsize=6, loc="lower right")
+    middle.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     repeats = list(found["ceilings"])
     right.axhspan(-0.02, 0.02, color="0.9")
     right.errorbar(

@@ -146,7 +146,7 @@ def compare(rdm_a: RDM, rdm_b: RDM, method: str = "spearman") -> float:
     Returns
     -------
     float
-        NaN where undefined: an RDM without any spread.
+        NaN where undefined: an RDM without any spread (0 under rho-a and tau-a, to which ties are any order).
 
     Raises
     ------

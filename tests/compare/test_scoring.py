@@ -97,6 +97,23 @@ def test_monkeys_are_drawn_where_there_are_enough(monkeys):
     assert found.n_units == len(subject)
 
 
+def test_the_best_layer_need_not_be_the_last():
+    one = population()
+    rng = np.random.default_rng(0)
+    features = {"good": one.responses @ rng.normal(size=(6, 9)), "top": rng.normal(size=(24, 9))}
+    settings = SimpleNamespace(components=[0, 1, 3], folds=4, repeats=2)
+    plan = scoring.plan_of(IMAGES, dict(zip(IMAGES, range(24), strict=True)), CORRECTED, settings, 0)
+    found = scoring.fits(one, features, plan)
+    ceiling = np.full(6, 0.5)
+    (row,) = readout.best_rows(one, plan, found, CORRECTED, ceiling)
+    assert row["layers"] == " ".join(["good"] * 8)  # of 4 folds, twice
+    r2, r = scoring.unit_scores(one, features, plan, found)["good"]
+    assert (row["median_r2"], row["median_pearson_r"]) == (np.median(r2), np.median(r))
+    assert row["median_ev_normalised"] == pytest.approx(np.median(r * abs(r) / 0.5))
+    assert readout.best_rows(one, plan, scoring.fits(one, features, plan, inner=False), CORRECTED, ceiling) == []
+    assert readout.best_rows(one, plan, {}, CORRECTED, ceiling) == []
+
+
 def images_of_the_task():
     """Table of the images, of which every second is a face by the authors' regions and the last are unlabelled."""
     label = np.array(["face", "non-face"] * 10 + ["unlabelled"] * 4)

@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf
 
@@ -27,7 +26,7 @@ ALPHAS = tuple(10.0 ** np.arange(-3, 9))
 SMALL = 2**18
 """Entries of an array (penalties x rows of a fold x rank) up to which a fold's penalties are handled together."""
 ROWS = 128
-ALONE = 2048
+ALONE = 512
 """Rows up to which a matrix is decomposed by one thread."""
 FIXED = "a fold holds rows that fix the fit by themselves; give larger penalties or fewer folds"
 
@@ -58,20 +57,19 @@ class Decomposition:
 
     @classmethod
     def of_gram(cls, gram: np.ndarray) -> "Decomposition":
-        """Decompose a centred Gram or kernel matrix, (n, n), which is overwritten."""
+        """Decompose a centred Gram or kernel matrix, (n, n)."""
         values, vectors = _eigh(gram)
         keep = values > len(gram) * np.finfo(float).eps * max(values[-1], 0.0)
         return cls(vectors[:, keep], values[keep])
 
 
 def _eigh(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues and eigenvectors of a matrix, which is overwritten.
+    """Return eigenvalues and eigenvectors of a symmetric matrix.
 
-    By relatively robust representations: half as long as numpy's divide and conquer. BLAS threads meet after every row:
-    beside other programs two of them take two to ten times as long as one.
+    BLAS threads meet after every row, which does not pay for few rows, least of all beside other programs.
     """
     with one_blas_thread() if len(gram) <= ALONE else nullcontext():
-        return eigh(gram, overwrite_a=True, check_finite=False)
+        return np.linalg.eigh(gram)
 
 
 def leave_out_errors(

@@ -7,15 +7,18 @@ that predictions agree with an explicit deflation to rounding. One pass gives th
 components up to the last.
 """
 
+from contextlib import nullcontext
 from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 
-from analysis.compare.threads import in_threads
+from analysis.compare.threads import in_threads, one_blas_thread
 from analysis.errors import DataError
+from analysis.runtime import THREADS
 
-UNITS_AT_ONCE = 25
-"""Units in one block: bounds the memory of the scores (units x components x images)."""
+UNITS_AT_ONCE = 50
+"""Most units in one block: bounds the memory of the scores (units x components x images). Half of it where the Gram
+matrix is shared, of which a copy is in memory too."""
 TILE = 250
 """Rows and columns of a tile of X X'."""
 
@@ -184,11 +187,22 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     one = isinstance(n_components, (int, np.integer))
     numbers = [n_components] if one else list(n_components)
     check_numbers(numbers, len(train), X.shape[1], least=1 if one else 0)
+    # Entered once, since that takes as long as a small fit; torch has threads, or a device, of its own.
+    with one_blas_thread() if isinstance(X, np.ndarray) else nullcontext():
+        out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
+    return out[0] if one else out
+
+
+def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: bool, gram):
+    """Return the predictions with each of rising numbers of components, (n_numbers, k, n_units)."""
     m = len(train)
     products = _Products(X, train, rest, scale, gram)
-    T = Y[train]
-    mean = T.mean(0)
-    R = (T - mean).T  # (u, m)
+    centred = Y[train]
+    mean = centred.mean(0)
+    centred = centred - mean
+    R = _empty(centred, centred.shape[1], m)
+    R[:] = centred.T  # in memory too, for the products of rows
+    del centred
     out = _empty(R, len(numbers), len(rest), R.shape[0])
     after = 1 if numbers[0] == 0 else 0
     out[:after] = 0.0  # without components
@@ -204,18 +218,26 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
         keep(_advance_together(products, R / spread, steps), slice(None), spread)
     elif steps:
 
-        def block(start):
-            units = slice(start, start + UNITS_AT_ONCE)
-            keep(_advance(products, R[units] + 0.0, steps), units)
+        def block(units):
+            keep(_advance(products, R[units], steps), units)
 
-        starts = range(0, R.shape[0], UNITS_AT_ONCE)
+        blocks = _blocks(len(R), UNITS_AT_ONCE if gram is None else UNITS_AT_ONCE // 2)
         if isinstance(R, np.ndarray):
-            in_threads(block, starts)
-        else:  # torch has threads, or a device, of its own
-            for start in starts:
-                block(start)
+            in_threads(block, blocks)
+        else:
+            for units in blocks:
+                block(units)
     out += mean
-    return out[0] if one else out
+    return out
+
+
+def _blocks(units: int, most: int) -> list[slice]:
+    """Part units into equal blocks of at most so many: one, or as many for each thread."""
+    number = -(-units // most)
+    if number > 1:
+        number = -(-number // THREADS) * THREADS
+    ends = np.linspace(0, units, max(number, 1) + 1).astype(int).tolist()
+    return [slice(*pair) for pair in pairwise(ends)]
 
 
 def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int = 0) -> None:

@@ -17,6 +17,7 @@ from analysis.compare.populations import AREAS, Population, populations
 from analysis.models import boosting, data, svm
 from analysis.models.hmo import Screening, maps_of
 from analysis.models.hmo_layers import Module
+from analysis.models.training import is_memory
 from analysis.params import Params
 from analysis.runtime import seed_of
 
@@ -105,7 +106,9 @@ class Judge:
             maps = maps_of(module, self.x, self.values.grid).flatten(1)
             if not bool(torch.isfinite(maps).all()):
                 return {"failed": "its maps are not finite"}
-        except (torch.OutOfMemoryError, MemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_memory(error):
+                raise
             return {"failed": "out of memory"}
         train = torch.from_numpy(self.train).to(self.device)
         weights = boosting.balanced(self.screening.y)

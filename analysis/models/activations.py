@@ -54,6 +54,7 @@ def run(params: Params, model: str) -> None:
             "code": store.code_digest("analysis/models"),
             "device": runtime.device(),
             "batch": BATCH,
+            "seed": params.seed,
         }
         folder = store.work_folder("activations", key)
         described = extract.extract(trained.to(runtime.device()), x, reduce, folder, BATCH, runtime.device())

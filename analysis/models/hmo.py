@@ -23,7 +23,7 @@ from analysis.models.hmo_layers import Module
 from analysis.models.network import Network, glorot_, unit_range
 from analysis.models.registry import Fitted, Job
 from analysis.models.side_by_side import side_by_side
-from analysis.models.training import Plan, Split, TrainingFailed
+from analysis.models.training import Plan, Split, TrainingFailed, is_memory
 from analysis.models.training import fit as fit_network
 from analysis.runtime import seed_of
 
@@ -217,7 +217,9 @@ def _round(job: Job, stage: Stage, screening: Screening, name, weights, margin, 
             if not bool(torch.isfinite(maps).all()):
                 return Told(None, "its maps are not finite")
             decision = screening.decisions(maps, weights, margin)
-        except (torch.OutOfMemoryError, MemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_memory(error):
+                raise
             return Told(None, "out of memory")
         return Told(boosting.weighted_error(weights, screening.y, decision))
 

@@ -93,17 +93,19 @@ def fit(
             state.add(metrics, keep_best=plan.patience > 0)
             if on_epoch:
                 on_epoch(epoch, metrics)
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not _is_memory(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_memory(error):
             raise
         raise TrainingFailed("out of memory; a smaller batch or size needs less") from error
     state.restore_best()
     return state.history
 
 
-def _is_memory(error: Exception) -> bool:
+def is_memory(error: MemoryError | RuntimeError) -> bool:
+    """Say whether memory ran out. On the CPU torch has no class for that error, only words."""
     said = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said or "not enough memory" in said
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or "can't allocate memory" in said or "not enough memory" in said
 
 
 def _epoch(network, train: Split, optimiser, plan: Plan, weights, seed: int) -> float:

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.svm import SVC
 
 from analysis import params
-from analysis.candidates import ablation, stage
+from analysis.candidates import ablation, search, stage
 from analysis.candidates.judge import IT, Judge
 from analysis.errors import DataError
 from analysis.models import boosting
@@ -71,10 +72,33 @@ def test_what_a_search_makes_small_is_blind_to_the_other_images(searched):
     assert after["areas"] != before["areas"]
 
 
+def test_no_search_looks_at_what_is_reported():
+    """Of the scores of a candidate, what is reported does not change what the optimisers make small."""
+    inside = {"training_error": 0.3, "training_r": 0.2}
+    seen = []
+    for held_out in (0.1, 0.9):
+        scores = inside | {"accuracy": held_out, "areas": {"AIT": {"median_r": held_out}, IT: {"median_r": held_out}}}
+        seen.append({kind: loss(scores) for kind, (_, loss) in search.KINDS.items()})
+    assert seen[0] == seen[1]
+    assert seen[0]["performance"] == 0.3  # an error is made small
+    assert seen[0]["predictivity"] == -0.2  # a correlation large
+    better = {kind: loss({"training_error": 0.2, "training_r": 0.4}) for kind, (_, loss) in search.KINDS.items()}
+    assert better["performance"] < seen[0]["performance"]
+    assert better["predictivity"] < seen[0]["predictivity"]
+    assert {kind: sampler for kind, (sampler, _) in search.KINDS.items()} == {
+        "random": "random", "performance": "tpe", "predictivity": "tpe",
+    }  # fmt: skip
+
+
 def test_a_module_out_of_bounds_is_a_failed_candidate(searched, monkeypatch):
     judge = Judge(searched, "cpu")
     judge.x = judge.x.float() * np.nan
     assert judge(0, MODULE, 1) == {"failed": "its maps are not finite"}
+    monkeypatch.setattr("analysis.candidates.judge.maps_of", lambda *_: torch.empty(2**60))
+    assert judge(0, MODULE, 1) == {"failed": "out of memory"}
+    monkeypatch.setattr("analysis.candidates.judge.maps_of", lambda module, x, grid: x @ torch.ones(2, 3))
+    with pytest.raises(RuntimeError, match="shape"):
+        judge(0, MODULE, 1)
 
 
 def test_one_worker_and_two_and_a_killed_run_give_the_same_bytes(searched, monkeypatch, tmp_path):

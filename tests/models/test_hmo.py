@@ -25,6 +25,14 @@ def trained(values):
     return config, made
 
 
+def mislabel():
+    """Swap the label of every fifth pair of near-duplicates, so that no module is without error."""
+    table = pd.read_csv("data/stimuli/images.csv")
+    swapped = table["label"].replace({"face": "non-face", "non-face": "face"})
+    table["label"] = table["label"].where(table["group"] % 5 != 0, swapped)
+    table.to_csv("data/stimuli/images.csv", index=False)
+
+
 def test_two_stages_give_named_layers_and_the_asked_number_of_outputs(project, tiny):
     config, made = trained(project())
     assert config["layers"][-2:] == ["L4", "top"]
@@ -69,6 +77,7 @@ def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
         return tried
 
     monkeypatch.setattr(hmo, "_round", watch)
+    mislabel()
     values = project()
     config, made = trained(values)
     assert [(stage.name, name) for stage, _, name, _, _ in seen] == [
@@ -93,8 +102,48 @@ def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
     assert config["notes"]["rounds"]["first"][0]["candidate"] == best.number
     decision = screening.decisions(hmo.maps_of(made.first[0], stage.x, 4), weights)
     np.testing.assert_allclose(seen[1][3], boosting.reweighted(weights, screening.y, decision))
+    assert not np.allclose(seen[1][3], weights)
     np.testing.assert_allclose(seen[2][3], boosting.balanced(screening.y))  # the second stage begins anew
     assert seen[2][0].x.shape[1] == sum(len(one.layers[-1].weight) for one in made.first)
+
+
+def test_each_round_is_weighted_by_all_before_it_and_asks_anew(project, tiny, monkeypatch):
+    """Three rounds: from the second on, weights follow from those of the round before, not from balanced ones."""
+    seen, real = [], hmo._round
+
+    def watch(job, stage, screening, name, weights, *rest):
+        tried = real(job, stage, screening, name, weights, *rest)
+        seen.append((stage, screening, weights, tried))
+        return tried
+
+    monkeypatch.setattr(hmo, "_round", watch)
+    mislabel()
+    _, made = trained(project(**{MODEL: tiny[MODEL] | {"first": {"modules": 3, "candidates": 4}}}))
+    for number in range(2):
+        stage, screening, weights, _ = seen[number]
+        maps = [hmo.maps_of(module, stage.x, 4).flatten(1) for module in made.first[: number + 1]]
+        decision = screening.decisions(torch.cat(maps, 1), weights)
+        np.testing.assert_allclose(seen[number + 1][2], boosting.reweighted(weights, screening.y, decision))
+        assert np.ptp(seen[number + 1][2] / weights) > 0.01
+    asked = [one.values["layers"][0]["fmean"] for *_, tried in seen[:3] for one in tried]
+    assert len(set(asked)) == len(asked) == 12
+    # What the second stage was searched on is what the network gives it.
+    top = torch.cat([hmo.maps_of(module, seen[-1][0].x, None) for module in made.second], 1)
+    torch.testing.assert_close(made.maps(seen[0][0].x)["top"], top, atol=1e-5, rtol=1e-4)
+
+
+def test_the_penalty_is_that_of_least_error_on_the_selection_images(project, tiny):
+    mislabel()
+    values = project(**{MODEL: tiny[MODEL] | {"penalties": [0.001, 0.1, 100.0]}})
+    config, made = trained(values)
+    errors = config["notes"]["selection_error"]
+    assert len(set(errors.values())) > 1
+    assert errors[str(config["notes"]["penalty"])] == min(errors.values())
+    examples = data.load(values.models.entry(MODEL).rules)
+    rows = examples.rows("validation")
+    hit = scores(made, data.resized(examples.images[rows], 16)).argmax(1).numpy() == examples.label[rows]
+    balanced = np.mean([hit[examples.label[rows] == label].mean() for label in (0, 1)])
+    assert 1 - balanced == pytest.approx(min(errors.values()))
 
 
 def test_validation_and_test_images_play_no_part_in_the_search(project):
@@ -175,20 +224,28 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, tiny, 
 
     def broken(module, x, grid):
         maps = real(module, x, grid)
-        if isinstance(module, hmo_layers.Module) and len(failed) < 2 and module.layers[0].weight.shape[1] == 3:
+        if isinstance(module, hmo_layers.Module) and len(failed) < 3 and module.layers[0].weight.shape[1] == 3:
             failed.append(module)
             if len(failed) == 1:
                 raise MemoryError
+            if len(failed) == 2:
+                torch.empty(2**60)  # more than any machine has
             maps[0] = torch.nan
         return maps
 
     monkeypatch.setattr(hmo, "maps_of", broken)
     config, _ = trained(project())
-    assert len(failed) == 2
+    assert len(failed) == 3
     assert config["notes"]["rounds"]["first"][0]["candidate"] > 1
-    monkeypatch.setattr(hmo, "maps_of", lambda *_: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr(hmo, "maps_of", lambda *_: torch.empty(2**60))
     with pytest.raises(DataError, match=r"only 0 of 4 candidates .*out of memory.*models\.hmo2014\.first\.candidates"):
         train.run(project(**{MODEL: tiny[MODEL] | {"penalty": 2.0}}), MODEL)
+
+
+def test_a_defect_stops_the_search(project, monkeypatch):
+    monkeypatch.setattr(hmo, "maps_of", lambda module, x, grid: x.float() @ torch.ones(2, 3))
+    with pytest.raises(RuntimeError, match="shape"):
+        train.run(project(), MODEL)
 
 
 def test_too_few_groups_for_the_folds_is_one_line(project, tiny):

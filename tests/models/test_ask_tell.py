@@ -35,6 +35,12 @@ def test_candidates_are_asked_for_in_batches_and_told_in_order():
     assert tried != minimise(space, evaluate, **SETTINGS | {"seed": 5})
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_no_batch_asks_what_another_asked(sampler):
+    tried = minimise(space, evaluate, **SETTINGS | {"sampler": sampler})
+    assert len({one.values["x"] for one in tried}) == len(tried)
+
+
 def test_tpe_finds_better_values_than_random_search():
     def least(sampler, seed):
         tried = minimise(space, evaluate, **SETTINGS | {"candidates": 40, "sampler": sampler, "seed": seed})
@@ -42,6 +48,16 @@ def test_tpe_finds_better_values_than_random_search():
 
     losses = {sampler: [least(sampler, seed) for seed in range(5)] for sampler in ("tpe", "random")}
     assert sum(losses["tpe"]) < sum(losses["random"]) / 2
+
+
+def test_a_quarter_of_the_candidates_is_drawn_before_any_is_judged_by():
+    def asked(sign):
+        judge = lambda asked: [Told(sign * loss(values)) for _, values in asked]  # noqa: E731
+        return [one.values for one in minimise(space, judge, candidates=20, batch=1, sampler="tpe", seed=4)]
+
+    best, worst = asked(1), asked(-1)
+    assert best[:5] == worst[:5]
+    assert best[5:] != worst[5:]
 
 
 @pytest.mark.parametrize("finished", [0, 2, 3, 7, 10])

@@ -74,6 +74,15 @@ def test_layer_equals_loops_over_windows(changed, shape):
     np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-5)
 
 
+def test_values_near_zero_are_not_divided():
+    """A divisor below the threshold + 1e-4 counts as 1, also without a threshold: noise is not blown up."""
+    x = np.random.default_rng(1).normal(size=(2, 6, 6)) * 1e-6
+    for threshold in (None, 0.05):
+        found = hmo_layers.normalise(torch.tensor(x[None], dtype=torch.float32), 3, 0.03, threshold, True)[0].numpy()
+        np.testing.assert_allclose(found, normalise_by_loops(x, 3, 0.03, threshold, True), rtol=1e-3, atol=1e-12)
+        assert np.abs(found).max() < 1e-6
+
+
 @pytest.mark.parametrize("scale", [1e-5, 1.0, 1e4])
 @pytest.mark.parametrize("p", [1.0, 6.0, 6.1, 50.0])
 def test_pool_is_safe_for_any_power_and_size_of_values(p, scale):

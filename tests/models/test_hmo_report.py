@@ -117,6 +117,23 @@ def test_maps_are_resized_at_half_pixel_centres(side):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_the_upper_stages_see_changed_copies_of_the_images():
+    from analysis.models.augment import augmenter
+    from analysis.models.kinds import Augment
+    from analysis.models.training import Split
+
+    hmo = hmo_report.build(
+        {"stages": {n: [values(1, 4, 3, "max", False)] for n in hmo_report.STAGES}, "grid": 4, "top": 5}
+    )
+    x = torch.randint(0, 256, (6, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split, change = Split(x, torch.arange(6) % 2), augmenter(Augment(flip=True, shift=0.2, contrast=0.3))
+    plain, copies = (hmo_report.frozen_maps(hmo, split, n, change, 1, batch=4) for n in (1, 3))
+    torch.testing.assert_close(plain.x, hmo.first(x).detach())
+    assert copies.y.tolist() == split.y.tolist() * 3
+    maps = [plain.x, *copies.x.split(6)]
+    assert all(not torch.allclose(a, b, atol=1e-3) for k, a in enumerate(maps) for b in maps[:k])
+
+
 def test_random_values_come_from_all_choices_and_from_the_seed(project):
     entry = project().models.entry("hmo")
     drawn = [random_cnn.random_module(entry, 1, "candidate", number) for number in range(60)]

@@ -248,6 +248,81 @@ def test_finished_batches_are_not_computed_again(project, monkeypatch):
     assert digests(paths.ACTIVATIONS / "cnn") == undisturbed
 
 
+def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(project, tiny, monkeypatch):
+    monkeypatch.setattr(activations, "BATCH", 16)
+    entry = tiny["cnn"] | {"activations": {"pool": 2, "features": 1000, "patches": 0}}
+    values = project(cnn=entry)
+    train.run(values, "cnn")
+    weights, real = paths.MODELS / "cnn" / network.WEIGHTS, extract.write_text
+
+    def cut(path, text):
+        real(path, text)
+        raise KeyboardInterrupt
+
+    def cut_run():
+        with monkeypatch.context() as patched:
+            patched.setattr(extract, "write_text", cut)
+            with pytest.raises(KeyboardInterrupt):
+                activations.run(values, "cnn")
+
+    def rows():
+        return {layer: np.array(activations.read("cnn", layer)[1]) for layer in activations.layers("cnn")}
+
+    cut_run()
+    tensors, _ = network.read_tensors(weights)
+    network.write_tensors(weights, {name: 2 * value for name, value in tensors.items()})
+    activations.run(values, "cnn")
+    other = rows()
+    activations.run(values, "cnn")
+    assert all(np.array_equal(value, other[name]) for name, value in rows().items())
+    cut_run()
+    whole = project(cnn=entry | {"activations": entry["activations"] | {"pool": 0}})
+    train.run(whole, "cnn")
+    network.write_tensors(weights, {name: 2 * value for name, value in tensors.items()})
+    activations.run(whole, "cnn")
+    assert rows()["conv1"].shape == (80, 6 * 8 * 8)
+
+
+@pytest.mark.parametrize("model", ["hmo2014", "hmo", "cnn", "gabor"])
+def test_no_label_of_a_test_image_changes_a_model(project, model):
+    train.run(project(), model)
+    before = network.read_tensors(paths.MODELS / model / network.WEIGHTS)[0]
+    table = pd.read_csv("data/stimuli/images.csv")
+    swapped = table["label"].replace({"face": "non-face", "non-face": "face"})
+    table["label"] = table["label"].where(table["split"] != "test", swapped)
+    table.to_csv("data/stimuli/images.csv", index=False)
+    train.run(project(), model)
+    after = network.read_tensors(paths.MODELS / model / network.WEIGHTS)[0]
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+PLAIN = {"flip": False, "shift": 0.0, "contrast": 0.0}
+TRAINING = {"learning_rate": 0.02, "batch": 12, "precision": "bfloat16", "augment": PLAIN}
+FILTERS = {"epochs": 2, "batch": 16, "learning_rate": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("model", "base", "changes"),
+    [
+        ("cnn", {"epochs": 12}, TRAINING | {"inputs": "standardised", "weight_decay": 0.5, "epochs": 2, "patience": 0}),
+        ("hmo", {"copies": 1}, {"augment": PLAIN}),  # of the candidates
+        ("hmo", {}, TRAINING | {"inputs": "unit", "copies": 1, "final_epochs": 1, "epochs": [1, 3]}),
+        ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"epochs": 3}, "penalties": [0.01], "grid": 3}),
+        ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"batch": 12}}),
+        ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"learning_rate": 0.02}}),
+    ],
+)
+def test_every_value_of_an_entry_reaches_the_training(project, tiny, model, base, changes):
+    def tensors(**changed):
+        train.run(project(**{model: tiny[model] | base | changed}), model)
+        found, _ = network.read_tensors(paths.MODELS / model / network.WEIGHTS)
+        return torch.cat([value.flatten().float() for _, value in sorted(found.items())])
+
+    whole = tensors()
+    for key, value in changes.items():
+        assert not torch.equal(tensors(**{key: value}), whole), key
+
+
 def test_a_class_that_is_missing_with_its_images_leaves_a_model_untrained(project):
     table = pd.read_csv("data/stimuli/images.csv")
     table["label"] = table["label"].replace("non-face", "unlabelled")

@@ -40,6 +40,18 @@ def test_class_weights_make_classes_count_the_same():
     assert float(weights[y[y == 0]].sum()) == pytest.approx(float(weights[y[y == 1]].sum()))
 
 
+def test_a_rare_class_is_not_outvoted():
+    """Where inputs say nothing, both classes are as likely, though one of four images is of the one."""
+    train = training.Split(torch.zeros((40, 3)), examples().y)
+    module = nn.Linear(3, 2)
+    network.glorot_(module, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        module.bias.copy_(torch.tensor([1.0, 0.0]))
+    training.fit(module, train, None, plan(epochs=60, batch=40, learning_rate=0.05), 7)
+    chance = torch.softmax(training.scores(module, train.x[:1]), 1)[0]
+    torch.testing.assert_close(chance, torch.tensor([0.5, 0.5]), atol=0.02, rtol=0)
+
+
 @pytest.mark.parametrize("patience", [0, 2])
 @pytest.mark.parametrize("cut_after", [0, 2, 4])
 def test_a_cut_training_ends_with_the_same_bytes(tmp_path, patience, cut_after):

@@ -52,10 +52,13 @@ def test_a_rare_class_is_not_outvoted():
     torch.testing.assert_close(chance, torch.tensor([0.5, 0.5]), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("patience", [0, 2])
+@pytest.mark.parametrize(("patience", "best"), [(0, "late"), (2, "late"), (5, "first")])
 @pytest.mark.parametrize("cut_after", [0, 2, 4])
-def test_a_cut_training_ends_with_the_same_bytes(tmp_path, patience, cut_after):
+def test_a_cut_training_ends_with_the_same_bytes(tmp_path, patience, best, cut_after):
+    """Also where the best epoch lies before the cut."""
     whole, train, selection = net(), examples(), examples(seed=1)
+    if best == "first":
+        selection = training.Split(selection.x, 1 - selection.y)
     history = training.fit(whole, train, selection, plan(patience=patience), 7)
 
     def cut(epoch, _metrics):
@@ -126,6 +129,29 @@ def test_early_stopping_keeps_the_best_epoch():
     assert len(losses) - 1 - int(np.argmin(losses)) == 3
     kept = training.evaluate(module, wrong, training.class_weights(train.y))
     assert kept["loss"] == min(losses)
+
+
+def test_the_best_epoch_may_lie_between():
+    """The loss falls while the rule is learned, and rises when the training grows too sure for wrong labels."""
+    train, selection = examples(), examples(seed=1)
+    wrong = torch.where(torch.arange(40) % 5 == 0, 1 - selection.y, selection.y)
+    module = nn.Linear(3, 2)
+    network.glorot_(module, torch.Generator().manual_seed(0))
+    selection = training.Split(selection.x, wrong)
+    history = training.fit(module, train, selection, plan(epochs=60, learning_rate=0.05, patience=4), 7)
+    losses = [metrics["loss"] for metrics in history]
+    assert 0 < int(np.argmin(losses)) == len(losses) - 5 < 55
+    assert training.evaluate(module, selection, training.class_weights(train.y))["loss"] == min(losses)
+
+
+def test_each_epoch_has_all_images_in_an_order_of_its_own():
+    seen, train = [], examples()
+    training.fit(net(), train, None, plan(epochs=3, augment=lambda x, _: seen.append(x) or x), 7)
+    assert [len(x) for x in seen] == [8] * 15
+    epochs = torch.cat(seen).view(3, 40, 3)
+    for epoch in epochs:
+        assert torch.equal(epoch.sort(0).values, train.x.sort(0).values)
+    assert len({tuple(epoch[:, 0].tolist()) for epoch in [*epochs, train.x]}) == 4
 
 
 def test_loss_that_is_not_a_number_fails_the_training():

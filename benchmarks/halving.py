@@ -51,8 +51,9 @@ SHARE = 20
 TRAIN, SELECTION = 2140, 500
 FACES, OBJECTS, PAREIDOLIA = 1850, 1650, 200
 FIRST_SEED = 5
-"""The first rule was chosen on the seeds before (38 candidates, 12 epochs), and fixed before any of these was trained:
-for 60 candidates, of which there was time for 20. The others were added to be compared with it."""
+"""The first rule was chosen on the seeds before (38 candidates, 12 epochs), and fixed before any of these was trained.
+The clock decided how many candidates of each were: 20 at first, more of the same later. The other rules were added to
+be compared with it."""
 SEARCHES = {
     "24 epochs, pruned": {"epochs": [2, 4, 8, 24], "reduction": 3, "promising": "lowest_loss"},
     "24 epochs, pruned likewise by accuracy": {"epochs": [2, 4, 8, 24], "reduction": 3, "promising": "accuracy"},

@@ -131,7 +131,7 @@ def read(protocol: str) -> Iterator[Measured]:
             )
     except FileNotFoundError as error:
         raise DataError(f"{error.filename} not found: {again}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(f"{folder}: not whole ({' '.join(str(error).split())}): {again}") from error
 
 

@@ -112,7 +112,7 @@ def tests(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
             continue
         try:
             values = np.load(path, allow_pickle=False)
-        except (FileNotFoundError, ValueError) as error:
+        except (FileNotFoundError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
         for place, layer in enumerate(dict.fromkeys(mine["layer"])):
             for a, area in enumerate(AREAS):

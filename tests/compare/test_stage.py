@@ -213,6 +213,9 @@ def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
     np.save(folder / "Aa000001-V1.npy", np.zeros((3, 3)))
     with pytest.raises(DataError, match=r"Aa000001-V1.npy has another shape .* run the stage neural for corrected"):
         stage.run(values, "good")
+    (folder / "Aa000001-V1.npy").write_bytes(b"")
+    with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
+        stage.run(values, "good")
     (folder / "populations.json").write_text("[{")
     with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
         stage.run(values, "good")

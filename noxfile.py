@@ -43,14 +43,17 @@ def install(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
     pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
     if FLAVOUR == "cpu":
-        # PyPI has no CPU build of torch. Its own index is asked for that one line, and only where the usual places
-        # of this machine do not hold it.
-        torch = [*pip, "--no-deps", "-r", "requirements-cpu.lock"]
-        if "ERROR: " in session.run(*torch, external=True, silent=True, success_codes=[0, 1], log=True):
-            session.run(*torch, "--extra-index-url", CPU_INDEX, external=True)
+        # PyPI has no CPU build of torch. Its own index is asked for that one line alone.
+        with_cpu_index(session, *pip, "--no-deps", "-r", "requirements-cpu.lock")
         session.run(*pip, "--no-deps", "-r", "requirements.lock", external=True)
     else:
         session.run(*pip, "--no-deps", "-r", "requirements.lock", "-r", "requirements-cuda.lock", external=True)
+
+
+def with_cpu_index(session: nox.Session, *pip: str) -> None:
+    """Run pip on a lock with the CPU build of torch; ask PyTorch's own index too where it is not found without."""
+    if "ERROR: " in session.run(*pip, external=True, silent=True, success_codes=[0, 1], log=True):
+        session.run(*pip, "--extra-index-url", CPU_INDEX, external=True)
 
 
 def run(session: nox.Session, *command: str, **variables: str) -> None:
@@ -95,6 +98,12 @@ def fixture(session: nox.Session) -> None:
 
 
 @nox.session
+def online(session: nox.Session) -> None:
+    """Run those of the README's commands that need the network, in a clone."""
+    run(session, "python", "-m", "tests.readme.online", str(Path(sys.executable).with_name("nox")))
+
+
+@nox.session
 def container(session: nox.Session) -> None:
     """Build the image, run tests and pipeline in it without network or rights, compare with the host (-- --help)."""
     run(session, "python", "-m", "tests.container.check", *session.posargs)
@@ -119,7 +128,11 @@ def resolve(session: nox.Session) -> None:
     """Find every package of a flavour and check its hash, without installing any (FLAVOUR=cuda reads about 3 GB)."""
     locks = [argument for lock in LOCKS for argument in ("-r", lock)]
     options = ["--dry-run", "--ignore-installed", "--quiet", "--require-hashes"]
-    session.run(sys.executable, "-m", "pip", "install", *options, *locks, *session.posargs, external=True)
+    pip = [sys.executable, "-m", "pip", "install", *options, *locks, *session.posargs]
+    if FLAVOUR == "cpu":
+        with_cpu_index(session, *pip)
+    else:
+        session.run(*pip, external=True)
     session.log(f"all packages of {' and '.join(LOCKS)} were found, fit together and have their hashes")
 
 

@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import sizes
+
 ROOT = Path(__file__).resolve().parents[1]
 JOBS = 6
 
@@ -131,8 +133,8 @@ def compare(folder: Path, files: int, size: int) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and write acquire.json beside this script."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--files", type=int, default=2000)
-    parser.add_argument("--size", type=int, default=1_000_000, help="bytes of a file")
+    parser.add_argument("--files", type=int, default=sizes.size(2000, 8))
+    parser.add_argument("--size", type=int, default=sizes.size(1_000_000, 10_000), help="bytes of a file")
     parser.add_argument("--folder", type=Path, help="where to work (default: the temporary folder)")
     values = parser.parse_args()
     folder = Path(tempfile.mkdtemp(dir=values.folder))
@@ -144,7 +146,7 @@ def main() -> None:
         print(f"{name:28} {value:8.2f} s")
     result = {"files": values.files, "bytes_each": values.size, "connections": JOBS, "cores": os.cpu_count()}
     result["seconds"] = {name: round(value, 2) for name, value in seconds.items()}
-    (Path(__file__).with_suffix(".json")).write_text(json.dumps(result, indent=1) + "\n")
+    sizes.keep("acquire", result)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,18 @@ Every line of the table simulates experiments with a known answer and counts how
 
 import json
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
 from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
 from analysis.runtime import workers
+from benchmarks.sizes import FIGURES, keep, size
 
-RUNS, DRAWS = 600, 400
-UNIT_RUNS = 1000
-RSA_RUNS, RSA_DRAWS = 500, 300
-HERE = Path(__file__).parent
+RUNS, DRAWS = size((600, 400), (5, 50))
+UNIT_RUNS = size(1000, 5)
+RSA_RUNS, RSA_DRAWS = size((500, 300), (3, 50))
+CEILING_RUNS = size(60, 3)
 
 
 def stream(name: str, run: int) -> np.random.Generator:
@@ -148,7 +148,7 @@ def bias_of_ceilings() -> dict:
     result = {}
     for repeats in (4, 10, 50):
         gaps = []
-        for run in range(60):
+        for run in range(CEILING_RUNS):
             rng = stream("ceilings", run)
             mean = rng.gamma(4.0, 2.5, size=(120, 10))  # spikes/s
             image = np.repeat(np.arange(120), repeats * 2)
@@ -161,7 +161,7 @@ def bias_of_ceilings() -> dict:
             gaps.append(ceilings.split_half_of(halves, 10, run).value.mean() - np.mean(planted))
         result[f"{repeats} repeats"] = {
             "bias": float(np.mean(gaps)),
-            "standard_error": float(np.std(gaps) / np.sqrt(60)),
+            "standard_error": float(np.std(gaps) / np.sqrt(CEILING_RUNS)),
         }
     return result
 
@@ -170,7 +170,7 @@ def ceiling_against_models() -> dict:
     """Largest lead of any model over the rank-pooled upper ceiling; each model is improved by exchanges of ranks."""
     names = ("spearman", "rho-a with ties", "spearman with ties, over its bound", "raw pooling, spearman")
     lead = dict.fromkeys(names, -np.inf)
-    for run in range(60):
+    for run in range(CEILING_RUNS):
         rng = stream("models", run)
         data = [rdm.RDM(rng.gamma(1.0, 5.0**k, 15) + rng.random(), "x") for k in range(4)]
         upper = rsa.noise_ceiling(data, "spearman")[1]
@@ -234,7 +234,7 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     right.set_xlabel("repeats")
     right.set_ylim(-0.05, 0.05)
     right.set_ylabel("ceiling - planted explainable variance")
-    figure.savefig(HERE / "calibration.png", dpi=110, metadata={"Software": None})
+    figure.savefig(FIGURES / "calibration.png", dpi=110, metadata={"Software": None})
 
 
 COVERAGE = (
@@ -258,7 +258,7 @@ def main() -> None:
     found["uniform_ks_p"] = {name: uniform(p, grid) for (name, p), grid in zip(p_values.items(), grids, strict=True)}
     found["false_alarms_at_5_percent"] = {name: float(np.mean(np.array(p) <= 0.05)) for name, p in p_values.items()}
     print(json.dumps(found, indent=1))
-    (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n")
+    keep("calibration", found)
     draw(found, p_values)
 
 

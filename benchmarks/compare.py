@@ -1,6 +1,6 @@
 """Times of the comparison statistics against the packages of the field, on one machine in one run.
 
-Run from the root of the project, in an environment that also holds rsatoolbox and himalaya (neither is a dependency):
+Run from the root of the project; himalaya, which is no dependency, is left out where it is not installed:
 
     python -m benchmarks.compare            # writes benchmarks/compare.json and prints the table
 
@@ -8,20 +8,20 @@ Every figure is the shortest of some runs; a ratio compares two such figures of 
 run fewer draws and are scaled up, which the table says.
 """
 
-import json
 import platform
 import time
 import tracemalloc
 import warnings
-from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from analysis.compare import bootstrap, pls, rdm, ridge, rsa
 from analysis.runtime import THREADS
+from benchmarks.sizes import keep, size
 
-IMAGES, FEATURES, UNITS = 1000, 1250, 100
+IMAGES, FEATURES, UNITS = size((1000, 1250, 100), (100, 100, 8))
+TRAIN = 9 * IMAGES // 10
 
 
 class Time(float):
@@ -70,7 +70,7 @@ def time_pls(runs: int) -> dict:
     from sklearn.cross_decomposition import PLSRegression
 
     X, Y = data()
-    train, rest = np.arange(900), np.arange(900, IMAGES)
+    train, rest = np.arange(TRAIN), np.arange(TRAIN, IMAGES)
     found = {}
 
     def ours():
@@ -83,9 +83,9 @@ def time_pls(runs: int) -> dict:
     some = range(0, UNITS, 4)  # of units that are fitted one by one, a quarter tells the time of all
     mine, peer = best(ours, runs), best(lambda: theirs(some), 1) * (UNITS / len(some))
     return {
-        "work": "PLS-25 of 100 units, one split",
+        "work": f"PLS-25 of {UNITS} units, one split",
         "seconds": mine,
-        "peer": "scikit-learn one by one (25, scaled)",
+        "peer": f"scikit-learn one by one ({len(some)}, scaled)",
         "peer_seconds": peer,
         "difference": float(np.abs(found["ours"][:, list(some)] - found["theirs"]).max()),
     }
@@ -188,12 +188,12 @@ def growth(runs: int) -> dict:
     """Time PLS with 5 folds and the RDM as images, features and units grow."""
     curves: dict = {"images": [], "features": [], "units": []}
     for axis, sizes in (
-        ("images", (250, 500, 1000, 2000)),
-        ("features", (300, 600, 1250, 2500)),
-        ("units", (25, 50, 100, 200)),
+        ("images", size((250, 500, 1000, 2000), (50, 100))),
+        ("features", size((300, 600, 1250, 2500), (50, 100))),
+        ("units", size((25, 50, 100, 200), (4, 8))),
     ):
-        for size in sizes:
-            shape = {"images": IMAGES // 2, "features": FEATURES // 2, "units": UNITS // 2} | {axis: size}
+        for number in sizes:
+            shape = {"images": IMAGES // 2, "features": FEATURES // 2, "units": UNITS // 2} | {axis: number}
             X, Y = data(shape["images"], shape["features"], shape["units"])
             folds = np.arange(len(X)) % 5
             curves[axis].append(
@@ -209,6 +209,7 @@ def growth(runs: int) -> dict:
 def memory() -> list[dict]:
     """Return the peak of memory allocated during each kind of work, beside its inputs and one RDM, bytes."""
     X, Y = data()
+    train = np.arange(TRAIN)
     square = IMAGES * IMAGES * 8
     rng = np.random.default_rng(0)
     base = rng.normal(size=(IMAGES, 100))
@@ -217,7 +218,7 @@ def memory() -> list[dict]:
         "PLS-25, 5 folds": (lambda: pls.cross_predict(X, Y, np.arange(IMAGES) % 5, 25), X.nbytes + Y.nbytes),
         "correlation RDM": (lambda: rdm.rdm(X), X.nbytes),
         "ridge, 5 folds": (
-            lambda: ridge.fit_predict(X, Y, np.arange(900), np.arange(900, IMAGES), ridge.ALPHAS, np.arange(900) % 5),
+            lambda: ridge.fit_predict(X, Y, train, np.arange(TRAIN, IMAGES), ridge.ALPHAS, train % 5),
             X.nbytes + Y.nbytes,
         ),
         "bootstrap of 5 RDMs": (
@@ -243,8 +244,8 @@ def main() -> None:
     tasks = (
         lambda: [time_rdm(5)],
         lambda: [time_pls(5)],
-        lambda: [time_bootstrap(IMAGES, 200, 3)],
-        lambda: [time_bootstrap(92, 1000, 50)],
+        lambda: [time_bootstrap(IMAGES, *size((200, 3), (10, 1)))],
+        lambda: [time_bootstrap(*size((92, 1000, 50), (20, 20, 2)))],
         lambda: time_ridge(3),
     )
     rows = []
@@ -263,7 +264,7 @@ def main() -> None:
     for row in held:
         print(f"{row['work']:28s} peak {row['peak'] / 1e6:7.1f} MB, bound {row['bound'] / 1e6:7.1f} MB")
     out = {"machine": platform.machine(), "threads": THREADS, "times": rows, "growth": curves, "memory": held}
-    Path(__file__).with_suffix(".json").write_text(json.dumps(out, indent=1) + "\n")
+    keep("compare", out)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ difference between them, as a share of the largest value, stands in the table. T
 params.yaml has it, with initial weights, on random images: speed depends on neither.
 """
 
-import json
 import platform
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,8 +22,9 @@ from analysis.explain.threads import side_by_side
 from analysis.models import hmo_report
 from analysis.models.random_cnn import random_module
 from analysis.runtime import THREADS, fixed_threads
+from benchmarks.sizes import keep, size
 
-IMAGES, NAIVE_IMAGES = 8, 2
+IMAGES, NAIVE_IMAGES = size((8, 2), (2, 1))
 """Naive maps are timed on fewer images; their time is proportional to the number."""
 
 
@@ -105,7 +104,7 @@ def main() -> None:
                 flush=True,
             )
     about = {"machine": platform.processor() or platform.machine(), "threads": THREADS, "images": IMAGES}
-    Path("benchmarks/explain.json").write_text(json.dumps(about | {"methods": rows}, indent=1, sort_keys=True) + "\n")
+    keep("explain", about | {"methods": rows})
 
 
 if __name__ == "__main__":

@@ -41,15 +41,15 @@ from analysis.runtime import fixed_threads, seed_of, track, workers
 from analysis.simulate.render import render
 from analysis.simulate.scenes import draw_scenes
 from analysis.stimuli.images import pad
+from benchmarks.sizes import keep, size
 
-OUT = Path(__file__).with_suffix(".json")
 SIZE, FILTERS, BATCH = 24, [8, 16], 32
 ENDS = (5, 24)
 """Last epochs: of the report's search, and of the default's."""
 SHARE = 20
 """One of so many candidates is kept: ten of the report's 200."""
-TRAIN, SELECTION = 2140, 500
-FACES, OBJECTS, PAREIDOLIA = 1850, 1650, 200
+TRAIN, SELECTION = size((2140, 500), (24, 12))
+FACES, OBJECTS, PAREIDOLIA = size((1850, 1650, 200), (30, 24, 6))
 FIRST_SEED = 5
 """The first rule was chosen on the seeds before (38 candidates, 12 epochs), and fixed before any of these was trained.
 The clock decided how many candidates of each were: 20 at first, more of the same later. The other rules were added to
@@ -151,10 +151,11 @@ def summary(rows: list[dict]) -> dict:
     return found
 
 
-def main(folder: str, candidates: int = 20, seeds: int = 5) -> None:
+def main(folder: str, candidates: int = size(20, 3), seeds: int = size(5, 2)) -> None:
     """Train the candidates of all seeds and write what each search would have chosen."""
     x, y = images()
-    changed = {"size": SIZE, "filters": FILTERS, "batch": BATCH, "candidates": candidates, "kept": candidates // SHARE}
+    kept = max(1, candidates // SHARE)
+    changed = {"size": SIZE, "filters": FILTERS, "batch": BATCH, "candidates": candidates, "kept": kept}
     chosen = HMOReport.model_validate(params.load().models.entry("hmo_report").model_dump() | changed)
     used = range(FIRST_SEED, FIRST_SEED + seeds)
     places = [(number, seed) for number in range(candidates) for seed in used]
@@ -166,7 +167,7 @@ def main(folder: str, candidates: int = 20, seeds: int = 5) -> None:
     found = {place: json.loads(_kept(folder, place).read_text(encoding="utf-8")) for place in places}
     rows = [{"seed": seed} | searches([found[k, seed] for k in range(candidates)], chosen) for seed in used]
     numbers = {"training_images": TRAIN, "selection_images": SELECTION, "test_images": len(y) - TRAIN - SELECTION}
-    write_text(OUT, json.dumps(changed | numbers | {"searches": summary(rows), "seeds": rows}, indent=1) + "\n")
+    keep("halving", changed | numbers | {"searches": summary(rows), "seeds": rows})
     print(json.dumps(summary(rows), indent=1))
 
 

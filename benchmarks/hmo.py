@@ -22,15 +22,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import params, runtime
-from analysis.files import write_json
 from analysis.models import boosting, hmo_space
 from analysis.models.ask_tell import Told, minimise
 from analysis.models.hmo import Screening, maps_of
 from analysis.models.hmo_layers import Module
 from analysis.models.side_by_side import side_by_side
+from benchmarks.sizes import keep, size
 
-CANDIDATES = 12
-IMAGES, SIZE, FILTERS = 240, 64, 1
+CANDIDATES = size(12, 2)
+IMAGES, SIZE, FILTERS = size((240, 64, 1), (12, 32, 1))
 """Of the first line; the others change one of them."""
 GROWTH = {
     "half the images": {"images": IMAGES // 2},
@@ -87,7 +87,7 @@ def line(entry, images: int = IMAGES, size: int = SIZE, filters: int = FILTERS) 
     }
 
 
-def product_gflops(n: int = 1536, runs: int = 5) -> float:
+def product_gflops(n: int = size(1536, 256), runs: int = 5) -> float:
     """Return the rate of a single-threaded float32 matrix product on each worker at once, added up."""
     a = torch.rand(n, n)
 
@@ -135,8 +135,8 @@ def main() -> None:
             f"the default, {row['times_the_floor']:.1f} x the floor"
         )
     print(f"matrix product {rate:.0f} GFLOP/s; asking and telling {overhead:.0f} ms for a candidate")
-    write_json(
-        "benchmarks/hmo.json",
+    keep(
+        "hmo",
         {
             "rows": rows,
             "matrix_product_gflops": round(rate, 1),

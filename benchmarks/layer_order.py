@@ -9,9 +9,6 @@ V2 and V4, and its face term. The latter go through the same folds and the same 
 lack is the fault of the comparison and not of a network.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -20,15 +17,14 @@ from analysis import params, paths
 from analysis.compare import inference, neural, scoring
 from analysis.compare.populations import AREAS
 from analysis.compare.scoring import number
-from analysis.files import write_text
 from analysis.protocol import CORRECTED
 from analysis.simulate.experiment import make_image
 from analysis.simulate.features import STAGES
 from analysis.simulate.neurons import face_terms
 from analysis.simulate.scenes import draw_scenes
 from analysis.stimuli.read import read_table
+from benchmarks.sizes import FIGURES, keep
 
-OUT = Path(__file__).with_suffix(".json")
 CELLS = 4
 """The maps of a stage are averaged to so many rows and columns."""
 
@@ -146,13 +142,13 @@ def draw(found: dict) -> None:
     order.set_ylim(len(found) - 0.5, -0.5)
     order.set_xticks([-1, -0.5, 0, 0.5, 1])
     order.set_xlabel("rank correlation of area and depth, 95 % interval")
-    figure.savefig(OUT.with_suffix(".png"), dpi=110, metadata={"Software": None})
+    figure.savefig(FIGURES / "layer_order.png", dpi=110, metadata={"Software": None})
 
 
 def main() -> None:
     """Judge stages and networks and write the figures beside this file."""
     found = {"planted stages": order_of_stages()} | order_of_networks()
-    write_text(OUT, json.dumps(found, indent=1) + "\n")
+    keep("layer_order", found)
     draw(found)
     for name, one in found.items():
         print(name, {end: one["best_layer"][end] for end in ("mean_depth", "rho", "low", "high")})

@@ -1,16 +1,17 @@
 """The report's candidates against the same ones in Keras, and against the floor of arithmetic.
 
-Run from the root of the project, after the stage stimuli, in pieces of some minutes each, which all write to
+Run from the root of the project, after the stage stimuli, at once or in pieces of some minutes each, which all write to
 benchmarks/models.json (what pruning saves is in benchmarks/halving.py):
 
+    python -m benchmarks.models                               # all pieces
     python -m benchmarks.models speed [KERAS_PYTHON [CANDIDATES EPOCHS]]        # identical training
     python -m benchmarks.models accuracy [KERAS_PYTHON [CANDIDATES EPOCHS]]     # the same distribution of accuracies?
     python -m benchmarks.models search [KERAS_PYTHON [CANDIDATES EPOCHS]]       # pruned, against all in Keras
     python -m benchmarks.models activations                   # images per second
     python -m benchmarks.models compilation                   # torch.compile on one candidate
 
-Without KERAS_PYTHON, a virtual environment with tensorflow-cpu is made in a temporary folder. Where other programs
-share the processors, processor time says more than wall time; both are written.
+Without KERAS_PYTHON, a virtual environment with tensorflow-cpu is made in a temporary folder (in the small mode Keras
+is left out). Where other programs share the processors, processor time says more than wall time; both are written.
 """
 
 import json
@@ -39,12 +40,13 @@ from analysis.models.random_cnn import CandidateCNN, random_module
 from analysis.models.registry import Job
 from analysis.models.training import Plan, Split, fit
 from analysis.runtime import THREADS, fixed_threads, seed_of, workers
-from benchmarks import halving
+from benchmarks import halving, sizes
+from benchmarks.sizes import size
 
-OUT = Path(__file__).with_suffix(".json")
+OUT = sizes.FIGURES / "models.json"
 PEER = Path(__file__).with_name("keras_candidates.py")
 TENSORFLOW = "tensorflow-cpu==2.21.0"
-SIZE, IMAGES, HELD_OUT = 112, 400, 100
+SIZE, IMAGES, HELD_OUT = size((112, 400, 100), (32, 24, 8))
 
 
 def entry(**changed):
@@ -61,17 +63,20 @@ def entry(**changed):
     return HMOReport.model_validate(values | changed)
 
 
-def images(size: int) -> tuple[Split, Split]:
+def images(pixels: int) -> tuple[Split, Split]:
     """Return `IMAGES` labelled images of the embedded experiment, `HELD_OUT` of them apart, as uint8."""
     examples = data.load(params.load().models.entry("hmo_report").rules)
     rows = np.flatnonzero(examples.label >= 0)
     rows = np.random.default_rng(0).permutation(rows)[:IMAGES]
-    x, y = data.resized(examples.images[rows], size), torch.from_numpy(examples.label[rows].astype(np.int64))
+    x, y = data.resized(examples.images[rows], pixels), torch.from_numpy(examples.label[rows].astype(np.int64))
     return Split(x[HELD_OUT:], y[HELD_OUT:]), Split(x[:HELD_OUT], y[:HELD_OUT])
 
 
 def keras(python: str | None, splits: tuple[Split, Split], drawn: list[dict], epochs: int) -> list[dict]:
-    """Train candidates by Keras and return what it says of each."""
+    """Train candidates by Keras and return what it says of each; of none in the small mode where no Keras is named."""
+    if python is None and sizes.SMALL:
+        print("no KERAS_PYTHON is named: Keras is left out")
+        return []
     with tempfile.TemporaryDirectory() as folder:
         if python is None:
             venv.create(f"{folder}/env", with_pip=True)
@@ -93,31 +98,31 @@ def timed(function) -> tuple[dict, object]:
     return {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}, result
 
 
-def gflops(threads: int = THREADS) -> float:
+def gflops(n: int = size(2048, 256)) -> float:
     """Return the speed of a large float32 matrix product, 10^9 operations a second: the floor all else is held to."""
-    a = torch.randn(2048, 2048)
-    with fixed_threads(threads):
+    a = torch.randn(n, n)
+    with fixed_threads(THREADS):
         best = min(timed(lambda: a @ a)[0]["seconds"] for _ in range(20))
-    return 2 * 2048**3 / best / 1e9
+    return 2 * n**3 / best / 1e9
 
 
-def training_flops(values: dict, size: int, n_images: int) -> float:
+def training_flops(values: dict, pixels: int, n_images: int) -> float:
     """Return the operations of one pass of training: forward, and backward to weights and (but for images) inputs."""
-    first = first_stage.cost(values | {"layers": 1}, size)
-    return n_images * 2 * (2 * first + 3 * (first_stage.cost(values, size) - first))
+    first = first_stage.cost(values | {"layers": 1}, pixels)
+    return n_images * 2 * (2 * first + 3 * (first_stage.cost(values, pixels) - first))
 
 
-def speed(python: str | None, n: int = 6, epochs: int = 2) -> dict:
+def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> dict:
     """Time identical training: Keras, ours one after another, side by side on two workers, the same in bfloat16."""
     splits, drawn = images(SIZE), [random_module(entry(), 1, "benchmark", number) for number in range(n)]
     peer = keras(python, splits, drawn, epochs)
     # Keras is timed while it fits; ours judges after each epoch too, so there it is given two images for that.
     splits = splits[0], Split(splits[1].x[:2], splits[1].y[:2])
     own = [sum(p.numel() for p in CandidateCNN(values, Standardise()).parameters()) for values in drawn]
-    if own != [item["parameters"] for item in peer]:
+    if peer and own != [item["parameters"] for item in peer]:
         sys.exit(f"numbers of parameters differ from Keras: {own}, {[item['parameters'] for item in peer]}")
-    wall = {"keras": sum(item["seconds"] for item in peer)}
-    cpu = {"keras": sum(item["cpu"] for item in peer)}
+    wall = {"keras": sum(item["seconds"] for item in peer)} if peer else {}
+    cpu = {"keras": sum(item["cpu"] for item in peer)} if peer else {}
     with fixed_threads():
         one = timed(lambda: [first_stage.fit_candidate(v, splits, Standardise(), entry(), 1, epochs) for v in drawn])[0]
     wall["one after another"], cpu["one after another"] = one["seconds"], one["cpu"]
@@ -143,8 +148,8 @@ def speed(python: str | None, n: int = 6, epochs: int = 2) -> dict:
         "epochs": epochs,
         "seconds": wall,
         "cpu": cpu,
-        "ratio": {name: wall["keras"] / value for name, value in wall.items()},
-        "ratio_cpu": {name: cpu["keras"] / value for name, value in cpu.items()},
+        "ratio": {name: wall["keras"] / value for name, value in wall.items() if peer},
+        "ratio_cpu": {name: cpu["keras"] / value for name, value in cpu.items() if peer},
         "gflops_of_matrix_product": rate,
         "floor_seconds": operations / rate / 1e9,
         "times_the_floor": {name: value / (operations / rate / 1e9) for name, value in wall.items()},
@@ -159,7 +164,7 @@ def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int
     (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
-def accuracy(python: str | None, n: int = 40, epochs: int = 5) -> dict:
+def accuracy(python: str | None, n: int = size(40, 2), epochs: int = size(5, 1)) -> dict:
     """Compare the accuracies that Keras and ours reach with the same candidates, each with its own random weights.
 
     With the report's values, epochs and number of images, but on the small images of benchmarks/halving.py: what is
@@ -177,19 +182,21 @@ def accuracy(python: str | None, n: int = 40, epochs: int = 5) -> dict:
             values = entry(precision=precision, size=halving.SIZE)
             fitted = pool.map(partial(_fit_alone, splits, values, epochs), range(n), drawn)
             own = [candidate.metrics["accuracy"] for candidate in fitted]
-            difference, half = halving.mean_and_half_width(np.subtract(own, peer))
-            found[precision] = {
-                "accuracy": own,
-                "mean": float(np.mean(own)),
-                "ks_p": float(ks_2samp(own, peer).pvalue),
-                "difference": difference,
-                "half_width_95": half,
-            }
+            found[precision] = reached(own)
+            if peer:
+                difference, half = halving.mean_and_half_width(np.subtract(own, peer))
+                p = float(ks_2samp(own, peer).pvalue)
+                found[precision] |= {"ks_p": p, "difference": difference, "half_width_95": half}
     about = {"candidates": n, "epochs": epochs, "size": halving.SIZE, "training_images": halving.TRAIN}
-    return about | {"keras": {"accuracy": peer, "mean": float(np.mean(peer))}} | found
+    return about | ({"keras": reached(peer)} if peer else {}) | found
 
 
-def search(python: str | None, n: int = 20, epochs: int = 4) -> dict:
+def reached(accuracies: list[float]) -> dict:
+    """Return accuracies with their mean."""
+    return {"accuracy": accuracies, "mean": float(np.mean(accuracies))}
+
+
+def search(python: str | None, n: int = size(20, 3), epochs: int = 4) -> dict:
     """Time whole searches: Keras trains every candidate to the end; ours prunes, in bfloat16, side by side.
 
     Keras is timed for some epochs, of which those after the first are taken as often as are left. What pruning does to
@@ -197,8 +204,7 @@ def search(python: str | None, n: int = 20, epochs: int = 4) -> dict:
     """
     splits, chosen = images(SIZE), entry(candidates=n, kept=max(1, n // halving.SHARE), precision="bfloat16")
     peer = keras(python, splits, [random_module(chosen, 1, "candidate", number) for number in range(n)], epochs)
-    first, later = (sum(np.mean(one["epochs"][part]) for one in peer) for part in (slice(1), slice(1, None)))
-    found = {"candidates": n, "epochs_timed": epochs, "keras": {"first_epoch": first, "epoch": later}, "searches": {}}
+    searches: dict = {}
     for name in ("24 epochs, pruned", "5 epochs, pruned"):
         rule = halving.SEARCHES[name]
         with tempfile.TemporaryDirectory() as folder, fixed_threads():
@@ -206,9 +212,15 @@ def search(python: str | None, n: int = 20, epochs: int = 4) -> dict:
             values = chosen.model_copy(update=rule)
             job = Job("benchmark", values, None, 1, "cpu", Path(folder), lambda *_: None, {})
             spent = timed(lambda job=job: first_stage.find(job, splits, Standardise()))[0]["seconds"]
-        whole = first + later * (rule["epochs"][-1] - 1)
-        found["searches"][name] = rule | {"keras": whole, "seconds": spent, "ratio": whole / spent}
-    return found | {"load_average": os.getloadavg()[0]}
+        searches[name] = rule | {"seconds": spent}
+    found = {"candidates": n, "epochs_timed": epochs, "searches": searches, "load_average": os.getloadavg()[0]}
+    if peer:
+        first, later = (sum(np.mean(one["epochs"][part]) for one in peer) for part in (slice(1), slice(1, None)))
+        for one in searches.values():
+            one["keras"] = first + later * (one["epochs"][-1] - 1)
+            one["ratio"] = one["keras"] / one["seconds"]
+        found["keras"] = {"first_epoch": first, "epoch": later}
+    return found
 
 
 def _fit_alone(splits: tuple[Split, Split], values: HMOReport, epochs: int, number: int, drawn: dict):
@@ -217,7 +229,7 @@ def _fit_alone(splits: tuple[Split, Split], values: HMOReport, epochs: int, numb
         return first_stage.fit_candidate(drawn, splits, Standardise(), values, number, epochs)
 
 
-def activations(n: int = 128) -> dict:
+def activations(n: int = size(128, 8)) -> dict:
     """Time the forward pass of the default HMO of the report, and hold it to the floor."""
     chosen = params.load().models.entry("hmo_report")
     stages = {
@@ -255,7 +267,7 @@ def _forward_flops(network: nn.Module, x: torch.Tensor) -> float:
     return float(sum(found))
 
 
-def compilation(epochs: int = 3) -> dict:
+def compilation(epochs: int = size(3, 1)) -> dict:
     """Time one default candidate as it is, and compiled: the compilation, and an epoch after it."""
     chosen = params.load().models.entry("hmo_report")
     splits, values = images(chosen.size), {"layers": 2, "filters": 16, "kernel": 5, "pool": "max", "normalise": True}
@@ -265,7 +277,7 @@ def compilation(epochs: int = 3) -> dict:
         for name in ("as it is", "compiled"):
             network = first_stage.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
             if name == "compiled":
-                network.compile()
+                network.compile(backend=size("inductor", "eager"))  # the latter runs what the former would compile
             first = timed(lambda n=network: _train_network(n, splits, chosen, 1))[0]
             rest = timed(lambda n=network: _train_network(n, splits, chosen, epochs))[0]
             times[name] = {"first_epoch": first, "epoch": {key: value / epochs for key, value in rest.items()}}
@@ -286,17 +298,18 @@ PIECES = {
 }
 
 
-def main(piece: str, python: str | None = None, *sizes: str) -> None:
-    """Run one piece and write its figures into the file beside this one."""
-    peer = [] if piece in ("activations", "compilation") else [python or None]
-    keep(piece, PIECES[piece](*peer, *map(int, sizes)))
+def main(piece: str | None = None, python: str | None = None, *numbers: str) -> None:
+    """Run one piece, or all, and write the figures of each as it ends."""
+    for name in [piece] if piece else PIECES:
+        peer = [] if name in ("activations", "compilation") else [python or None]
+        keep(name, PIECES[name](*peer, *map(int, numbers)))
 
 
 def keep(piece: str, found: dict) -> None:
-    """Print the figures of a piece and write them into the file beside this one."""
+    """Print the figures of a piece and write them beside those of the others."""
     print(json.dumps(found, indent=1), flush=True)
     known = json.loads(OUT.read_text()) if OUT.exists() else {}
-    OUT.write_text(json.dumps(known | {piece: found}, indent=1) + "\n")
+    sizes.keep("models", known | {piece: found})
 
 
 if __name__ == "__main__":

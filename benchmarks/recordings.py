@@ -1,17 +1,16 @@
 """Times of the spike reader against the peers and the floor, on the real recording tiled to four sizes, in one run.
 
-Run from the root of the project, with the folder of real reference files beside it or named:
+Run from the root of the project, with the real recording An220105 in data/raw or in another folder:
 
-    python -m benchmarks.recordings [REFERENCE]     # writes benchmarks/recordings.json and prints the tables
+    python -m benchmarks.recordings [FOLDER]        # writes benchmarks/recordings.json and prints the tables
 
-The recording An220105 (35 units, 56 min, 6433 fixations) is tiled in time to 1, 2, 3 and 4 times its length, its
-fixations with it. Each reader gives the spikes of every unit in every fixation (200 ms from its start), and all must
-agree. Every figure is processor time (all readers use one thread, so that other work on the machine counts little),
-the least of some runs. Peers that take minutes run on a share of the fixations and are
-scaled up, which the table says. The floor is inflating alone, with the same library, from memory.
+The recording (35 units, 56 min, 6433 fixations) is tiled in time to 1, 2, 3 and 4 times its length, its fixations with
+it. Each reader gives the spikes of every unit in every fixation (200 ms from its start), and all must agree. Every
+figure is processor time (all readers use one thread, so that other work on the machine counts little), the least of
+some runs. Peers that take minutes run on a share of the fixations and are scaled up, which the table says. The floor is
+inflating alone, with the same library, from memory.
 """
 
-import json
 import os
 import platform
 import sys
@@ -24,14 +23,28 @@ import deflate
 import h5py
 import numpy as np
 
+from analysis import paths
 from analysis.recordings.rasters import DATA, open_rasters
 from analysis.recordings.session import read_session
+from benchmarks.sizes import keep, size
 
-SESSION = "000628/sub-An/sub-An_ses-20220105T173929"
-TILES = (1, 2, 3, 4)
+RASTERS = size("sub-An/sub-An_ses-20220105T173929.nwb", "sub-*/*[0-9].nwb")
+"""Of An220105; in the small mode any recording will do."""
+
+TILES = size((1, 2, 3, 4), (1, 2))
+UNITS = size((35, 70, 140), (6, 12))
+FIXATIONS = size((1_000, 10_000, 100_000), (100, 1_000))
 WINDOW_MS = 200
-LOOPED = 50
+LOOPED = size(50, 5)
 """The report's loop runs on about so many fixations."""
+
+
+def rasters_in(folder: Path) -> Path:
+    """Return the rasters of the recording in a folder such as ``data/raw``; exit if it is not there."""
+    found = sorted(folder.glob(f"*/{RASTERS}"))
+    if not found:
+        sys.exit(f"{folder} holds no {RASTERS}: acquire the real recording An220105, or name a folder that has it")
+    return found[0]
 
 
 def best(function, runs: int) -> float:
@@ -158,28 +171,29 @@ def show(title: str, rows: dict[str, dict]) -> None:
         print(f"  {name:<22} " + "; ".join(shown))
 
 
-def main(reference: Path) -> None:
+def main(folder: Path) -> None:
     """Measure, print and write benchmarks/recordings.json."""
-    stem = reference / SESSION
-    rasters, session = stem.with_suffix(".nwb"), read_session(stem.with_name(stem.name + "_image.nwb"))
+    rasters = rasters_in(folder)
+    session = read_session(rasters.with_stem(rasters.stem + "_image"))
     once = np.rint(session.fixation_start * 1e3).astype(np.int64)
     sizes, units, fixations = {}, {}, {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
         for times in TILES:
-            path = Path(folder) / "tiled.nwb"
+            path = Path(scratch) / "tiled.nwb"
             tile(rasters, path, times)
             with h5py.File(path, "r") as file:
                 length = file[DATA].shape[0]
             start = np.concatenate([once + length // times * i for i in range(times)])
             sizes[f"{times} x ({length / 60e3:.0f} min)"] = measure(path, start, 9, peers=True)
             show("growth with time", {k: v for k, v in list(sizes.items())[-1:]})
-        for n in (35, 70, 140):
-            path = Path(folder) / "units.nwb"
+        for n in UNITS:
+            path = Path(scratch) / "units.nwb"
             tile(rasters, path, 1, n)
             units[f"{n} units"] = measure(path, once, 7, peers=False)
         rng = np.random.default_rng(0)
-        for n in (1_000, 10_000, 100_000):
-            start = np.sort(rng.integers(0, 3_380_000, n))
+        end = min(3_380_000, inflate(rasters)[1] - WINDOW_MS)
+        for n in FIXATIONS:
+            start = np.sort(rng.integers(0, end, n))
             fixations[f"{n} fixations"] = measure(rasters, start, 7, peers=False)
     show("growth with time", sizes)
     show("growth with units", units)
@@ -192,7 +206,7 @@ def main(reference: Path) -> None:
         "fixations": fixations,
         "note": f"processor seconds, least of some runs; the report's loop ran on {LOOPED} fixations, scaled up",
     }
-    Path("benchmarks/recordings.json").write_text(json.dumps(result, indent=1) + "\n")
+    keep("recordings", result)
 
 
 def cpu() -> str:
@@ -205,4 +219,4 @@ def cpu() -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/reference"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else paths.RAW)

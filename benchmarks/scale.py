@@ -1,12 +1,12 @@
 """Memory of the stage ``recordings`` as the number of recordings grows, on local workers.
 
-    python -m benchmarks.scale [REFERENCE]       # writes benchmarks/scale.json and prints the table
+    python -m benchmarks.scale [FOLDER]          # writes benchmarks/scale.json and prints the table
 
-Copies of the real recording An220105 (35 units, 56 min) stand for an archive. Every process of the run is looked at
-ten times a second; the figure is the largest resident memory that any worker, and the driver, ever had (VmHWM).
+Copies of the real recording An220105 (35 units, 56 min), in data/raw or in another folder, stand for an archive. Every
+process of the run is looked at ten times a second; the figure is the largest resident memory that any worker, and the
+driver, ever had (VmHWM).
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -16,14 +16,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import paths
+from analysis.recordings.naming import parse
+from benchmarks.recordings import rasters_in
+from benchmarks.sizes import keep, size
+
 ROOT = Path(__file__).resolve().parents[1]
-SESSION = "000628/sub-An/sub-An_ses-20220105T173929"
-NUMBERS = (8, 16, 32)
+NUMBERS = size((8, 16, 32), (2, 4))
 WORKERS = 2
 
 
-def lay_out(reference: Path, folder: Path, n: int) -> None:
+def lay_out(raw: Path, folder: Path, n: int) -> None:
     """Write a project with n copies of the recording, one a day."""
+    rasters = rasters_in(raw)
+    subject, date, time_of_day = parse(rasters)
     db = folder / "data/raw/annotations/db"
     db.mkdir(parents=True)
     days = [f"22{month:02}{day:02}" for month in range(1, 13) for day in range(1, 29)][:n]
@@ -33,16 +39,16 @@ def lay_out(reference: Path, folder: Path, n: int) -> None:
         ("per_unit_latency-fix_on.csv.gz", "Session"),
         ("per_unit_rf.csv.gz", "Session"),
     ):
-        table = pd.read_csv(reference / "annotations/db" / name, dtype=str, keep_default_na=False)
-        rows = table[table[column] == "An220105"]
-        pd.concat([rows.assign(**{column: f"An{day}"}) for day in days]).to_csv(db / name, index=False)
-    (db / "rig_eye_latency.csv").write_bytes((reference / "annotations/db/rig_eye_latency.csv").read_bytes())
-    target = folder / "data/raw/dandiset/sub-An"
+        table = pd.read_csv(raw / "annotations/db" / name, dtype=str, keep_default_na=False)
+        rows = table[table[column] == subject + date]
+        pd.concat([rows.assign(**{column: subject + day}) for day in days]).to_csv(db / name, index=False)
+    (db / "rig_eye_latency.csv").write_bytes((raw / "annotations/db/rig_eye_latency.csv").read_bytes())
+    target = folder / f"data/raw/dandiset/sub-{subject}"
     target.mkdir(parents=True)
     for day in days:
         for ending in ("", "_image"):
-            source = (reference / f"{SESSION}{ending}.nwb").resolve()
-            (target / f"sub-An_ses-20{day}T173929{ending}.nwb").symlink_to(source)
+            source = rasters.with_stem(rasters.stem + ending).resolve()
+            (target / f"sub-{subject}_ses-20{day}T{time_of_day}{ending}.nwb").symlink_to(source)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
 
 
@@ -74,12 +80,12 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def main(reference: Path) -> None:
+def main(raw: Path) -> None:
     """Measure, print and write benchmarks/scale.json."""
     rows = []
     for n in NUMBERS:
         with tempfile.TemporaryDirectory() as folder:
-            lay_out(reference, Path(folder), n)
+            lay_out(raw, Path(folder), n)
             environment = {
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
@@ -107,8 +113,8 @@ def main(reference: Path) -> None:
             }
         )
         print(rows[-1], flush=True)
-    Path("benchmarks/scale.json").write_text(json.dumps(rows, indent=1) + "\n")
+    keep("scale", rows)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/reference"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else paths.RAW)

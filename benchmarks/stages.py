@@ -1,20 +1,19 @@
 """How long each stage takes, told by the pipeline's own words as they come.
 
-    dvc repro --force 2>&1 | python -m benchmarks.stages        # or nox -s reproduce, in a fresh clone
+    nox -s reproduce 2>&1 | python -m benchmarks.stages         # in a fresh clone, or dvc repro --force 2>&1 | ...
 
 The words are passed on; at the end ``benchmarks/stages.json`` holds the minutes of each stage, a matrix summed, which
 the README's table of figures quotes.
 """
 
-import json
 import os
 import re
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-OUTPUT = Path(__file__).with_name("stages.json")
+from benchmarks.sizes import keep
+
 STARTS = re.compile(r"Running stage '(\w+)(?:@[^']*)?'")
 LEAVE = "Use `dvc push`"
 
@@ -48,7 +47,7 @@ def main() -> None:
     found = {name: round(spent, 2) for name, spent in minutes(passed()).items()}
     if not found:
         sys.exit("no stage ran: give dvc repro --force")
-    OUTPUT.write_text(json.dumps({"cores": len(os.sched_getaffinity(0)), "minutes": found}, indent=1) + "\n")
+    keep("stages", {"cores": len(os.sched_getaffinity(0)), "minutes": found})
 
 
 if __name__ == "__main__":

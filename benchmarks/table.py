@@ -16,8 +16,8 @@ HEAD = ["work", "against", "faster", "benchmark"]
 TRUTH = ["against planted truth", "aim", "found", "benchmark"]
 
 
-def _read(name: str) -> dict | None:
-    path = FOLDER / f"{name}.json"
+def _read(folder: Path, name: str) -> dict | None:
+    path = folder / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
@@ -48,16 +48,17 @@ def _agreement(reached: dict, precision: str) -> str:
 
 
 def _models(found: dict) -> Iterator[list[str]]:
-    """Yield the rows of training, of torch.compile and of activations."""
+    """Yield the rows of training, of torch.compile and of activations; none of a peer that was left out."""
     if speed := found.get("speed"):
         for precision in ("float32", "bfloat16"):
             name = f"side by side, {precision}"
             work = f"training {speed['candidates']} candidates of the report, {name}"
             yield [work, FLOOR, times(1 / speed["times_the_floor"][name]), "models"]
-            if reached := found.get("accuracy"):
-                work += _agreement(reached, precision)
-            yield [work, "Keras one by one", times(speed["ratio"][name]), "models"]
-    if timed := found.get("search"):
+            if ratio := speed["ratio"]:
+                reached = found.get("accuracy")
+                work += _agreement(reached, precision) if reached else ""
+                yield [work, "Keras one by one", times(ratio[name]), "models"]
+    if (timed := found.get("search")) and "keras" in timed:
         for name, one in timed["searches"].items():
             work = f"search of {timed['candidates']} candidates, {name}, bfloat16, side by side"
             peer = f"all to the end in Keras ({timed['epochs_timed']} epochs, scaled)"
@@ -71,37 +72,37 @@ def _models(found: dict) -> Iterator[list[str]]:
         yield [work, FLOOR, times(1 / speed["times_the_floor"]), "models"]
 
 
-def rows() -> Iterator[list[str]]:
-    """Yield work, peer, ratio and benchmark."""
-    if found := _read("recordings"):
+def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield work, peer, ratio and benchmark, from the figures in a folder."""
+    if found := _read(folder, "recordings"):
         size, spent = next(iter(found["time"].items()))
         work = f"spike counts of a recording of {size.partition('(')[2].rstrip(')')}"
         for peer in ("pynwb and cumulative sum", "the report's loop"):
             yield [work, peer, times(spent[peer] / spent["ours"]), "recordings"]
-    if found := _read("acquire"):
+    if found := _read(folder, "acquire"):
         spent, what = found["seconds"], f"{found['files']:,} files fetched"
         yield [what, "dandi download", times(spent["dandi download, first"] / spent["acquire, first"]), "acquire"]
         again = times(spent["dandi download, all there"] / spent["acquire, all there"])
         yield [f"{what}, all there", "dandi download", again, "acquire"]
-    for row in (_read("compare") or {"times": []})["times"]:
+    for row in (_read(folder, "compare") or {"times": []})["times"]:
         yield [row["work"], row["peer"], times(row["ratio"]), "compare"]
-    yield from _models(_read("models") or {})
-    if halving := _read("halving"):
+    yield from _models(_read(folder, "models") or {})
+    if halving := _read(folder, "halving"):
         candidates = f"{halving['candidates']} candidates, {halving['kept']} kept"
         for name, found in halving["searches"].items():
             work = f"search of {candidates}, {name} ({_difference(found)})"
-            yield [work, "all trained to the end", times(found["ratio_of_cpu"]), "halving"]
-    if found := _read("hmo"):
+            yield [work, "all trained to the end", times(found["ratio_of_cpu"]), "halving FOLDER"]
+    if found := _read(folder, "hmo"):
         default = found["rows"]["default"]
         work = f"HMO (2014), {default['candidates_per_minute']:.0f} candidates a minute"
         yield [work, FLOOR, times(1 / default["times_the_floor"]), "hmo"]
-    for name, row in (_read("explain") or {"methods": {}})["methods"].items():
+    for name, row in (_read(folder, "explain") or {"methods": {}})["methods"].items():
         yield [f"maps by {name}", "captum, one image at a time", times(row["ratio"]), "explain"]
 
 
-def truths() -> Iterator[list[str]]:
-    """Yield what was planted, the aim, what was found and the benchmark."""
-    if found := _read("calibration"):
+def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield what was planted, the aim, what was found and the benchmark, from the figures in a folder."""
+    if found := _read(folder, "calibration"):
         runs, share, p = found["runs"], found["coverage"].values(), found["uniform_ks_p"].values()
         fewest, most = min(runs["units"], runs["rsa"]), max(runs["units"], runs["rsa"])
         intervals = f"95 % intervals that hold it, in {len(share)} cases of {fewest} to {most:,} experiments"
@@ -115,7 +116,7 @@ def truths() -> Iterator[list[str]]:
         for name, kind in (("spearman", "Spearman, no ties"), ("rho-a with ties", "rho-a, ties")):
             work = f"most by which a model passes the upper ceiling of RDMs ({kind})"
             yield [work, "0 or less", signed(lead[name], 3), "calibration"]
-    for name, one in (_read("layer_order") or {}).items():
+    for name, one in (_read(folder, "layer_order") or {}).items():
         best = one["best_layer"]
         rho = "undefined" if best["rho"] is None else signed(best["rho"], 2)
         ends = "" if best["low"] is None else f" ({signed(best['low'], 2)} to {signed(best['high'], 2)})"

@@ -1,13 +1,12 @@
 """Run the commands of the README, in its order, in clones that hold the tiny experiment.
 
-Run by ``nox -s fixture`` once that is built. Five readers work, some at once, each in a clone of its own: one fetches
-data that are served as the real ones are, one uses containers, one changes parameters, one brings data of its own, and
-one does all the rest.
+Run by ``nox -s fixture`` once that is built. Six readers work, some at once, each in a clone of its own: one runs the
+benchmarks at their small sizes, one fetches data that are served as the real ones are, one uses containers, one changes
+parameters, one brings data of its own, and one does all the rest.
 """
 
 import sys
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,10 +14,11 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from benchmarks import sizes
 from tests.readme.commands import Command, commands
 from tests.readme.published import PublishedExperiment
 from tests.readme.reader import Failed, Reader, clone, environment, repository
-from tests.readme.table import HERE, MODEL, RECORDING, Run, of_pipeline, substitutes
+from tests.readme.table import HERE, MODEL, RECORDING, Run, expected_runs, of_pipeline, substitutes
 
 ALONE = {
     "The real data": "fetching",
@@ -30,23 +30,23 @@ ALONE = {
 }
 """The clone in which the commands under a heading run, where it is not the common one."""
 
+TIMING = "timing"
+"""The clone in which benchmarks run, wherever they stand."""
+
 AT_ONCE = 3
 """Readers at work: enough for two cores, since much of a short command is not computing."""
 
-NAMES = ["common", *dict.fromkeys(ALONE.values())]
+NAMES = [TIMING, "common", *dict.fromkeys(ALONE.values())]
+
+
+def place_of(command: Command) -> str:
+    """Return the clone in which a command runs."""
+    return TIMING if "python -m benchmarks." in command.text else ALONE.get(command.heading, "common")
 
 
 def to_run(name: str) -> list[tuple[Command, Run]]:
-    """Return the commands that run in one of the clones, in order: of a block each, of the text once."""
-    found, seen = [], Counter()
-    for command in commands():
-        key = command.heading, command.text
-        expected = HERE.get(command.heading, {}).get(command.text)
-        if expected and ALONE.get(command.heading, NAMES[0]) == name and (command.in_block or not seen[key]):
-            runs = expected if isinstance(expected, tuple) else (expected,)
-            found.append((command, runs[min(seen[key], len(runs) - 1)]))
-            seen[key] += 1
-    return found
+    """Return the commands that run in one of the clones, in order."""
+    return [(command, run) for command, run in expected_runs(HERE) if place_of(command) == name]
 
 
 def session(raw: Path) -> str:
@@ -86,6 +86,8 @@ def main(build: Path, other: Path, nox: Path) -> None:
 
     def read(name: str) -> list[str]:
         reader = Reader(clone(origin, folder / name, build, nox, variables), variables, words)
+        if name == TIMING:
+            reader.environment = variables | {sizes.VARIABLE: "small"}
         if name == "fetching":
             world.pin_project(reader.clone)
             reader.environment = variables | addresses | {"NNN_STORE": str(folder / "store-fetching")}

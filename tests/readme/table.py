@@ -1,12 +1,15 @@
 """What is expected of each command of the README, what its words stand for, and which commands cannot run here.
 
 A command of the README is in exactly one place: a command line of the pipeline (``dvc.lock`` shows that it ran), `HERE`
-(``run.py`` runs it and looks at what it says and leaves), or `ELSEWHERE`, with the reason and with what checks it then.
+(``run.py`` runs it and looks at what it says and leaves), `ONLINE` (``online.py`` does so, with the network), or
+`ELSEWHERE`, with the reason and with what checks it then.
 """
 
 import json
+import math
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +17,9 @@ import pypdf
 import xarray as xr
 import yaml
 
+from benchmarks import table as speeds
 from paper.blocks import block
-from tests.readme.commands import README, ROOT, SHELL, code_blocks, parts
+from tests.readme.commands import README, ROOT, SHELL, Command, code_blocks, commands, parts
 
 MODEL, RECORDING = "hmo_report", "Mo210505"
 
@@ -46,6 +50,7 @@ def substitutes(folder: Path, session: str) -> dict[str, str]:
         Path of a recording of the tiny experiment, as ``data/raw/dandiset/sub-X/sub-X_ses-Y``.
     """
     return {
+        "halving FOLDER": f"halving {folder / 'halving'}",
         " FILE": f" {folder / 'image.png'}",
         " FOLDER": f" {folder / 'other'}",
         " MODEL": f" {MODEL}",
@@ -106,6 +111,38 @@ def speeds_are_filled(project: Path) -> None:
     assert block((project / "README.md").read_text(), "speed") == block(README, "speed")
 
 
+def change_paper(project: Path) -> None:
+    """Add a remark to the source of the paper, so that its stage is out of date."""
+    with (project / "paper/report.typ").open("a") as file:
+        file.write("// a remark\n")
+
+
+def figures_are_kept(name: str) -> Callable[[Path], None]:
+    """Return what looks at the small figures of a benchmark: parts as in the full ones, finite, rows in the table."""
+
+    def look(project: Path) -> None:
+        full, small = (project / folder for folder in ("benchmarks", FIGURES))
+        found, known = (json.loads((folder / f"{name}.json").read_text()) for folder in (small, full))
+        parts = [set(one[0] if isinstance(one, list) else one) for one in (found, known)]
+        assert parts[0] == parts[1], f"{name}.json has {parts[0]}, not {parts[1]}"
+        numbers = list(numbers_in(found))
+        assert numbers, f"{name}.json holds no number"
+        assert all(map(math.isfinite, numbers)), f"{name}.json holds a number that is not finite"
+        rows = [[row[3].split()[0] for row in speeds.rows(folder)].count(name) for folder in (small, full)]
+        assert bool(rows[0]) == bool(rows[1]), f"{rows[0]} rows of the table come from {name}.json"
+
+    return look
+
+
+def numbers_in(found) -> Iterator[float]:
+    """Yield the numbers in what JSON holds."""
+    if isinstance(found, dict | list):
+        for one in found.values() if isinstance(found, dict) else found:
+            yield from numbers_in(one)
+    elif isinstance(found, int | float):
+        yield found
+
+
 def paper_has_pages(project: Path) -> None:
     """The PDF opens."""
     assert len(pypdf.PdfReader(project / "paper/report.pdf").pages) > 4
@@ -162,6 +199,7 @@ def remote_has_files(project: Path) -> None:
 
 _DIGEST = "sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84"
 PAPER = ("paper/report.pdf", "paper/report.html")
+FIGURES = "benchmarks/small"
 UP_TO_DATE = "Data and pipelines are up to date"
 
 HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
@@ -171,6 +209,12 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     },
     "What to expect": {
         "python -m paper.expected": Run(before=spoil_values, after=values_are_filled),
+        "nox -s reproduce 2>&1 | python -m benchmarks.stages": Run(
+            "Running stage 'report'",
+            before=change_paper,
+            leaves=(f"{FIGURES}/stages.json",),
+            after=figures_are_kept("stages"),
+        ),
         "nox -s verify": Run("ok +The RO-Crate is that of the lock file", says_not="FAILED"),
     },
     "How it works": {
@@ -260,6 +304,16 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     },
     "How fast": {
         "python -m benchmarks.table": Run(before=spoil_values, after=speeds_are_filled),
+        "python -m benchmarks.halving FOLDER": Run(
+            leaves=(f"{FIGURES}/halving.json",), after=figures_are_kept("halving")
+        ),
+        **{
+            f"python -m benchmarks.{name}": Run(leaves=(f"{FIGURES}/{name}.json",), after=figures_are_kept(name))
+            for name in (
+                *("acquire", "calibration", "compare", "explain", "hmo"),
+                *("layer_order", "models", "recordings", "scale"),
+            )
+        },
     },
     "When something goes wrong": {
         "pip cache purge": Run("Files removed"),
@@ -273,26 +327,28 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
 """By heading and command; several in order where a command is typed so often under one heading."""
 
 ELSEWHERE: dict[str, tuple[str, str]] = {
-    r"python3 -m venv \.venv|\.venv/bin/pip install nox": ("asks PyPI", ".ci/run types them"),
-    r"(\.venv/bin/)?nox|nox -s fixture": ("what is running now", "every run of this"),
-    r"nox -s (sbom|advisories|resolve)": ("ask PyPI", "the jobs of .github/workflows/ci.yml"),
-    r"nox -s metadata": ("asks PyPI and w3id.org", "the crate's structure: tests/test_crate.py"),
-    r"nox -s lock": ("asks PyPI and renews the locks", "every run installs what it wrote, by hash"),
-    r"pip install dask-jobqueue": ("asks PyPI", "tests/recordings/test_cluster.py, without a cluster"),
+    r"(\.venv/bin/)?nox|nox -s (fixture|online)": ("what is running now", "every run of this"),
     r"nox -s container|docker run --rm --network=none compendium test": (
         "an engine, and the suite once more",
         "a job of .github/workflows/ci.yml",
     ),
     r"sudo container/podman-bare .*": ("root, packages of Debian", "nox -s container where there is no other engine"),
     r"docker run --gpus all -e NNN_DEVICE=cuda \.\.\.": ("a GPU", "tests/models/test_gpu.py where there is one"),
-    r"python -m benchmarks\.stages": ("times a whole run that it is fed", "tests/benchmarks/test_stages.py"),
-    r"python -m benchmarks\.layer_order": ("a finished default", "tests/benchmarks/test_layer_order.py"),
-    r"python -m benchmarks\.(acquire|recordings|compare|models|halving|hmo|explain|calibration|scale)": (
-        "minutes to hours, peers that are not in the locks, real files",
-        "nothing but the times in benchmarks/*.json that it wrote when last run",
-    ),
 }
 """Patterns of commands that do not run here: why, and what checks them instead."""
+
+
+def expected_runs(table: dict[str, dict[str, Run | tuple[Run, ...]]]) -> list[tuple[Command, Run]]:
+    """Return the README's commands that a table has, with what is expected, in order: of a block each, of text once."""
+    found, seen = [], Counter()
+    for command in commands():
+        key = command.heading, command.text
+        expected = table.get(command.heading, {}).get(command.text)
+        if expected and (command.in_block or not seen[key]):
+            runs = expected if isinstance(expected, tuple) else (expected,)
+            found.append((command, runs[min(seen[key], len(runs) - 1)]))
+            seen[key] += 1
+    return found
 
 
 def elsewhere(command: str) -> str | None:

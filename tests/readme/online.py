@@ -1,0 +1,129 @@
+"""Run the commands of the README that need the network, in a clone, and look at what they say and leave.
+
+Run by ``nox -s online``. Unlike `run`, it goes on after a command that fails: each asks another place.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from analysis import crate
+from analysis.files import write_json
+from tests.readme.commands import ROOT, Command
+from tests.readme.reader import Failed, Reader, environment, git, repository
+from tests.readme.table import Run, expected_runs
+
+SBOM = "sbom-cpu.cdx.json"
+LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
+ENTRY = re.compile(r"^([\w.-]+)==\S+(?: ; .*?)?((?: \\\n +--hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
+"""A package of a lock: its name and its hashes."""
+
+
+def describe_results(project: Path) -> None:
+    """Write the crate of the lock file, without the results that it describes."""
+    lock, pipeline, citation = (
+        yaml.safe_load((project / name).read_text()) for name in ("dvc.lock", "dvc.yaml", "CITATION.cff")
+    )
+    graph = crate.crate(lock, pipeline, citation)
+    write_json(project / crate.OUTPUT, {"@context": crate.CONTEXT, "@graph": graph})
+
+
+def jobs_can_be_asked_for(project: Path) -> None:
+    """What ``NNN_SCHEDULER=slurm`` imports is there."""
+    command = [project / ".nox/env-cpu/bin/python", "-c", "from dask_jobqueue import SLURMCluster"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def locked(text: str) -> set[str]:
+    """Return the packages of a lock; each must have its hashes."""
+    bare = ENTRY.sub("", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).strip()
+    assert not bare, f"not a package with its hashes: {bare[:200]}"
+    return {normal(name) for name, _ in ENTRY.findall(text)}
+
+
+def normal(name: str) -> str:
+    """Return the name of a package as indexes write it."""
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def locks_hold_what_is_wanted(project: Path) -> None:
+    """Every package of requirements.in is locked, torch in both builds."""
+    wanted = set(map(normal, re.findall(r"^[\w.-]+", (project / "requirements.in").read_text(), re.MULTILINE)))
+    most, cpu, cuda = (locked((project / name).read_text()) for name in LOCKS)
+    assert cpu == {"torch"}
+    for flavour in (cpu, cuda):
+        assert wanted <= most | flavour, f"not locked: {wanted - most - flavour}"
+
+
+RESOLVE = "nox -s resolve"
+FOUND = Run("all packages of requirements.lock and requirements-cpu.lock were found")
+
+ONLINE: dict[str, dict[str, Run]] = {
+    "Two commands": {
+        "python3 -m venv .venv": Run(leaves=(".venv/pyvenv.cfg",)),
+        ".venv/bin/pip install nox": Run("Successfully installed .*nox|Requirement already satisfied: nox"),
+    },
+    "Read the results": {
+        "nox -s metadata": Run("Citation metadata are valid(.|\n)*valid RO-Crate", before=describe_results),
+    },
+    "Change a parameter": {
+        # and nothing in place of what is locked
+        "pip install dask-jobqueue": Run(
+            r"Successfully installed dask[-_]jobqueue-[\d.]+$", after=jobs_can_be_asked_for
+        ),
+    },
+    "The container": {
+        "nox -s sbom": Run("packages, valid CycloneDX", leaves=(SBOM,)),
+        "nox -s advisories": Run(r"^(\d+) of \1 packages looked up, 0 advisories"),
+        RESOLVE: FOUND,
+    },
+    "Contribute": {
+        "nox -s lock": Run(leaves=LOCKS, after=locks_hold_what_is_wanted),
+    },
+}
+"""By heading and command, as `tests.readme.table.HERE`."""
+
+
+def clone(origin: Path, folder: Path) -> Path:
+    """Clone as a reader does, with an environment that sees the packages of this one and takes more."""
+    git("clone", "--quiet", str(origin), str(folder))
+    made = folder / ".nox/env-cpu"
+    subprocess.run([sys.executable, "-m", "venv", str(made)], check=True)
+    packages = sysconfig.get_path("purelib", vars={"base": str(made)})
+    Path(packages, "locked.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder
+
+
+def main(nox: Path) -> None:
+    """Run everything; exit with what failed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # how this machine asks its indexes stays as it is
+        known = {key: value for key, value in os.environ.items() if re.match("PIP_|UV_|HOME$", key)}
+        reader = Reader(
+            clone(repository(folder / "origin", ROOT), folder / "clone"), environment(folder, ROOT, nox) | known, {}
+        )
+        # once more at the end, with the new locks
+        runs, failed = [*expected_runs(ONLINE), (Command(RESOLVE, "Contribute", False), FOUND)], []
+        for command, expected in runs:
+            try:
+                reader.run(command, expected)
+            except Failed as error:
+                failed.append(str(error))
+        if (reader.clone / SBOM).is_file():
+            shutil.copy(reader.clone / SBOM, ROOT / SBOM)
+    print(f"readme: {len(runs) - len(failed)} of {len(runs)} commands did what they should")
+    if failed:
+        sys.exit("\n\n".join(failed))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

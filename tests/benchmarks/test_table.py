@@ -22,8 +22,7 @@ def test_ratios_are_of_the_times_in_the_file(tmp_path):
     assert [row[2] for row in table.rows(tmp_path)] == ["7.5 x", "200 x"]
 
 
-def test_truths_are_the_extremes_of_the_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "FOLDER", tmp_path)
+def test_truths_are_the_extremes_of_the_files(tmp_path):
     calibration = {
         "runs": {"units": 1000, "rsa": 500, "p": 600},
         "coverage": {"a": 0.94, "b": 0.96, "c": 0.95},
@@ -36,7 +35,17 @@ def test_truths_are_the_extremes_of_the_files(tmp_path, monkeypatch):
     (tmp_path / "calibration.json").write_text(json.dumps(calibration))
     (tmp_path / "layer_order.json").write_text(json.dumps(orders))
     found = ["94.0 to 96.0 %", "0.02", "-0.004, +0.013", "+0.000", "-0.250", "-0.50 (-0.75 to +0.12)", "undefined"]
-    assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths()] == found
+    assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths(tmp_path)] == found
+
+
+def test_a_peer_that_was_left_out_has_no_row(tmp_path):
+    found = json.loads((ROOT / "benchmarks/models.json").read_text())
+    (tmp_path / "models.json").write_text(json.dumps(found))
+    assert any("Keras" in row[1] for row in table.rows(tmp_path))
+    found["speed"]["ratio"] = {}
+    del found["search"]["keras"]
+    (tmp_path / "models.json").write_text(json.dumps(found))
+    assert [row[1] for row in table.rows(tmp_path)] == ["as it is", "a matrix product of as many operations"]
 
 
 @pytest.mark.parametrize(("ratio", "said"), [(0.394, "0.39 x"), (1.44, "1.4 x"), (9.96, "10 x"), (905.2, "905 x")])

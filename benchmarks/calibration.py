@@ -21,6 +21,8 @@ RUNS, DRAWS = size((600, 400), (5, 50))
 UNIT_RUNS = size(1000, 5)
 RSA_RUNS, RSA_DRAWS = size((500, 300), (3, 50))
 CEILING_RUNS = size(60, 3)
+ONE_TRUTH_RUNS, TRUTH_RUNS = size((20, 40), (2, 2))
+"""Large experiments that tell the truth: of one recording, and of several."""
 
 
 def stream(name: str, run: int) -> np.random.Generator:
@@ -70,7 +72,7 @@ def _experiment(rng, n_images: int, subjects: int, spread: float):
 
 def coverage_over_images(n_images: int) -> dict:
     """Spearman correlation of RDMs: images drawn, one recording."""
-    big = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(20)]
+    big = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(ONE_TRUTH_RUNS)]
     truth, hits = np.mean([rsa.compare(model, data[0]) for model, data in big]), []
     for run in range(RSA_RUNS):
         model, data = _experiment(stream("images", run), n_images, 1, 0.0)
@@ -97,7 +99,7 @@ def coverage_over_recordings(subjects: int = 10) -> dict:
 
 def coverage_over_both(subjects: int = 10) -> dict:
     """Spearman correlation of RDMs: images and recordings drawn."""
-    big = [_experiment(stream("truth", run), 250, 6, 0.5) for run in range(40)]
+    big = [_experiment(stream("truth", run), 250, 6, 0.5) for run in range(TRUTH_RUNS)]
     truth, hits = np.mean([rsa.compare(model, one) for model, data in big for one in data]), []
     for run in range(RSA_RUNS):
         model, data = _experiment(stream("both", run), 40, subjects, 0.5)

@@ -30,7 +30,7 @@ from analysis.models.side_by_side import side_by_side
 from benchmarks.sizes import keep, size
 
 CANDIDATES = size(12, 2)
-IMAGES, SIZE, FILTERS = size((240, 64, 1), (12, 32, 1))
+IMAGES, SIZE, FILTERS = size((240, 64, 1), (30, 64, 1))
 """Of the first line; the others change one of them."""
 GROWTH = {
     "half the images": {"images": IMAGES // 2},

@@ -48,8 +48,8 @@ def test_an_order_of_units_that_nothing_predicts_is_undefined():
 
 
 def test_systems_with_and_without_an_order_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(layer_order, "OUT", tmp_path / "order.json")
+    monkeypatch.setattr(layer_order, "FIGURES", tmp_path)
     orders = dict(zip(AREAS, (0, 0, 1, 2, 2, 3), strict=True)), dict.fromkeys(AREAS, 0)
     systems = [{"layers": list("abcd"), **order_of(*study(order, unpredicted=4 * k))} for k, order in enumerate(orders)]
     layer_order.draw(dict(zip(("none", "planted"), systems, strict=True)))
-    assert (tmp_path / "order.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "layer_order.png").read_bytes().startswith(b"\x89PNG")

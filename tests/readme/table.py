@@ -94,7 +94,7 @@ def spoil_values(project: Path) -> None:
     """Empty the blocks of values in the clone's README."""
     path = project / "README.md"
     text = re.sub(
-        r"(<!-- (?:answer|expected|speed): [^>]*-->\n).*?(<!-- /)", r"\1\2", path.read_text(), flags=re.DOTALL
+        r"(<!-- (?:answer|expected|speed|truth): [^>]*-->\n).*?(<!-- /)", r"\1\2", path.read_text(), flags=re.DOTALL
     )
     path.write_text(text)
 
@@ -107,8 +107,9 @@ def values_are_filled(project: Path) -> None:
 
 
 def speeds_are_filled(project: Path) -> None:
-    """The table of speeds is that of the README here."""
-    assert block((project / "README.md").read_text(), "speed") == block(README, "speed")
+    """The tables of speeds and of planted truth are those of the README here."""
+    text = (project / "README.md").read_text()
+    assert [block(text, name) for name in ("speed", "truth")] == [block(README, name) for name in ("speed", "truth")]
 
 
 def change_paper(project: Path) -> None:
@@ -128,8 +129,8 @@ def figures_are_kept(name: str, *parts: str) -> Callable[[Path], None]:
         numbers = list(numbers_in(found))
         assert numbers, f"{name}.json holds no number"
         assert all(map(math.isfinite, numbers)), f"{name}.json holds a number that is not finite"
-        rows = [[row[3].split()[0] for row in speeds.rows(folder)].count(name) for folder in (small, full)]
-        assert bool(rows[0]) == bool(rows[1]), f"{rows[0]} rows of the table come from {name}.json"
+        rows = [[row[3].split()[0] for row in (*speeds.rows(one), *speeds.truths(one))] for one in (small, full)]
+        assert (name in rows[0]) == (name in rows[1]), f"no row of the README's tables comes from {name}.json"
 
     return look
 
@@ -309,13 +310,17 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         ),
         **{
             f"python -m benchmarks.{name}": Run(leaves=(f"{FIGURES}/{name}.json",), after=figures_are_kept(name))
-            for name in (
-                *("acquire", "calibration", "compare", "explain", "hmo"),
-                *("models", "recordings", "scale"),
-            )
+            for name in ("acquire", "compare", "explain", "hmo", "models", "recordings", "scale")
         },
+    },
+    "How right": {
+        "python -m benchmarks.calibration": Run(
+            leaves=tuple(f"{FIGURES}/calibration.{kind}" for kind in ("json", "png")),
+            after=figures_are_kept("calibration"),
+        ),
         "python -m benchmarks.layer_order": Run(
-            leaves=(f"{FIGURES}/layer_order.json",), after=figures_are_kept("layer_order", "planted stages", MODEL)
+            leaves=tuple(f"{FIGURES}/layer_order.{kind}" for kind in ("json", "png")),
+            after=figures_are_kept("layer_order", "planted stages", MODEL),
         ),
     },
     "When something goes wrong": {

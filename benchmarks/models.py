@@ -164,7 +164,7 @@ def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int
     (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
-def accuracy(python: str | None, n: int = size(40, 2), epochs: int = size(5, 1)) -> dict:
+def accuracy(python: str | None, n: int = size(40, 1), epochs: int = size(5, 1)) -> dict:
     """Compare the accuracies that Keras and ours reach with the same candidates, each with its own random weights.
 
     With the report's values, epochs and number of images, but on the small images of benchmarks/halving.py: what is

@@ -22,7 +22,7 @@ from benchmarks.recordings import rasters_in
 from benchmarks.sizes import keep, size
 
 ROOT = Path(__file__).resolve().parents[1]
-NUMBERS = size((8, 16, 32), (2, 4))
+NUMBERS = size((8, 16, 32), (4,))
 WORKERS = 2
 
 

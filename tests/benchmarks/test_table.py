@@ -45,7 +45,7 @@ def test_a_peer_that_was_left_out_has_no_row(tmp_path):
     found["speed"]["ratio"] = {}
     del found["search"]["keras"]
     (tmp_path / "models.json").write_text(json.dumps(found))
-    assert [row[1] for row in table.rows(tmp_path)] == ["as it is", "a matrix product of as many operations"]
+    assert {row[1] for row in table.rows(tmp_path)} == {"as it is", table.FLOOR}
 
 
 @pytest.mark.parametrize(("ratio", "said"), [(0.394, "0.39 x"), (1.44, "1.4 x"), (9.96, "10 x"), (905.2, "905 x")])

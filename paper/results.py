@@ -14,6 +14,7 @@ COLUMNS = {
     "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",
     "units": "model protocol layer recording subject region unit n_images r2 pearson_r ceiling ev_normalised",
     "layers": "model protocol layer region n_units median_r2 ci_low ci_high median_ceiling median_ev_normalised",
+    "levels": "system what factor level measure score",
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
     "fixations": "model protocol layer recording region unit part n_fixations explained published",
     "tests": "model protocol layer region recordings rho p_bh p_max",

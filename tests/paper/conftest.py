@@ -132,6 +132,22 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
         for split in ("train", "validation", "test")
     )
     accuracy.to_csv(folder / "accuracy.csv", index=False)
+    systems = [(model, "network") for model in MODELS] + [(area, "area") for area in AREAS]
+    kinds = [("all", "all"), ("category", "face"), *(("pose", level) for level in ("high", "low", "middle"))]
+    levels = [
+        (
+            system,
+            what,
+            *kind,
+            "called face" if kind[0] == "category" else "balanced accuracy",
+            9.0,
+            0.5 + 0.013 * number,
+        )
+        for number, (system, what) in enumerate(systems)
+        for kind in kinds
+    ]
+    levels = pd.DataFrame(levels, columns=["system", "what", "factor", "level", "measure", "n", "score"])
+    levels.to_csv(folder / "levels.csv", index=False)
     columns = ["model", "protocol", "layer", "recording", "region", "unit"]
     single = units.loc[(units.model == "hmo_report") & (units.layer == "top"), columns]
     parts = [single.assign(part=part, n_fixations=90, explained=x, published=x) for part, x in PARTS.items()]

@@ -55,6 +55,13 @@ def test_no_code_or_placeholder_leaks_into_the_text(built):
         assert trace not in text.replace("dfinalproject", "").lower() or trace == "none ", trace
 
 
+def test_models_and_populations_stand_side_by_side_by_level_of_variation(built):
+    text = text_of(built / "paper/report.pdf")
+    header = "all pose, low pose, middle pose, high"
+    for number, name in ((0, f"{header} HMO"), (3, "pixels"), (4, "neurons of V1"), (9, "neurons of AIT")):
+        assert f"{name} {' '.join([f'{50 + 1.3 * number:.1f} %'] * 4)}" in text
+
+
 def test_the_pdf_is_archival_tagged_and_dated_by_us(built):
     reader = pypdf.PdfReader(built / "paper/report.pdf")
     meta = reader.xmp_metadata.rdf_root.toxml()

@@ -2,8 +2,9 @@
 
     python keras_candidates.py images.npz candidates.json out.json EPOCHS
 
-``images.npz`` holds x_train, y_train, x_test, y_test (uint8 images (n, height, width, 3), labels 0 and 1). Written are,
-for each candidate, seconds of training and of each epoch, accuracy on the test images and number of parameters.
+``images.npz`` holds x_train, y_train, x_test, y_test (uint8 images (n, height, width, 3), labels 0 and 1), mean and
+spread (of each channel from 0 to 1, by which images are standardised). Written are, for each candidate, seconds of
+training and of each epoch, accuracy on the test images and number of parameters.
 """
 
 import json
@@ -37,7 +38,10 @@ def build(values: dict, size: int) -> keras.Model:
 def main(images: str, candidates: str, out: str, epochs: str) -> None:
     """Train every candidate and write what came out."""
     data = np.load(images)
-    x_train, x_test = (data[name].astype(np.float32) / 255 for name in ("x_train", "x_test"))
+    x_train, x_test = (
+        ((data[name].astype(np.float32) / 255 - data["mean"]) / data["spread"]).astype(np.float32)
+        for name in ("x_train", "x_test")
+    )
     found = []
     for number, values in enumerate(json.loads(Path(candidates).read_text())):
         keras.utils.set_random_seed(number)

@@ -13,6 +13,7 @@ from torch import nn
 
 from analysis.errors import DataError
 from analysis.models import activations, train
+from analysis.models.network import read_tensors
 from analysis.stimuli.read import read_images
 
 
@@ -35,6 +36,18 @@ class Mine(nn.Module):
         return self.act(self.late(self.act(self.early(x))))
 
 
+class Normed(nn.Module):
+    """A batch norm, which would learn from images that it sees in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.early = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.norm(self.early(x))
+
+
 class Pair(nn.Module):
     def forward(self, x):
         return x, x
@@ -55,7 +68,7 @@ def mine(project, monkeypatch):
     import types
 
     module = types.ModuleType("mine")
-    module.Mine, module.number = Mine, lambda: 3
+    module.Mine, module.Normed, module.number = Mine, Normed, lambda: 3
     monkeypatch.setitem(sys.modules, "mine", module)
     return lambda **changed: project(mine=entry(**changed))
 
@@ -84,6 +97,14 @@ def test_layers_are_the_modules_outputs_in_the_order_they_run(mine, form):
     for name, expected in (("early", early), ("late", late)):  # before the ReLU in place that follows
         expected = nn.functional.adaptive_avg_pool2d(expected, 2).flatten(1)
         np.testing.assert_allclose(activations.read("mine", name)[1], expected, atol=1e-5)
+
+
+def test_a_network_is_taken_as_it_is(mine):
+    train.run(mine(module="mine:Normed", layers=["early", "norm"]), "mine")
+    found, _ = read_tensors("models/mine/model.safetensors")
+    assert torch.equal(found["inner.norm.running_mean"], torch.zeros(4))
+    assert torch.equal(found["inner.norm.running_var"], torch.ones(4))
+    assert found["inner.norm.num_batches_tracked"] == 0
 
 
 @pytest.mark.parametrize(

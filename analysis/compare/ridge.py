@@ -52,15 +52,20 @@ class Decomposition:
         if X.shape[0] <= X.shape[1]:
             return cls.of_gram(X @ X.T)
         values, right = _eigh(X.T @ X)
-        keep = values > max(X.shape) * np.finfo(float).eps * max(values[-1], 0.0)
-        return cls(X @ (right[:, keep] / np.sqrt(values[keep])), values[keep])
+        positive = slice(_zeros(values, max(X.shape)), None)
+        return cls(X @ (right[:, positive] / np.sqrt(values[positive])), values[positive])
 
     @classmethod
     def of_gram(cls, gram: np.ndarray) -> "Decomposition":
         """Decompose a centred Gram or kernel matrix, (n, n)."""
         values, vectors = _eigh(gram)
-        keep = values > len(gram) * np.finfo(float).eps * max(values[-1], 0.0)
-        return cls(vectors[:, keep], values[keep])
+        positive = slice(_zeros(values, len(gram)), None)
+        return cls(vectors[:, positive], values[positive])
+
+
+def _zeros(values: np.ndarray, size: int) -> int:
+    """Return how many of rising eigenvalues are zero but for rounding."""
+    return int(np.searchsorted(values, size * np.finfo(float).eps * max(values[-1], 0.0), side="right"))
 
 
 def _eigh(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,6 +97,12 @@ def leave_out_errors(
     -------
     (n_alphas, n_units)
     """
+    # One thread from here on: BLAS threads wait in a loop after a product, and would take the processors from ours.
+    with one_blas_thread():
+        return _leave_out_errors(decomposition, Y, np.asarray(alphas, dtype=np.float64), folds, intercept)
+
+
+def _leave_out_errors(decomposition: Decomposition, Y, alphas, folds, intercept: bool) -> np.ndarray:
     U, values = decomposition.vectors, decomposition.values
     n = len(Y)
     Yc = Y - Y.mean(axis=0) if intercept else Y
@@ -99,7 +110,6 @@ def leave_out_errors(
     base = 1 / n if intercept else 0.0
     parts = [] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
 
-    alphas = np.asarray(alphas, dtype=np.float64)
     if folds is not None and len(alphas) * max(map(len, parts)) * len(values) <= SMALL:
         return sum(_small_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
 

@@ -242,6 +242,23 @@ def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_pa
         assert torch.equal(value, rungs.tensors[name])
 
 
+def test_values_of_the_training_reach_the_candidates(project, tiny):
+    from analysis.models.training import Split
+
+    x = torch.randint(0, 256, (40, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split, plain = Split(x, torch.arange(40) % 2), {"flip": False, "shift": 0.0, "contrast": 0.0}
+
+    def weights(**changed):
+        entry = project(hmo=tiny["hmo"] | changed).models.entry("hmo")
+        drawn = values(1, 4, 3, "max", False)
+        return first_stage.fit_candidate(drawn, (split, split), network.Standardise(), entry, 5, 2).tensors
+
+    whole = weights()
+    for changed in ({"batch": 12}, {"learning_rate": 0.02}, {"precision": "bfloat16"}, {"augment": plain}):
+        found = weights(**changed)
+        assert any(not torch.equal(value, found[name]) for name, value in whole.items()), changed
+
+
 def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
     from analysis.models import train
 

@@ -305,7 +305,6 @@ FILTERS = {"epochs": 2, "batch": 16, "learning_rate": 0.01}
     ("model", "base", "changes"),
     [
         ("cnn", {"epochs": 12}, TRAINING | {"inputs": "standardised", "weight_decay": 0.5, "epochs": 2, "patience": 0}),
-        ("hmo", {"copies": 1}, {"augment": PLAIN}),  # of the candidates
         ("hmo", {}, TRAINING | {"inputs": "unit", "copies": 1, "final_epochs": 1, "epochs": [1, 3]}),
         ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"epochs": 3}, "penalties": [0.01], "grid": 3}),
         ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"batch": 12}}),

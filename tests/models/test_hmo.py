@@ -10,6 +10,7 @@ from analysis import paths
 from analysis.errors import DataError
 from analysis.models import activations, boosting, data, hmo, hmo_layers, network, registry, train
 from analysis.models.training import scores
+from analysis.runtime import fixed_threads
 from tests.models.test_stages import digests, kill_when
 
 MODEL = "hmo2014"
@@ -118,13 +119,25 @@ def test_each_round_is_weighted_by_all_before_it_and_asks_anew(project, tiny, mo
 
     monkeypatch.setattr(hmo, "_round", watch)
     mislabel()
-    _, made = trained(project(**{MODEL: tiny[MODEL] | {"first": {"modules": 3, "candidates": 4}}}))
+    values = project(**{MODEL: tiny[MODEL] | {"first": {"modules": 3, "candidates": 4}}})
+    _, made = trained(values)
     for number in range(2):
         stage, screening, weights, _ = seen[number]
         maps = [hmo.maps_of(module, stage.x, 4).flatten(1) for module in made.first[: number + 1]]
         decision = screening.decisions(torch.cat(maps, 1), weights)
         np.testing.assert_allclose(seen[number + 1][2], boosting.reweighted(weights, screening.y, decision))
         assert np.ptp(seen[number + 1][2] / weights) > 0.01
+    # What the search of a later round makes small is the error under its own weights.
+    stage, screening, weights, tried = seen[2]
+    gaps = []
+    with fixed_threads(1):
+        for one in tried:
+            seed = hmo.seed_of(values.seed, "hmo", "filters", "first", 2, one.number)
+            maps = hmo.maps_of(hmo_layers.Module(3, one.values).draw(seed), stage.x, 4)
+            wrong = np.sign(screening.decisions(maps, weights)) != screening.y
+            assert one.told.loss == pytest.approx(weights[wrong].sum())
+            gaps.append(abs(one.told.loss - boosting.balanced(screening.y)[wrong].sum()))
+    assert max(gaps) > 0.01
     asked = [one.values["layers"][0]["fmean"] for *_, tried in seen[:3] for one in tried]
     assert len(set(asked)) == len(asked) == 12
     # What the second stage was searched on is what the network gives it.

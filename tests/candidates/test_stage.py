@@ -14,7 +14,7 @@ from analysis import params
 from analysis.candidates import ablation, search, stage
 from analysis.candidates.judge import IT, Judge
 from analysis.errors import DataError
-from analysis.models import boosting
+from analysis.models import boosting, hmo
 from analysis.models.hmo import maps_of
 from analysis.models.hmo_layers import Module
 from analysis.runtime import seed_of
@@ -88,6 +88,36 @@ def test_no_search_looks_at_what_is_reported():
     assert {kind: sampler for kind, (sampler, _) in search.KINDS.items()} == {
         "random": "random", "performance": "tpe", "predictivity": "tpe",
     }  # fmt: skip
+
+
+def test_a_variant_changes_one_part_of_the_full_procedure(searched):
+    made = {name: entry.model_dump() for name, entry in ablation.entries(searched).items()}
+    full = made["full"]
+    assert (full["weights"], full["search"], full["filters"]) == ("boosting", "tpe", "random")
+    changes = {
+        name: {key: value for key, value in made[name].items() if value != full[key]} for name in ablation.VARIANTS
+    }
+    assert changes == {
+        "full": {}, "no_boosting": {"weights": "none"}, "random_search": {"search": "random"},
+        "margin": {"weights": "margin"}, "trained": {"filters": "trained"},
+    }  # fmt: skip
+    assert made["report"]["kind"] == "hmo_report"
+
+
+def test_a_run_of_the_ablation_is_scored_on_test_images_and_has_a_seed_of_its_own(searched, tmp_path, monkeypatch):
+    jobs, real = [], hmo.fit
+    monkeypatch.setattr(hmo, "fit", lambda job: jobs.append(job) or real(job))
+    rows = [ablation._fit(searched, "full", number, tmp_path / str(number), "cpu") for number in (0, 1)]
+    assert jobs[0].seed != jobs[1].seed
+    table = pd.read_csv("data/stimuli/images.csv")
+    swapped = table["label"].replace({"face": "non-face", "non-face": "face"})
+    table["label"] = table["label"].where(table["split"] != "test", swapped)
+    table.to_csv("data/stimuli/images.csv", index=False)
+    again = ablation._fit(searched, "full", 0, tmp_path / "again", "cpu")
+    assert again["accuracy"] == pytest.approx(1 - rows[0]["accuracy"])
+    assert again["validation_balanced_accuracy"] == rows[0]["validation_balanced_accuracy"]
+    ablation._fit(searched, "margin", 1, tmp_path / "margin", "cpu")
+    assert jobs[-1].seed == jobs[1].seed  # paired
 
 
 def test_a_module_out_of_bounds_is_a_failed_candidate(searched, monkeypatch):

@@ -198,6 +198,9 @@ def test_variants_differ_where_they_should(project, tiny):
     logits = {name: scores(made, torch.full((1, 3, 16, 16), 0.3)) for name, (_, made) in found.items()}
     assert len({tuple(one[0].tolist()) for one in logits.values()}) == len(VARIANTS)
     assert found["none"][0]["notes"]["rounds"]["first"] == []
+    # Its one search tries as many candidates as all rounds of the full procedure.
+    assert [losses["none"].count(f"first-{name},") for name in ("all", 0)] == [8, 0]
+    assert [losses["boosting"].count(f"first-{name},") for name in ("all", 0, 1)] == [0, 4, 4]
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(project, monkeypatch):

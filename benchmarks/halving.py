@@ -1,11 +1,11 @@
 """The report's search with and without pruning: what successive halving saves, and what the candidates it keeps lose.
 
-Run from the root of the project (a worker for each core, one thread each; some 25 minutes on two quiet cores):
+Run from the root of the project (a worker for each core, one thread each; some 40 minutes on two quiet cores):
 
-    python -m benchmarks.halving FOLDER [CANDIDATES [SEEDS]]       # writes benchmarks/halving.json
+    python -m benchmarks.halving FOLDER [CANDIDATES]       # writes benchmarks/halving.json
 
 FOLDER keeps what each candidate did, epoch by epoch; one that it holds is not trained again, so a run that was cut goes
-on, and FOLDER with fewer CANDIDATES says at once what a smaller search finds.
+on, and FOLDER with at most CANDIDATES of each seed says at once what a smaller search finds.
 
 A candidate trained in rungs is the one trained at once (tests/models), so one training of every candidate to the end,
 judged after each epoch, says what each search would choose and what it would cost. The values are those of the default
@@ -20,6 +20,7 @@ import multiprocessing
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -50,21 +51,51 @@ SHARE = 20
 """One of so many candidates is kept: ten of the report's 200."""
 TRAIN, SELECTION = size((2140, 500), (24, 12))
 FACES, OBJECTS, PAREIDOLIA = size((1850, 1650, 200), (30, 24, 6))
-FIRST_SEED = 5
-"""The first rule was chosen on the seeds before (38 candidates, 12 epochs), and fixed, for 60 candidates, before any of
-these was trained. With the first 20 of them its loss of accuracy could not be told from none; with all 60 it can. The
-others were added to be compared with it."""
-SEARCHES = {
-    "24 epochs, pruned": {"epochs": [2, 4, 8, 24], "reduction": 3, "promising": "lowest_loss"},
-    "24 epochs, pruned likewise by accuracy": {"epochs": [2, 4, 8, 24], "reduction": 3, "promising": "accuracy"},
-    "24 epochs, pruned as the default": {"epochs": [6, 24], "reduction": 2, "promising": "accuracy"},
-    "5 epochs, pruned": {"epochs": [2, 4, 5], "reduction": 3, "promising": "lowest_loss"},
-}
-"""Epochs up to each rung, of how many candidates one goes on, and which."""
-NEXT_SEED = 10
-GENTLE = {"epochs": [3, 6, 12, 24], "reduction": 3, "promising": "lowest_loss"}
-"""Chosen on the seeds above, of some hundred rules, as about the fastest that loses nothing there (4.1 x, +0.0 +- 1.4
-points); to be judged on five seeds from `NEXT_SEED` on, 40 candidates each, none of which is trained yet."""
+SEEDS = size(5, 2)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Searches, all judged on the same candidates, none of which was trained when the first of them was fixed.
+
+    Attributes
+    ----------
+    first_seed, candidates : int
+        First of `SEEDS` seeds, and candidates of each.
+    searches : dict
+        By name, epochs up to each rung, of how many candidates one goes on, and which.
+    """
+
+    first_seed: int
+    candidates: int
+    searches: dict[str, dict]
+
+
+STUDIES = (
+    # The first rule was chosen on earlier seeds (38 candidates, 12 epochs). With the first 20 candidates its loss of
+    # accuracy could not be told from none; with all 60 it can. The others were added to be compared with it.
+    Study(
+        5,
+        size(60, 3),
+        {
+            "24 epochs, pruned": {"epochs": [2, 4, 8, 24], "reduction": 3, "promising": "lowest_loss"},
+            "24 epochs, pruned likewise by accuracy": {
+                "epochs": [2, 4, 8, 24],
+                "reduction": 3,
+                "promising": "accuracy",
+            },
+            "24 epochs, pruned as the default": {"epochs": [6, 24], "reduction": 2, "promising": "accuracy"},
+            "5 epochs, pruned": {"epochs": [2, 4, 5], "reduction": 3, "promising": "lowest_loss"},
+        },
+    ),
+    # Of some hundred rules this was about the fastest that lost nothing on the seeds above (4.1 x, +0.0 +- 1.4 points).
+    Study(
+        10,
+        size(40, 2),
+        {"24 epochs, pruned gently": {"epochs": [3, 6, 12, 24], "reduction": 3, "promising": "lowest_loss"}},
+    ),
+)
+SEARCHES = {name: rule for study in STUDIES for name, rule in study.searches.items()}
 
 
 def images() -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +114,7 @@ def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, 
     number, seed = place
     left = len(y) - TRAIN - SELECTION
     rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed)).split([TRAIN, SELECTION, left])
-    train, selection, test = (Split(x[part], y[part]) for part in rows)
+    train, selection, tests = (Split(x[part], y[part]) for part in rows)
     standardise = Standardise()
     standardise.measure(train.x)
     plan = Plan(ENDS[-1], chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
@@ -91,13 +122,13 @@ def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, 
     network = first_stage.initial(values, standardise, own).to(memory_format=torch.channels_last)
     tested = {}
 
-    def judge(epoch: int, _metrics: dict) -> None:
+    def test(epoch: int, _metrics: dict) -> None:
         if epoch + 1 in ENDS:
-            tested[epoch + 1] = float((scores(network, test.x).argmax(1) == test.y).double().mean())
+            tested[epoch + 1] = float((scores(network, tests.x).argmax(1) == tests.y).double().mean())
 
     with fixed_threads(1):
         start = time.process_time()
-        history = fit(network, train, selection, plan, own, on_epoch=judge)
+        history = fit(network, train, selection, plan, own, on_epoch=test)
         cpu = (time.process_time() - start) / plan.epochs
     write_text(_kept(folder, place), json.dumps({"history": history, "cpu": cpu, "tested": tested, "values": values}))
 
@@ -106,15 +137,25 @@ def _kept(folder: str, place: tuple[int, int]) -> Path:
     return Path(folder) / "seed{1}-candidate{0}.json".format(*place)
 
 
-def searches(found: list[dict], chosen: HMOReport) -> dict:
-    """Return what each search of a seed's candidates reaches on the test and costs, and the same without pruning."""
-    return {
-        name: {
-            "pruned": search(found, chosen.model_copy(update=rule)),
-            "whole": search(found, chosen.model_copy(update={"epochs": rule["epochs"][-1:]})),
-        }
-        for name, rule in SEARCHES.items()
-    }
+def judge(folder: str, chosen: HMOReport, study: Study) -> tuple[dict, list[dict]]:
+    """Return what a study says of each of its searches, and what each reached with each seed, pruned and whole."""
+    numbers = {"candidates": study.candidates, "kept": max(1, study.candidates // SHARE)}
+    chosen = chosen.model_copy(update=numbers)
+    rows = []
+    for seed in seeds_of(study):
+        places = [(number, seed) for number in range(study.candidates)]
+        found = [json.loads(_kept(folder, place).read_text(encoding="utf-8")) for place in places]
+        rows.append(
+            {"seed": seed}
+            | {
+                name: {
+                    "pruned": search(found, chosen.model_copy(update=rule)),
+                    "whole": search(found, chosen.model_copy(update={"epochs": rule["epochs"][-1:]})),
+                }
+                for name, rule in study.searches.items()
+            }
+        )
+    return {name: numbers | rule | summary(name, rows) for name, rule in study.searches.items()}, rows
 
 
 def search(found: list[dict], chosen: HMOReport) -> dict:
@@ -139,40 +180,41 @@ def mean_and_half_width(differences: list[float]) -> tuple[float, float | None]:
     return found.estimate, number(found.high - found.estimate)
 
 
-def summary(rows: list[dict]) -> dict:
-    """Return what each pruned search saves, and the paired difference in the accuracy of its kept, over seeds."""
-    found = {}
-    for name, rule in SEARCHES.items():
-        gain, half = mean_and_half_width(
-            [row[name]["pruned"]["test_accuracy"] - row[name]["whole"]["test_accuracy"] for row in rows]
-        )
-        ratios = {
-            f"ratio_of_{what}": sum(row[name]["whole"][what] for row in rows)
-            / sum(row[name]["pruned"][what] for row in rows)
-            for what in ("cpu", "epochs")
-        }
-        found[name] = rule | ratios | {"test_accuracy_difference": gain, "half_width_95": half}
-    return found
+def summary(name: str, rows: list[dict]) -> dict:
+    """Return what a pruned search saves, and the paired difference in the accuracy of its kept, over seeds."""
+    gain, half = mean_and_half_width(
+        [row[name]["pruned"]["test_accuracy"] - row[name]["whole"]["test_accuracy"] for row in rows]
+    )
+    ratios = {
+        f"ratio_of_{what}": sum(row[name]["whole"][what] for row in rows)
+        / sum(row[name]["pruned"][what] for row in rows)
+        for what in ("cpu", "epochs")
+    }
+    return ratios | {"test_accuracy_difference": gain, "half_width_95": half}
 
 
-def main(folder: str, candidates: int = size(60, 3), seeds: int = size(5, 2)) -> None:
-    """Train the candidates of all seeds and write what each search would have chosen."""
+def seeds_of(study: Study) -> range:
+    """Return the seeds of a study."""
+    return range(study.first_seed, study.first_seed + SEEDS)
+
+
+def main(folder: str, most: int | None = None) -> None:
+    """Train the candidates of all studies, at most so many of each seed, and write what each search would choose."""
     x, y = images()
-    kept = max(1, candidates // SHARE)
-    changed = {"size": SIZE, "filters": FILTERS, "batch": BATCH, "candidates": candidates, "kept": kept}
+    changed = {"size": SIZE, "filters": FILTERS, "batch": BATCH}
     chosen = HMOReport.model_validate(params.load().models.entry("hmo_report").model_dump() | changed)
-    used = range(FIRST_SEED, FIRST_SEED + seeds)
-    places = [(number, seed) for number in range(candidates) for seed in used]
+    studies = [replace(study, candidates=min(study.candidates, most or study.candidates)) for study in STUDIES]
+    places = [(number, seed) for study in studies for number in range(study.candidates) for seed in seeds_of(study)]
     missing = [place for place in places if not _kept(folder, place).exists()]
     # Torch and its thread pools do not survive a fork.
     with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
         for _ in track(pool.map(partial(train_one, folder, x, y, chosen), missing), "candidates", len(missing)):
             pass
-    found = {place: json.loads(_kept(folder, place).read_text(encoding="utf-8")) for place in places}
-    rows = [{"seed": seed} | searches([found[k, seed] for k in range(candidates)], chosen) for seed in used]
+    judged = [judge(folder, chosen, study) for study in studies]
+    found = {name: row for searches, _ in judged for name, row in searches.items()}
     numbers = {"training_images": TRAIN, "selection_images": SELECTION, "test_images": len(y) - TRAIN - SELECTION}
-    keep("halving", changed | numbers | {"searches": summary(rows), "seeds": rows})
-    print(json.dumps(summary(rows), indent=1))
+    keep("halving", changed | numbers | {"searches": found, "seeds": [row for _, rows in judged for row in rows]})
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

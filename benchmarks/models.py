@@ -217,7 +217,7 @@ def search(python: str | None, n: int = size(20, 3), epochs: int = 4) -> dict:
     splits, chosen = images(SIZE), entry(candidates=n, kept=max(1, n // halving.SHARE), precision="bfloat16")
     peer = keras(python, splits, [random_module(chosen, 1, "candidate", number) for number in range(n)], epochs)
     searches: dict = {}
-    for name in ("24 epochs, pruned", "5 epochs, pruned"):
+    for name in ("24 epochs, pruned", "24 epochs, pruned gently", "5 epochs, pruned"):
         rule = halving.SEARCHES[name]
         with tempfile.TemporaryDirectory() as folder, fixed_threads():
             os.environ["NNN_STORE"] = folder

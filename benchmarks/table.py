@@ -88,8 +88,8 @@ def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [row["work"], row["peer"], times(row["ratio"]), "compare"]
     yield from _models(_read(folder, "models") or {})
     if halving := _read(folder, "halving"):
-        candidates = f"{halving['candidates']} candidates, {halving['kept']} kept"
         for name, found in halving["searches"].items():
+            candidates = f"{found['candidates']} candidates, {found['kept']} kept"
             work = f"search of {candidates}, {name} ({_difference(found)})"
             yield [work, "all trained to the end", times(found["ratio_of_cpu"]), "halving FOLDER"]
     if found := _read(folder, "hmo"):

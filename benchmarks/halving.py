@@ -66,7 +66,7 @@ class Study:
         By name, epochs up to each rung, of how many candidates one goes on, and which.
     """
 
-    first_seed: int
+    seeds: range
     candidates: int
     searches: dict[str, dict]
 

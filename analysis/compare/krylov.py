@@ -27,7 +27,7 @@ class _Products:
     """Products of the centred, optionally scaled, X X' of one fold with residuals, rows ordered train then rest."""
 
     def __init__(self, X, train, rest, scale: bool, gram=None):
-        self.m, self.n = len(train), len(train) + len(rest)
+        self.m = len(train)
         rows = np.concatenate([train, rest])
         if gram is not None and not scale:
             gram = gram[rows[:, None], train[None, :]]  # (n, m), of X that is not centred in the training rows

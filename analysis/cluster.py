@@ -16,6 +16,8 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import as_completed as completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +28,8 @@ FEW = 24
 """Up to this many recordings run in this process: starting workers takes as long."""
 DIED = "its worker died again and again"
 """How the reason of a task begins whose worker was killed each time, as by a kernel that is out of memory."""
+SHARE = 4
+"""Tasks that share the GPU of this process."""
 JOB_MEMORY = "2GB"
 """Memory of a SLURM job where dask-jobqueue's configuration names none; a worker was seen to need a tenth of it."""
 WAIT_S = 60
@@ -74,8 +78,12 @@ def run_on(
     threads : int
         Of each task's arithmetic.
     gpu : bool
-        Whether a task takes a whole GPU, of which a worker has as many as its resource ``GPU`` says.
+        Whether tasks run on GPUs: on a worker each takes a whole one, of which the worker has as many as its resource
+        ``GPU`` says; here `SHARE` at once take the only one.
     """
+    if client is None and gpu:
+        yield from _share_gpu(threads, function, tasks)
+        return
     if client is None:
         for name, arguments in tasks.items():
             yield name, attempt(threads, function, *arguments)
@@ -92,6 +100,14 @@ def run_on(
     for future in as_completed(futures):
         error = future.exception()
         yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
+
+
+def _share_gpu(threads: int, function: Callable, tasks: dict[str, tuple]) -> Iterator[tuple[str, str | None]]:
+    """Run tasks on the one GPU of this process, some at once: a small network alone leaves most of it idle."""
+    with fixed_threads(threads), ThreadPoolExecutor(SHARE) as pool:
+        futures = {pool.submit(_outcome, function, *arguments): name for name, arguments in tasks.items()}
+        for future in completed(futures):
+            yield futures[future], future.result()
 
 
 def _gpu_of(client) -> dict[str, int]:
@@ -116,9 +132,13 @@ def gpu_of_worker(device: str) -> str:
 
 def attempt(threads: int, function: Callable, *arguments) -> str | None:
     """Call the function with a fixed number of threads; return None, or why it failed."""
+    with fixed_threads(threads):
+        return _outcome(function, *arguments)
+
+
+def _outcome(function: Callable, *arguments) -> str | None:
     try:
-        with fixed_threads(threads):
-            function(*arguments)
+        function(*arguments)
     except DataError as error:
         return str(error)
     except Exception as error:  # a defect of ours; the other tasks go on

@@ -60,7 +60,7 @@ def judge_all(values: list[dict], x: torch.Tensor, screening: Screening, grid: i
         return boosting.weighted_error(weights, screening.y, screening.decisions(maps, weights))
 
     start, cpu = time.perf_counter(), time.process_time()
-    side_by_side(judge, range(len(values)), "cpu")
+    side_by_side(judge, range(len(values)))
     return time.perf_counter() - start, time.process_time() - cpu
 
 
@@ -99,7 +99,7 @@ def product_gflops(n: int = size(1536, 256), runs: int = 5) -> float:
             times.append(time.perf_counter() - start)
         return 2 * n**3 / min(times) / 1e9
 
-    return sum(side_by_side(multiply, range(runtime.workers()), "cpu"))
+    return sum(side_by_side(multiply, range(runtime.workers())))
 
 
 def ask_tell_ms(entry) -> float:

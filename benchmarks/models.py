@@ -15,7 +15,6 @@ is left out). Where other programs share the processors, processor time says mor
 """
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -188,7 +187,7 @@ def accuracy(python: str | None, n: int = size(40, 1), epochs: int = size(12, 1)
     drawn = [random_module(chosen, 2, "benchmark", number) for number in range(n)]
     peer = [item["accuracy"] for item in keras(python, splits, drawn, epochs, standardise)]
     found = {}
-    with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers(), halving.SPAWN) as pool:
         for precision in ("float32", "bfloat16"):
             values = entry(precision=precision, size=halving.SIZE)
             fitted = pool.map(partial(_fit_alone, splits, standardise, values, epochs), range(n), drawn)
@@ -214,7 +213,8 @@ def search(python: str | None, n: int = size(20, 3), epochs: int = 4) -> dict:
     Keras is timed for some epochs, of which those after the first are taken as often as are left. What pruning does to
     the candidates that are kept is measured in benchmarks/halving.py.
     """
-    splits, chosen = images(SIZE), entry(candidates=n, kept=max(1, n // halving.SHARE), precision="bfloat16")
+    kept = max(1, n * halving.KEPT // halving.CANDIDATES)
+    splits, chosen = images(SIZE), entry(candidates=n, kept=kept, precision="bfloat16")
     peer = keras(python, splits, [random_module(chosen, 1, "candidate", number) for number in range(n)], epochs)
     searches: dict = {}
     for name in ("24 epochs, pruned", "24 epochs, pruned gently", "5 epochs, pruned"):

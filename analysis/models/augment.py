@@ -7,19 +7,17 @@ from analysis.models.kinds import Augment
 
 GREY = 128 / 255
 """The grey that pads the images."""
+DRAWS = 4
+"""Random numbers for each image."""
 
 
 def augmenter(values: Augment):
-    """Return a function (images (n, 3, h, w) from 0 to 1, generator) -> images, or None if nothing is to change.
-
-    Draws are made on the CPU, so that a training sees the same images on any device.
-    """
+    """Return a function (images (n, 3, h, w) from 0 to 1, draws (4, n)) -> images, or None if nothing is to change."""
     if not values.flip and not values.shift and not values.contrast:
         return None
 
-    def change(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def change(x: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
         n, _, height, width = x.shape
-        draws = torch.rand((4, n), generator=generator).to(x.device)
         if values.contrast:
             factor = 1 + values.contrast * (2 * draws[0] - 1)
             x = ((x - GREY) * factor[:, None, None, None] + GREY).clamp(0, 1)
@@ -31,3 +29,11 @@ def augmenter(values: Augment):
         return functional.grid_sample(x - GREY, grid, align_corners=False) + GREY
 
     return change
+
+
+def draw(n: int, generator: torch.Generator) -> torch.Tensor:
+    """Return the random numbers (4, n), from 0 to 1, that change n images.
+
+    On the CPU, so that a training sees the same images on any device.
+    """
+    return torch.rand((DRAWS, n), generator=generator)

@@ -27,8 +27,9 @@ from analysis.models.training import Plan, Split, TrainingFailed, is_memory
 from analysis.models.training import fit as fit_network
 from analysis.runtime import seed_of
 
-PART = 2**21
-"""Values of the first layer's maps that are computed at once on the CPU: what stays in its caches."""
+PART = {"cpu": 2**21, "cuda": 2**25}
+"""Values of the first layer's maps that are computed at once: what stays in a processor's caches, or what keeps a CUDA
+device busy and leaves room in its memory for a batch of candidates."""
 
 
 class HierarchicalModularOptimisation(Network):
@@ -90,7 +91,7 @@ def maps_of(module: Callable, x: torch.Tensor, grid: int | None) -> torch.Tensor
     ----------
     x : (n, channels, height, width)
     """
-    part = len(x) if x.is_cuda else max(1, PART // (32 * x.shape[2] * x.shape[3]))
+    part = max(1, PART[x.device.type] // (32 * x.shape[2] * x.shape[3]))
     done = []
     for images in x.split(part):
         maps = module(unit_range(images))
@@ -208,7 +209,7 @@ def _round(job: Job, stage: Stage, screening: Screening, name, weights, margin, 
     """Run one search; failed candidates are marked and the search goes on."""
 
     def evaluate(questions):
-        return side_by_side(lambda question: judge(*question), questions, job.device)
+        return side_by_side(lambda question: judge(*question), questions)
 
     def judge(number: int, values: dict) -> Told:
         try:
@@ -261,7 +262,7 @@ def _add(job: Job, stage: Stage, found: Found, one: Tried, name, place: int) -> 
         _train(job, stage, module, place)
     found.modules.append(module)
     found.values.append(one.values)
-    [maps] = side_by_side(lambda part: maps_of(module, part, stage.grid), [stage.x], job.device)
+    [maps] = side_by_side(lambda part: maps_of(module, part, stage.grid), [stage.x])
     found.maps.append(maps)
 
 
@@ -343,7 +344,7 @@ def read_out(network, job: Job, x: torch.Tensor, top: torch.Tensor, y: np.ndarra
     y_selection = np.where(job.examples.label[rows] == 1, 1.0, -1.0)
     weights, weights_selection = boosting.balanced(y), boosting.balanced(y_selection)
     images = x[torch.from_numpy(rows)].to(job.device)
-    [seen] = side_by_side(lambda part: maps_of(lambda i: network.maps(i)["L4"], part, None), [images], job.device)
+    [seen] = side_by_side(lambda part: maps_of(lambda i: network.maps(i)["L4"], part, None), [images])
     errors = {}
     for penalty in job.entry.penalties:
         network.set_read_out(svm.fit(top, y, weights, penalty))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from analysis.errors import DataError
 from analysis.models import data, first_stage
-from analysis.models.augment import augmenter
+from analysis.models.augment import augmenter, draw
 from analysis.models.network import Network, Standardise, glorot_, unit_range
 from analysis.models.random_cnn import RandomCNN, random_module
 from analysis.models.registry import Fitted, Job
@@ -94,7 +94,9 @@ def frozen_maps(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: 
     for _ in range(copies):
         for part in split.x.split(batch):
             part = unit_range(part)
-            maps.append(hmo.first(augment(part, generator) if augment and copies > 1 else part))
+            if augment and copies > 1:
+                part = augment(part, draw(len(part), generator).to(part.device))
+            maps.append(hmo.first(part))
     return Split(torch.cat(maps), split.y.repeat(copies))
 
 

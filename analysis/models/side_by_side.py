@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from analysis.runtime import fixed_threads, workers
 
 
-def side_by_side(task: Callable, items: Sequence, device: str) -> list:
+def side_by_side(task: Callable, items: Sequence) -> list:
     """Return ``[task(item) for item in items]``, computed by as many threads as there are workers.
 
     Each task has one thread for its arithmetic, so that the bits of a result do not depend on the number of workers.
-    On a CUDA device the tasks run one after another: there each fills the device.
+    On a CUDA device what one task still computes on the processor runs beside what another computes on the device.
     """
-    at_once = 1 if device.startswith("cuda") else min(workers(), len(items))
+    at_once = min(workers(), len(items))
     with fixed_threads(1):  # a thread takes over the number that is set when it first computes
         if at_once < 2:
             return [task(item) for item in items]

@@ -1,8 +1,9 @@
 """Train one network from end to end: seeded, class-balanced, resumed after a kill to the same bytes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from analysis.models.adam import Adam
+from analysis.models.adam import adam
+from analysis.models.augment import draw
 from analysis.models.network import read_tensors, unit_range, write_tensors
+from analysis.models.steps import Steps, on_own_stream
 from analysis.runtime import seed_of
 
 
@@ -29,7 +32,7 @@ class Plan:
     weight_decay: float = 0.0
     patience: int = 0
     """Epochs without a better selection loss before training stops and the best epoch is kept; 0 keeps the last."""
-    augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
+    augment: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
     precision: str = "float32"
     """bfloat16: the forward pass under autocast. torch.compile is left out: see benchmarks/models.py."""
 
@@ -75,9 +78,15 @@ def fit(
     TrainingFailed
         If the loss is not a number, or memory runs out.
     """
-    optimiser = Adam(network.parameters(), plan.learning_rate, plan.weight_decay)
+    with on_own_stream(train.y.device):
+        return _fit(network, train, selection, plan, seed, checkpoint, on_epoch)
+
+
+def _fit(network, train, selection, plan, seed, checkpoint, on_epoch) -> list[dict[str, float]]:
+    optimiser = adam(network.parameters(), plan.learning_rate, plan.weight_decay)
     state = _State(network, optimiser, checkpoint)
     weights = class_weights(train.y)
+    steps = Steps(network, train, optimiser, plan, weights)
     for epoch, metrics in enumerate(state.history):
         if on_epoch:
             on_epoch(epoch, metrics)
@@ -85,7 +94,7 @@ def fit(
         for epoch in range(len(state.history), plan.epochs):
             if plan.patience and state.epochs_since_best() >= plan.patience:
                 break
-            metrics = {"train_loss": _epoch(network, train, optimiser, plan, weights, seed_of(seed, "epoch", epoch))}
+            metrics = {"train_loss": _epoch(steps, seed_of(seed, "epoch", epoch))}
             if not math.isfinite(metrics["train_loss"]):
                 raise TrainingFailed(f"the loss is not a number in epoch {epoch + 1}")
             if selection is not None:
@@ -108,25 +117,19 @@ def is_memory(error: MemoryError | RuntimeError) -> bool:
     return known or "can't allocate memory" in said or "not enough memory" in said
 
 
-def _epoch(network, train: Split, optimiser, plan: Plan, weights, seed: int) -> float:
+def _epoch(steps: Steps, seed: int) -> float:
     """Pass once over the training images in random order and return the mean loss."""
-    network.train()
+    steps.network.train()
     torch.manual_seed(seed)  # for layers that draw numbers themselves, such as dropout
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(train.y), generator=generator).to(train.y.device)
-    total = torch.zeros((), dtype=torch.float64, device=train.y.device)
-    for rows in order.split(plan.batch):
-        x = unit_range(train.x[rows])
-        if plan.augment is not None:
-            x = plan.augment(x, generator)
-        # Not the augmentation: places in an image want more than the eight bits of a bfloat16.
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
-            logits = network(x)
-        loss = functional.cross_entropy(logits.float(), train.y[rows], weight=weights)
-        loss.backward()
-        optimiser.step()
-        total += loss.detach() * len(rows)
-    return float(total / len(train.y))
+    generator, y, plan = torch.Generator().manual_seed(seed), steps.train.y, steps.plan
+    batches = torch.randperm(len(y), generator=generator).to(y.device).split(plan.batch)
+    draws: Iterable = repeat(None)
+    if plan.augment is not None:
+        draws = torch.cat([draw(len(rows), generator) for rows in batches], 1).to(y.device).split(plan.batch, 1)
+    steps.total.zero_()
+    for rows, own in zip(batches, draws, strict=False):
+        steps.take(rows, own)
+    return float(steps.total / len(y))
 
 
 @torch.no_grad()

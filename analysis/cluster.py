@@ -64,7 +64,12 @@ def client_for(n_tasks: int, few: int, gpus: int = 0):
 
 
 def run_on(
-    client, function: Callable, tasks: dict[str, tuple], threads: int = THREADS, gpu: bool = False
+    client,
+    function: Callable,
+    tasks: dict[str, tuple],
+    threads: int = THREADS,
+    gpu: bool = False,
+    share: int | None = None,
 ) -> Iterator[tuple[str, str | None]]:
     """Run ``function(*arguments)`` for each named task and yield (name, reason of failure or None) as they end.
 
@@ -79,10 +84,12 @@ def run_on(
         Of each task's arithmetic.
     gpu : bool
         Whether tasks run on GPUs: on a worker each takes a whole one, of which the worker has as many as its resource
-        ``GPU`` says; here `SHARE` at once take the only one.
+        ``GPU`` says; here they share the only one.
+    share : int, optional
+        Tasks at once on the GPU of this process, if not `SHARE`.
     """
     if client is None and gpu:
-        yield from _share_gpu(threads, function, tasks)
+        yield from _share_gpu(threads, function, tasks, share or SHARE)
         return
     if client is None:
         for name, arguments in tasks.items():
@@ -102,9 +109,9 @@ def run_on(
         yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
 
 
-def _share_gpu(threads: int, function: Callable, tasks: dict[str, tuple]) -> Iterator[tuple[str, str | None]]:
+def _share_gpu(threads: int, function: Callable, tasks: dict, share: int) -> Iterator[tuple[str, str | None]]:
     """Run tasks on the one GPU of this process, some at once: a small network alone leaves most of it idle."""
-    with fixed_threads(threads), ThreadPoolExecutor(SHARE) as pool:
+    with fixed_threads(threads), ThreadPoolExecutor(share) as pool:
         futures = {pool.submit(_outcome, function, *arguments): name for name, arguments in tasks.items()}
         for future in completed(futures):
             yield futures[future], future.result()

@@ -112,10 +112,15 @@ def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) 
     if (device := runtime.device()).startswith("cuda"):
         pool, x, y = ThreadPoolExecutor(SHARE), x.to(device), y.to(device)
     else:
-        pool = ProcessPoolExecutor(workers(), SPAWN, initializer=torch.set_num_threads, initargs=(1,))
+        pool = ProcessPoolExecutor(workers(), SPAWN, initializer=_alone)
     with fixed_threads(1), pool:
         for _ in track(pool.map(partial(train_one, folder, x, y, chosen), missing), "candidates", len(missing)):
             pass
+
+
+def _alone() -> None:
+    runtime.keep_memory()
+    torch.set_num_threads(1)
 
 
 def costs(found: list[dict], x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) -> dict[str, float]:

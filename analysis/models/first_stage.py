@@ -18,7 +18,7 @@ from analysis.models.network import Standardise, glorot_, read_tensors, write_te
 from analysis.models.random_cnn import CandidateCNN, random_module
 from analysis.models.registry import Job
 from analysis.models.search import Candidate, keep, kept
-from analysis.models.training import Plan, Split, TrainingFailed
+from analysis.models.training import OUT_OF_MEMORY, Plan, Split, TrainingFailed
 from analysis.models.training import fit as fit_network
 from analysis.runtime import seed_of, track
 
@@ -106,37 +106,19 @@ def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tup
     """Search, and note in the store which candidates were chosen (as `successive_halving` returns them).
 
     Candidates run side by side on the workers, each with one thread, which at these sizes is faster than all threads
-    on each in turn, and gives the same bits for any number of workers. The dearest go first, so that none is waited
-    for at the end.
+    on each in turn, and gives the same bits for any number of workers. On a GPU those that found no room beside others
+    train again alone.
     """
     entry, gpu = job.entry, job.device.startswith("cuda")
     _write_inputs(job.folder / INPUTS, splits, standardise)
 
     def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, Candidate]:
         folder = job.folder / f"rung{rung}"
-        left = sorted(
-            (number for number in numbers if kept(folder, number) is None),
-            key=lambda number: -cost(drawn(job, number), entry.size),
-        )
-        tasks = {
-            str(number): (
-                job.folder.resolve(),
-                rung,
-                number,
-                drawn(job, number),
-                entry,
-                seed_of_candidate(job, number),
-                epochs,
-                job.device,
-            )
-            for number in left
-        }
-        ended = cluster.run_on(client, run_candidate, tasks, threads=1, gpu=gpu)
-        for name, reason in track(ended, f"candidates of {job.name}, rung {rung + 1}", len(tasks)):
-            if reason is not None and not reason.startswith(cluster.DIED):
-                raise DataError(f"model {job.name}: candidate {name}: {reason}")
-            if reason is not None:
-                keep(folder, int(name), Candidate({"failed": reason}, {}))
+        _run(job, client, rung, [number for number in numbers if kept(folder, number) is None], epochs)
+        if gpu:
+            reasons = {number: kept(folder, number).metrics.get("failed", "") for number in numbers}
+            alone = [number for number, reason in reasons.items() if reason.startswith(OUT_OF_MEMORY)]
+            _run(job, client, rung, alone, epochs, share=1)
         found = {number: kept(folder, number) for number in numbers}
         for number, candidate in found.items():
             job.log(f"rung{rung + 1}", number, {k: v for k, v in candidate.metrics.items() if isinstance(v, float)})
@@ -148,6 +130,31 @@ def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tup
     _inputs.cache_clear()
     write_json(_note(job), chosen)
     return candidates, chosen
+
+
+def _run(job: Job, client, rung: int, numbers: list[int], epochs: int, share: int | None = None) -> None:
+    """Train candidates up to an epoch and keep each, the dearest first, so that none is waited for at the end."""
+    folder, entry = job.folder / f"rung{rung}", job.entry
+    tasks = {
+        str(number): (
+            job.folder.resolve(),
+            rung,
+            number,
+            drawn(job, number),
+            entry,
+            seed_of_candidate(job, number),
+            epochs,
+            job.device,
+        )
+        for number in sorted(numbers, key=lambda number: -cost(drawn(job, number), entry.size))
+    }
+    gpu = job.device.startswith("cuda")
+    ended = cluster.run_on(client, run_candidate, tasks, threads=1, gpu=gpu, share=share)
+    for name, reason in track(ended, f"candidates of {job.name}, rung {rung + 1}", len(tasks)):
+        if reason is not None and not reason.startswith(cluster.DIED):
+            raise DataError(f"model {job.name}: candidate {name}: {reason}")
+        if reason is not None:
+            keep(folder, int(name), Candidate({"failed": reason}, {}))
 
 
 def choice(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> list[int]:

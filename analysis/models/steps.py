@@ -105,9 +105,13 @@ def on_own_stream(device: torch.device):
     _repeat_bits()
     stream, around = torch.cuda.Stream(device), torch.cuda.current_stream(device)
     stream.wait_stream(around)
-    with torch.cuda.stream(stream):
-        yield
-    around.wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        around.wait_stream(stream)
+        with _GRAPHS:
+            torch.cuda.empty_cache()  # each graph had memory of its own, which nothing else would use again
 
 
 def _repeat_bits() -> None:

@@ -17,6 +17,9 @@ from analysis.models.network import read_tensors, unit_range, write_tensors
 from analysis.models.steps import Steps, on_own_stream
 from analysis.runtime import seed_of
 
+OUT_OF_MEMORY = "out of memory"
+"""How the reason of a failure begins where memory ran out."""
+
 
 class TrainingFailed(Exception):
     """A network that cannot be trained: its loss is not a number, or memory ran out. A search goes on without it."""
@@ -105,7 +108,7 @@ def _fit(network, train, selection, plan, seed, checkpoint, on_epoch) -> list[di
     except (MemoryError, RuntimeError) as error:
         if not is_memory(error):
             raise
-        raise TrainingFailed("out of memory; a smaller batch or size needs less") from error
+        raise TrainingFailed(f"{OUT_OF_MEMORY}; a smaller batch or size needs less") from error
     state.restore_best()
     return state.history
 

@@ -7,8 +7,8 @@ import torch
 
 from analysis import cluster
 from analysis.errors import DataError
-from analysis.models import first_stage, hmo_report, network, random_cnn, registry
-from analysis.models.search import Candidate
+from analysis.models import first_stage, hmo_report, network, random_cnn, registry, training
+from analysis.models.search import Candidate, keep
 from analysis.params import load
 from analysis.runtime import fixed_threads
 
@@ -312,6 +312,27 @@ def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, m
     notes = network.read_config(Path("models/hmo"))["notes"]
     assert "its worker died" in notes["candidates"][2]["failed"]
     assert 2 not in notes["kept_candidates"]
+
+
+def test_on_a_gpu_a_candidate_that_found_no_room_beside_others_trains_alone(project, tmp_path, monkeypatch):
+    job = registry.Job("hmo", project().models.entry("hmo"), None, 1, "cuda", tmp_path, lambda *_: None, {})
+    x = torch.randint(0, 256, (80, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    splits, asked = [training.Split(part.clone(), torch.arange(40) % 2) for part in x.split(40)], []
+
+    def on_a_small_card(client, function, tasks, threads, gpu, share):
+        asked.append((sorted(tasks), share))
+        for name, (folder, rung, number, *rest) in tasks.items():
+            if share is None and name in "12":
+                reason = {"1": "the loss is not a number", "2": f"{training.OUT_OF_MEMORY}; a smaller batch"}[name]
+                keep(folder / f"rung{rung}", number, Candidate({"failed": reason}, {}))
+            else:
+                function(folder, rung, number, *rest[:-1], "cpu")
+            yield name, None
+
+    monkeypatch.setattr(cluster, "run_on", on_a_small_card)
+    candidates, _ = first_stage.find(job, splits, network.Standardise())
+    assert asked[:2] == [(["0", "1", "2", "3"], None), (["2"], 1)]
+    assert [number for number, one in candidates.items() if "failed" in one.metrics] == [1]
 
 
 def test_a_defect_stops_the_search_and_names_the_candidate(project, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from paper import blocks
 FOLDER = Path("benchmarks")
 FLOOR = "a float32 matrix product of as many operations"
 HEAD = ["work", "against", "faster", "benchmark"]
+FULL = ["on one GPU", "seconds", "gigabytes of it", "found"]
 TRUTH = ["against planted truth", "aim", "found", "benchmark"]
 
 
@@ -100,6 +101,37 @@ def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [f"maps by {name}", "captum, one image at a time", times(row["ratio"]), "explain"]
 
 
+def devices(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield work on a GPU, seconds, gigabytes and what was found, from the figures in a folder."""
+    known = _read(folder, "gpu") or {}
+    if found := known.get("report"):
+        images = f"{found['splits']['train']:,} training images of {found['pixels']} pixels"
+        work = f"search of the report's HMO: {found['candidates']} candidates, {found['epochs']} epochs, {images}"
+        kept = f"accuracy of the kept {_range(found['accuracy_of_kept'])} %; {found['failed']} candidates failed"
+        yield [work, f"{found['seconds']['search']:.0f}", f"{found['gigabytes_of_device']:.1f}", kept]
+        tested = f"test accuracy {100 * found['test_accuracy']:.1f} %"
+        yield ["its upper stages", f"{found['seconds']['upper stages']:.0f}", "", tested]
+    if found := known.get("hmo"):
+        images = f"{found['splits']['train']:,} training images of {found['pixels']} pixels"
+        tested = f"test accuracy {100 * found['test_accuracy']:.1f} %"
+        if beside := known.get("hmo on the processor"):
+            losses = [[one["loss"] for part in each["rounds"].values() for one in part] for each in (found, beside)]
+            apart = max(abs(a - b) for a, b in zip(*losses, strict=True))
+            tested += f" (processor: {100 * beside['test_accuracy']:.1f} %, {beside['seconds']:.0f} s on "
+            tested += f"{beside['workers']} cores; losses of the chosen differ by {apart:.4f} at most)"
+        work = f"HMO (2014): {found['candidates']} candidates, {images}"
+        yield [work, f"{found['seconds']:.0f}", f"{found['gigabytes_of_device']:.1f}", tested]
+    if found := known.get("scores"):
+        difference = f"{signed(100 * found['difference'], 1)} ± {100 * found['half_width_95']:.1f} points"
+        same = f"mean {100 * found['device']:.1f} %, processor {100 * found['processor']:.1f} %: {difference}"
+        work = f"test accuracy of {found['candidates']} candidates after {found['epochs']} epochs"
+        yield [work, "", "", f"{same}; r = {found['correlation']:.2f}, Kolmogorov-Smirnov p = {found['ks_p']:.2f}"]
+
+
+def _range(shares: list[float]) -> str:
+    return f"{100 * min(shares):.1f} to {100 * max(shares):.1f}"
+
+
 def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
     """Yield what was planted, the aim, what was found and the benchmark, from the figures in a folder."""
     if found := _read(folder, "calibration"):
@@ -124,11 +156,11 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
 
 
 def filled(readme: str) -> str:
-    """Return the README with its tables of speeds and of planted truth."""
+    """Return the README with its tables of speeds, of full sizes on a GPU and of planted truth."""
     for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths())):
         table = blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
         readme = blocks.filled(readme, name, table)
-    return readme
+    return blocks.filled(readme, "gpu", blocks.table(FULL, list(devices())))
 
 
 if __name__ == "__main__":

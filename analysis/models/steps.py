@@ -3,7 +3,7 @@
 import os
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import nn
@@ -85,8 +85,11 @@ class _Graph:
             self._graph.capture_begin(capture_error_mode="thread_local")
             try:
                 function(*self._inputs)
-            finally:
-                self._graph.capture_end()
+            except BaseException:
+                with suppress(RuntimeError):  # of a capture that cannot be ended; what went wrong before says more
+                    self._graph.capture_end()
+                raise
+            self._graph.capture_end()
 
     def replay(self, *inputs: torch.Tensor | None) -> None:
         for own, value in zip(self._inputs, inputs, strict=True):

@@ -38,6 +38,21 @@ def test_truths_are_the_extremes_of_the_files(tmp_path):
     assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths(tmp_path)] == found
 
 
+def test_what_a_gpu_did_stands_beside_the_processor(tmp_path):
+    images = {"splits": {"train": 1712}, "pixels": 112, "test_accuracy": 0.9, "gigabytes_of_device": 6.66}
+    report = images | {"candidates": 200, "epochs": 5, "failed": 34, "accuracy_of_kept": [0.95, 0.875]}
+    report["seconds"] = {"search": 73.55, "upper stages": 6.5}
+    rounds = {"first": [{"loss": 0.1}, {"loss": 0.25}], "second": [{"loss": 0.3}]}
+    hmo = images | {"candidates": 104, "seconds": 11.04, "rounds": rounds}
+    beside = hmo | {"seconds": 600.2, "workers": 2, "rounds": rounds | {"second": [{"loss": 0.2975}]}}
+    (tmp_path / "gpu.json").write_text(json.dumps({"report": report, "hmo": hmo, "hmo on the processor": beside}))
+    search, upper, modules = table.devices(tmp_path)
+    assert search[1:] == ["74", "6.7", "accuracy of the kept 87.5 to 95.0 %; 34 candidates failed"]
+    assert upper[1:] == ["6", "", "test accuracy 90.0 %"]
+    assert modules[1] == "11"
+    assert "processor: 90.0 %, 600 s on 2 cores; losses of the chosen differ by 0.0025 at most" in modules[3]
+
+
 def test_a_peer_that_was_left_out_has_no_row(tmp_path):
     found = json.loads((ROOT / "benchmarks/models.json").read_text())
     (tmp_path / "models.json").write_text(json.dumps(found))

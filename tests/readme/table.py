@@ -22,6 +22,8 @@ from paper.blocks import block
 from tests.readme.commands import README, ROOT, SHELL, Command, code_blocks, commands, parts
 
 MODEL, RECORDING = "hmo_report", "Mo210505"
+FILLED = ("speed", "gpu", "truth")
+"""Blocks of the README that the benchmarks' figures fill."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def substitutes(folder: Path, session: str) -> dict[str, str]:
     """
     return {
         "halving FOLDER": f"halving {folder / 'halving'}",
+        " HERE THERE": f" {folder / 'halving'} {folder / 'halving'}",
         " FILE": f" {folder / 'image.png'}",
         " FOLDER": f" {folder / 'other'}",
         " MODEL": f" {MODEL}",
@@ -94,7 +97,7 @@ def spoil_values(project: Path) -> None:
     """Empty the blocks of values in the clone's README."""
     path = project / "README.md"
     text = re.sub(
-        r"(<!-- (?:answer|expected|speed|truth): [^>]*-->\n).*?(<!-- /)", r"\1\2", path.read_text(), flags=re.DOTALL
+        r"(<!-- (?:answer|expected|speed|gpu|truth): [^>]*-->\n).*?(<!-- /)", r"\1\2", path.read_text(), flags=re.DOTALL
     )
     path.write_text(text)
 
@@ -107,9 +110,9 @@ def values_are_filled(project: Path) -> None:
 
 
 def speeds_are_filled(project: Path) -> None:
-    """The tables of speeds and of planted truth are those of the README here."""
+    """The tables of what the benchmarks found are those of the README here."""
     text = (project / "README.md").read_text()
-    assert [block(text, name) for name in ("speed", "truth")] == [block(README, name) for name in ("speed", "truth")]
+    assert [block(text, name) for name in FILLED] == [block(README, name) for name in FILLED]
 
 
 def change_paper(project: Path) -> None:
@@ -308,6 +311,16 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "python -m benchmarks.halving FOLDER": Run(
             leaves=(f"{FIGURES}/halving.json",), after=figures_are_kept("halving")
         ),
+        **{
+            f"python -m benchmarks.gpu {piece}": Run(
+                leaves=(f"{FIGURES}/gpu.json",), after=figures_are_kept("gpu", kept)
+            )
+            for piece, kept in (
+                ("report", "report on the processor"),
+                ("hmo", "hmo on the processor"),
+                ("scores HERE THERE", "scores"),
+            )
+        },
         **{
             f"python -m benchmarks.{name}": Run(leaves=(f"{FIGURES}/{name}.json",), after=figures_are_kept(name))
             for name in ("acquire", "compare", "explain", "hmo", "models", "recordings", "scale")

@@ -90,7 +90,7 @@ def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
     yield from _models(_read(folder, "models") or {})
     if halving := _read(folder, "halving"):
         for name, found in halving["searches"].items():
-            candidates = f"{found['candidates']} candidates, {found['kept']} kept"
+            candidates = f"{halving['candidates']} candidates, {halving['kept']} kept"
             work = f"search of {candidates}, {name} ({_difference(found)})"
             yield [work, "all trained to the end", times(found["ratio_of_cpu"]), "halving FOLDER"]
     if found := _read(folder, "hmo"):
@@ -117,8 +117,7 @@ def devices(folder: Path = FOLDER) -> Iterator[list[str]]:
         if beside := known.get("hmo on the processor"):
             losses = [[one["loss"] for part in each["rounds"].values() for one in part] for each in (found, beside)]
             apart = max(abs(a - b) for a, b in zip(*losses, strict=True))
-            tested += f" (processor: {100 * beside['test_accuracy']:.1f} %, {beside['seconds']:.0f} s on "
-            tested += f"{beside['workers']} cores; losses of the chosen differ by {apart:.4f} at most)"
+            tested += f" (processor: {100 * beside['test_accuracy']:.1f} %; losses of the chosen differ by {apart:.4f})"
         work = f"HMO (2014): {found['candidates']} candidates, {images}"
         yield [work, f"{found['seconds']:.0f}", f"{found['gigabytes_of_device']:.1f}", tested]
     if found := known.get("scores"):

@@ -45,6 +45,8 @@ from benchmarks.sizes import keep, size
 
 SPAWN = multiprocessing.get_context("spawn")
 """Torch and its thread pools do not survive a fork."""
+FEW = 200
+"""Fewer images are drawn in this process: starting others takes as long."""
 SIZE, FILTERS, BATCH = 24, [8, 16], 32
 ENDS = (5, 24)
 """Last epochs: of the report's search, and of the default's."""
@@ -73,8 +75,11 @@ def images(pixels: int = SIZE, faces: int = FACES, objects: int = OBJECTS) -> tu
     sizes = {"faces": faces, "objects": objects, "pareidolia": PAREIDOLIA, "unlabelled": 4}
     scenes = draw_scenes(params.load().simulate.model_copy(update=sizes), seed=7)
     scenes = [scene for scene in scenes if scene.annotated and scene.original == scene.index]
-    with ProcessPoolExecutor(workers(), SPAWN) as pool:
-        x = np.stack(list(pool.map(partial(_drawn, pixels), scenes, chunksize=16)))
+    if len(scenes) < FEW:
+        x = np.stack([_drawn(pixels, scene) for scene in scenes])
+    else:
+        with ProcessPoolExecutor(workers(), SPAWN) as pool:
+            x = np.stack(list(pool.map(partial(_drawn, pixels), scenes, chunksize=16)))
     return torch.from_numpy(x), torch.tensor(
         [scene.category not in ("object", "pareidolia") for scene in scenes]
     ).long()

@@ -3,7 +3,7 @@
 Run from the root of the project; each piece writes to benchmarks/gpu.json:
 
     NNN_DEVICE=cuda python -m benchmarks.gpu report      # the report's HMO
-    NNN_DEVICE=cuda python -m benchmarks.gpu hmo         # HMO (2014); without NNN_DEVICE on the processor (10 minutes)
+    NNN_DEVICE=cuda python -m benchmarks.gpu hmo         # HMO (2014); without NNN_DEVICE on the processor (18 minutes)
     python -m benchmarks.gpu scores HERE THERE           # the same candidates trained on the processor and on a GPU
 
 As many images as in the report, of a larger simulated experiment. HERE and THERE are folders that benchmarks/halving.py
@@ -32,7 +32,6 @@ from analysis.runtime import fixed_threads
 from benchmarks import halving, models, sizes
 from benchmarks.sizes import size
 
-OUT = sizes.FIGURES / "gpu.json"
 IMAGES, PIXELS = size((2140, 112), (60, 16))
 FACES, OBJECTS = size((1150, 1000), (50, 40))
 """Near-duplicates are left out, so some more than `IMAGES`."""
@@ -85,7 +84,6 @@ def report() -> dict:
         "batch": chosen.batch,
         "failed": CANDIDATES - len(reached),
         "seconds": {"search": searched, "upper stages": rest},
-        "candidates_per_minute": 60 * CANDIDATES / searched,
         "accuracy_of_kept": [tried[number].metrics["accuracy"] for number in kept],
         "median_accuracy": float(np.median(reached)),
         "test_accuracy": test_accuracy(fitted.network, found),
@@ -103,7 +101,6 @@ def hmo_2014() -> dict:
     return about(found) | {
         "candidates": n,
         "seconds": seconds,
-        "candidates_per_minute": 60 * n / seconds,
         "rounds": fitted.notes["rounds"],
         "test_accuracy": test_accuracy(fitted.network, found),
     }
@@ -151,10 +148,7 @@ PIECES = {"report": report, "hmo": hmo_2014, "scores": agreement}
 def main(piece: str, *words: str) -> None:
     """Run one piece and write its figures."""
     found = PIECES[piece](*words)
-    print(json.dumps(found, indent=1), flush=True)
-    known = json.loads(OUT.read_text()) if OUT.exists() else {}
-    name = f"{piece} on the processor" if found.get("device") == "cpu" else piece
-    sizes.keep("gpu", known | {name: found})
+    sizes.keep_piece("gpu", f"{piece} on the processor" if found.get("device") == "cpu" else piece, found)
 
 
 if __name__ == "__main__":

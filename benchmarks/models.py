@@ -42,7 +42,6 @@ from analysis.runtime import THREADS, fixed_threads, seed_of, workers
 from benchmarks import halving, sizes
 from benchmarks.sizes import size
 
-OUT = sizes.FIGURES / "models.json"
 PEER = Path(__file__).with_name("keras_candidates.py")
 TENSORFLOW = "tensorflow-cpu==2.21.0"
 SIZE, IMAGES, HELD_OUT = size((112, 400, 100), (32, 24, 8))
@@ -314,14 +313,7 @@ def main(piece: str | None = None, python: str | None = None, *numbers: str) -> 
     """Run one piece, or all, and write the figures of each as it ends."""
     for name in [piece] if piece else PIECES:
         peer = [] if name in ("activations", "compilation") else [python or None]
-        keep(name, PIECES[name](*peer, *map(int, numbers)))
-
-
-def keep(piece: str, found: dict) -> None:
-    """Print the figures of a piece and write them beside those of the others."""
-    print(json.dumps(found, indent=1), flush=True)
-    known = json.loads(OUT.read_text()) if OUT.exists() else {}
-    sizes.keep("models", known | {piece: found})
+        sizes.keep_piece("models", name, PIECES[name](*peer, *map(int, numbers)))
 
 
 if __name__ == "__main__":

@@ -30,3 +30,11 @@ FIGURES = size(HERE, HERE / "small")
 def keep(name: str, found: dict | list) -> None:
     """Write the figures of a benchmark; not-a-number is refused, since JSON has none."""
     write_text(FIGURES / f"{name}.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+
+
+def keep_piece(name: str, piece: str, found: dict) -> None:
+    """Print the figures of one piece of a benchmark and write them beside those of its others."""
+    print(json.dumps(found, indent=1), flush=True)
+    path = FIGURES / f"{name}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    keep(name, known | {piece: found})

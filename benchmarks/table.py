@@ -105,26 +105,33 @@ def devices(folder: Path = FOLDER) -> Iterator[list[str]]:
     """Yield work on a GPU, seconds, gigabytes and what was found, from the figures in a folder."""
     known = _read(folder, "gpu") or {}
     if found := known.get("report"):
-        images = f"{found['splits']['train']:,} training images of {found['pixels']} pixels"
-        work = f"search of the report's HMO: {found['candidates']} candidates, {found['epochs']} epochs, {images}"
+        work = (
+            f"search of the report's HMO: {found['candidates']} candidates, {found['epochs']} epochs, {_images(found)}"
+        )
         kept = f"accuracy of the kept {_range(found['accuracy_of_kept'])} %; {found['failed']} candidates failed"
         yield [work, f"{found['seconds']['search']:.0f}", f"{found['gigabytes_of_device']:.1f}", kept]
-        tested = f"test accuracy {100 * found['test_accuracy']:.1f} %"
-        yield ["its upper stages", f"{found['seconds']['upper stages']:.0f}", "", tested]
+        yield ["its upper stages", f"{found['seconds']['upper stages']:.0f}", "", _tested(found)]
     if found := known.get("hmo"):
-        images = f"{found['splits']['train']:,} training images of {found['pixels']} pixels"
-        tested = f"test accuracy {100 * found['test_accuracy']:.1f} %"
+        tested = _tested(found)
         if beside := known.get("hmo on the processor"):
             losses = [[one["loss"] for part in each["rounds"].values() for one in part] for each in (found, beside)]
             apart = max(abs(a - b) for a, b in zip(*losses, strict=True))
             tested += f" (processor: {100 * beside['test_accuracy']:.1f} %; losses of the chosen differ by {apart:.4f})"
-        work = f"HMO (2014): {found['candidates']} candidates, {images}"
+        work = f"HMO (2014): {found['candidates']} candidates, {_images(found)}"
         yield [work, f"{found['seconds']:.0f}", f"{found['gigabytes_of_device']:.1f}", tested]
     if found := known.get("scores"):
         difference = f"{signed(100 * found['difference'], 1)} ± {100 * found['half_width_95']:.1f} points"
         same = f"mean {100 * found['device']:.1f} %, processor {100 * found['processor']:.1f} %: {difference}"
         work = f"test accuracy of {found['candidates']} candidates after {found['epochs']} epochs"
         yield [work, "", "", f"{same}; r = {found['correlation']:.2f}, Kolmogorov-Smirnov p = {found['ks_p']:.2f}"]
+
+
+def _images(found: dict) -> str:
+    return f"{found['splits']['train']:,} training images of {found['pixels']} pixels"
+
+
+def _tested(found: dict) -> str:
+    return f"test accuracy {100 * found['test_accuracy']:.1f} %"
 
 
 def _range(shares: list[float]) -> str:

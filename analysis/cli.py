@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from analysis.audit.command import app as audit
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.explain.command import app as explain
 
 app = typer.Typer(
@@ -34,7 +34,8 @@ def _run(module: str, *args) -> None:
 
     Imports are late, so that ``--help`` and the light stages do not load torch.
     """
-    from analysis import params, runtime
+    from analysis import params
+    from analysis.core import runtime
 
     values = params.load()
     stage = importlib.import_module(module)
@@ -63,19 +64,19 @@ def recordings(protocol: Annotated[str, typer.Argument(help="corrected or report
 @app.command(rich_help_panel=STAGES)
 def train(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Train one model on face / non-face images."""
-    _run("analysis.models.train", model)
+    _run("analysis.models.train.stage", model)
 
 
 @app.command(rich_help_panel=STAGES)
 def activations(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Compute the activations of a model's named layers for every image."""
-    _run("analysis.models.activations", model)
+    _run("analysis.models.activations.stage", model)
 
 
 @app.command(rich_help_panel=STAGES)
 def neural(protocol: Annotated[str, typer.Argument(help="corrected or report")]) -> None:
     """Work out what comparisons need of the recordings: mean responses, ceilings, the populations' read-out."""
-    _run("analysis.compare.neural", protocol)
+    _run("analysis.neural.stage", protocol)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -99,7 +100,7 @@ app.add_typer(explain, name="explain", rich_help_panel=STAGES)
 @app.command(rich_help_panel=STAGES)
 def summary() -> None:
     """Gather the results of all models into tidy tables and results/summary.json."""
-    _run("analysis.compare.summary")
+    _run("analysis.summary.stage")
 
 
 @app.command(rich_help_panel=STAGES)
@@ -180,7 +181,7 @@ def inspect(
     protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
 ) -> None:
     """Show one recording: units, fixations, rates, repeatability."""
-    from analysis.recordings.inspect import inspect as show
+    from analysis.tools.inspect import inspect as show
 
     show(recording, plot, out, protocol)
 
@@ -190,8 +191,8 @@ def environment() -> None:
     """Print this environment, and in what it differs from that of the results at hand."""
     import json
 
-    from analysis.environment import FILE, differences, read, stamp
-    from analysis.paths import RESULTS
+    from analysis.core.environment import FILE, differences, read, stamp
+    from analysis.core.paths import RESULTS
 
     print(json.dumps(ours := stamp(), indent=1))
     if not (RESULTS / FILE).is_file():
@@ -208,7 +209,7 @@ def diff(
     tolerance: Annotated[float, typer.Option(help="largest difference of two numbers; 0: the same bytes", min=0)] = 0.0,
 ) -> None:
     """Compare tables, figures and paper with those of another copy; status 1 if they differ."""
-    from analysis.diff import compare
+    from analysis.tools.diff import compare
 
     comparison = compare(".", folder)
     print("\n".join(comparison.lines()))
@@ -223,7 +224,7 @@ def export_assembly(
     protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
 ) -> None:
     """Write a recording as an assembly with BrainIO's names: presentation x neuroid x time_bin."""
-    from analysis.recordings.assembly import export
+    from analysis.tools.assembly import export
 
     sizes = export(recording, out, protocol).sizes
     print(f"{out}: " + ", ".join(f"{size} {name}s" for name, size in sizes.items()))
@@ -232,7 +233,7 @@ def export_assembly(
 @app.command(rich_help_panel=BY_HAND)
 def crate() -> None:
     """Describe data and results for archives: ro-crate-metadata.json, from dvc.lock."""
-    from analysis import crate
+    from analysis.tools import crate
 
     print(f"{crate.OUTPUT}: {crate.run()} entities")
 

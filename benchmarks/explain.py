@@ -17,11 +17,11 @@ import torch
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
 
 from analysis import params
+from analysis.core.runtime import THREADS, fixed_threads
 from analysis.explain import attribution, networks
 from analysis.explain.threads import side_by_side
-from analysis.models import hmo_report
-from analysis.models.random_cnn import random_module
-from analysis.runtime import THREADS, fixed_threads
+from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo.random_cnn import random_module
 from benchmarks.sizes import keep, size
 
 IMAGES, NAIVE_IMAGES = size((8, 2), (2, 1))

@@ -22,13 +22,16 @@ import pandas as pd
 import torch
 from scipy.stats import ks_2samp
 
-from analysis import environment, params, runtime
-from analysis.compare.scoring import number
-from analysis.models import first_stage, hmo, hmo_report
+from analysis import params
+from analysis.core import environment, runtime
+from analysis.core.runtime import fixed_threads
 from analysis.models.data import Examples
 from analysis.models.registry import Job
-from analysis.models.training import scores
-from analysis.runtime import fixed_threads
+from analysis.models.report_hmo import first_stage
+from analysis.models.report_hmo import network as hmo_report
+from analysis.models.train.training import scores
+from analysis.models.yamins_hmo import procedure as hmo
+from analysis.neural.scoring import number
 from benchmarks import halving, models, sizes
 from benchmarks.sizes import size
 

@@ -27,19 +27,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from analysis import params, runtime
-from analysis.compare.inference import student_interval
-from analysis.compare.scoring import number
-from analysis.files import write_text
-from analysis.models import first_stage
-from analysis.models.augment import augmenter
-from analysis.models.kinds import HMOReport
+from analysis import params
+from analysis.core import runtime
+from analysis.core.files import write_text
+from analysis.core.runtime import fixed_threads, seed_of, track, workers
 from analysis.models.network import Standardise
-from analysis.models.random_cnn import random_module
-from analysis.models.training import Plan, Split, fit, scores
-from analysis.runtime import fixed_threads, seed_of, track, workers
+from analysis.models.report_hmo import first_stage
+from analysis.models.report_hmo.random_cnn import random_module
+from analysis.models.train.augment import augmenter
+from analysis.models.train.training import Plan, Split, fit, scores
+from analysis.neural.scoring import number
+from analysis.params.models import HMOReport
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
+from analysis.statistics.inference import student_interval
 from analysis.stimuli.images import pad
 from benchmarks.sizes import keep, size
 

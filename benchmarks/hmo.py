@@ -21,12 +21,14 @@ import optuna
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from analysis import params, runtime
-from analysis.models import boosting, hmo_space
-from analysis.models.ask_tell import Told, minimise
-from analysis.models.hmo import Screening, maps_of
-from analysis.models.hmo_layers import Module
-from analysis.models.side_by_side import side_by_side
+from analysis import params
+from analysis.core import runtime
+from analysis.core.side_by_side import side_by_side
+from analysis.models.yamins_hmo import boosting
+from analysis.models.yamins_hmo import space as hmo_space
+from analysis.models.yamins_hmo.ask_tell import Told, minimise
+from analysis.models.yamins_hmo.layers import Module
+from analysis.models.yamins_hmo.procedure import Screening, maps_of
 from benchmarks.sizes import keep, size
 
 CANDIDATES = size(12, 2)

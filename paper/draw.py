@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from analysis.compare.processes import in_processes
-from analysis.errors import DataError
-from analysis.files import write_json
+from analysis.core.errors import DataError
+from analysis.core.files import write_json
+from analysis.core.paths import FIGURES
+from analysis.core.processes import in_processes
 from analysis.params import Params
-from analysis.paths import FIGURES
 from paper import results, style
 from paper.plots import (
     ablation,

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from analysis.core.runtime import seed_of
 from analysis.models.data import Examples, resized
 from analysis.params import Group
-from analysis.runtime import seed_of
 
 SCALE = 0.1
 """Added to the divisor of the normalisation over channels, of responses of order one."""

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from analysis.audit import controls
-from analysis.compare.rdm import rdm
-from analysis.compare.threads import in_threads
-from analysis.runtime import seed_of
+from analysis.core.runtime import seed_of
+from analysis.core.threads import in_threads
+from analysis.statistics.rsa.rdm import rdm
 
 RANGES = {
     "images": (120, 428),  # the report compared at most its 428 test images

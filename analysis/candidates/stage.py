@@ -6,9 +6,9 @@ import platform
 import numpy as np
 import pandas as pd
 
-from analysis import paths, runtime, store
-from analysis.candidates import ablation, search, workers
-from analysis.files import sha256, write_csv, write_json
+from analysis.candidates import ablation, search
+from analysis.core import paths, runtime, store, workers
+from analysis.core.files import sha256, write_csv, write_json
 from analysis.models import data
 from analysis.models.data import NoExamples
 from analysis.params import Params
@@ -69,7 +69,7 @@ def _key(params: Params, examples: data.Examples) -> dict:
         "seed": params.seed,
         "images": examples.digest,
         "recordings": {path.name: sha256(path) for path in sorted(recordings.glob("*.nc"))},
-        "code": store.code_digest("analysis/models", "analysis/candidates", "analysis/compare"),
+        "code": store.code_digest(),
         "torch": importlib.metadata.version("torch"),
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), runtime.device()],
     }

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.compare import fixations
-from analysis.compare.populations import FIXATIONS
-from analysis.compare.processes import in_processes
-from analysis.errors import DataError
-from analysis.models import activations
+from analysis.core.errors import DataError
+from analysis.core.processes import in_processes
+from analysis.core.runtime import seed_of
+from analysis.models.activations import read as activations
+from analysis.neural.populations import FIXATIONS
 from analysis.params import Compare
-from analysis.protocol import Protocol
-from analysis.runtime import seed_of
+from analysis.params.protocol import Protocol
+from analysis.statistics.predictivity import fixations
 
 COLUMNS = ["layer", "recording", "subject", "region", "unit", "neuroid_id", "part", "n_fixations"]
 COLUMNS += ["r2", "pearson_r", "rsc", "explained", "published"]

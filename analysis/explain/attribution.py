@@ -14,12 +14,12 @@ from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
 from torch import nn
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.runtime import seed_of
 from analysis.explain.networks import Evidence, open_last_maps
 from analysis.explain.superpixels import superpixels
 from analysis.models.network import Network
 from analysis.params import Explain
-from analysis.runtime import seed_of
 from analysis.stimuli.images import GREY
 
 BATCH = 16

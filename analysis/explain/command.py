@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -19,7 +19,8 @@ def explain(
     ),
 ) -> None:
     """Show where models look and what their face units carry; or the maps of one image (--model and --image)."""
-    from analysis import params, runtime
+    from analysis import params
+    from analysis.core import runtime
 
     if (model is None) != (image is None):
         raise DataError("give both --model and --image to explain one image, or neither to run the stage")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from analysis.core.runtime import seed_of
 from analysis.explain import attribution, controls
 from analysis.explain.places import Frame, face_region
 from analysis.explain.threads import side_by_side
@@ -12,7 +13,6 @@ from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain
 from analysis.recordings.rois import FACE_CATEGORIES, Rois
-from analysis.runtime import seed_of
 
 TRAINED, UNTRAINED, CONTROL = "trained", "untrained", "none"
 """Whose weights a map comes from; ``none``: it knows no model."""

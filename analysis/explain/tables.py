@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.compare.inference import fdr
-from analysis.compare.populations import AREAS
+from analysis.core.areas import AREAS
+from analysis.core.runtime import seed_of, track
 from analysis.explain import faithfulness, neurons
 from analysis.explain.intervals import of_means
 from analysis.explain.maps import CONTROL, CONTROLS, REGION, TRAINED, UNTRAINED, Explained, spread
@@ -14,7 +14,7 @@ from analysis.explain.scores import SCORES, scores
 from analysis.explain.threads import side_by_side
 from analysis.params import Explain
 from analysis.recordings import read
-from analysis.runtime import seed_of, track
+from analysis.statistics.inference import fdr
 
 MAP = ["model", "weights", "method"]
 ENDS = ["n_images", "estimate", "ci_low", "ci_high"]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from analysis.compare.threads import in_threads
-from analysis.runtime import THREADS
+from analysis.core.runtime import THREADS
+from analysis.core.threads import in_threads
 
 
 def side_by_side(function: Callable, items: Iterable) -> list:

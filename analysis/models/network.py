@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from analysis.errors import DataError
-from analysis.files import atomic, write_json
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_json
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

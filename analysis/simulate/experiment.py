@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.runtime import track, workers
 from analysis.params import Simulate
-from analysis.runtime import track, workers
 from analysis.simulate import annotations
 from analysis.simulate.features import feature_maps
 from analysis.simulate.neurons import name_units

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import params as settings
-from analysis.errors import DataError
-from analysis.files import atomic, write_csv
-from analysis.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
-from analysis.runtime import track, workers
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_csv
+from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
+from analysis.core.runtime import track, workers
 from analysis.stimuli import labels, splits
 from analysis.stimuli.images import SUFFIXES, decode, pad
 from analysis.stimuli.originals import archive_of

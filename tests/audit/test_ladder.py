@@ -1,7 +1,6 @@
 """The ladder on planted neurons: linear functions of what its own network sees, plus noise."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,16 +9,16 @@ import xarray as xr
 import yaml
 
 from analysis import params as settings
-from analysis import paths
 from analysis.audit import confound, networks, planted, responses, selection
 from analysis.audit.ladder import PLANTED, SMALL, TRAINED, Ladder, examples_of, table_of
 from analysis.audit.rungs import Rung
-from analysis.compare.threads import in_threads
-from analysis.errors import DataError
-from analysis.protocol import CORRECTED, REPORT
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.threads import in_threads
+from analysis.params.protocol import CORRECTED, REPORT
 from analysis.stimuli.read import COLUMNS, read_table
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 N_IMAGES = 120
 
 

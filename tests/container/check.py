@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from analysis import diff
+from analysis.tools import diff
 from tests.container import scan
 from tests.container.engine import ROOT, Engine, hand_over
 from tests.fixture.twice import OUTPUTS, build, prepare

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from container.advisories import judge
+from tests.project import ROOT
 
-CONTAINER = Path(__file__).resolve().parents[2] / "container"
+CONTAINER = ROOT / "container"
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.explain import attribution, networks
 from analysis.explain.scores import mass, pointing
 from analysis.explain.superpixels import superpixels
 from analysis.explain.threads import side_by_side
-from analysis.models import hmo_report, resnet, simple_cnn, vit
+from analysis.models.end_to_end import resnet, simple_cnn, vit
 from analysis.models.network import Network
+from analysis.models.report_hmo import network as hmo_report
 
 
 def job(network, x, values, seed=1, names=None):

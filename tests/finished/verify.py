@@ -128,7 +128,7 @@ def expected_values() -> Iterator[str]:
 
 def crate() -> Iterator[str]:
     """The RO-Crate is that of the lock file."""
-    from analysis import crate as described
+    from analysis.tools import crate as described
 
     before = described.OUTPUT.read_bytes() if described.OUTPUT.is_file() else None
     described.run()

@@ -11,7 +11,7 @@ import xarray
 import yaml
 
 from analysis import params
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from paper import blocks, draw, expected
 from tests.readme import online, table
 from tests.readme.commands import README, ROOT, code_blocks, commands

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from analysis import crate
-from analysis.files import write_json
+from analysis.core.files import write_json
+from analysis.tools import crate
 from tests.readme.commands import ROOT, Command
 from tests.readme.reader import Failed, Reader, environment, git, repository
 from tests.readme.table import Run, expected_runs

@@ -1,0 +1,1 @@
+"""What every step uses: files, paths, errors, areas, numerics, parallel work."""

@@ -179,7 +179,7 @@ def kill_when(code, ready, seconds=100):
 def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch):
     """SIGKILL at three places; nothing finished is done again and no byte differs from an undisturbed run."""
     values = project(hmo=tiny["hmo"] | {"candidates": 9, "epochs": [1, 4], "final_epochs": 15})
-    monkeypatch.setattr(activations, "BATCH", 4)
+    monkeypatch.setattr(activations_stage, "BATCH", 4)
     folders = (paths.MODELS / "hmo", paths.ACTIVATIONS / "hmo")
     train.run(values, "hmo")
     activations_stage.run(values, "hmo")
@@ -188,7 +188,7 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
         shutil.rmtree(folder)  # as dvc does before it runs a stage
     work = tmp_path / "store" / "work"
     stage = "from analysis import params; from analysis.models.{0} import stage; {1}; stage.run(params.load(), 'hmo')"
-    training, extracting = stage.format("train", "0"), stage.format("activations", "activations.BATCH = 4")
+    training, extracting = stage.format("train", "0"), stage.format("activations", "stage.BATCH = 4")
 
     def finished():
         return sorted(work.glob("train-*/rung0/candidate-*.json"))
@@ -230,7 +230,7 @@ def test_killed_in_training_end_to_end_it_ends_with_the_same_bytes(project, tiny
 
 def test_finished_batches_are_not_computed_again(project, monkeypatch):
     values = project()
-    monkeypatch.setattr(activations, "BATCH", 16)
+    monkeypatch.setattr(activations_stage, "BATCH", 16)
     train.run(values, "cnn")
     activations_stage.run(values, "cnn")
     undisturbed = digests(paths.ACTIVATIONS / "cnn")
@@ -253,7 +253,7 @@ def test_finished_batches_are_not_computed_again(project, monkeypatch):
 
 
 def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(project, tiny, monkeypatch):
-    monkeypatch.setattr(activations, "BATCH", 16)
+    monkeypatch.setattr(activations_stage, "BATCH", 16)
     entry = tiny["cnn"] | {"activations": {"pool": 2, "features": 1000, "patches": 0}}
     values = project(cnn=entry)
     train.run(values, "cnn")

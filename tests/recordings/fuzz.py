@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tests.project import ROOT
+ROOT = Path(__file__).resolve().parents[2]
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "recordings")]
 

@@ -1,6 +1,26 @@
-"""``python -m analysis STAGE`` runs a stage of the pipeline."""
+"""``python -m analysis STAGE`` runs a stage of the pipeline; every other command is in `analysis.cli`."""
 
-from analysis.cli import main
+import sys
+
+from analysis.core.errors import DataError
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one line on standard error and status 1."""
+    from analysis.run import STAGES, run_stage
+
+    name, *items = sys.argv[1:] or [""]
+    try:
+        if name in STAGES and STAGES[name].takes(items):
+            run_stage(name, *items)
+        else:
+            from analysis.cli import app
+
+            app()
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
 
 if __name__ == "__main__":
     main()

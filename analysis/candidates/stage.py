@@ -64,7 +64,6 @@ def _key(params: Params, examples: data.Examples) -> dict:
     recordings = paths.RECORDINGS / params.models.entry(params.candidates.model).protocol
     return {
         "candidates": params.candidates.model_dump(),
-        "compare": params.compare.model_dump(),
         "entries": entries,
         "seed": params.seed,
         "images": examples.digest,

@@ -21,17 +21,15 @@ def explain(
     """Show where models look and what their face units carry; or the maps of one image (--model and --image)."""
     from analysis import params
     from analysis.core import runtime
+    from analysis.run import run_stage
 
     if (model is None) != (image is None):
         raise DataError("give both --model and --image to explain one image, or neither to run the stage")
-    values = params.load()
+    if image is None:
+        run_stage("explain")
+        return
     with runtime.fixed_threads():
-        if image is None:
-            from analysis.explain import stage
+        from analysis.explain import single
 
-            stage.run(values)
-        else:
-            from analysis.explain import single
-
-            for line in single.explain_file(values, model, image, out):
-                print(line)
+        for line in single.explain_file(params.load(), model, image, out):
+            print(line)

@@ -24,6 +24,11 @@ class Group(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def __getattr__(self, name: str):
+        if name in type(self).model_fields:
+            raise DataError(f"{type(self).__name__.lower()}.{name} is not among the parameters that dvc.yaml lists")
+        return super().__getattr__(name)
+
 
 class Acquire(Group):
     """Where the data come from and, of the published ones, which."""
@@ -79,10 +84,10 @@ class Model(Group):
         return PROTOCOLS[self.protocol]
 
 
-class Models(BaseModel):
+class Models(Group):
     """The models that run, and one entry for each."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     run: Annotated[list[str], Field(min_length=1)]
     __pydantic_extra__: dict[str, Model]
@@ -318,6 +323,31 @@ def load(path: str | os.PathLike = "params.yaml") -> Params:
         raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise DataError(f"{path}: " + "; ".join(_say(item) for item in error.errors())) from error
+
+
+def only(values: Params, names: list[str]) -> Params:
+    """Return the parameters of these names alone, so that a stage cannot read one that ``dvc.yaml`` does not list.
+
+    Parameters
+    ----------
+    values : Params
+    names : list of str
+        Dotted keys of parameters or groups. Any other parameter raises `DataError` when it is read.
+    """
+    tree: dict = {}
+    for name in names:
+        *groups, last = name.split(".")
+        branch = tree
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        branch[last] = {}
+    return _part(values, tree)
+
+
+def _part(group: Group, tree: dict) -> Group:
+    if not tree:
+        return group
+    return type(group).model_construct(**{name: _part(getattr(group, name), rest) for name, rest in tree.items()})
 
 
 def _say(item, *prefix: str) -> str:

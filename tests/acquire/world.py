@@ -132,6 +132,7 @@ class World:
         import yaml
 
         shutil.copytree(ROOT / "analysis", folder / "analysis", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "dvc.yaml", folder)
         self.pin_project(folder)
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
         values["acquire"] |= {"source": "real"} | choice

@@ -1,9 +1,7 @@
 """The commands of the compendium. ``nox -s reproduce`` makes the paper; plain ``nox`` runs the checks."""
 
 import filecmp
-import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -21,8 +19,7 @@ RUNTIME = [f"requirements-{FLAVOUR}.lock", "requirements.lock"]
 ALL = [*RUNTIME, "requirements-test.lock"]
 PYTHON = "3.11"  # the CPU build of torch is locked for this one
 UV = "uv==0.13.9"
-TORCH_INDEX = ["--extra-index-url", "https://download.pytorch.org/whl/cpu", "--retries", "1"]  # PyPI has no CPU build
-CUDA_PACKAGE = re.compile(r"^(torch==|triton|nvidia-(?!ml-py)|cuda-)")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI has no CPU build of torch
 
 
 def make_environment(session: nox.Session, folder: Path) -> None:
@@ -41,9 +38,12 @@ def make_environment(session: nox.Session, folder: Path) -> None:
 
 def pip(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
     """Have an environment's pip install a lock, and nothing whose hash is not in it."""
-    index = TORCH_INDEX if lock == "requirements-cpu.lock" else []
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-    session.run(*command, "-r", lock, *index, *options, external=True)
+    if lock == "requirements-cpu.lock":
+        command += ["--extra-index-url", CPU_INDEX, "--retries=1"]
+    elif lock not in RUNTIME[:1]:
+        command += ["--no-build-isolation", "--use-pep517"]  # sources are built with the setuptools of the first lock
+    session.run(*command, "-r", lock, *options, external=True)
 
 
 def environment(session: nox.Session, locks: list[str]) -> dict[str, str]:
@@ -166,44 +166,6 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="virtualenv")
 def lock(session: nox.Session) -> None:
-    """Resolve the dependencies of pyproject.toml into the four locks (`-- --upgrade`: into the latest releases)."""
+    """Resolve the dependencies of pyproject.toml into the locks (`-- --upgrade`: to the latest releases)."""
     session.install(UV)
-    with tempfile.TemporaryDirectory() as folder:
-        path, report = Path(folder, "lock"), Path(folder, "report.json")
-        # uv keeps the versions that it finds in its output file.
-        path.write_text("".join((ROOT / f"requirements{part}.lock").read_text() for part in ("", "-cuda", "-test")))
-        groups = nox.project.load_toml("pyproject.toml")["dependency-groups"]
-        everything = resolved(session, path, *(f"--group={group}" for group in groups), *session.posargs)
-        runtime = resolved(session, path)
-        [torch] = (entry.split()[0] for entry in runtime if entry.startswith("torch=="))
-        options = ["--dry-run", "--no-deps", "--python-version", PYTHON, "--only-binary", ":all:", "--target", folder]
-        session.run("pip", "install", "--quiet", *options, "--report", str(report), f"{torch}+cpu", *TORCH_INDEX)
-        wheel = json.loads(report.read_text())["install"][0]["download_info"]["archive_info"]
-    gpu = [entry for entry in runtime if CUDA_PACKAGE.match(entry)]
-    write_lock("", "The pipeline's packages, all but torch.", [entry for entry in runtime if entry not in gpu])
-    write_lock("-cuda", "torch as PyPI has it, with its CUDA packages.", gpu)
-    write_lock(
-        "-cpu",
-        f"The CPU build of torch (Python {PYTHON}, x86-64 Linux). PyPI does not have it: where pip does not find it,\n"
-        f"# add PyTorch's own index for this file alone: {' '.join(TORCH_INDEX[:2])}",
-        [f"{torch}+cpu \\\n    --hash=sha256:{wheel['hashes']['sha256']}"],
-    )
-    write_lock(
-        "-test",
-        "What tests, documentation and benchmarks need beside the pipeline's packages.",
-        [entry for entry in everything if entry not in runtime],
-    )
-
-
-def resolved(session: nox.Session, path: Path, *options: str) -> list[str]:
-    """Resolve the dependencies and the groups that the options name; return one text per package, with its hashes."""
-    options = ("--universal", "--fork-strategy", "fewest", "--python-version", PYTHON, *options)
-    layout = ["--quiet", "--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url"]
-    session.run("uv", "pip", "compile", *layout, *options, "pyproject.toml", "--output-file", str(path), silent=True)
-    return re.split(r"\n(?=\S)", path.read_text().strip())
-
-
-def write_lock(part: str, purpose: str, entries: list[str]) -> None:
-    """Write one lock with a header that says what it is and how it is renewed."""
-    header = f"# {purpose}\n# Made by `nox -s lock` from pyproject.toml; install with pip's --require-hashes.\n"
-    (ROOT / f"requirements{part}.lock").write_text(header + "\n".join(entries) + "\n")
+    session.run("python", "container/lock.py", PYTHON, CPU_INDEX, *session.posargs)

@@ -31,9 +31,8 @@ def make_environment(session: nox.Session, folder: Path) -> None:
         python = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--python", PYTHON, "python"]
     session.run(*python, "-m", "venv", str(folder), external=True, success_codes=range(256))
     if not (folder / "bin" / "pip").exists():
-        session.error(
-            f"no Python {PYTHON} with venv here, and uv fetched none from github.com: install one, then try again"
-        )
+        shutil.rmtree(folder, ignore_errors=True)
+        session.error(f"no usable Python {PYTHON}, and uv could not download one: install it, with venv, and try again")
 
 
 def pip(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
@@ -161,7 +160,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into site/; a broken link in it is an error."""
-    run(session, "mkdocs", "build", "--strict", "--site-dir", "site", *session.posargs)
+    run(session, "mkdocs", "build", "--strict", "--site-dir", "site", *session.posargs, NO_MKDOCS_2_WARNING="1")
 
 
 @nox.session(venv_backend="virtualenv")

@@ -39,9 +39,7 @@ def pip(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
     """Have an environment's pip install a lock, and nothing whose hash is not in it."""
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
     if lock == "requirements-cpu.lock":
-        command += ["--extra-index-url", CPU_INDEX, "--retries=1"]
-    elif lock not in RUNTIME[:1]:
-        command += ["--no-build-isolation", "--use-pep517"]  # sources are built with the setuptools of the first lock
+        command += ["--extra-index-url", CPU_INDEX, "--retries=2"]
     session.run(*command, "-r", lock, *options, external=True)
 
 
@@ -58,7 +56,8 @@ def environment(session: nox.Session, locks: list[str]) -> dict[str, str]:
         make_environment(session, ENVIRONMENT)
     for lock, copy in copies.items():
         if not copy.exists():
-            pip(session, ENVIRONMENT, lock)
+            # What comes as source is built with the setuptools that the first lock brings.
+            pip(session, ENVIRONMENT, lock, *([] if lock == locks[0] else ["--no-build-isolation", "--use-pep517"]))
             shutil.copy(ROOT / lock, copy)
     return {"PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 

@@ -27,7 +27,7 @@ class Steps:
     ----------
     network : torch module giving logits (n, 2)
     train : Split
-    optimiser : `analysis.models.adam.Adam` or `analysis.models.adam.CudaAdam`
+    optimiser : `analysis.models.adam.Adam`
     plan : Plan
     weights : (2,)
         Of the classes in the loss.

@@ -10,6 +10,7 @@ def start() -> None:
     """Fix the numerics, and only then load what computes."""
     try:
         numerics.fix()
+        numerics.note()
     except DataError as error:
         sys.exit(f"error: {error}")
     from analysis.cli import main

@@ -106,6 +106,32 @@ def restart() -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | settings())
 
 
+NOTES = Path(".dvc/tmp/numerics")
+"""Where a copy of the project keeps, by stage, what was not computed with fixed numerics."""
+
+
+def note() -> None:
+    """Note the numerics of a stage that DVC runs, for the stamp that a later process writes for all of them."""
+    if stage := os.environ.get("DVC_STAGE"):
+        path = NOTES / stage.rpartition(":")[2]
+        if (found := state()) == FIXED:
+            path.unlink(missing_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(found, encoding="utf-8")
+
+
+def of_results(root: str | os.PathLike = ".") -> str:
+    """Return the numerics of all stages that DVC ran in the project at `root`, and of this process, as `state`."""
+    notes = {path.name: path.read_text(encoding="utf-8") for path in sorted((Path(root) / NOTES).glob("*"))}
+    here = state()
+    if not notes:
+        return here
+    if here == NATIVE and set(notes.values()) == {NATIVE}:
+        return NATIVE
+    return "partial: " + ", ".join(f"{stage} {found.replace('partial: ', '')}" for stage, found in notes.items())
+
+
 def state() -> str:
     """Return the numerics of this process: ``fixed``, ``native``, or ``partial: `` and the reasons."""
     if wanted() == NATIVE:

@@ -2,15 +2,18 @@
 
 import sys
 
+from analysis.core import numerics
 from analysis.core.errors import DataError
 
 
 def main() -> None:
     """Run the command line; bad input ends in one line on standard error and status 1."""
-    from analysis.run import STAGES, run_stage
-
-    name, *items = sys.argv[1:] or [""]
     try:
+        numerics.fix()  # before anything that computes is loaded
+        numerics.note()
+        from analysis.run import STAGES, run_stage
+
+        name, *items = sys.argv[1:] or [""]
         if name in STAGES and STAGES[name].takes(items):
             run_stage(name, *items)
         else:

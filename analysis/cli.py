@@ -171,6 +171,18 @@ def inspect(
     show(recording, plot, out, protocol)
 
 
+@app.command(
+    rich_help_panel=REAL,
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+def worker(context: typer.Context) -> None:
+    """Be a worker of a dask scheduler, with the numerics of the pipeline: ADDRESS and options as of `dask worker`."""
+    from analysis.core.cluster import run_worker
+
+    run_worker(context.args)
+
+
 @app.command(rich_help_panel=COPIES)
 def environment() -> None:
     """Print this environment, and in what it differs from that of the results at hand."""

@@ -1,8 +1,12 @@
-"""What the tests share: the real files when they are at hand, and a store of their own."""
+"""What the tests share: fixed numerics, the real files when they are at hand, and a store of their own."""
 
 from pathlib import Path
 
 import pytest
+
+from analysis.core import numerics
+
+numerics.fix()  # before a test imports numpy
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 

@@ -12,8 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from analysis.core.exact import sqrt
 from analysis.core.runtime import seed_of
 from analysis.models.data import Examples, resized
+from analysis.models.train.adam import Adam
 from analysis.params import Group
 
 SCALE = 0.1
@@ -47,7 +49,7 @@ def filter_outputs(x: torch.Tensor, values: Group, seed: int) -> torch.Tensor:
     with torch.no_grad():
         for part in x.split(128):
             maps = functional.relu(functional.conv2d(part.float() / 255, weight, stride=2))  # (n, filters, h, w)
-            maps = maps / (maps.pow(2).mean(1, keepdim=True).sqrt() + SCALE)
+            maps = maps / (sqrt(maps.pow(2).mean(1, keepdim=True)) + SCALE)
             parts.append(functional.adaptive_avg_pool2d(maps, values.grid).flatten(1))
     return torch.cat(parts)
 
@@ -69,17 +71,12 @@ def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Gr
         nn.init.xavier_uniform_(layer.weight, generator=generator)
         nn.init.zeros_(layer.bias)
     weights = len(y) / (2 * torch.bincount(y, minlength=2).clamp(min=1).float())
-    parameters = [*dense.parameters(), *head.parameters()]
-    first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
-    for step in range(1, values.steps + 1):
+    optimiser = Adam([*dense.parameters(), *head.parameters()], values.learning_rate)
+    for _ in range(values.steps):
         loss = functional.cross_entropy(head(functional.relu(dense(z[rows]))), y, weight=weights)
         loss = loss + values.penalty * dense.weight.pow(2).sum()
-        gradients = torch.autograd.grad(loss, parameters)
-        with torch.no_grad():
-            for p, g, m, v in zip(parameters, gradients, first, second, strict=True):  # Adam (Kingma & Ba 2015)
-                m.mul_(0.9).add_(g, alpha=0.1)
-                v.mul_(0.999).addcmul_(g, g, value=0.001)
-                p -= values.learning_rate * (m / (1 - 0.9**step)) / ((v / (1 - 0.999**step)).sqrt() + 1e-7)
+        loss.backward()
+        optimiser.step()
     with torch.no_grad():
         top = functional.relu(dense(z))
         predicted = head(top).argmax(1)

@@ -3,14 +3,16 @@
 Where they run is the business of the environment and never changes a result:
 
 - ``NNN_SCHEDULER=tcp://host:8786`` (or the path of a scheduler file): a scheduler and workers started by hand
-  (``dask scheduler``, ``dask worker tcp://host:8786 --nthreads 1``) in folders that see the same files; for networks
-  on GPUs one worker for each (``CUDA_VISIBLE_DEVICES=0 dask worker ... --resources "GPU=1"``);
+  (``dask scheduler``, ``python -m analysis worker tcp://host:8786 --nthreads 1``) in folders that see the same files;
+  for networks on GPUs one worker for each (``CUDA_VISIBLE_DEVICES=0 python -m analysis worker ... --resources
+  "GPU=1"``). ``dask worker`` itself does not fix the numerics, and tasks on it are refused;
 - ``NNN_SCHEDULER=slurm``: workers as SLURM jobs, as configured for dask-jobqueue (the extra ``slurm``);
 - otherwise ``NNN_WORKERS`` local workers, one process each (default: one per core), and no worker but this process
   where there are few tasks or one worker.
 """
 
 import os
+import platform
 import shutil
 import sys
 import traceback
@@ -21,6 +23,7 @@ from concurrent.futures import as_completed as completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from analysis.core import numerics
 from analysis.core.errors import DataError
 from analysis.core.runtime import KEPT_BYTES, THREADS, fixed_threads, workers
 
@@ -32,6 +35,8 @@ SHARE = 4
 """Tasks that share the GPU of this process."""
 JOB_MEMORY = "2GB"
 """Memory of a SLURM job where dask-jobqueue's configuration names none; a worker was seen to need a tenth of it."""
+WORKER = "analysis worker"
+"""What a SLURM job calls with ``python -m``."""
 WAIT_S = 60
 """How long a scheduler may take to answer."""
 
@@ -101,11 +106,22 @@ def run_on(
     # A scheduler that still knows a key answers it with the result it has: no two calls may share one.
     key = f"{function.__name__}-{{}}-{uuid.uuid4().hex}".format
     futures = {
-        client.submit(attempt, threads, function, *arguments, pure=False, resources=resources, key=key(name)): name
+        client.submit(
+            _attempt_there,
+            numerics.state(),
+            threads,
+            function,
+            *arguments,
+            pure=False,
+            resources=resources,
+            key=key(name),
+        ): name
         for name, arguments in tasks.items()
     }
     for future in as_completed(futures):
         error = future.exception()
+        if isinstance(error, DataError):  # of the worker, not of the task
+            raise error
         yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
 
 
@@ -143,6 +159,16 @@ def attempt(threads: int, function: Callable, *arguments) -> str | None:
         return _outcome(function, *arguments)
 
 
+def _attempt_there(here: str, threads: int, function: Callable, *arguments) -> str | None:
+    """Call `attempt` on a worker, unless its numerics are not those of the process that asks: bits would differ."""
+    if (there := numerics.state()) != here:
+        raise DataError(
+            f"a worker on {platform.node()} has other numerics than this process ({there}; here {here}):"
+            f" start workers with `python -m analysis worker ADDRESS`, with {numerics.VARIABLE} as here"
+        )
+    return attempt(threads, function, *arguments)
+
+
 def _outcome(function: Callable, *arguments) -> str | None:
     try:
         function(*arguments)
@@ -162,9 +188,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
 
     # A worker that dies while it starts must not be restarted for ever; results hold no data worth spilling.
     dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
-    # As `runtime.keep_memory`, from the start of a worker: its tasks run in a thread with an arena of its own.
-    kept = {f"MALLOC_{name}_": bytes_ for name, bytes_ in KEPT_BYTES.items()} | {"MALLOC_ARENA_MAX": 1}
-    dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in kept.items()})
+    _keep_memory_of_workers()
     if scheduler is None:
         with (
             LocalCluster(
@@ -190,6 +214,22 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
             yield client
 
 
+def _keep_memory_of_workers() -> None:
+    """As `numerics.keep_memory`, from the start of a worker: its tasks run in a thread with an arena of its own."""
+    import dask
+
+    kept = {f"MALLOC_{name}_": bytes_ for name, bytes_ in KEPT_BYTES.items()} | {"MALLOC_ARENA_MAX": 1}
+    dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in kept.items()})
+
+
+def run_worker(arguments: list[str]) -> None:
+    """Be a dask worker, with the options of ``dask worker``; the numerics are those of this process."""
+    from distributed.cli.dask_worker import main
+
+    _keep_memory_of_workers()
+    main(arguments, prog_name="python -m analysis worker")
+
+
 def _slurm(n_workers: int):
     """Ask SLURM for workers, one process and one core each; all else comes from dask-jobqueue's configuration."""
     import dask
@@ -201,6 +241,7 @@ def _slurm(n_workers: int):
     if shutil.which("sbatch") is None:
         raise DataError("NNN_SCHEDULER=slurm: there is no command sbatch here; run on a login node of the cluster")
     memory = dask.config.get("jobqueue.slurm.memory", None) or JOB_MEMORY
-    cluster = SLURMCluster(cores=1, processes=1, memory=memory)
+    # Each job is ``python -m analysis worker``, which fixes the numerics by the processor it finds.
+    cluster = SLURMCluster(cores=1, processes=1, memory=memory, worker_command=WORKER)
     cluster.scale(n_workers)
     return cluster

@@ -1,7 +1,9 @@
 """The environment stamp: what a result was computed with, and in what two such stamps differ.
 
 The stamp lies beside the results, the paper's colophon prints it, and results computed under different stamps are
-said to be so when they are compared: another torch, processor or thread count may change last digits.
+said to be so when they are compared: another torch, other numerics or another thread count may change last digits.
+Where numerics are fixed (`analysis.core.numerics`) the processor changes none and is not named, so that the stamp too
+has the same bytes on every machine.
 
 The stamp has two parts. All but ``image`` can change a digit, so equal results need equal values there. ``image`` says
 where a run took place and decides nothing beyond that: what an image fixes is in the other values. The paper prints
@@ -15,6 +17,7 @@ from importlib.metadata import version
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from analysis.core import numerics
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.core.runtime import THREADS, device
@@ -43,13 +46,14 @@ def stamp(root: str | os.PathLike = ".") -> dict:
     -------
     dict
         ``locks`` (SHA-256 by file), ``image`` (revision and base of the container image, None outside one),
-        ``python`` (major.minor), ``packages``, ``torch``, ``device``, ``cuda``, ``driver``, ``cpu``,
-        ``instruction_set`` and ``threads``.
+        ``python`` (major.minor), ``packages``, ``torch``, ``device``, ``cuda``, ``driver``, ``threads``, ``numerics``
+        (`numerics.of_results`), and ``cpu`` and ``instruction_set``, None where numerics are fixed.
     """
     torch = _torch()
     flavour = "cpu" if torch.cuda is None else "cuda"
     locks = [Path(root) / name for name in ("requirements.lock", f"requirements-{flavour}.lock")]
-    on = device()
+    on, computed = device(), numerics.of_results(root)
+    fixed = computed == numerics.FIXED
     return {
         "locks": {lock.name: sha256(lock) for lock in locks if lock.exists()},
         "image": {
@@ -62,8 +66,9 @@ def stamp(root: str | os.PathLike = ".") -> dict:
         "device": "cpu" if on == "cpu" else _gpu(on),
         "cuda": torch.cuda,
         "driver": None if on == "cpu" else _driver(),
-        "cpu": _cpu(),
-        "instruction_set": _instruction_set(),
+        "numerics": computed,
+        "cpu": None if fixed else _cpu(),
+        "instruction_set": None if fixed else _instruction_set(),
         "threads": THREADS,
     }
 
@@ -118,25 +123,18 @@ def _gpu(on: str) -> str:
 
 
 def _cpu() -> str:
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    return numerics.cpu_info("model name") or platform.processor() or platform.machine()
 
 
 def _instruction_set() -> str:
-    """Return what ``torch.backends.cpu.get_cpu_capability()`` says of an x86 processor."""
-    flags = set(_cpuinfo("flags").split())
+    """Return what ``torch.backends.cpu.get_cpu_capability()`` says of an x86 processor that nothing restrains."""
+    if chosen := os.environ.get("ATEN_CPU_CAPABILITY"):
+        return chosen.upper()
+    flags = numerics.cpu_flags()
     for name, needed in INSTRUCTION_SETS.items():
         if needed <= flags:
             return name
     return "DEFAULT"
-
-
-def _cpuinfo(key: str) -> str:
-    """Return an entry of the first processor; an empty text where it is unknown."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
 def _driver() -> str:

@@ -1,49 +1,13 @@
-"""What must be equal for equal bits (threads, seeds), and what must not matter (device, workers)."""
+"""Seeds, which must be equal for equal bits, and what must not matter: device, workers."""
 
-import ctypes
 import os
 import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 
 from analysis.core.errors import DataError
-
-THREADS = 2
-"""Threads of one numerical task. Another count sums in another order and so gives other last bits."""
-
-
-KEPT_BYTES = {"MMAP_THRESHOLD": 32 << 20, "TRIM_THRESHOLD": 2**31 - 1}
-"""Allocations below the first come from memory that the process holds, of which it gives back what exceeds the second.
-
-By default glibc maps each map of a layer anew and unmaps it: training small networks then takes half as long again."""
-
-
-def keep_memory() -> None:
-    """Let this process keep freed memory for its next arrays, where the C library is glibc."""
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for number, bytes_ in zip((-3, -1), KEPT_BYTES.values(), strict=True):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-            mallopt(number, bytes_)
-
-
-@contextmanager
-def fixed_threads(n: int = THREADS) -> Iterator[None]:
-    """Run BLAS, OpenMP and torch with `n` threads, whatever the machine has."""
-    from threadpoolctl import threadpool_limits
-
-    keep_memory()
-    with threadpool_limits(limits=n):
-        torch = sys.modules.get("torch")
-        before = torch.get_num_threads() if torch else None
-        if torch:
-            torch.set_num_threads(n)
-        try:
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(before)
+from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads, keep_memory  # noqa: F401
 
 
 def seed_of(seed: int, *names: str | int) -> int:

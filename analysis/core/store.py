@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from analysis.core import numerics
 from analysis.core.files import sha256
 
 
@@ -37,8 +38,10 @@ def work_folder(stage: str, key: dict) -> Path:
     stage : str
         Name of the stage.
     key : dict
-        Everything that decides the result, as JSON values: parameters, hashes of the inputs, `code_digest`.
+        Everything that decides the result beside the numerics, as JSON values: parameters, hashes of the inputs,
+        `code_digest`.
     """
+    key = {"numerics": numerics.state()} | key
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = store_root() / "work" / f"{stage}-{digest[:24]}"
     folder.mkdir(parents=True, exist_ok=True)

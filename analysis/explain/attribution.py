@@ -15,6 +15,7 @@ from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lim
 from torch import nn
 
 from analysis.core.errors import DataError
+from analysis.core.exact import sqrt
 from analysis.core.runtime import seed_of
 from analysis.explain.networks import Evidence, open_last_maps
 from analysis.explain.superpixels import superpixels
@@ -125,7 +126,7 @@ def _some(generator: torch.Generator, original, *, num_interp_features: int, **_
 
 def _closeness(original, perturbed, kept, **_) -> float:
     """Weight of a sample: a Gaussian of the cosine distance from what is kept, (1, superpixels) of 0 and 1, to all."""
-    distance = 1 - kept.float().mean().sqrt()
+    distance = 1 - sqrt(kept.float().mean())
     return float(torch.exp(-(distance**2) / KERNEL_WIDTH**2))
 
 

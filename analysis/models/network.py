@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from analysis.core.errors import DataError
+from analysis.core.exact import sqrt
 from analysis.core.files import atomic, write_json
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -54,7 +55,7 @@ class Standardise(nn.Module):
             counts = torch.bincount(x[:, channel].flatten().to(torch.int64), minlength=256).to("cpu", torch.float64)
             values = torch.arange(256, dtype=torch.float64) / 255
             mean = (counts * values).sum() / counts.sum()
-            spread = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
+            spread = sqrt((counts * (values - mean) ** 2).sum() / counts.sum())
             self.mean[channel], self.spread[channel] = mean, spread.clamp(min=1 / 255)
         return self
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from analysis.core import environment
+from analysis.core import environment, numerics
 from analysis.core.errors import DataError
 
 
@@ -25,7 +25,32 @@ def test_what_is_said_of_torch_is_what_torch_says():
     stamp = environment.stamp()
     assert stamp["torch"] == torch.__version__
     assert stamp["cuda"] == torch.version.cuda
+
+
+def test_fixed_numerics_name_no_processor():
+    stamp = environment.stamp()
+    assert (stamp["numerics"], stamp["cpu"], stamp["instruction_set"]) == ("fixed", None, None)
+
+
+def test_native_numerics_name_the_processor(monkeypatch):
+    monkeypatch.setenv("NNN_NUMERICS", "native")
+    stamp = environment.stamp()
+    assert stamp["numerics"] == "native"
+    assert stamp["cpu"]
     assert stamp["instruction_set"] == torch.backends.cpu.get_cpu_capability()
+
+
+def test_a_stage_that_was_not_computed_with_fixed_numerics_shows_in_the_stamp(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "train@hmo")
+    with monkeypatch.context() as native:
+        native.setenv("NNN_NUMERICS", "native")
+        numerics.note()
+        assert environment.stamp()["numerics"] == "native"
+    assert environment.stamp()["numerics"] == "partial: train@hmo native"
+    assert environment.stamp()["cpu"]
+    numerics.note()  # it ran again, with fixed numerics
+    assert environment.stamp()["numerics"] == "fixed"
 
 
 def test_the_stamp_does_not_load_torch():

@@ -9,6 +9,7 @@ import math
 import torch
 from torch.nn import functional
 
+from analysis.core.exact import sqrt
 from analysis.models import data
 from analysis.models.activations.extract import pooled
 from analysis.models.baselines.linear import LinearReadOut
@@ -68,7 +69,7 @@ class Gabor(Network):
             even, odd = functional.conv2d(
                 functional.pad(x, (reach,) * 4, mode="reflect"), filters, stride=self.stride
             ).split(self.orientations, dim=1)
-            energies.append((even**2 + odd**2 + 1e-12).sqrt())  # the root of 0 has no gradient
+            energies.append(sqrt(even**2 + odd**2 + 1e-12))  # the root of 0 has no gradient
         energy = torch.cat(energies, dim=1)
         about = functional.avg_pool2d(
             energy.mean(1, keepdim=True), self.pool, 1, self.pool // 2, count_include_pad=False

@@ -27,7 +27,7 @@ class Steps:
     ----------
     network : torch module giving logits (n, 2)
     train : Split
-    optimiser : `analysis.models.train.adam.Adam` or `analysis.models.train.adam.CudaAdam`
+    optimiser : `analysis.models.train.adam.Adam`
     plan : Plan
     weights : (2,)
         Of the classes in the loss.

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from analysis.core.runtime import seed_of
 from analysis.models.network import read_tensors, unit_range, write_tensors
-from analysis.models.train.adam import adam
+from analysis.models.train.adam import Adam
 from analysis.models.train.augment import draw
 from analysis.models.train.steps import Steps, on_own_stream
 
@@ -86,7 +86,7 @@ def fit(
 
 
 def _fit(network, train, selection, plan, seed, checkpoint, on_epoch) -> list[dict[str, float]]:
-    optimiser = adam(network.parameters(), plan.learning_rate, plan.weight_decay)
+    optimiser = Adam(network.parameters(), plan.learning_rate, plan.weight_decay)
     state = _State(network, optimiser, checkpoint)
     weights = class_weights(train.y)
     steps = Steps(network, train, optimiser, plan, weights)

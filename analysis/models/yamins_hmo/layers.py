@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from analysis.core.exact import root_of_power, sqrt
+
 EPSILON = 1e-4
 """Added to the divisor and to the threshold of the normalisation."""
 STRIDE = 2
@@ -59,7 +61,7 @@ def pool(x: torch.Tensor, k: int, p: float, stride: int = STRIDE) -> torch.Tenso
     y = (x / top).to(torch.float64 if p > LARGE_POWER else x.dtype).pow(p)
     y = functional.avg_pool2d(functional.pad(y, padding(k) * 2), k, stride=stride, divisor_override=1)
     tiny = torch.finfo(y.dtype).tiny
-    y = y.clamp(min=tiny).pow(1 / p)  # clamped: the root has no gradient at 0
+    y = root_of_power(y.clamp(min=tiny), p)  # clamped: the root has no gradient at 0
     return torch.where(y > 2 * tiny ** (1 / p), y, 0.0).to(x.dtype) * top
 
 
@@ -76,7 +78,7 @@ def normalise(x: torch.Tensor, k: int, stretch: float, threshold: float | None, 
         sums = box_sum(x.sum(1, keepdim=True, dtype=torch.float64), k)
         total = total - sums.square() / size
         x = x - (sums / size).to(x.dtype)
-    divisor = stretch * (EPSILON + total.clamp(min=0).sqrt())
+    divisor = stretch * (EPSILON + sqrt(total.clamp(min=0)))
     divisor = torch.where(divisor < (threshold or 0.0) + EPSILON, 1.0, divisor).to(x.dtype)
     return x * (stretch / divisor)
 

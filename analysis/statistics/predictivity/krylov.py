@@ -63,6 +63,15 @@ def as_numpy(values) -> np.ndarray:
     return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
+def _root(values):
+    """Return the square root with the same bits on every processor."""
+    if isinstance(values, np.ndarray):
+        return np.sqrt(values)
+    from analysis.core.exact import sqrt
+
+    return sqrt(values)
+
+
 def _empty(like, *shape):
     return np.empty(shape, like.dtype) if isinstance(like, np.ndarray) else like.new_empty(shape)
 
@@ -146,7 +155,7 @@ def _advance_together(products: _Products, Y, numbers: list[int]):
             scores, fitted = _empty(K, numbers[-1], K.shape[1]), K[:, m:] * 0.0
         for _ in range(2 if a else 0):
             v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
-        length = float((v[:m] ** 2).sum() ** 0.5)
+        length = float((v[:m] ** 2).sum()) ** 0.5
         first = length if first is None else first
         v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
         weight = R @ v[:m]  # (u,)
@@ -213,7 +222,7 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
 
     steps = numbers[after:]
     if steps and not per_unit:
-        spread = ((R**2).sum(1) / (m - 1)) ** 0.5 if scale else (R[:, 0] * 0 + 1)
+        spread = _root((R**2).sum(1) / (m - 1)) if scale else (R[:, 0] * 0 + 1)
         spread = _where(spread > 0, spread, 1.0)[:, None]
         keep(_advance_together(products, R / spread, steps), slice(None), spread)
     elif steps:

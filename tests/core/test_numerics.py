@@ -127,8 +127,9 @@ import subprocess, sys
 from unittest import mock
 from analysis import __main__ as start
 told = "from analysis.core import numerics; import numpy, torch; print(numerics.state())"
-with mock.patch("analysis.cli.main", lambda: subprocess.run([sys.executable, "-c", told], check=True)):
-    start.start()
+sys.argv[1:] = ["acquire"]
+with mock.patch("analysis.run.run_stage", lambda stage: subprocess.run([sys.executable, "-c", told], check=True)):
+    start.main()
 """
     assert python(code).stdout == "fixed\n"
 

@@ -161,7 +161,7 @@ def bias_of_ceilings() -> dict:
             halves = ceilings.Halves(rates, image, trial)
             means = halves.means()
             planted = [np.corrcoef(means[:, k], mean[:, k])[0, 1] ** 2 for k in range(10)]
-            gaps.append(ceilings.split_half_of(halves, 10, run).value.mean() - np.mean(planted))
+            gaps.append(ceilings.reliability_of(halves, 10, run).value.mean() - np.mean(planted))
         result[f"{repeats} repeats"] = {
             "bias": float(np.mean(gaps)),
             "standard_error": float(np.std(gaps) / np.sqrt(CEILING_RUNS)),

@@ -21,7 +21,7 @@ from analysis.params.protocol import Protocol
 from analysis.statistics.ceilings import normalised
 from analysis.statistics.inference import bootstrap_interval
 from analysis.statistics.rsa import rdm
-from analysis.statistics.rsa.significance import by_area, null_correlations
+from analysis.statistics.rsa.significance import mean_by_area, null_correlations
 from analysis.stimuli.read import read_missing, read_table
 
 LEAST_MONKEYS = 5
@@ -32,7 +32,7 @@ def run(params: Params, model: str) -> None:
     """Write ``results/compare/<model>/``: the tables of `TABLES` as CSV, null.npy, rdms.nc and summary.json.
 
     null.npy holds the mean RDM correlation by layer and area, observed and under permutations of images
-    (`significance.by_area`). Where images are missing and those at hand allow no comparison, the tables have no rows
+    (`significance.mean_by_area`). Where images are missing and those at hand allow no comparison, the tables have no rows
     and the other files but summary.json are left out.
 
     Raises
@@ -78,7 +78,7 @@ def run(params: Params, model: str) -> None:
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", made[name][columns])
     with atomic(out / "null.npy") as part, part.open("wb") as file:
-        np.save(file, by_area([one["null"] for one in rows], [one.population.region for one in measured], AREAS))
+        np.save(file, mean_by_area([one["null"] for one in rows], [one.population.region for one in measured], AREAS))
     shown = max((found.population for found in measured), key=_shown_first)
     top = np.asarray(values[layers[-1]][scoring.rows_of(shown, stems)], np.float64)
     _write_rdms(out / "rdms.nc", shown, top, layers[-1], images, made["rsa"])

@@ -158,7 +158,7 @@ def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.nd
     """Split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
     if population.halves is None or (population.halves.n_presentations >= 2).sum() < 3:
         return np.full(len(population.units), np.nan)
-    return ceilings.split_half_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
+    return ceilings.reliability_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
 
 
 def too_small(population: Population) -> bool:

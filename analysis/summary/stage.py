@@ -89,7 +89,7 @@ def _predictions(model: str) -> pd.DataFrame:
 
 
 def tests(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
-    """Test every layer of every model against every area (`significance.table_of`), all of them together."""
+    """Test every layer of every model against every area (`significance.add_p_values`), all of them together."""
     rows, nulls = [], []
     for model in models:
         path = paths.RESULTS / "compare" / model / "null.npy"
@@ -112,7 +112,7 @@ def tests(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=significance.COLUMNS)
     if len({len(one) for one in nulls}) > 1:
         raise DataError("models were tested by different numbers of permutations: run the stage compare for all again")
-    return significance.table_of(pd.DataFrame(rows), np.stack(nulls, axis=1))
+    return significance.add_p_values(pd.DataFrame(rows), np.stack(nulls, axis=1))
 
 
 def _json(path: Path, stage: str) -> dict:

@@ -29,7 +29,8 @@ def test_every_public_name_has_an_example(name):
 
 def test_the_example_of_the_documentation_runs():
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    blocks = [block for page in pages for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (example,) = (block for block in blocks if "from analysis.statistics import" in block)
     names: dict = {}
     exec(example, names)

@@ -55,7 +55,7 @@ def order_of_stages() -> dict:
     stems, stages = planted_stages(values)
     groups = neural.Images(read_table(), neural.read_levels("corrected")).groups
     scores, units = [], []
-    for measured in neural.read("corrected"):
+    for measured in neural.read_populations("corrected"):
         one = measured.population
         rows = scoring.rows_of(one, stems)
         features = {stage: np.asarray(x[rows], np.float64) for stage, x in stages.items()}

@@ -14,6 +14,7 @@ from sklearn.metrics import r2_score
 
 from analysis.compare import read as tables
 from analysis.compare import stage
+from analysis.compare.by_area import layer_table
 from analysis.core.errors import DataError
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
@@ -141,7 +142,7 @@ def test_report_protocol_scores_one_split_as_scikit_learn_does(project):
     population = Population("merged", "", "AIT", ("a", "b", "c"), ("a", "b", "c"), images, Y, None)
     groups = dict(zip(images, range(40), strict=True))
     r2, _ = scoring.predictivity(population, {"top": X}, groups, REPORT, values.compare, 3)["top"]
-    folds = scoring.plan_of(images, groups, REPORT, values.compare, 3).folds[0]
+    folds = scoring.plan_predictions(images, groups, REPORT, values.compare, 3).folds[0]
     fit = [PLSRegression(4, tol=1e-12).fit(X[folds < 0], y[folds < 0]).predict(X[folds == 0]).ravel() for y in Y.T]
     np.testing.assert_allclose(r2, [r2_score(y[folds == 0], guess) for y, guess in zip(Y.T, fit, strict=True)])
 
@@ -205,7 +206,9 @@ def test_the_neural_side_is_the_same_twice_and_read_as_written(project):
     neural_stage.run(values, "corrected")
     assert {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()} == before
     stems = {f"{k:032x}" for k in range(60)}
-    for found, population in zip(neural.read("corrected"), populations("corrected", CORRECTED, stems), strict=True):
+    for found, population in zip(
+        neural.read_populations("corrected"), populations("corrected", CORRECTED, stems), strict=True
+    ):
         np.testing.assert_array_equal(found.population.responses, population.responses)
         assert found.population.images == population.images
         seed = neural.seed_for(values.seed, population)
@@ -217,13 +220,13 @@ def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
     values, _ = project
     folder = Path("data/neural/corrected")
     np.save(folder / "Aa000001-V1.npy", np.zeros((3, 3)))
-    with pytest.raises(DataError, match=r"Aa000001-V1.npy has another shape .* run the stage neural for corrected"):
+    with pytest.raises(DataError, match=r"Aa000001-V1.npy .* run the stage neural for corrected"):
         stage.run(values, "good")
     (folder / "Aa000001-V1.npy").write_bytes(b"")
-    with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
+    with pytest.raises(DataError, match=r"corrected: damaged .* run the stage neural for corrected"):
         stage.run(values, "good")
     (folder / "populations.json").write_text("[{")
-    with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
+    with pytest.raises(DataError, match=r"corrected: damaged .* run the stage neural for corrected"):
         stage.run(values, "good")
     (folder / "populations.json").unlink()
     with pytest.raises(DataError, match=r"populations.json not found: run the stage neural for corrected"):
@@ -312,7 +315,7 @@ def test_patches_of_other_fixations_are_refused(project):
         seen = file.load()
     seen["row"] = seen["row"] + 1
     seen.to_netcdf(path, engine="h5netcdf")
-    with pytest.raises(DataError, match=r"patches of good are not of .*Aa000001.nc: run the stage activations"):
+    with pytest.raises(DataError, match=r"patches of good do not belong to .*Aa000001.nc: run the stage activations"):
         stage.run(values, "good")
 
 
@@ -408,6 +411,6 @@ def test_intervals_of_r2_end_at_one():
     rows = [("a", "top", "AIT", recording, "Aa", r2) for recording, r2 in (("x", 0.2), ("y", 0.9), ("z", 0.95))]
     units = pd.DataFrame(rows * 5, columns=["model", "layer", "region", "recording", "subject", "r2"])
     units = units.assign(protocol="corrected", pearson_r=0.5, ceiling=0.9, ev_normalised=0.5)
-    table = stage.layer_table(units, CORRECTED, SimpleNamespace(bootstrap=200), 0)
+    table = layer_table(units, CORRECTED, SimpleNamespace(bootstrap=200), 0)
     assert table["ci_high"].item() == 1.0
     assert table["ci_low"].item() < 0

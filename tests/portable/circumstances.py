@@ -18,7 +18,7 @@ YEAR_2001 = 978307200
 
 VARIABLES = {
     "workers": {"NNN_WORKERS": "3"},
-    "locale": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "locale": {"LC_ALL": "C", "LANG": "C"},
     "time zone": {"TZ": "Pacific/Kiritimati"},
     "user": {"USER": "someone", "LOGNAME": "someone"},
 }

@@ -35,15 +35,18 @@ def run_again(names: list[str]) -> Iterator[str]:
     chosen = [entry for entry in locked if {entry, entry.split("@")[0]} & set(names or QUICK)]
     if unknown := [name for name in names if not any(name in (entry, entry.split("@")[0]) for entry in locked)]:
         yield f"dvc.lock has no stage {', '.join(unknown)}; it has {', '.join(locked)}"
+    tracked = {}
+    for out in (out for entry in locked.values() for out in entry["outs"]):
+        tracked |= {f"{out['path']}/{path}".rstrip("/"): digest for path, digest in _recorded(out).items()}
     for entry in chosen:
-        yield from (f"{entry}: {line}" for line in _differences(locked[entry]))
+        yield from (f"{entry}: {line}" for line in _differences(locked[entry], tracked))
 
 
-def _differences(entry: dict) -> Iterator[str]:
+def _differences(entry: dict, tracked: dict[str, str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            _lay_out(entry, folder)
+            _lay_out(entry, folder, tracked)
         except LookupError as error:
             yield str(error)
             return
@@ -63,13 +66,21 @@ def _differences(entry: dict) -> Iterator[str]:
                     yield f"{Path(out['path'], path)} {what if path in recorded else 'is not recorded'}"
 
 
-def _lay_out(entry: dict, folder: Path) -> None:
+def _lay_out(entry: dict, folder: Path, tracked: dict[str, str]) -> None:
     """Copy the project to `folder`, and link the stage's inputs there from DVC's cache.
+
+    Parameters
+    ----------
+    entry : dict
+        Of the lock file.
+    folder : Path
+    tracked : dict
+        MD5 of each recorded output of any stage, by its path.
 
     Raises
     ------
     LookupError
-        If code or parameters are no longer those of the lock file, or an input is not in the cache.
+        If code, parameters or inputs are not those that the entry records, or an input is not in the cache.
     """
     for name in (*PROJECT, *(path.name for path in Path().glob("requirements*.lock"))):
         if Path(name).is_dir():
@@ -78,15 +89,13 @@ def _lay_out(entry: dict, folder: Path) -> None:
         else:
             shutil.copy(name, folder / name)
     for dep in entry["deps"]:
-        here = folder / dep["path"]
-        if here.exists() and dep["path"].split("/")[0] not in ("data", "models", "results"):
-            if _made(here) != _recorded(dep, here):
-                raise LookupError(f"{dep['path']} is not what dvc.lock records: dvc repro first")
-            continue
-        for path, digest in _recorded(dep).items():
-            target = here / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(_cached(digest).resolve())
+        inputs = {path: digest for path, digest in tracked.items() if f"{path}/".startswith(f"{dep['path']}/")}
+        files = {path[len(dep["path"]) + 1 :]: digest for path, digest in inputs.items()} or _made(folder / dep["path"])
+        if _hash(files) != dep["md5"]:
+            raise LookupError(f"{dep['path']} is not what dvc.lock records: dvc repro first")
+        for path, digest in inputs.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).symlink_to(_cached(digest).resolve())
     values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     for key, recorded in entry.get("params", {}).get("params.yaml", {}).items():
         value = values
@@ -96,18 +105,19 @@ def _lay_out(entry: dict, folder: Path) -> None:
             raise LookupError(f"params.yaml: {key} is not what dvc.lock records: dvc repro first")
 
 
-def _recorded(item: dict, here: Path | None = None) -> dict[str, str]:
-    """Return the MD5 of each file of an entry of the lock file, by its path within the entry ("" for a single file).
+def _recorded(out: dict) -> dict[str, str]:
+    """Return the MD5 of each file of a recorded output, by its path within it ("" for a single file)."""
+    if not out["md5"].endswith(".dir"):
+        return {"": out["md5"]}
+    return {one["relpath"]: one["md5"] for one in json.loads(_cached(out["md5"]).read_text(encoding="utf-8"))}
 
-    A folder whose list is not in the cache, as of code, counts as `here` if its own list has the recorded hash.
-    """
-    digest = item["md5"]
-    if not digest.endswith(".dir"):
-        return {"": digest}
-    if here is not None and not _place(digest).exists():
-        listing = [{"md5": md5, "relpath": path} for path, md5 in sorted(_made(here).items())]
-        return _made(here) if hashlib.md5(json.dumps(listing).encode()).hexdigest() == digest[:-4] else {}
-    return {one["relpath"]: one["md5"] for one in json.loads(_cached(digest).read_text(encoding="utf-8"))}
+
+def _hash(files: dict[str, str]) -> str:
+    """Return the hash that DVC gives a file, or a folder of these files."""
+    if set(files) == {""}:
+        return files[""]
+    listing = [{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())]
+    return hashlib.md5(json.dumps(listing).encode()).hexdigest() + ".dir"
 
 
 def _made(path: Path) -> dict[str, str]:
@@ -139,3 +149,8 @@ def _cached(digest: str) -> Path:
     if not digest.endswith(".dir") and _md5(path) != digest:
         raise LookupError(f"DVC's cache is damaged: {path} has another hash than its name")
     return path
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    print("\n".join(run_again(sys.argv[2:])), end="")

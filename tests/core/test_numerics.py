@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from analysis.models.yamins_hmo.layers import pool
 
 import analysis
 from analysis.core import exact, numerics
 from analysis.core.errors import DataError
+from analysis.models.yamins_hmo.layers import pool
 
 ROOT = Path(__file__).resolve().parents[2]
 SET = {*numerics.settings(), "OMP_WAIT_POLICY", "NNN_NUMERICS"}

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.audit import controls
 from analysis.audit.ladder import DRAWS, SMALL, TRAINED, Ladder, Seen, defined, image_draws
 from analysis.audit.tables import row_rdm
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params.protocol import CORRECTED
 from analysis.statistics.inference import percentile_interval

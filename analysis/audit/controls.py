@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.statistics.rsa.rdm import RDM, upper
 from analysis.statistics.rsa.similarity import aligned
 

@@ -15,8 +15,8 @@ from analysis.audit.rungs import Rung
 from analysis.audit.tables import row_rdm
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
-from analysis.core.threads import Once, in_threads
+from analysis.core.parallel import Once, map_threads
+from analysis.core.seeds import seed_of
 from analysis.models.activations import read as activations
 from analysis.models.data import Examples, load
 from analysis.models.network import CONFIG
@@ -334,7 +334,7 @@ def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
     """
     kinds = (SMALL, TRAINED, PLANTED)
     tasks = [(rung.protocol, seed, which) for which in kinds for rung in steps for seed in range(n_seeds)]
-    scored = dict(zip(tasks, in_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))
+    scored = dict(zip(tasks, map_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))
     rows = []
     for which, rung in product(kinds, steps):
         found = [scored[rung.protocol, seed, which] for seed in range(n_seeds)]

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.exact import sqrt
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models.data import Examples, resized
 from analysis.models.train.adam import Adam
 from analysis.params import Group

@@ -13,7 +13,8 @@ from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import as_json, write_csv, write_json
-from analysis.core.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.models.data import NoExamples, load
 from analysis.params import Params
 from analysis.params.protocol import CORRECTED, REPORT

@@ -12,7 +12,8 @@ from analysis.audit.blocks import Blocks
 from analysis.audit.table import ResponseTable
 from analysis.core.errors import DataError
 from analysis.core.files import write_csv, write_json
-from analysis.core.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.statistics.rsa.rdm import RDM, upper
 
 SHARES = (0.25, 0.35, 0.5, 0.65, 0.75)

@@ -25,7 +25,8 @@ from pathlib import Path
 
 from analysis.core import numerics
 from analysis.core.errors import DataError
-from analysis.core.runtime import KEPT_BYTES, THREADS, fixed_threads, workers
+from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
+from analysis.core.settings import workers
 
 FEW = 24
 """Up to this many recordings run in this process: starting workers takes as long."""

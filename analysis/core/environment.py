@@ -20,7 +20,8 @@ from pathlib import Path
 from analysis.core import numerics
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
-from analysis.core.runtime import THREADS, device
+from analysis.core.numerics import THREADS
+from analysis.core.settings import device
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "pynwb", "matplotlib", "typst", "dvc")
 

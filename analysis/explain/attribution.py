@@ -16,7 +16,7 @@ from torch import nn
 
 from analysis.core.errors import DataError
 from analysis.core.exact import sqrt
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.explain.networks import Evidence, open_last_maps
 from analysis.explain.superpixels import superpixels
 from analysis.models.network import Network

@@ -7,7 +7,7 @@ import torch
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.explain import face_units, lesions
 from analysis.explain.face_units import Layer
 from analysis.explain.intervals import of_means

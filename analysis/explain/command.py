@@ -20,7 +20,7 @@ def explain(
 ) -> None:
     """Show where models look and what their face units carry; or the maps of one image (--model and --image)."""
     from analysis import params
-    from analysis.core import runtime
+    from analysis.core.numerics import fixed_threads
     from analysis.run import run_stage
 
     if (model is None) != (image is None):
@@ -28,7 +28,7 @@ def explain(
     if image is None:
         run_stage("explain")
         return
-    with runtime.fixed_threads():
+    with fixed_threads():
         from analysis.explain import single
 
         for line in single.explain_file(params.load(), model, image, out):

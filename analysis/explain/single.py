@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
-from analysis.core.runtime import device
+from analysis.core.settings import device
 from analysis.explain import attribution, networks
 from analysis.explain.controls import centre
 from analysis.explain.maps import as_floats

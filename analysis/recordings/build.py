@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.params.protocol import Protocol
 from analysis.recordings import fixations as fix
 from analysis.recordings import repeatability, responses, selectivity

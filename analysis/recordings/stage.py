@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.core import cluster, paths
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, sha256, write_csv
-from analysis.core.runtime import track
+from analysis.core.progress import track
 from analysis.core.store import code_digest, discard, work_folder
 from analysis.params import Params
 from analysis.params.protocol import PROTOCOLS, Protocol

@@ -4,7 +4,7 @@ from scipy.stats import pearsonr, rankdata, spearmanr
 
 from analysis.audit import blocks, controls, studies, summaries, tables
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.statistics.rsa.rdm import RDM, rdm
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from analysis.core.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.models.activations.extract import Reducer, Reduction
 from analysis.models.network import Network
 from analysis.recordings import netcdf

@@ -13,8 +13,8 @@ from itertools import combinations_with_replacement, pairwise
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS
-from analysis.core.threads import in_threads, one_blas_thread
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads, one_thread
 
 UNITS_AT_ONCE = 50
 """Most units in one block: bounds the memory of the scores (units x components x images). Half of it where the Gram
@@ -197,7 +197,7 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     numbers = [n_components] if one else list(n_components)
     check_numbers(numbers, len(train), X.shape[1], least=1 if one else 0)
     # Entered once, since that takes as long as a small fit; torch has threads, or a device, of its own.
-    with one_blas_thread() if isinstance(X, np.ndarray) else nullcontext():
+    with one_thread() if isinstance(X, np.ndarray) else nullcontext():
         out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
     return out[0] if one else out
 
@@ -232,7 +232,7 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
 
         blocks = _blocks(len(R), UNITS_AT_ONCE if gram is None else UNITS_AT_ONCE // 2)
         if isinstance(R, np.ndarray):
-            in_threads(block, blocks)
+            map_threads(block, blocks)
         else:
             for units in blocks:
                 block(units)
@@ -289,5 +289,5 @@ def square_of(X):
             square[other, one] = square[one, other].T
 
     parts = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
-    in_threads(tile, combinations_with_replacement(parts, 2))
+    map_threads(tile, combinations_with_replacement(parts, 2))
     return square

@@ -26,24 +26,21 @@ RUN case "${BASE_IMAGE}" in \
     && mkdir /work && chown 1000:1000 /work
 
 FROM base AS environment
-COPY requirements.lock /opt/locks/
-# setuptools first, from the lock: what comes as source is built with it, and not with whatever pip would fetch unhashed.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m venv /opt/env \
-    && awk '/^setuptools==/, !/\\$/' /opt/locks/requirements.lock >/tmp/setuptools.lock \
-    && /opt/env/bin/pip install --require-hashes --no-deps -r /tmp/setuptools.lock \
-    && /opt/env/bin/pip install --require-hashes --no-deps --no-build-isolation --use-pep517 -r /opt/locks/requirements.lock \
-    && rm /tmp/setuptools.lock
 ARG FLAVOUR=cuda
 # Another index beside pip's own, for the CPU build of torch where pip does not find it
 ARG TORCH_INDEX=
 COPY requirements-${FLAVOUR}.lock /opt/locks/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/env/bin/pip install --require-hashes --no-deps -r /opt/locks/requirements-${FLAVOUR}.lock \
+    python3 -m venv /opt/env \
+    && /opt/env/bin/pip install --require-hashes --no-deps -r /opt/locks/requirements-${FLAVOUR}.lock \
     ${TORCH_INDEX:+--extra-index-url ${TORCH_INDEX}}
+COPY requirements.lock /opt/locks/
+# Without isolation: what comes as source is built with the locked setuptools, and not with whatever pip would fetch unhashed.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/env/bin/pip install --require-hashes --no-deps --no-build-isolation --use-pep517 -r /opt/locks/requirements.lock
 
 # Built upon, not copied from: nothing but the environment is in that stage, and copying it would write and hash it twice.
-FROM environment
+FROM environment AS compendium
 ENV PATH=/opt/env/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DVC_NO_ANALYTICS=1 \
@@ -67,3 +64,13 @@ LABEL org.opencontainers.image.title="Neural Neural Networks" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.base.name="${BASE_IMAGE}" \
       org.opencontainers.image.base.digest="${BASE_DIGEST}"
+
+# The same with what the tests need: docker build --target checks -t compendium:checks ... && docker run compendium:checks test
+FROM compendium AS checks
+USER root
+COPY requirements-test.lock /opt/locks/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/env/bin/pip install --require-hashes --no-deps --no-build-isolation --use-pep517 -r /opt/locks/requirements-test.lock
+USER 1000:1000
+
+FROM compendium

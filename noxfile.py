@@ -1,8 +1,7 @@
 """The commands of the compendium. ``nox -s reproduce`` makes the paper; plain ``nox`` runs the checks."""
 
-import hashlib
+import filecmp
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -16,49 +15,56 @@ nox.options.default_venv_backend = "none"  # one locked environment serves all s
 ROOT = Path(__file__).parent
 FLAVOUR = os.environ.get("FLAVOUR", "cpu")
 ENVIRONMENT = ROOT / ".nox" / f"env-{FLAVOUR}"
-LOCKS = ["requirements.lock", f"requirements-{FLAVOUR}.lock"]
-PYTHONS = {"cpu": [(3, 11)], "cuda": [(3, 11), (3, 12), (3, 13)]}
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-CUDA_PACKAGE = re.compile(r"^(torch==|triton|nvidia-(?!ml-py)|cuda-)")
+RUNTIME = [f"requirements-{FLAVOUR}.lock", "requirements.lock"]
+ALL = [*RUNTIME, "requirements-test.lock"]
+PYTHON = "3.11"  # the CPU build of torch is locked for this one
+UV = "uv==0.13.9"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI has no CPU build of torch
 
 
-def environment(session: nox.Session) -> dict[str, str]:
-    """Make the locked environment if it is missing or the locks have changed; return the variables that select it."""
+def make_environment(session: nox.Session, folder: Path) -> None:
+    """Make an empty virtual environment of the locks' Python: this one, or the one that uv finds or downloads."""
+    shutil.rmtree(folder, ignore_errors=True)
+    python = [sys.executable]
+    if sys.version_info[:2] != tuple(map(int, PYTHON.split("."))):
+        session.run(sys.executable, "-m", "pip", "install", "--quiet", UV, external=True)
+        python = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--python", PYTHON, "python"]
+    session.run(*python, "-m", "venv", str(folder), external=True, success_codes=range(256))
+    if not (folder / "bin" / "pip").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        session.error(f"no usable Python {PYTHON}, and uv could not download one: install it, with venv, and try again")
+
+
+def pip(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
+    """Have an environment's pip install a lock, and nothing whose hash is not in it."""
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+    if lock == "requirements-cpu.lock":
+        command += ["--extra-index-url", CPU_INDEX, "--retries=2"]
+    session.run(*command, "-r", lock, *options, external=True)
+
+
+def environment(session: nox.Session, locks: list[str]) -> dict[str, str]:
+    """Install those of the locks that are not installed yet; return the variables that select the environment.
+
+    A copy of each installed lock lies in the environment. If one is not the lock of today, all is made anew.
+    """
     if FLAVOUR not in ("cpu", "cuda"):
         session.error(f"FLAVOUR={FLAVOUR}: give cpu or cuda")
-    if sys.version_info[:2] not in PYTHONS[FLAVOUR]:
-        known = ", ".join(f"{major}.{minor}" for major, minor in PYTHONS[FLAVOUR])
-        session.error(f"the {FLAVOUR} lock holds torch for Python {known}: make .venv with one of these")
-    wanted = "".join(hashlib.sha256((ROOT / lock).read_bytes()).hexdigest() for lock in LOCKS) + sys.version
-    stamp = ENVIRONMENT / "locks.txt"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        install(session)
-        stamp.write_text(wanted)
+    copies = {lock: ENVIRONMENT / lock for lock in locks}
+    changed = any(copy.exists() and not filecmp.cmp(ROOT / lock, copy, shallow=False) for lock, copy in copies.items())
+    if changed or not (ENVIRONMENT / "bin" / "python").exists():
+        make_environment(session, ENVIRONMENT)
+    for lock, copy in copies.items():
+        if not copy.exists():
+            # What comes as source is built with the setuptools that the first lock brings.
+            pip(session, ENVIRONMENT, lock, *([] if lock == locks[0] else ["--no-build-isolation", "--use-pep517"]))
+            shutil.copy(ROOT / lock, copy)
     return {"PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 
 
-def install(session: nox.Session) -> None:
-    """Install the locks, hash-checked, into a new environment."""
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
-    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
-    if FLAVOUR == "cpu":
-        # PyPI has no CPU build of torch. Its own index is asked for that one line alone.
-        with_cpu_index(session, *pip, "--no-deps", "-r", "requirements-cpu.lock")
-        session.run(*pip, "--no-deps", "-r", "requirements.lock", external=True)
-    else:
-        session.run(*pip, "--no-deps", "-r", "requirements.lock", "-r", "requirements-cuda.lock", external=True)
-
-
-def with_cpu_index(session: nox.Session, *pip: str) -> None:
-    """Run pip on a lock with the CPU build of torch; ask PyTorch's own index too where it is not found without."""
-    if "ERROR: " in session.run(*pip, external=True, silent=True, success_codes=[0, 1], log=True):
-        session.run(*pip, "--extra-index-url", CPU_INDEX, external=True)
-
-
-def run(session: nox.Session, *command: str, **variables: str) -> None:
-    """Run a command in the locked environment."""
-    env = environment(session) | variables
+def run(session: nox.Session, *command: str, locks: list[str] = ALL, **variables: str) -> None:
+    """Run a command in the environment that holds these locks."""
+    env = environment(session, locks) | variables
     session.run(str(ENVIRONMENT / "bin" / command[0]), *command[1:], env=env, external=True)
 
 
@@ -66,17 +72,17 @@ def run(session: nox.Session, *command: str, **variables: str) -> None:
 def reproduce(session: nox.Session) -> None:
     """Run the whole pipeline: data, models, results, paper/report.pdf."""
     if not (ROOT / ".git").exists():
-        run(session, "dvc", "config", "--local", "core.no_scm", "true")
-    run(session, "dvc", "repro", *session.posargs)
+        run(session, "dvc", "config", "--local", "core.no_scm", "true", locks=RUNTIME)
+    run(session, "dvc", "repro", *session.posargs, locks=RUNTIME)
     if not session.posargs:
-        run(session, "python", "-m", "analysis", "crate")
+        run(session, "python", "-m", "analysis", "crate", locks=RUNTIME)
     session.log("the paper is in paper/report.pdf, a page to look at in paper/report.html")
 
 
 @nox.session
 def verify(session: nox.Session) -> None:
     """Check a finished checkout: up to date, the same bytes again, PDF, links, paths, expected values."""
-    run(session, "python", "tests/finished/verify.py", *session.posargs)
+    run(session, "python", "tests/finished/verify.py", *session.posargs, locks=RUNTIME)
 
 
 @nox.session
@@ -132,14 +138,11 @@ def advisories(session: nox.Session) -> None:
 @nox.session
 def resolve(session: nox.Session) -> None:
     """Find every package of a flavour and check its hash, without installing any (FLAVOUR=cuda reads about 3 GB)."""
-    locks = [argument for lock in LOCKS for argument in ("-r", lock)]
-    options = ["--dry-run", "--ignore-installed", "--quiet", "--require-hashes"]
-    pip = [sys.executable, "-m", "pip", "install", *options, *locks, *session.posargs]
-    if FLAVOUR == "cpu":
-        with_cpu_index(session, *pip)
-    else:
-        session.run(*pip, external=True)
-    session.log(f"all packages of {' and '.join(LOCKS)} were found, fit together and have their hashes")
+    with tempfile.TemporaryDirectory() as folder:
+        make_environment(session, Path(folder))
+        for lock in ALL:
+            pip(session, Path(folder), lock, "--dry-run", *session.posargs)
+    session.log(f"all packages of {', '.join(ALL)} were found and have their hashes")
 
 
 @nox.session(venv_backend="virtualenv")
@@ -153,67 +156,20 @@ def metadata(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format."""
+    """Check style, format and which part imports which."""
     run(session, "ruff", "check", ".")
     run(session, "ruff", "format", "--check", ".")
+    run(session, "lint-imports", "--no-logo")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into site/; a broken link in it is an error."""
+    run(session, "mkdocs", "build", "--strict", "--site-dir", "site", *session.posargs, NO_MKDOCS_2_WARNING="1")
 
 
 @nox.session(venv_backend="virtualenv")
 def lock(session: nox.Session) -> None:
-    """Resolve requirements.in again and rewrite the three hash locks."""
-    session.install("uv")
-    with tempfile.TemporaryDirectory() as folder:
-        resolved = Path(folder) / "all.lock"
-        session.run(
-            "uv",
-            "pip",
-            "compile",
-            "--quiet",
-            "--generate-hashes",
-            "--no-annotate",
-            "--no-header",
-            "--universal",
-            "--python-version",
-            "3.11",
-            "--no-emit-index-url",
-            "requirements.in",
-            "-o",
-            str(resolved),
-        )
-        entries = re.split(r"\n(?=\S)", resolved.read_text().strip())
-        torch = next(re.match(r"torch==([\w.]+)", entry)[1] for entry in entries if entry.startswith("torch=="))
-        session.run(
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            folder,
-            f"torch=={torch}+cpu",
-            "--extra-index-url",
-            CPU_INDEX,
-        )
-        wheel = next(Path(folder).glob("torch-*.whl"))
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    write_lock(
-        "requirements.lock",
-        "Everything but torch and its CUDA packages.",
-        [entry for entry in entries if not CUDA_PACKAGE.match(entry)],
-    )
-    write_lock(
-        "requirements-cuda.lock",
-        "torch as PyPI has it, with its CUDA packages.",
-        [entry for entry in entries if CUDA_PACKAGE.match(entry)],
-    )
-    write_lock(
-        "requirements-cpu.lock",
-        "The CPU build of torch (Python 3.11, x86-64 Linux). PyPI does not have it: where "
-        f"pip does not find it,\n# add PyTorch's own index for this file alone: --extra-index-url {CPU_INDEX}",
-        [f"torch=={torch}+cpu \\\n    --hash=sha256:{digest}"],
-    )
-
-
-def write_lock(name: str, purpose: str, entries: list[str]) -> None:
-    """Write one lock with a header that says what it is and how it is renewed."""
-    header = f"# {purpose}\n# Made by `nox -s lock` from requirements.in; install with pip's --require-hashes.\n"
-    (ROOT / name).write_text(header + "\n".join(entries) + "\n")
+    """Resolve the dependencies of pyproject.toml into the locks (`-- --upgrade`: to the latest releases)."""
+    session.install(UV)
+    session.run("python", "container/lock.py", PYTHON, CPU_INDEX, *session.posargs)

@@ -1,15 +1,14 @@
 """The command line: one command per stage of ``dvc.yaml``, and a few for single files given by hand."""
 
-import importlib
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from analysis.audit.command import app as audit
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.explain.command import app as explain
+from analysis.run import run_stage
 
 app = typer.Typer(
     name="analysis",
@@ -29,59 +28,46 @@ BY_HAND = "For files given by hand"
 COPIES = "Other environments, other copies"
 
 
-def _run(module: str, *args) -> None:
-    """Run one stage with the checked parameters and a fixed number of threads.
-
-    Imports are late, so that ``--help`` and the light stages do not load torch.
-    """
-    from analysis import params, runtime
-
-    values = params.load()
-    stage = importlib.import_module(module)
-    with runtime.fixed_threads():
-        stage.run(values, *args)
-
-
 @app.command(rich_help_panel=STAGES)
 def acquire() -> None:
     """Bring the data to data/raw: simulate the embedded experiment, or fetch the published files."""
-    _run("analysis.acquire.stage")
+    run_stage("acquire")
 
 
 @app.command(rich_help_panel=STAGES)
 def stimuli() -> None:
     """Read the images and annotations: pad, label and split."""
-    _run("analysis.stimuli.stage")
+    run_stage("stimuli")
 
 
 @app.command(rich_help_panel=STAGES)
 def recordings(protocol: Annotated[str, typer.Argument(help="corrected or report")]) -> None:
     """Turn spike rasters and gaze into one table of responses per recording."""
-    _run("analysis.recordings.stage", protocol)
+    run_stage("recordings", protocol)
 
 
 @app.command(rich_help_panel=STAGES)
 def train(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Train one model on face / non-face images."""
-    _run("analysis.models.train", model)
+    run_stage("train", model)
 
 
 @app.command(rich_help_panel=STAGES)
 def activations(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Compute the activations of a model's named layers for every image."""
-    _run("analysis.models.activations", model)
+    run_stage("activations", model)
 
 
 @app.command(rich_help_panel=STAGES)
 def neural(protocol: Annotated[str, typer.Argument(help="corrected or report")]) -> None:
     """Work out what comparisons need of the recordings: mean responses, ceilings, the populations' read-out."""
-    _run("analysis.compare.neural", protocol)
+    run_stage("neural", protocol)
 
 
 @app.command(rich_help_panel=STAGES)
 def compare(model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")]) -> None:
     """Compare a model's layers with the recorded areas: predictivity, RDMs, ceilings."""
-    _run("analysis.compare.stage", model)
+    run_stage("compare", model)
 
 
 app.add_typer(audit, name="audit", rich_help_panel=STAGES)
@@ -90,7 +76,7 @@ app.add_typer(audit, name="audit", rich_help_panel=STAGES)
 @app.command(rich_help_panel=STAGES)
 def candidates() -> None:
     """Search candidate modules: performance against predictivity, and what each part of HMO is worth."""
-    _run("analysis.candidates.stage")
+    run_stage("candidates")
 
 
 app.add_typer(explain, name="explain", rich_help_panel=STAGES)
@@ -99,19 +85,19 @@ app.add_typer(explain, name="explain", rich_help_panel=STAGES)
 @app.command(rich_help_panel=STAGES)
 def summary() -> None:
     """Gather the results of all models into tidy tables and results/summary.json."""
-    _run("analysis.compare.summary")
+    run_stage("summary")
 
 
 @app.command(rich_help_panel=STAGES)
 def figures() -> None:
     """Draw the figures of the paper from results/."""
-    _run("paper.draw")
+    run_stage("figures")
 
 
 @app.command(rich_help_panel=STAGES)
 def report() -> None:
     """Build paper/report.pdf from the figures and results/."""
-    _run("paper.build")
+    run_stage("report")
 
 
 @app.command(rich_help_panel=REAL)
@@ -180,7 +166,7 @@ def inspect(
     protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
 ) -> None:
     """Show one recording: units, fixations, rates, repeatability."""
-    from analysis.recordings.inspect import inspect as show
+    from analysis.tools.inspect import inspect as show
 
     show(recording, plot, out, protocol)
 
@@ -192,7 +178,7 @@ def inspect(
 )
 def worker(context: typer.Context) -> None:
     """Be a worker of a dask scheduler, with the numerics of the pipeline: ADDRESS and options as of `dask worker`."""
-    from analysis.cluster import run_worker
+    from analysis.core.cluster import run_worker
 
     run_worker(context.args)
 
@@ -202,8 +188,8 @@ def environment() -> None:
     """Print this environment, and in what it differs from that of the results at hand."""
     import json
 
-    from analysis.environment import FILE, differences, read, stamp
-    from analysis.paths import RESULTS
+    from analysis.core.environment import FILE, differences, read, stamp
+    from analysis.core.paths import RESULTS
 
     print(json.dumps(ours := stamp(), indent=1))
     if not (RESULTS / FILE).is_file():
@@ -220,7 +206,7 @@ def diff(
     tolerance: Annotated[float, typer.Option(help="largest difference of two numbers; 0: the same bytes", min=0)] = 0.0,
 ) -> None:
     """Compare tables, figures and paper with those of another copy; status 1 if they differ."""
-    from analysis.diff import compare
+    from analysis.tools.diff import compare
 
     comparison = compare(".", folder)
     print("\n".join(comparison.lines()))
@@ -235,7 +221,7 @@ def export_assembly(
     protocol: Annotated[str, typer.Option(help="corrected or report")] = "corrected",
 ) -> None:
     """Write a recording as an assembly with BrainIO's names: presentation x neuroid x time_bin."""
-    from analysis.recordings.assembly import export
+    from analysis.tools.assembly import export
 
     sizes = export(recording, out, protocol).sizes
     print(f"{out}: " + ", ".join(f"{size} {name}s" for name, size in sizes.items()))
@@ -244,15 +230,6 @@ def export_assembly(
 @app.command(rich_help_panel=BY_HAND)
 def crate() -> None:
     """Describe data and results for archives: ro-crate-metadata.json, from dvc.lock."""
-    from analysis import crate
+    from analysis.tools import crate
 
     print(f"{crate.OUTPUT}: {crate.run()} entities")
-
-
-def main() -> None:
-    """Run the command line; bad input ends in one line on standard error and status 1."""
-    try:
-        app()
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)

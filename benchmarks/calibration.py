@@ -13,8 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from scipy import stats
 
-from analysis.compare import bootstrap, ceilings, inference, rdm, rsa
-from analysis.runtime import workers
+from analysis.core.settings import workers
+from analysis.statistics import ceilings, inference
+from analysis.statistics.rsa import bootstrap, rdm, similarity
 from benchmarks.sizes import FIGURES, keep, size
 
 RUNS, DRAWS = size((600, 400), (5, 50))
@@ -73,10 +74,10 @@ def _experiment(rng, n_images: int, subjects: int, spread: float):
 def coverage_over_images(n_images: int) -> dict:
     """Spearman correlation of RDMs: images drawn, one recording."""
     big = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(ONE_TRUTH_RUNS)]
-    truth, hits = np.mean([rsa.compare(model, data[0]) for model, data in big]), []
+    truth, hits = np.mean([similarity.compare_rdms(model, data[0]) for model, data in big]), []
     for run in range(RSA_RUNS):
         model, data = _experiment(stream("images", run), n_images, 1, 0.0)
-        drawn = bootstrap.bootstrap([model], data, n_draws=RSA_DRAWS, seed=run, ceilings=False)
+        drawn = bootstrap.bootstrap_rsa([model], data, n_draws=RSA_DRAWS, seed=run, ceilings=False)
         hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=n_images), truth))
     return {f"RDM correlation, {n_images} images drawn": float(np.mean(hits))}
 
@@ -91,8 +92,8 @@ def coverage_over_recordings(subjects: int = 10) -> dict:
             rdm.rdm(np.hstack([shared, np.exp(0.5 * rng.normal()) * rng.normal(size=(40, 4))]), "sqeuclidean")
             for _ in range(60)
         ]
-        target = np.mean([rsa.compare(model, d) for d in others])
-        drawn = bootstrap.bootstrap([model], data, n_draws=RSA_DRAWS, over="recordings", seed=run, ceilings=False)
+        target = np.mean([similarity.compare_rdms(model, d) for d in others])
+        drawn = bootstrap.bootstrap_rsa([model], data, n_draws=RSA_DRAWS, over="recordings", seed=run, ceilings=False)
         hits.append(covered(*inference.percentile_interval(drawn.scores[:, 0], n=subjects), target))
     return {f"RDM correlation, recordings drawn ({subjects} recordings, 40 images)": float(np.mean(hits))}
 
@@ -100,7 +101,7 @@ def coverage_over_recordings(subjects: int = 10) -> dict:
 def coverage_over_both(subjects: int = 10) -> dict:
     """Spearman correlation of RDMs: images and recordings drawn."""
     big = [_experiment(stream("truth", run), 250, 6, 0.5) for run in range(TRUTH_RUNS)]
-    truth, hits = np.mean([rsa.compare(model, one) for model, data in big for one in data]), []
+    truth, hits = np.mean([similarity.compare_rdms(model, one) for model, data in big for one in data]), []
     for run in range(RSA_RUNS):
         model, data = _experiment(stream("both", run), 40, subjects, 0.5)
         found = bootstrap.both_interval(model, data, n_draws=100, seed=run)
@@ -175,10 +176,10 @@ def ceiling_against_models() -> dict:
     for run in range(CEILING_RUNS):
         rng = stream("models", run)
         data = [rdm.RDM(rng.gamma(1.0, 5.0**k, 15) + rng.random(), "x") for k in range(4)]
-        upper = rsa.noise_ceiling(data, "spearman")[1]
+        upper = similarity.noise_ceiling(data, "spearman")[1]
         raw = rdm.RDM(np.mean([d.distances for d in data], axis=0), "x")
         lead["raw pooling, spearman"] = max(
-            lead["raw pooling, spearman"], upper - np.mean([rsa.compare(raw, d) for d in data])
+            lead["raw pooling, spearman"], upper - np.mean([similarity.compare_rdms(raw, d) for d in data])
         )
         parts = np.stack([stats.rankdata(d.distances) for d in data])
         order = rng.permutation(15).astype(float)
@@ -186,17 +187,17 @@ def ceiling_against_models() -> dict:
             i, j = rng.choice(15, 2, replace=False)
             if (order[i] - order[j]) * (parts[:, i].sum() - parts[:, j].sum()) < 0:
                 order[i], order[j] = order[j], order[i]
-        best = np.mean([rsa.compare(rdm.RDM(order, "x"), d) for d in data])
+        best = np.mean([similarity.compare_rdms(rdm.RDM(order, "x"), d) for d in data])
         lead["spearman"] = max(lead["spearman"], best - upper)
-        bound = rsa.noise_ceiling(data, "rho-a")[1]
+        bound = similarity.noise_ceiling(data, "rho-a")[1]
         for levels in (2, 3, 5):
             tied = rdm.RDM(np.floor(stats.rankdata(parts.sum(axis=0)) * levels / 15.01), "x")
             lead["rho-a with ties"] = max(
-                lead["rho-a with ties"], np.mean([rsa.compare(tied, d, "rho-a") for d in data]) - bound
+                lead["rho-a with ties"], np.mean([similarity.compare_rdms(tied, d, "rho-a") for d in data]) - bound
             )
-            tied_score = np.mean([rsa.compare(tied, d) for d in data])
+            tied_score = np.mean([similarity.compare_rdms(tied, d) for d in data])
             name = "spearman with ties, over its bound"
-            lead[name] = max(lead[name], tied_score - rsa.upper_bound(data))
+            lead[name] = max(lead[name], tied_score - similarity.upper_bound(data))
     return {name: float(value) for name, value in lead.items()}
 
 

@@ -17,8 +17,10 @@ import warnings
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from analysis.compare import bootstrap, pls, rdm, ridge, rsa
-from analysis.runtime import THREADS
+from analysis.core.numerics import THREADS
+from analysis.statistics.predictivity import pls, ridge
+from analysis.statistics.rsa import bootstrap, rdm
+from analysis.statistics.rsa.similarity import noise_ceiling
 from benchmarks.sizes import keep, size
 
 IMAGES, FEATURES, UNITS = size((1000, 1250, 100), (100, 100, 8))
@@ -132,7 +134,7 @@ def time_bootstrap(n_images: int, draws: int, peer_draws: int) -> dict:
             compare(model.subsample_pattern("index", index), sample, "spearman")
             boot_noise_ceiling(sample, "spearman")
 
-    mine = best(lambda: bootstrap.bootstrap(one[:1], one[1:], "spearman", draws), 3) * (1000 / draws)
+    mine = best(lambda: bootstrap.bootstrap_rsa(one[:1], one[1:], "spearman", draws), 3) * (1000 / draws)
     peer = best(theirs, 1) * (1000 / peer_draws)
     return {
         "work": f"1000 draws of {n_images} images, 4 RDMs, both ceilings",
@@ -228,10 +230,13 @@ def memory() -> list[dict]:
             X.nbytes + Y.nbytes,
         ),
         "bootstrap of 5 RDMs": (
-            lambda: bootstrap.bootstrap(five[:1], five[1:], n_draws=4),
+            lambda: bootstrap.bootstrap_rsa(five[:1], five[1:], n_draws=4),
             sum(r.distances.nbytes for r in five),
         ),
-        "noise ceiling of 4 RDMs": (lambda: rsa.noise_ceiling(five[1:]), sum(r.distances.nbytes for r in five[1:])),
+        "noise ceiling of 4 RDMs": (
+            lambda: noise_ceiling(five[1:]),
+            sum(r.distances.nbytes for r in five[1:]),
+        ),
     }
     result = []
     for work, (function, inputs) in kinds.items():

@@ -17,11 +17,11 @@ import torch
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
 
 from analysis import params
+from analysis.core.numerics import THREADS, fixed_threads
+from analysis.core.parallel import map_threads
 from analysis.explain import attribution, networks
-from analysis.explain.threads import side_by_side
-from analysis.models import hmo_report
-from analysis.models.random_cnn import random_module
-from analysis.runtime import THREADS, fixed_threads
+from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo.random_cnn import random_module
 from benchmarks.sizes import keep, size
 
 IMAGES, NAIVE_IMAGES = size((8, 2), (2, 1))
@@ -88,7 +88,7 @@ def main() -> None:
         attribution.attribute("gradcam", few)
         rows = {}
         for method in attribution.METHODS:
-            ours, maps = seconds(lambda m=method: side_by_side(lambda job: attribution.attribute(m, job), [whole] * 2))
+            ours, maps = seconds(lambda m=method: map_threads(lambda job: attribution.attribute(m, job), [whole] * 2))
             slow, plain = seconds(lambda m=method: naive(m, few))
             largest = max(np.abs(plain).max(), np.finfo(plain.dtype).tiny)  # evidence may be nowhere
             gap = float(np.abs(plain - maps[0][:NAIVE_IMAGES]).max() / largest)

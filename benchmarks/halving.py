@@ -27,19 +27,23 @@ import numpy as np
 import torch
 from PIL import Image
 
-from analysis import params, runtime
-from analysis.compare.inference import student_interval
-from analysis.compare.scoring import number
-from analysis.files import write_text
-from analysis.models import first_stage
-from analysis.models.augment import augmenter
-from analysis.models.kinds import HMOReport
+from analysis import params
+from analysis.core import numerics, settings
+from analysis.core.files import write_text
+from analysis.core.numerics import fixed_threads
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
+from analysis.core.settings import workers
 from analysis.models.network import Standardise
-from analysis.models.random_cnn import random_module
-from analysis.models.training import Plan, Split, fit, scores
-from analysis.runtime import fixed_threads, seed_of, track, workers
+from analysis.models.report_hmo import first_stage
+from analysis.models.report_hmo.random_cnn import random_module
+from analysis.models.train.augment import augmenter
+from analysis.models.train.training import Plan, Split, fit, scores
+from analysis.neural.scoring import number
+from analysis.params.models import HMOReport
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
+from analysis.statistics.inference import student_interval
 from analysis.stimuli.images import pad
 from benchmarks.sizes import keep, size
 
@@ -114,7 +118,7 @@ def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) 
     """Train the candidates that a folder does not hold yet, side by side."""
     places = [(number, seed) for number in range(CANDIDATES) for seed in SEEDS]
     missing = [place for place in places if not _kept(folder, place).exists()]
-    if (device := runtime.device()).startswith("cuda"):
+    if (device := settings.device()).startswith("cuda"):
         pool, x, y = ThreadPoolExecutor(SHARE), x.to(device), y.to(device)
     else:
         pool = ProcessPoolExecutor(workers(), SPAWN, initializer=_alone)
@@ -124,7 +128,7 @@ def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) 
 
 
 def _alone() -> None:
-    runtime.keep_memory()
+    numerics.keep_memory()
     torch.set_num_threads(1)
 
 

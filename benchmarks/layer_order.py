@@ -13,15 +13,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import params, paths
-from analysis.compare import inference, neural, scoring
-from analysis.compare.populations import AREAS
-from analysis.compare.scoring import number
-from analysis.protocol import CORRECTED
+from analysis import params
+from analysis.core import paths
+from analysis.core.areas import AREAS
+from analysis.neural import read as neural
+from analysis.neural import scoring
+from analysis.neural.scoring import number
+from analysis.params.protocol import CORRECTED
 from analysis.simulate.experiment import make_image
 from analysis.simulate.features import STAGES
 from analysis.simulate.neurons import face_terms
 from analysis.simulate.scenes import draw_scenes
+from analysis.statistics import inference
 from analysis.stimuli.read import read_table
 from benchmarks.sizes import FIGURES, keep
 

@@ -30,15 +30,20 @@ import torch
 from scipy.stats import ks_2samp
 from torch import nn
 
-from analysis import cluster, params
-from analysis.models import data, first_stage, hmo_report
-from analysis.models.augment import augmenter
-from analysis.models.kinds import HMOReport
+from analysis import params
+from analysis.core import cluster
+from analysis.core.numerics import THREADS, fixed_threads
+from analysis.core.seeds import seed_of
+from analysis.core.settings import workers
+from analysis.models import data
 from analysis.models.network import Standardise
-from analysis.models.random_cnn import CandidateCNN, random_module
 from analysis.models.registry import Job
-from analysis.models.training import Plan, Split, fit
-from analysis.runtime import THREADS, fixed_threads, seed_of, workers
+from analysis.models.report_hmo import first_stage
+from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo.random_cnn import CandidateCNN, random_module
+from analysis.models.train.augment import augmenter
+from analysis.models.train.training import Plan, Split, fit
+from analysis.params.models import HMOReport
 from benchmarks import halving, sizes
 from benchmarks.sizes import size
 

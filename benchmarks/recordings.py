@@ -23,7 +23,7 @@ import deflate
 import h5py
 import numpy as np
 
-from analysis import paths
+from analysis.core import paths
 from analysis.recordings.rasters import DATA, open_rasters
 from analysis.recordings.session import read_session
 from benchmarks.sizes import keep, size

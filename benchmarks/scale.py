@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import paths
+from analysis.core import paths
 from analysis.recordings.naming import parse
 from benchmarks.recordings import rasters_in
 from benchmarks.sizes import keep, size
@@ -95,7 +95,7 @@ def main(raw: Path) -> None:
             command = [
                 sys.executable,
                 "-c",
-                "import analysis.cluster as c; c.FEW = 0; from analysis.cli import main; main()",
+                "import analysis.core.cluster as c; c.FEW = 0; from analysis.__main__ import main; main()",
             ]
             start = time.monotonic()
             process = subprocess.Popen([*command, "recordings", "corrected"], cwd=folder, env=environment)

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from analysis.files import write_text
+from analysis.core.files import write_text
 
 VARIABLE = "NNN_BENCHMARK"
 CHOSEN = os.environ.get(VARIABLE, "")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.files import write_text
+from analysis.core.files import write_text
 from paper import blocks
 
 FOLDER = Path("benchmarks")

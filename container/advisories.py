@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(flavour: str) -> None:
     """Run pip-audit on the locks and judge what it says."""
-    locks = [(ROOT / name).read_text() for name in ("requirements.lock", f"requirements-{flavour}.lock")]
+    locks = [(ROOT / f"requirements{part}.lock").read_text() for part in ("", f"-{flavour}", "-test")]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "all.lock"
         # The database knows releases, not builds: torch 2.13.0+cpu is 2.13.0 there.

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 README = Path("README.md")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import typst
 
-from analysis import environment
-from analysis.errors import DataError
-from analysis.files import atomic, write_text
+from analysis.core import environment
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_text
+from analysis.core.paths import FIGURES
 from analysis.params import Params
-from analysis.paths import FIGURES
 from paper import html, provenance, results, style
 from paper.draw import plots_for
 from paper.plots import ablation, audit, candidates, explain

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis import paths
-from analysis.errors import DataError
+from analysis.core import paths
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
 from analysis.recordings.naming import STEM
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.read import open_recording
-from analysis.recordings.tables import REGIONS
 from analysis.stimuli.read import read_images, read_table
 
 IMAGES, PRESENTATIONS, UNITS = 6, 4, 48
@@ -87,7 +87,7 @@ def example(recording: str, pictures: Pictures) -> dict:
     """
     dataset = open_recording(paths.RECORDINGS / "corrected" / f"{recording}.nc", stable_only=True)
     attrs = dataset.attrs
-    order = sorted(range(dataset.sizes["unit"]), key=lambda k: REGIONS.index(str(dataset["region"].values[k])))[:UNITS]
+    order = sorted(range(dataset.sizes["unit"]), key=lambda k: AREAS.index(str(dataset["region"].values[k])))[:UNITS]
     size = [
         attrs[f"image_{side}_px"] / attrs[f"pixels_per_degree_{a}"] for side, a in (("width", "x"), ("height", "y"))
     ]

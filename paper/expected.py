@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.errors import DataError
-from analysis.files import write_text
-from analysis.paths import FIGURES
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.core.files import write_text
+from analysis.core.paths import FIGURES
 from paper import blocks, provenance, results, style
 from paper.results import Results
 
@@ -36,7 +37,7 @@ def _role(found: Results, part: str) -> str:
 
 def _latest(found: Results) -> str:
     """Return the latest area that was recorded."""
-    return [area for area in style.AREAS if found.scores(_role(found, "first"), area) is not None][-1]
+    return [area for area in AREAS if found.scores(_role(found, "first"), area) is not None][-1]
 
 
 def _right(found: Results, model: str) -> float:

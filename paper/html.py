@@ -11,8 +11,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from analysis.errors import DataError
-from analysis.paths import FIGURES
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.core.paths import FIGURES
 from paper import example, style
 from paper.draw import plots_for
 from paper.plots import rdms
@@ -133,7 +134,7 @@ def _sections(found: Results) -> tuple[dict[str, tuple[str, str]], dict]:
 
 def _answer(found: Results, first: str) -> str:
     """Say in two sentences what the first network scores in the latest area, and what pixels do."""
-    area = max(found.layers.region[found.layers.model == first].unique(), key=style.AREAS.index)
+    area = max(found.layers.region[found.layers.model == first].unique(), key=AREAS.index)
     scores = found.scores(first, area)
     low, middle, high, ceiling = map(_number, (scores.ci_low, scores.median_r2, scores.ci_high, scores.median_ceiling))
     words = (
@@ -177,7 +178,7 @@ def _table(key: str, heading: str, caption: str, table: pd.DataFrame) -> str:
     )
     choice = ""
     if "region" in columns:
-        options = "".join(f"<option>{area}</option>" for area in style.AREAS if area in set(table["region"]))
+        options = "".join(f"<option>{area}</option>" for area in AREAS if area in set(table["region"]))
         choice = (
             f'<div class="controls"><label for="{key}-area">Area</label><select id="{key}-area" '
             f'data-filter="{key}-table" data-column="{columns.index("region")}"><option value="">all</option>{options}'

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from analysis.errors import DataError
-from analysis.files import sha256
-from analysis.paths import RAW
+from analysis.core.errors import DataError
+from analysis.core.files import sha256
+from analysis.core.paths import RAW
 
 CODE = (Path("analysis"), Path("paper"))
 """Folders whose state the paper names."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.errors import DataError
-from analysis.paths import RESULTS
+from analysis.core.errors import DataError
+from analysis.core.paths import RESULTS
 
 COLUMNS = {
     "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",

@@ -14,12 +14,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.files import atomic
+from analysis.core.areas import AREAS
+from analysis.core.files import atomic
 
 COLUMN, PAGE = 84.0, 174.0
 """Widths of a figure in mm: one column of the paper, and both."""
 
-AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
 """Visual areas from early to late."""
 
 INK, GREY, PALE = "#1a1a1a", "#767676", "#d9d9d9"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis.files import sha256, write_json
+from analysis.core.files import sha256, write_json
 
 NAME = "manifest.json"
 

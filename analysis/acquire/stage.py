@@ -4,9 +4,9 @@ import importlib
 import shutil
 from pathlib import Path
 
-from analysis import paths
 from analysis.acquire.manifest import write_manifest
-from analysis.errors import DataError
+from analysis.core import paths
+from analysis.core.errors import DataError
 from analysis.params import Params
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.audit.table import ResponseTable
-from analysis.errors import DataError
-from analysis.runtime import seed_of
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
 
 LEAST_GAIN = 0.05
 """A block is cut in two only where that explains this share of its variance over all its units."""

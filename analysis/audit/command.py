@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -14,12 +14,9 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 def audit(context: typer.Context) -> None:
     """Walk from the report's protocol to the corrected one, flaw by flaw; or audit a table of your own."""
     if context.invoked_subcommand is None:
-        from analysis import params, runtime
-        from analysis.audit import stage
+        from analysis.run import run_stage
 
-        values = params.load()
-        with runtime.fixed_threads(1):  # its tasks are small and many: two at once, of one thread each
-            stage.run(values)
+        run_stage("audit")
 
 
 @app.command()

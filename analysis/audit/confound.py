@@ -8,11 +8,11 @@ import pandas as pd
 from analysis.audit import controls
 from analysis.audit.ladder import DRAWS, SMALL, TRAINED, Ladder, Seen, defined, image_draws
 from analysis.audit.tables import row_rdm
-from analysis.compare import scoring
-from analysis.compare.inference import percentile_interval
-from analysis.compare.rdm import rdm
-from analysis.protocol import CORRECTED
-from analysis.runtime import seed_of
+from analysis.core.seeds import seed_of
+from analysis.neural import scoring
+from analysis.params.protocol import CORRECTED
+from analysis.statistics.inference import percentile_interval
+from analysis.statistics.rsa.rdm import rdm
 
 COLUMNS = [
     *["join", "table", "recordings", "seed", "images", "rho", "low", "high"],

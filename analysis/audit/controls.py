@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from analysis.compare.rdm import RDM, upper
-from analysis.compare.rsa import aligned
-from analysis.errors import DataError
-from analysis.runtime import seed_of
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.statistics.rsa.rdm import RDM, upper
+from analysis.statistics.rsa.similarity import aligned
 
 WITHIN = ("nothing", "block", "label", "label and block")
 """What a shuffle keeps; ``nothing``: all images are shuffled."""

@@ -8,25 +8,24 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis import paths
 from analysis.audit import networks, responses
 from analysis.audit.controls import shuffle
 from analysis.audit.planted import Planted
 from analysis.audit.rungs import Rung
 from analysis.audit.tables import row_rdm
-from analysis.compare import scoring
-from analysis.compare.inference import percentile_interval
-from analysis.compare.populations import MERGED, Population
-from analysis.compare.rdm import RDM, rdm
-from analysis.compare.stage import compared_images
-from analysis.compare.threads import Once, in_threads
-from analysis.errors import DataError
-from analysis.models import activations
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.parallel import Once, map_threads
+from analysis.core.seeds import seed_of
+from analysis.models.activations import read as activations
 from analysis.models.data import Examples, load
 from analysis.models.network import CONFIG
+from analysis.neural import scoring
+from analysis.neural.populations import MERGED, Population, compared_images
 from analysis.params import Params
-from analysis.protocol import CORRECTED, PROTOCOLS, REPORT, Protocol
-from analysis.runtime import seed_of
+from analysis.params.protocol import CORRECTED, PROTOCOLS, REPORT, Protocol
+from analysis.statistics.inference import percentile_interval
+from analysis.statistics.rsa.rdm import RDM, rdm
 
 DRAWS = 100
 """Bootstrap draws of units, images and test images per seed; an interval pools those of all seeds."""
@@ -309,9 +308,9 @@ def defined(neural: RDM, model: RDM) -> tuple[RDM, RDM, np.ndarray]:
 
 def image_draws(model: RDM, neural: RDM, n: int, seed: int) -> np.ndarray:
     """Return bootstrap draws over images of the Spearman correlation of two RDMs, shape (n,)."""
-    from analysis.compare.bootstrap import bootstrap
+    from analysis.statistics.rsa.bootstrap import bootstrap_rsa
 
-    return bootstrap([model], [neural], "spearman", n, seed=seed, ceilings=False).scores[:, 0]
+    return bootstrap_rsa([model], [neural], "spearman", n, seed=seed, ceilings=False).scores[:, 0]
 
 
 def _resampled(values: np.ndarray, statistic, rng: np.random.Generator) -> Score:
@@ -335,7 +334,7 @@ def table_of(ladder: Ladder, steps: list[Rung], n_seeds: int) -> pd.DataFrame:
     """
     kinds = (SMALL, TRAINED, PLANTED)
     tasks = [(rung.protocol, seed, which) for which in kinds for rung in steps for seed in range(n_seeds)]
-    scored = dict(zip(tasks, in_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))
+    scored = dict(zip(tasks, map_threads(lambda task: ladder.scores(*task), tasks, progress="rungs"), strict=True))
     rows = []
     for which, rung in product(kinds, steps):
         found = [scored[rung.protocol, seed, which] for seed in range(n_seeds)]

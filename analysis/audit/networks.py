@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.exact import sqrt
-from analysis.models.adam import Adam
+from analysis.core.seeds import seed_of
 from analysis.models.data import Examples, resized
+from analysis.models.train.adam import Adam
 from analysis.params import Group
-from analysis.runtime import seed_of
 
 SCALE = 0.1
 """Added to the divisor of the normalisation over channels, of responses of order one."""

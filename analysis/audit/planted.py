@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis import paths
-from analysis.compare.populations import Population
-from analysis.compare.scoring import rows_of
-from analysis.errors import DataError
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.neural.populations import Population
+from analysis.neural.scoring import rows_of
 from analysis.recordings.read import open_recording
 
 

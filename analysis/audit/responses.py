@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.compare.ceilings import spearman_brown
-from analysis.compare.crossval import pearson
-from analysis.compare.populations import FIXATIONS, IDENTITY, Population
-from analysis.errors import DataError
-from analysis.protocol import Protocol
+from analysis.core.errors import DataError
+from analysis.neural.populations import FIXATIONS, IDENTITY, Population
+from analysis.params.protocol import Protocol
 from analysis.recordings.build import build
 from analysis.recordings.naming import Files, rasters_beside
 from analysis.recordings.rois import Rois
 from analysis.recordings.tables import Annotations
+from analysis.statistics.ceilings import spearman_brown
+from analysis.statistics.crossval import pearson
 
 NO_REGIONS = Rois(Path("no regions: the audit uses no face-selectivity index"))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from analysis.protocol import CORRECTED, REPORT, Protocol
+from analysis.params.protocol import CORRECTED, REPORT, Protocol
 
 FIELDS = tuple(field.name for field in fields(Protocol))
 """All choices, in the order of the data: gaze and spikes, labels, tables, selection, scores."""

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.audit import networks
-from analysis.compare.inference import percentile_interval
-from analysis.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
+from analysis.statistics.inference import percentile_interval
 from analysis.stimuli.splits import split_groups
 
 COLUMNS = ["split", "n_test", "mean", "nested", "non_nested", "optimism"]

@@ -5,21 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis import paths
 from analysis.audit import confound, joins, labels, ladder, planted, responses, selection, studies, summaries, tables
 from analysis.audit import table as reader
 from analysis.audit.rungs import rungs
 from analysis.audit.table import ResponseTable
-from analysis.compare.populations import AREAS
-from analysis.errors import DataError
-from analysis.files import write_csv, write_json
+from analysis.core import paths
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.core.files import as_json, write_csv, write_json
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.models.data import NoExamples, load
 from analysis.params import Params
-from analysis.protocol import CORRECTED, REPORT
+from analysis.params.protocol import CORRECTED, REPORT
 from analysis.recordings import read
 from analysis.recordings.session import read_session
 from analysis.recordings.tables import Annotations
-from analysis.runtime import seed_of, track
 from analysis.stimuli.read import read_missing, read_table
 
 OUT = paths.RESULTS / "audit"
@@ -67,7 +68,7 @@ def run(params: Params) -> None:
         "studies": summaries.detection(found["studies"]),
         "table": about_table,
     }
-    write_json(OUT / "summary.json", summaries.plain(about))
+    write_json(OUT / "summary.json", as_json(about))
 
 
 def _of_area(every: list[responses.Source], params: Params) -> tuple[str, list[responses.Source]]:

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from analysis.audit import controls
-from analysis.compare.rdm import rdm
-from analysis.compare.threads import in_threads
-from analysis.runtime import seed_of
+from analysis.core.parallel import map_threads
+from analysis.core.seeds import seed_of
+from analysis.statistics.rsa.rdm import rdm
 
 RANGES = {
     "images": (120, 428),  # the report compared at most its 428 test images
@@ -162,4 +162,4 @@ def rates(n: int, n_shuffles: int, seed: int) -> pd.DataFrame:
             "flagged": said == "block",
         }
 
-    return pd.DataFrame(in_threads(one, range(2 * n), progress="simulated studies"))
+    return pd.DataFrame(map_threads(one, range(2 * n), progress="simulated studies"))

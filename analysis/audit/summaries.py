@@ -1,10 +1,9 @@
 """The numbers of ``results/audit/summary.json``, from the tables beside it."""
 
-import numpy as np
 import pandas as pd
 
-from analysis.compare.inference import percentile_interval
-from analysis.models.scoring import wilson
+from analysis.models.train.scoring import wilson
+from analysis.statistics.inference import percentile_interval
 
 
 def ends(scored: pd.DataFrame) -> dict:
@@ -53,18 +52,3 @@ def detection(judged: pd.DataFrame) -> dict:
         out |= {said: rows["flagged"].mean(), f"{said}_low": low, f"{said}_high": high}
         out |= {f"rho_{kind}": rows["rho"].mean(), f"left_{kind}": rows["left_block"].mean()}
     return out
-
-
-def plain(value):
-    """Return nested dicts and lists as JSON has them: Python numbers, None where undefined."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value

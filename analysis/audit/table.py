@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 IMAGE_COLUMNS = ("image_path", "image", "image_id", "stimulus_id", "stem", "Filename", "path")
 """Names under which the image of a row is looked for; else the first column that holds text."""

@@ -10,10 +10,11 @@ from analysis.audit import blocks as structure
 from analysis.audit import controls
 from analysis.audit.blocks import Blocks
 from analysis.audit.table import ResponseTable
-from analysis.compare.rdm import RDM, upper
-from analysis.errors import DataError
-from analysis.files import write_csv, write_json
-from analysis.runtime import seed_of, track
+from analysis.core.errors import DataError
+from analysis.core.files import write_csv, write_json
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
+from analysis.statistics.rsa.rdm import RDM, upper
 
 SHARES = (0.25, 0.35, 0.5, 0.65, 0.75)
 """Shares of the rarest label in the samples on which RDMs are compared: their correlation depends on it."""

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import store
-from analysis.compare.inference import student_interval
-from analysis.errors import DataError
-from analysis.files import write_text
-from analysis.models import boosting, data, registry
+from analysis.core import store
+from analysis.core.errors import DataError
+from analysis.core.files import write_text
+from analysis.core.seeds import seed_of
+from analysis.models import data, registry
+from analysis.models.yamins_hmo import boosting
 from analysis.params import Model, Params
-from analysis.runtime import seed_of
+from analysis.statistics.inference import student_interval
 
 FULL = "full"
 VARIANTS: dict[str, dict] = {
@@ -71,13 +72,13 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
     import torch
 
     from analysis.candidates.cost import counted
-    from analysis.models.training import scores
+    from analysis.models.train.training import scores
 
     entry = entries(params)[name]
     examples = data.load(entry.rules)
     # One seed for all variants: what they share (folds, first batch of candidates) is the same.
     seed = seed_of(params.seed, "ablation", number)
-    origin = {"seed": seed, "images": examples.digest, "code": store.code_digest("analysis/models"), "device": device}
+    origin = {"seed": seed, "images": examples.digest, "code": store.code_digest(), "device": device}
     job = registry.Job(name, entry, examples, seed, device, folder, lambda *step: None, origin)
     shutil.rmtree(folder, ignore_errors=True)  # a fit that was cut begins anew, so that all of its cost is counted
     folder.mkdir(parents=True)

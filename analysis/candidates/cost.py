@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from analysis.models.hmo_layers import Layer
+from analysis.models.yamins_hmo.layers import Layer
 
 
 class Count:

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.compare import crossval, pls, scoring
-from analysis.compare.ceilings import normalised
-from analysis.compare.krylov import as_numpy
-from analysis.compare.nested import nested
-from analysis.compare.populations import AREAS, Population, populations
-from analysis.models import boosting, data, svm
-from analysis.models.hmo import Screening, maps_of
-from analysis.models.hmo_layers import Module
-from analysis.models.training import is_memory
+from analysis.core.areas import AREAS
+from analysis.core.seeds import seed_of
+from analysis.models import data
+from analysis.models.train.training import is_memory
+from analysis.models.yamins_hmo import boosting, svm
+from analysis.models.yamins_hmo.layers import Module
+from analysis.models.yamins_hmo.procedure import Screening, maps_of
+from analysis.neural import scoring
+from analysis.neural.populations import Population, populations
 from analysis.params import Params
-from analysis.runtime import seed_of
+from analysis.statistics import crossval
+from analysis.statistics.ceilings import normalised
+from analysis.statistics.predictivity import pls
+from analysis.statistics.predictivity.krylov import as_numpy
+from analysis.statistics.predictivity.nested import nested
 
 IT = "IT"
 """The inferior temporal areas together."""

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.candidates.judge import IT
-from analysis.compare.inference import percentile_interval
-from analysis.compare.populations import AREAS
-from analysis.errors import DataError
-from analysis.models import hmo_space
-from analysis.models.ask_tell import Told, minimise
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.models.yamins_hmo import space as hmo_space
+from analysis.models.yamins_hmo.ask_tell import Told, minimise
 from analysis.params import Params
-from analysis.runtime import seed_of
+from analysis.statistics.inference import percentile_interval
 
 KINDS: dict[str, tuple[str, Callable[[dict], float]]] = {
     "random": ("random", lambda scores: 0.0),
@@ -33,7 +33,7 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
     Parameters
     ----------
     run : function of (method, tasks)
-        Of `workers.pool`, on a `Judge`.
+        Of `parallel.process_pool`, on a `Judge`.
     folder : path
         Keeps the journals.
 

@@ -3,41 +3,29 @@
 import numpy as np
 import pandas as pd
 
-from analysis import paths
-from analysis.compare import glimpses, neural, rdm, readout, scoring
-from analysis.compare.ceilings import normalised
-from analysis.compare.inference import bootstrap_interval
-from analysis.compare.populations import AREAS, Population, compared_images
-from analysis.compare.processes import in_processes
-from analysis.compare.scoring import number
-from analysis.compare.significance import by_area, null_correlations
-from analysis.errors import DataError
-from analysis.files import atomic, write_csv, write_json
-from analysis.models import activations
+from analysis.compare import glimpses
+from analysis.compare.read import LAYERS, TABLES, WHO
+from analysis.core import paths
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.parallel import map_processes
+from analysis.core.seeds import seed_of
+from analysis.models.activations import read as activations
+from analysis.neural import read as neural
+from analysis.neural import readout, scoring
+from analysis.neural.populations import Population
+from analysis.neural.scoring import number
 from analysis.params import Compare, Params
-from analysis.protocol import Protocol
-from analysis.runtime import seed_of
+from analysis.params.protocol import Protocol
+from analysis.statistics.ceilings import normalised
+from analysis.statistics.inference import bootstrap_interval
+from analysis.statistics.rsa import rdm
+from analysis.statistics.rsa.significance import by_area, null_correlations
 from analysis.stimuli.read import read_missing, read_table
-
-__all__ = ["TABLES", "compared_images", "number", "run"]
 
 LEAST_MONKEYS = 5
 """Fewer say nothing about other monkeys that an interval could hold."""
-WHO = ["model", "protocol"]
-WHERE = ["layer", "recording", "subject", "region"]
-SCORES = ["unit", "neuroid_id", "n_images", "r2", "pearson_r", "ceiling", "ev_normalised"]
-UNITS = [*WHO, *WHERE, *SCORES]
-LAYERS = [
-    *[*WHO, "layer", "region", "n_units", "median_r2", "ci_low", "ci_high"],
-    *["median_pearson_r", "median_ceiling", "median_ev_normalised"],
-]
-RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
-TABLES = {"units": UNITS, "layers": LAYERS, "rsa": RSA} | {
-    "best": [*WHO, *readout.BEST],
-    "decoding": [*WHO, *readout.DECODING],
-    "kernel": [*WHO, *readout.KERNEL],
-    "fixations": [*WHO, *glimpses.COLUMNS],
-}
 
 
 def run(params: Params, model: str) -> None:
@@ -74,7 +62,7 @@ def run(params: Params, model: str) -> None:
         features = {layer: np.asarray(table[rows], np.float64) for layer, table in values.items()}
         return _compare(found, features, images, entry.rules, params)
 
-    rows = in_processes(one, measured, f"compare {model}")
+    rows = map_processes(one, measured, f"compare {model}")
     made = {
         name: _framed([row for found in rows for row in found[name]], entry, model, columns)
         for name, columns in TABLES.items()
@@ -164,7 +152,7 @@ def _unit_rows(population: Population, scores: dict, ceiling: np.ndarray) -> lis
 
 
 def _rsa_rows(population: Population, models: dict, near: rdm.RDM, bounds, settings, seed) -> list[dict]:
-    found = scoring.similarity(models, near, settings, seed) if models else {}
+    found = scoring.rsa_scores(models, near, settings, seed) if models else {}
     return [
         {
             "layer": layer,

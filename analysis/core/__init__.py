@@ -1,1 +1,1 @@
-"""What every step shares: numerics, files, errors."""
+"""What every step uses: files, paths, errors, areas, numerics, parallel work."""

@@ -5,7 +5,7 @@ BLAS, convolutions and vector loops choose their instructions by the processor, 
 first, and what they start inherits its environment variables. Importing this module, or any other, settles nothing.
 
 ``NNN_NUMERICS=native`` leaves the choice to the libraries: faster, with other last digits on other processors. `state`
-says what holds; the stamp beside the results (`analysis.environment`) records it.
+says what holds; the stamp beside the results (`analysis.core.environment`) records it.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 THREADS = 2
 """Threads of one numerical task. Another count sums in another order and so gives other last bits."""

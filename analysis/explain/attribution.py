@@ -14,13 +14,13 @@ from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
 from torch import nn
 
+from analysis.core.errors import DataError
 from analysis.core.exact import sqrt
-from analysis.errors import DataError
+from analysis.core.seeds import seed_of
 from analysis.explain.networks import Evidence, open_last_maps
 from analysis.explain.superpixels import superpixels
 from analysis.models.network import Network
 from analysis.params import Explain
-from analysis.runtime import seed_of
 from analysis.stimuli.images import GREY
 
 BATCH = 16

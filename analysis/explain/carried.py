@@ -5,19 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.compare.crossval import group_folds
-from analysis.compare.inference import percentile_interval
-from analysis.compare.populations import AREAS, populations
-from analysis.compare.scoring import LEAST_IMAGES, LEAST_UNITS
-from analysis.errors import DataError
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
 from analysis.explain import face_units, lesions
 from analysis.explain.face_units import Layer
 from analysis.explain.intervals import of_means
 from analysis.models.data import Examples
 from analysis.models.network import Network
+from analysis.neural.populations import populations
+from analysis.neural.scoring import LEAST_IMAGES, LEAST_UNITS
 from analysis.params import Explain, Model
 from analysis.recordings.selectivity import FACE_SELECTIVE
-from analysis.runtime import seed_of
+from analysis.statistics.crossval import group_folds
+from analysis.statistics.inference import percentile_interval
 
 CHANNELS = ["model", "layer", "channel", "fsi", "activation"]
 LAYERS = ["model", "weights", "layer", "n_channels", "n_active", "n_face", "median_fsi"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -19,18 +19,17 @@ def explain(
     ),
 ) -> None:
     """Show where models look and what their face units carry; or the maps of one image (--model and --image)."""
-    from analysis import params, runtime
+    from analysis import params
+    from analysis.core.numerics import fixed_threads
+    from analysis.run import run_stage
 
     if (model is None) != (image is None):
         raise DataError("give both --model and --image to explain one image, or neither to run the stage")
-    values = params.load()
-    with runtime.fixed_threads():
-        if image is None:
-            from analysis.explain import stage
+    if image is None:
+        run_stage("explain")
+        return
+    with fixed_threads():
+        from analysis.explain import single
 
-            stage.run(values)
-        else:
-            from analysis.explain import single
-
-            for line in single.explain_file(values, model, image, out):
-                print(line)
+        for line in single.explain_file(params.load(), model, image, out):
+            print(line)

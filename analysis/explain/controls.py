@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import sobel
 
-from analysis.models.pixels import LUMA
+from analysis.models.baselines.pixels import LUMA
 
 CENTRE_SD = 0.25
 """Of the centre-bias map, as a share of the side of the image."""

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from analysis.explain.attribution import BATCH
-from analysis.models.extract import pooled
+from analysis.models.activations.extract import pooled
 from analysis.models.network import Network
 from analysis.recordings.selectivity import face_selectivity_index
 

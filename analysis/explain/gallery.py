@@ -4,10 +4,10 @@ import numpy as np
 import torch
 import xarray as xr
 
+from analysis.core.parallel import map_threads
 from analysis.explain import attribution
 from analysis.explain.maps import Regions, as_floats
 from analysis.explain.places import on_square
-from analysis.explain.threads import side_by_side
 from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain
@@ -64,7 +64,7 @@ def gallery(
     stems = examples.table["stem"].iloc[rows].tolist()
     methods = [name for name in attribution.METHODS if not _lacks(name, network, x)]
     job = attribution.Job(network, x, values, seed, stems, attribution.cut(x, values)) if methods else None
-    maps = dict(zip(methods, side_by_side(lambda name: attribution.attribute(name, job), methods), strict=True))
+    maps = dict(zip(methods, map_threads(lambda name: attribution.attribute(name, job), methods), strict=True))
     spots = [(k, *spot) for k, stem in enumerate(stems) for spot in looked[stem]]
     seen = np.array(spots, float).reshape(-1, 3)
     side = x.shape[2]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.compare.inference import ANY, cluster_draws, percentile_interval
+from analysis.statistics.inference import ANY, cluster_draws, percentile_interval
 
 
 def of_means(
@@ -12,7 +12,7 @@ def of_means(
 ) -> np.ndarray:
     """Return mean, lower and upper end of its 95 % interval of each column, (3, n_columns).
 
-    The intervals are those of `analysis.compare.inference.bootstrap_interval` for the mean.
+    The intervals are those of `analysis.statistics.inference.bootstrap_interval` for the mean.
 
     Parameters
     ----------

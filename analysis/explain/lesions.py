@@ -9,14 +9,14 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
-from analysis.compare import pls
-from analysis.compare.crossval import pearson
-from analysis.compare.populations import Population
-from analysis.compare.rdm import rdm
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.explain.attribution import BATCH
 from analysis.explain.networks import Opened
 from analysis.models.network import Network
+from analysis.neural.populations import Population
+from analysis.statistics.crossval import pearson
+from analysis.statistics.predictivity import pls
+from analysis.statistics.rsa.rdm import rdm
 
 ROWS = 2048
 """Rows of one pass through the layers above a lesion."""

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from analysis.core.parallel import map_threads
+from analysis.core.seeds import seed_of
 from analysis.explain import attribution, controls
 from analysis.explain.places import Frame, face_region
-from analysis.explain.threads import side_by_side
 from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain
 from analysis.recordings.rois import FACE_CATEGORIES, Rois
-from analysis.runtime import seed_of
 
 TRAINED, UNTRAINED, CONTROL = "trained", "untrained", "none"
 """Whose weights a map comes from; ``none``: it knows no model."""
@@ -132,7 +132,7 @@ def explain(
         job = attribution.Job(networks[key[0]], x, values, seed_of(seed, "explain", model), list(stems), pieces)
         return attribution.attribute(key[1], job)
 
-    found = dict(zip(wanted, side_by_side(one, wanted), strict=True))
+    found = dict(zip(wanted, map_threads(one, wanted), strict=True))
     known = regions.of(spread(with_face[split == "train"], 10 * values.images))
     found |= {(CONTROL, name): maps for name, maps in _controls(x.cpu().numpy(), known).items()}
     return Explained(model, networks, stems, table["group"].to_numpy(), x, region, found, skipped)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from analysis import paths
-from analysis.errors import DataError
+from analysis.core import paths
+from analysis.core.errors import DataError
 from analysis.models import network as files
 from analysis.models import registry
 from analysis.models.data import Examples

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.settings import device
 from analysis.explain import attribution, networks
 from analysis.explain.controls import centre
 from analysis.explain.maps import as_floats
 from analysis.explain.scores import mass
-from analysis.files import atomic, write_csv, write_json
 from analysis.models import data, registry
 from analysis.params import Params
-from analysis.runtime import device
 from analysis.stimuli.images import decode, pad
 
 CENTRAL = 0.5

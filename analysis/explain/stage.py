@@ -4,20 +4,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis import paths
-from analysis.audit.summaries import plain
-from analysis.errors import DataError
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.files import as_json, write_csv, write_json
+from analysis.core.numerics import fixed_threads
+from analysis.core.parallel import map_threads
+from analysis.core.seeds import seed_of
+from analysis.core.settings import device
 from analysis.explain import carried, gallery, networks, tables
 from analysis.explain.face_units import record
 from analysis.explain.maps import TRAINED, UNTRAINED, Explained, Regions, as_floats, explain, frames
-from analysis.explain.threads import side_by_side
-from analysis.files import write_csv, write_json
-from analysis.models import activations, data, registry
+from analysis.models import data, registry
+from analysis.models.activations import read as activations
 from analysis.params import Params
 from analysis.recordings import netcdf
+from analysis.recordings.rois import FOLDER as ROIS
 from analysis.recordings.rois import Rois
-from analysis.recordings.stage import ROIS
-from analysis.runtime import device, fixed_threads, seed_of
 from analysis.stimuli.read import read_table
 
 OUT = paths.RESULTS / "explain"
@@ -94,7 +96,7 @@ def _run(params: Params) -> None:
         write_csv(OUT / f"{name}.csv", table)
     netcdf.write(xr.Dataset() if pictures is None else pictures, OUT / "gallery.nc")
     about = {one.model: tables.summary(made, one.model, one) for one in every}
-    write_json(OUT / "summary.json", plain({"models": about, "skipped": skipped}))
+    write_json(OUT / "summary.json", as_json({"models": about, "skipped": skipped}))
 
 
 def _looked(explained: Explained, params: Params) -> dict[str, pd.DataFrame]:
@@ -116,7 +118,7 @@ def _carried(model: str, both: dict, inputs, examples, params: Params) -> dict[s
     entry, halves = params.models.entry(model), carried.Halves.of(examples, params.seed)
     x = as_floats(inputs, np.arange(len(inputs)), device())
     pool = entry.activations.pool if hasattr(entry, "activations") else 0
-    recorded = dict(zip(both, side_by_side(lambda network: record(network, x, pool), both.values()), strict=True))
+    recorded = dict(zip(both, map_threads(lambda network: record(network, x, pool), both.values()), strict=True))
     return {
         "layers": [row for whose, layers in recorded.items() for row in carried.layer_rows(layers, halves, whose)],
         "channels": carried.channel_rows(recorded[TRAINED], halves),

@@ -4,17 +4,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.compare.inference import fdr
-from analysis.compare.populations import AREAS
+from analysis.core.areas import AREAS
+from analysis.core.parallel import map_threads
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.explain import faithfulness, neurons
 from analysis.explain.intervals import of_means
 from analysis.explain.maps import CONTROL, CONTROLS, REGION, TRAINED, UNTRAINED, Explained, spread
 from analysis.explain.places import Frame
 from analysis.explain.scores import SCORES, scores
-from analysis.explain.threads import side_by_side
 from analysis.params import Explain
 from analysis.recordings import read
-from analysis.runtime import seed_of, track
+from analysis.statistics.inference import fdr
 
 MAP = ["model", "weights", "method"]
 ENDS = ["n_images", "estimate", "ci_low", "ci_high"]
@@ -79,7 +80,7 @@ def faithful(explained: Explained, values: Explain, seed: int) -> tuple[pd.DataF
         return faithfulness.curves(network, x, orders[order][rows], values.curve_steps, seed_of(seed, order))
 
     areas, points = {}, []
-    for order, found in zip(orders, side_by_side(measured, orders), strict=True):
+    for order, found in zip(orders, map_threads(measured, orders), strict=True):
         for place, curve in enumerate(faithfulness.CURVES):
             areas[order, curve] = faithfulness.area(found[:, place])
             mean = found[:, place].mean(axis=0)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import paths
-from analysis.errors import DataError
-from analysis.files import sha256
-from analysis.protocol import Protocol
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.files import sha256
+from analysis.params.protocol import Protocol
 
 CLASSES = ("non-face", "face")
 """Class names by class number."""

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from analysis.core.errors import DataError
 from analysis.core.exact import sqrt
-from analysis.errors import DataError
-from analysis.files import atomic, write_json
+from analysis.core.files import atomic, write_json
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

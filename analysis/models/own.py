@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from analysis.errors import DataError
-from analysis.files import sha256
+from analysis.core.errors import DataError
+from analysis.core.files import sha256
 from analysis.models import data
-from analysis.models.kinds import Weights
-from analysis.models.linear import LinearReadOut
+from analysis.models.baselines.linear import LinearReadOut
 from analysis.models.network import Network, read_tensors, unit_range
 from analysis.models.registry import Fitted, Job
+from analysis.params.models import Weights
 
 
 class Own(Network):

@@ -1,6 +1,6 @@
 """Every kind of model: how it is trained, how it is rebuilt from its configuration, and what it takes as input.
 
-A new kind is a parameter class in `analysis.models.kinds` and a module here that holds
+A new kind is a parameter class in `analysis.params.models` and a module here that holds
 
 ``fit(job: Job) -> Fitted``
     train on ``job.examples`` and return the network with the values from which `build` makes it again;
@@ -17,23 +17,23 @@ from types import ModuleType
 
 import torch
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.models import data
 from analysis.models.data import Examples
-from analysis.models.log import Log
 from analysis.models.network import Network
+from analysis.models.train.log import Log
 from analysis.params import Model
 
 MODULES = {
-    "hmo": "analysis.models.hmo",
-    "hmo_report": "analysis.models.hmo_report",
-    "hmo_untrained": "analysis.models.hmo_untrained",
-    "simple_cnn": "analysis.models.simple_cnn",
-    "resnet": "analysis.models.resnet",
-    "vit": "analysis.models.vit",
-    "gabor": "analysis.models.gabor",
-    "pixels": "analysis.models.pixels",
-    "category": "analysis.models.category",
+    "hmo": "analysis.models.yamins_hmo.procedure",
+    "hmo_report": "analysis.models.report_hmo.network",
+    "hmo_untrained": "analysis.models.report_hmo.untrained",
+    "simple_cnn": "analysis.models.end_to_end.simple_cnn",
+    "resnet": "analysis.models.end_to_end.resnet",
+    "vit": "analysis.models.end_to_end.vit",
+    "gabor": "analysis.models.baselines.gabor",
+    "pixels": "analysis.models.baselines.pixels",
+    "category": "analysis.models.baselines.category",
     "own": "analysis.models.own",
 }
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from analysis.errors import DataError
-from analysis.protocol import Protocol
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.params.protocol import Protocol
 from analysis.recordings import fixations as fix
 from analysis.recordings import repeatability, responses, selectivity
 from analysis.recordings.naming import Files
@@ -14,7 +15,6 @@ from analysis.recordings.rasters import Rasters, open_rasters
 from analysis.recordings.rois import Rois, categorise
 from analysis.recordings.session import Session, read_session
 from analysis.recordings.tables import RecordingTables
-from analysis.runtime import seed_of
 
 SHORTER_S = 60
 LONGER_S = 3600

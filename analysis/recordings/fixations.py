@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.protocol import Protocol
+from analysis.params.protocol import Protocol
 from analysis.recordings.session import Session
 
 MIN_DURATION_US = 100_000

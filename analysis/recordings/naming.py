@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 STEM = re.compile(r"sub-(?P<subject>[A-Za-z0-9]+)_ses-\d\d(?P<date>\d{6})T(?P<time>\d{6})(?P<image>_image)?")
 

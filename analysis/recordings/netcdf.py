@@ -4,8 +4,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis.errors import DataError
-from analysis.files import atomic
+from analysis.core.errors import DataError
+from analysis.core.files import atomic
 
 COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
 

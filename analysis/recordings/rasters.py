@@ -14,7 +14,7 @@ import deflate
 import h5py
 import numpy as np
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, reading, text, texts
 
 DATA = "processing/ecephys/rasters/data"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.errors import DataError
-from analysis.paths import RECORDINGS
+from analysis.core.errors import DataError
+from analysis.core.paths import RECORDINGS
 from analysis.recordings import netcdf
 
 

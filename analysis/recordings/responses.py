@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.recordings.fixations import Fixations
 from analysis.recordings.rasters import Spikes
 from analysis.recordings.tables import DEFAULT_LATENCY_MS, MIN_LATENCY_MS, RecordingTables

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import h5py
 import numpy as np
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 PIXELS_PER_DEGREE = re.compile(r"\[\s*([\d.]+)\s*,\s*([\d.]+)\s*\]\s*pix per degree")
 MAX_SECONDS = 24 * 3600

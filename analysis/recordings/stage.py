@@ -7,25 +7,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import cluster, paths
-from analysis.errors import DataError
-from analysis.files import atomic, sha256, write_csv
+from analysis.core import cluster, paths
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, sha256, write_csv
+from analysis.core.progress import track
+from analysis.core.store import code_digest, discard, work_folder
 from analysis.params import Params
-from analysis.protocol import PROTOCOLS, Protocol
+from analysis.params.protocol import PROTOCOLS, Protocol
 from analysis.recordings import naming, netcdf
 from analysis.recordings.build import build
 from analysis.recordings.rasters import open_rasters
+from analysis.recordings.rois import FOLDER as ROIS
 from analysis.recordings.rois import Rois
 from analysis.recordings.tables import Annotations, RecordingTables
-from analysis.runtime import track
-from analysis.store import code_digest, discard, work_folder
 
 WINDOW_MS = 200
 PERMUTATIONS = 10_000
 SEED = 0
 """For a recording given by hand (Xiao et al. 2024, script 2d); the stage takes these from params.yaml."""
-
-ROIS = "ROIs/Stimuli"
 
 
 def protocol_of(name: str) -> Protocol:
@@ -160,7 +159,7 @@ def _key(params: Params, protocol: Protocol, annotations: Annotations) -> dict:
         "seed": params.seed,
         "annotations": {path.name: sha256(path) for path in annotations.files},
         "rois": _listing(annotations.folder / ROIS),
-        "code": code_digest(Path(__file__).parent),
+        "code": code_digest(),
     }
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.errors import DataError
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
 
-REGIONS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
 DEFAULT_LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
 """Response latency of a unit without an entry, by its area (Xiao et al. 2024, imputation of latencies)."""
 MIN_LATENCY_MS = 40
@@ -56,11 +56,9 @@ class Annotations:
         self._units: pd.DataFrame | None = None
         read = [_read(folder / name, columns) for name, columns in FILES.items()]
         self._banks, self._rigs, self._trackers, self._latency, self._rf = read
-        unknown = sorted(set(self._banks["Region"]) - set(REGIONS))
+        unknown = sorted(set(self._banks["Region"]) - set(AREAS))
         if unknown:
-            raise DataError(
-                f"{folder / 'bank_array_regions.csv'}: unknown area {unknown[0]!r}; use {', '.join(REGIONS)}"
-            )
+            raise DataError(f"{folder / 'bank_array_regions.csv'}: unknown area {unknown[0]!r}; use {', '.join(AREAS)}")
 
     @property
     def files(self) -> list[Path]:

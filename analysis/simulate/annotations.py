@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.files import atomic, write_csv, write_text
+from analysis.core.files import atomic, write_csv, write_text
 from analysis.simulate.neurons import Unit
 from analysis.simulate.scenes import Scene
 from analysis.simulate.sessions import BANK_CHANNELS, RIGS, Session

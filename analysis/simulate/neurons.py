@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.simulate.features import CELL_PIXELS, STAGES
 from analysis.simulate.scenes import N_CODE, OBJECT_KINDS, Scene
 from analysis.simulate.sessions import BANK_CHANNELS, Session

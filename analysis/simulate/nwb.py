@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.files import atomic
+from analysis.core.files import atomic
 
 WRONG_RATE = 0.001
 """The published files store the bin width where the rate (1000 Hz) belongs."""

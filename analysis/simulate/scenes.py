@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
 from analysis.params import Simulate
-from analysis.runtime import seed_of
 
 SIZES = {"square": (240, 240), "wide": (312, 216)}
 """Width and height in pixels of the two sets of images; a recording shows images of one set."""

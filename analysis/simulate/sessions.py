@@ -5,9 +5,9 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
 from analysis.params import Simulate
-from analysis.runtime import seed_of
 from analysis.simulate.nwb import Header
 from analysis.simulate.scenes import SIZES, Scene
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 SPANNING_SIGNATURE = b"PK\x07\x08"
 DOS_TIME, DOS_DATE = 0, (1 << 5) | 1  # midnight of 1 January 1980: archives must not carry the time of the run

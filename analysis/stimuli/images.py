@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 GREY = 128
 """Grey of the screen around an image and of padding (8 bit)."""

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 FACE_CATEGORIES = {"face", "primate_face"}
 

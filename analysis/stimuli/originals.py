@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from analysis.errors import DataError
-from analysis.paths import STIMULI_ARCHIVE
+from analysis.core.errors import DataError
+from analysis.core.paths import STIMULI_ARCHIVE
 from analysis.stimuli.images import decode
 from analysis.stimuli.read import read_table
 from analysis.stimuli.splitzip import SplitZip

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.errors import DataError
-from analysis.paths import STIMULI
+from analysis.core.errors import DataError
+from analysis.core.paths import STIMULI
 
 COLUMNS = [
     "stem",

@@ -5,8 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from analysis.errors import DataError
-from analysis.runtime import track
+from analysis.core.errors import DataError
+from analysis.core.progress import track
 
 
 def main_files(dandiset: Path) -> list[Path]:

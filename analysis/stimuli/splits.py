@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
-from analysis.errors import DataError
-from analysis.runtime import seed_of
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
 from analysis.stimuli.labels import stem
 
 REPORT_SEED = 42

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 END = struct.Struct("<4sHHHHIIH")  # end of central directory
 LOCATOR = struct.Struct("<4sIQI")  # zip64 end of central directory locator

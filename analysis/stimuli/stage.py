@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from analysis import params as settings
-from analysis.errors import DataError
-from analysis.files import atomic, write_csv
-from analysis.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
-from analysis.runtime import track, workers
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_csv
+from analysis.core.parallel import map_threads
+from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
+from analysis.core.progress import track
+from analysis.core.settings import workers
 from analysis.stimuli import labels, splits
 from analysis.stimuli.images import SUFFIXES, decode, pad
 from analysis.stimuli.originals import archive_of
@@ -135,11 +136,10 @@ def _decoded(archive: SplitZip, names: list[str], size: int) -> Iterator[tuple]:
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(workers()) as pool:
-        ahead = 4 * workers()
-        for start in range(0, len(names), ahead):
-            block = names[start : start + ahead]
-            yield from zip(block, pool.map(one, block), strict=True)
+    at_once = workers()
+    for start in range(0, len(names), 4 * at_once):
+        block = names[start : start + 4 * at_once]
+        yield from zip(block, map_threads(one, block, at_once), strict=True)
 
 
 def _table(sizes: dict[str, tuple[int, int]], shown: dict, params: settings.Params) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
@@ -12,7 +13,7 @@ LOWEST = -0.6
 
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw median r2 and its interval over the points of single units: a panel per area, a row per model."""
-    areas = [area for area in style.AREAS if area in set(results.layers.region)]
+    areas = [area for area in AREAS if area in set(results.layers.region)]
     models = results.models
     figure = style.figure(style.PAGE, 24 + 5.2 * len(models))
     panels = np.atleast_1d(figure.subplots(1, len(areas), sharex=True, sharey=True))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
@@ -15,7 +16,7 @@ KINDS = {
     "predictivity": ("chosen for predictivity", "^"),
 }
 """How the kinds of search are written and marked."""
-PANELS = (*style.AREAS, "IT")
+PANELS = (*AREAS, "IT")
 
 
 def drawable(results: Results) -> bool:

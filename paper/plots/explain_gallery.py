@@ -4,7 +4,7 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from paper import style
 from paper.plots.explain import METHODS
 from paper.results import Results

@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.plots.explain import models, table
 from paper.results import Results
@@ -18,7 +19,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     for row, model in zip(panels, names, strict=True):
         for axes, (measure, label) in zip(row, MEASURES.items(), strict=True):
             part = lesions[(lesions.model == model) & (lesions.measure == measure)]
-            area = next((name for name in reversed(style.AREAS) if (part.region == name).any()), None)
+            area = next((name for name in reversed(AREAS) if (part.region == name).any()), None)
             part = part if area is None else part[part.region == area]
             for place, layer in enumerate(dict.fromkeys(part.layer)):
                 one = part[part.layer == layer]

@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.plots.explain import CONTROLS, METHODS, models, table
 from paper.results import Results
@@ -11,7 +12,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     """Draw mean within-image correlation by area, a panel per map and a line per whose map it is."""
     areas = table(results, "areas")
     names, said = models(areas), []
-    there = [area for area in style.AREAS if (areas.region == area).any()]
+    there = [area for area in AREAS if (areas.region == area).any()]
     panels = {**METHODS, "controls": "no model"}
     figure = style.figure(style.PAGE, 68)
     drawn = figure.subplots(1, len(panels), sharey=True)

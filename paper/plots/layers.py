@@ -5,6 +5,7 @@ from string import ascii_lowercase
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
@@ -15,7 +16,7 @@ ACROSS = 4
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw median r2 of each layer in each area, a matrix per model, on one colour scale."""
     models = results.models
-    areas = [area for area in style.AREAS if area in set(results.layers.region)]
+    areas = [area for area in AREAS if area in set(results.layers.region)]
     tables = {model: _table(results, model, areas) for model in models}
     rows = [models[k : k + ACROSS] for k in range(0, len(models), ACROSS)]
     heights = [1 + max(len(tables[model]) for model in row) for row in rows]

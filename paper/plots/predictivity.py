@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
@@ -50,4 +51,4 @@ def shown_models(results: Results) -> list[tuple[str, str]]:
 
 def latest_area(results: Results, model: str) -> str:
     """Return the last area in which the model's top layer was compared."""
-    return max(results.layers.region[results.layers.model == model].unique(), key=style.AREAS.index)
+    return max(results.layers.region[results.layers.model == model].unique(), key=AREAS.index)

@@ -4,13 +4,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
 
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw Spearman's rho of the two RDMs per recording over its noise ceilings: a panel per area, a row per model."""
-    areas = [area for area in style.AREAS if area in set(results.rsa.region)]
+    areas = [area for area in AREAS if area in set(results.rsa.region)]
     models = results.models
     figure = style.figure(style.PAGE, 24 + 5.2 * len(models))
     panels = np.atleast_1d(figure.subplots(1, max(len(areas), 1), sharex=True, sharey=True))

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
@@ -13,7 +14,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     figure = style.figure(style.COLUMN, 76)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
-    for mark, area in zip("o^sDvP", style.AREAS, strict=True):
+    for mark, area in zip("o^sDvP", AREAS, strict=True):
         here = table[table.region == area]
         if len(here):
             axes.plot(

@@ -8,8 +8,8 @@ import pytest
 
 from analysis.acquire.real import blobs, keep, sources
 from analysis.acquire.real.stage import published
-from analysis.errors import DataError
-from analysis.store import store_root, work_folder
+from analysis.core.errors import DataError
+from analysis.core.store import store_root, work_folder
 
 
 def keep_bytes(data: bytes) -> str:

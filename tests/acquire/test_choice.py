@@ -7,7 +7,8 @@ import pytest
 from analysis.acquire.real import blobs, choice, dandi, sources
 from analysis.acquire.real.plan import plan
 from analysis.acquire.real.stage import published
-from analysis.errors import DataError
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
 from tests.acquire.world import World
 
 
@@ -98,9 +99,9 @@ def test_the_published_recordings(reference, monkeypatch, wanted):
     everything = choice.recordings(listing, units, banks)
     assert names(everything) == sorted((database / "sessions.txt").read_text().split())
     assert len({recording.monkey for recording in everything}) == 13
-    by_area = {area: sum(recording.units.get(area, 0) for recording in everything) for area in choice.AREAS}
+    by_area = {area: sum(recording.units.get(area, 0) for recording in everything) for area in AREAS}
     assert by_area == {"V1": 613, "V2": 1277, "V4": 4269, "PIT": 1654, "CIT": 34670, "AIT": 24262}
-    number = {area: len(choice.choose(everything, wanted(areas=[area]).acquire)) for area in choice.AREAS}
+    number = {area: len(choice.choose(everything, wanted(areas=[area]).acquire)) for area in AREAS}
     assert number == {"V1": 18, "V2": 39, "V4": 122, "PIT": 52, "CIT": 424, "AIT": 245}
     assert sum(len(recording.units) > 1 for recording in everything) == 203
     both = choice.files(everything, ["main", "rasters"])

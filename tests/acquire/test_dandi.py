@@ -9,7 +9,7 @@ import pytest
 
 from analysis.acquire.real import blobs, dandi, sources
 from analysis.acquire.real.download import fetch
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from tests.acquire.world import World
 from tests.servers.dandi import Dandi
 from tests.servers.loopback import Fault, serve

@@ -12,7 +12,7 @@ import pytest
 from analysis.acquire.real import blobs
 from analysis.acquire.real.download import Item, fetch, get
 from analysis.acquire.real.retry import Policy
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from tests.acquire.world import World, some_bytes
 from tests.servers.github import GitHub
 from tests.servers.loopback import Fault, serve

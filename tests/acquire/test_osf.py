@@ -6,7 +6,7 @@ import pytest
 
 from analysis.acquire.real import osf, sources
 from analysis.acquire.real.download import fetch
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from tests.acquire.world import World
 from tests.servers.loopback import Fault
 

@@ -13,7 +13,7 @@ import pytest
 
 from analysis.acquire import stage
 from analysis.acquire.real import blobs, osf, sources
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from tests.acquire.world import World
 from tests.servers.loopback import Fault
 

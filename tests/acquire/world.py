@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 from analysis.acquire.real import sources
+from tests.project import ROOT
 from tests.servers.dandi import Dandi
 from tests.servers.github import GitHub
 from tests.servers.loopback import serve
 from tests.servers.osf import Osf
 
-ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = {  # name in the tables: (monkey, time), areas of its banks
     "An220105": ("An", "20220105T173929", ["V1"]),
     "Pa191024_1": ("Pa", "20191024T115441", ["AIT"]),
@@ -132,6 +132,7 @@ class World:
         import yaml
 
         shutil.copytree(ROOT / "analysis", folder / "analysis", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "dvc.yaml", folder)
         self.pin_project(folder)
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
         values["acquire"] |= {"source": "real"} | choice

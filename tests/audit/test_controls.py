@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 
 from analysis.audit import blocks, controls, studies, summaries, tables
-from analysis.compare.rdm import RDM, rdm
-from analysis.errors import DataError
-from analysis.runtime import seed_of
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.statistics.rsa.rdm import RDM, rdm
 
 
 @pytest.fixture

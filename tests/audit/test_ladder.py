@@ -1,7 +1,6 @@
 """The ladder on planted neurons: linear functions of what its own network sees, plus noise."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,16 +9,16 @@ import xarray as xr
 import yaml
 
 from analysis import params as settings
-from analysis import paths
 from analysis.audit import confound, networks, planted, responses, selection
 from analysis.audit.ladder import PLANTED, SMALL, TRAINED, Ladder, examples_of, table_of
 from analysis.audit.rungs import Rung
-from analysis.compare.threads import in_threads
-from analysis.errors import DataError
-from analysis.protocol import CORRECTED, REPORT
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.parallel import map_threads
+from analysis.params.protocol import CORRECTED, REPORT
 from analysis.stimuli.read import COLUMNS, read_table
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 N_IMAGES = 120
 
 
@@ -164,7 +163,9 @@ def test_tasks_side_by_side_give_the_bits_of_one_after_the_other(ladder, params,
     fields = {"join": "row", "components": "fixed", "aggregation": "median_without_outliers"}
     steps = [Rung("flawed alone", k, n, replace(CORRECTED, **{n: v})) for k, (n, v) in enumerate(fields.items())]
     together = table_of(ladder, steps, 2)
-    monkeypatch.setattr("analysis.audit.ladder.in_threads", lambda f, items, progress: in_threads(f, items, threads=1))
+    monkeypatch.setattr(
+        "analysis.audit.ladder.map_threads", lambda f, items, progress: map_threads(f, items, threads=1)
+    )
     pd.testing.assert_frame_equal(
         table_of(Planted(params, "AIT", [], None, read_table()), steps, 2), together, check_exact=True
     )

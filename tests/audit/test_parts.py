@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.audit import joins, labels, rungs
-from analysis.protocol import CORRECTED, REPORT
+from analysis.params.protocol import CORRECTED, REPORT
 from analysis.recordings.session import read_session
 
 

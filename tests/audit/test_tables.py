@@ -6,8 +6,8 @@ import pytest
 
 from analysis.audit import blocks, controls, table, tables
 from analysis.audit.table import ResponseTable, read
-from analysis.compare.rdm import rdm
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.statistics.rsa.rdm import rdm
 
 SMALL = {"rows": 60, "draws": 2, "shuffles": 20, "seed": 1}
 

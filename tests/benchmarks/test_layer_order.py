@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.compare.populations import AREAS
+from analysis.core.areas import AREAS
 from benchmarks import layer_order
 from benchmarks.layer_order import order_of
 

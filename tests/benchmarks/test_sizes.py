@@ -1,11 +1,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 SAID = "from benchmarks import sizes; print(sizes.size(1000, 10), sizes.FIGURES.name)"
 
 

@@ -1,12 +1,10 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from benchmarks import table
 from paper import blocks
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
 
 
 def test_the_readme_quotes_the_files_at_hand(monkeypatch):

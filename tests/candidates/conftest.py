@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from analysis import params
-from tests.compare.conftest import measured, planted, project  # noqa: F401
 from tests.models.conftest import TINY
+from tests.planted import measured, planted, project  # noqa: F401
 
 SMALL = {
     "model": "hmo", "report": "hmo_report", "candidates": 3, "size": 16, "grid": 2, "n_filt": [[4, 8]], "batch": 2,

@@ -4,7 +4,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis.candidates.cost import counted
-from analysis.models.hmo_layers import Module
+from analysis.models.yamins_hmo.layers import Module
 from tests.models.test_hmo_layers import VALUES
 
 

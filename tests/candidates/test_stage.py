@@ -13,11 +13,12 @@ from sklearn.svm import SVC
 from analysis import params
 from analysis.candidates import ablation, search, stage
 from analysis.candidates.judge import IT, Judge
-from analysis.errors import DataError
-from analysis.models import boosting, hmo
-from analysis.models.hmo import maps_of
-from analysis.models.hmo_layers import Module
-from analysis.runtime import seed_of
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.models.yamins_hmo import boosting
+from analysis.models.yamins_hmo import procedure as hmo
+from analysis.models.yamins_hmo.layers import Module
+from analysis.models.yamins_hmo.procedure import maps_of
 from tests.models.test_hmo_layers import VALUES
 from tests.models.test_stages import digests, kill_when
 

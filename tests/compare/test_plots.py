@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.compare import stage, summary
+from analysis.compare import read as tables
+from analysis.summary import stage as summary
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PLOTS = {name: one for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] for name, one in entry.items()}
-COLUMNS = {"layers": stage.LAYERS, "rsa": stage.RSA, "accuracy": summary.ACCURACY}
+COLUMNS = {"layers": tables.LAYERS, "rsa": tables.RSA, "accuracy": summary.ACCURACY}
 
 
 def fields(part) -> set[str]:

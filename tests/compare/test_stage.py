@@ -12,11 +12,17 @@ from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.metrics import r2_score
 
-from analysis.compare import neural, scoring, significance, stage, summary
-from analysis.compare.populations import Population, compared_images, populations
-from analysis.errors import DataError
-from analysis.models import activations
-from analysis.protocol import CORRECTED, REPORT
+from analysis.compare import read as tables
+from analysis.compare import stage
+from analysis.core.errors import DataError
+from analysis.models.activations import read as activations
+from analysis.neural import read as neural
+from analysis.neural import scoring
+from analysis.neural import stage as neural_stage
+from analysis.neural.populations import Population, compared_images, populations
+from analysis.params.protocol import CORRECTED, REPORT
+from analysis.statistics.rsa import significance
+from analysis.summary import stage as summary
 
 
 def with_compare(values, **changes):
@@ -33,7 +39,7 @@ def test_planted_features_are_found_and_others_not(project):
     for model in ("good", "bad"):
         stage.run(values, model)
     good, bad = table("good", "layers"), table("bad", "layers")
-    assert list(good.columns) == stage.LAYERS
+    assert list(good.columns) == tables.LAYERS
     assert good.groupby("region").size().to_dict() == {"V1": 2, "CIT": 2, "AIT": 2}
     top = good[good.layer == "top"].set_index("region")
     assert (top.median_r2 > 0.4).all()
@@ -45,7 +51,7 @@ def test_planted_features_are_found_and_others_not(project):
     assert bad.median_r2.between(-0.15, 0.05).all()
     assert (bad.median_pearson_r.abs() < 0.4).all()
     rsa = table("good", "rsa")
-    assert list(rsa.columns) == stage.RSA
+    assert list(rsa.columns) == tables.RSA
     assert len(rsa) == 2 * 4  # two layers, three recordings of which one spans two areas
     assert (rsa[rsa.layer == "top"].rho > 0.3).all()
     assert (rsa[rsa.layer == "first"].rho.abs() < 0.2).all()
@@ -57,7 +63,7 @@ def test_unit_scores_equal_those_of_the_plain_way(project):
     values, _ = project
     stage.run(with_compare(values, components=[4]), "good")
     units = table("good", "units")
-    assert list(units.columns) == stage.UNITS
+    assert list(units.columns) == tables.UNITS
     stems, X = activations.read("good", "top")
     raw = xr.open_dataset("data/recordings/corrected/Aa000003.nc").load()
     rows = raw.selected.values
@@ -65,8 +71,8 @@ def test_unit_scores_equal_those_of_the_plain_way(project):
     X = X[[stems.index(stem) for stem in frame.index]].astype(float)
     groups = pd.read_csv("data/stimuli/images.csv").set_index("stem").group
     labels = np.array([groups[stem] for stem in frame.index])
-    from analysis.compare.crossval import group_folds
-    from analysis.runtime import seed_of
+    from analysis.core.seeds import seed_of
+    from analysis.statistics.crossval import group_folds
 
     seed = seed_of(values.seed, "compare", "Aa000003", "AIT")
     folds = group_folds(labels, 4, seed_of(seed, "folds", 0))
@@ -189,14 +195,14 @@ def test_same_bytes_twice(project):
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("results/compare/good").iterdir()}
 
     first = digests()
-    assert set(first) == {f"{name}.csv" for name in stage.TABLES} | {"null.npy", "rdms.nc", "summary.json"}
+    assert set(first) == {f"{name}.csv" for name in tables.TABLES} | {"null.npy", "rdms.nc", "summary.json"}
     assert digests() == first
 
 
 def test_the_neural_side_is_the_same_twice_and_read_as_written(project):
     values, _ = project
     before = {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()}
-    neural.run(values, "corrected")
+    neural_stage.run(values, "corrected")
     assert {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()} == before
     stems = {f"{k:032x}" for k in range(60)}
     for found, population in zip(neural.read("corrected"), populations("corrected", CORRECTED, stems), strict=True):
@@ -223,7 +229,7 @@ def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
     with pytest.raises(DataError, match=r"populations.json not found: run the stage neural for corrected"):
         stage.run(values, "good")
     with pytest.raises(DataError, match="no protocol 'own'"):
-        neural.run(values, "own")
+        neural_stage.run(values, "own")
 
 
 def test_rdms_of_the_figure(project):
@@ -260,7 +266,7 @@ def test_no_image_at_hand_is_an_error_unless_images_are_missing(project):
     images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
     images.assign(stem="absent-" + images["stem"]).to_csv("data/stimuli/images.csv", index=False)
     for protocol in ("corrected", "report"):
-        neural.run(values, protocol)
+        neural_stage.run(values, protocol)
     with pytest.raises(DataError, match="shows an image that good compares"):
         stage.run(values, "good")
     assert not Path("results/compare/good").exists()
@@ -284,7 +290,7 @@ def test_single_fixations_are_read_against_the_consistency_of_their_units(projec
     for model in ("good", "bad"):
         stage.run(values, model)
     found = table("good", "fixations")
-    assert list(found.columns) == stage.TABLES["fixations"]
+    assert list(found.columns) == tables.TABLES["fixations"]
     assert len(found) == 2 * 8 * 2  # two recordings with patches, eight units, zeroth and later fixations
     assert set(found.part) == {"zeroth", "later"}
     later = found[found.part == "later"]
@@ -364,13 +370,13 @@ def test_chosen_layer_and_read_out(project):
     for model in ("good", "bad"):
         stage.run(values, model)
     best = table("good", "best")
-    assert list(best.columns) == stage.TABLES["best"]
+    assert list(best.columns) == tables.TABLES["best"]
     assert len(best) == 4
     assert set(" ".join(best.layers).split()) == {"top"}
     assert (best.median_r2 > 0.4).all()
     assert (table("bad", "best").median_r2 < 0.1).all()
     read = table("good", "decoding")
-    assert list(read.columns) == stage.TABLES["decoding"]
+    assert list(read.columns) == tables.TABLES["decoding"]
     assert set(read.system) == {"population", "model"}
     assert set(read.level) == {"all", "face", "object"}
     assert set(read[read.level == "all"].measure) == {"balanced accuracy"}
@@ -387,7 +393,7 @@ def test_planted_labels_are_read_out_of_units_and_of_the_model(project):
     face = truth.features[:, 0] > 0
     images["label"], images["category"] = np.where(face, "face", "non-face"), np.where(face, "face", "none")
     images.to_csv("data/stimuli/images.csv", index=False)
-    neural.run(values, "corrected")
+    neural_stage.run(values, "corrected")
     for model in ("good", "bad"):
         stage.run(values, model)
     score = table("good", "decoding").query("level == 'all'").groupby("system").score.mean()

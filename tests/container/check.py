@@ -17,12 +17,12 @@ from pathlib import Path
 
 import yaml
 
-from analysis import diff
+from analysis.tools import diff
 from tests.container import scan
 from tests.container.engine import ROOT, Engine, hand_over
 from tests.fixture.twice import OUTPUTS, build, prepare
 
-TAG, CHANGED = "compendium", "compendium:changed"
+TAG, CHANGED, CHECKS = "compendium", "compendium:changed", "compendium:checks"
 SOURCE = "https://example.org/compendium"
 STOPPED = 128 + 15
 
@@ -193,8 +193,10 @@ def main() -> None:
         if options.default:
             check_default(engine, folder)
     if not options.no_tests:
+        with timed("build with the tests' packages"):
+            engine.build(ROOT, CHECKS, "unknown", SOURCE, target="checks")
         with timed("tests in the container"):
-            print(run(engine.confined(TAG, "test"), "the test suite").splitlines()[-1])
+            print(run(engine.confined(CHECKS, "test"), "the test suite").splitlines()[-1])
     print("container: all checks passed")
 
 

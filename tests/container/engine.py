@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 BARE = ROOT / "container" / "podman-bare"
 PINNED = "python:3.11.16-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84"
 OWN_BASE = "localhost/debian"
@@ -59,8 +60,8 @@ class Engine:
         told = subprocess.run([*self.command, "image", "inspect", image], check=True, capture_output=True, text=True)
         return json.loads(told.stdout)[0]
 
-    def build(self, context: Path, tag: str, revision: str, source: str) -> None:
-        """Build the CPU flavour; exit with the end of the log if that fails."""
+    def build(self, context: Path, tag: str, revision: str, source: str, target: str = "compendium") -> None:
+        """Build the CPU flavour up to a stage of the Dockerfile; exit with the end of the log if that fails."""
         values = {
             "FLAVOUR": "cpu",
             "BASE_IMAGE": self.base,
@@ -70,7 +71,10 @@ class Engine:
         }
         arguments = [f"--build-arg={name}={value}" for name, value in values.items()]
         told = subprocess.run(
-            [*self.command, "build", *arguments, "-t", tag, str(context)], capture_output=True, text=True, check=False
+            [*self.command, "build", *arguments, f"--target={target}", "-t", tag, str(context)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if told.returncode != 0:
             sys.exit(f"the image does not build:\n{(told.stdout + told.stderr)[-4000:]}")

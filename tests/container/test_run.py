@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from container.advisories import judge
+from tests.project import ROOT
 
-CONTAINER = Path(__file__).resolve().parents[2] / "container"
+CONTAINER = ROOT / "container"
 
 
 @pytest.fixture
@@ -57,6 +59,13 @@ def test_a_home_that_cannot_be_written_is_replaced(image):
     home, user = told.stdout.split()
     assert home != "/nowhere"
     assert user == "reader"
+
+
+@pytest.mark.skipif(shutil.which("pytest", path=os.defpath) is not None, reason="the system has a pytest of its own")
+def test_an_image_without_pytest_says_how_to_build_one_with_it(image):
+    told = image("test", PATH=os.defpath)
+    assert told.returncode == 1
+    assert told.stderr == "error: this image has no pytest: build it with --target checks\n"
 
 
 def test_a_sigterm_unwinds_the_pipeline(tmp_path):

@@ -14,8 +14,8 @@ import torch
 
 import analysis
 from analysis.core import exact, numerics
-from analysis.errors import DataError
-from analysis.models.hmo_layers import pool
+from analysis.core.errors import DataError
+from analysis.models.yamins_hmo.layers import pool
 
 ROOT = Path(__file__).resolve().parents[2]
 SET = {*numerics.settings(), "OMP_WAIT_POLICY", "NNN_NUMERICS"}
@@ -128,8 +128,9 @@ import subprocess, sys
 from unittest import mock
 from analysis import __main__ as start
 told = "from analysis.core import numerics; import numpy, torch; print(numerics.state())"
-with mock.patch("analysis.cli.main", lambda: subprocess.run([sys.executable, "-c", told], check=True)):
-    start.start()
+sys.argv[1:] = ["acquire"]
+with mock.patch("analysis.run.run_stage", lambda stage: subprocess.run([sys.executable, "-c", told], check=True)):
+    start.main()
 """
     assert python(code).stdout == "fixed\n"
 

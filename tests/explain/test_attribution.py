@@ -6,13 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.parallel import map_threads
 from analysis.explain import attribution, networks
 from analysis.explain.scores import mass, pointing
 from analysis.explain.superpixels import superpixels
-from analysis.explain.threads import side_by_side
-from analysis.models import hmo_report, resnet, simple_cnn, vit
+from analysis.models.end_to_end import resnet, simple_cnn, vit
 from analysis.models.network import Network
+from analysis.models.report_hmo import network as hmo_report
 
 
 def job(network, x, values, seed=1, names=None):
@@ -33,7 +34,7 @@ def test_maps_are_the_same_again_and_whatever_other_images_there_are(method, wat
     values = values.model_copy(update={"stride": 0.1, "samples": 40})
     first = attribution.attribute(method, job(watcher, pictures, values))
     jobs = [job(watcher, pictures[1:2], values, names=["b"]), job(watcher, pictures, values)]
-    alone, together = side_by_side(lambda one: attribution.attribute(method, one), jobs)
+    alone, together = map_threads(lambda one: attribution.attribute(method, one), jobs)
     np.testing.assert_array_equal(first, together)
     np.testing.assert_allclose(first[1], alone[0], rtol=1e-4, atol=1e-6)
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.compare import pls
-from analysis.compare.crossval import pearson
-from analysis.compare.populations import Population
-from analysis.compare.rdm import rdm
-from analysis.compare.rsa import compare
 from analysis.explain import carried, face_units, lesions
 from analysis.explain.face_units import Layer
 from analysis.models.network import Network
+from analysis.neural.populations import Population
+from analysis.statistics import compare_rdms
+from analysis.statistics.crossval import pearson
+from analysis.statistics.predictivity import pls
+from analysis.statistics.rsa.rdm import rdm
 
 
 def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
@@ -112,7 +112,7 @@ def test_similarity_under_masks_is_spearmans_rho(population):
     neural = rdm(people.responses[test], "correlation")
     for mask, value in zip(masks, rho, strict=True):
         model = rdm((features[test] * mask[:, None]).reshape(20, -1), "correlation")
-        assert value == pytest.approx(compare(model, neural, "spearman"))
+        assert value == pytest.approx(compare_rdms(model, neural, "spearman"))
     assert draws.shape == (300, 2)
     assert rho[0] > rho[1]
     assert (draws[:, 0] > draws[:, 1]).mean() > 0.95

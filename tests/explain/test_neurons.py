@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.compare.inference import fdr
 from analysis.explain import neurons
 from analysis.explain.places import Frame, face_region, on_square, patch_mass
+from analysis.statistics.inference import fdr
 
 SHOWN = {"image_width_px": 200.0, "image_height_px": 200.0, "pixels_per_degree_x": 25.0, "pixels_per_degree_y": 20.0}
 

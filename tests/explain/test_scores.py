@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.compare.inference import bootstrap_interval
 from analysis.explain import controls, faithfulness
 from analysis.explain.intervals import of_means
 from analysis.explain.scores import iou, mass, pointing
+from analysis.statistics.inference import bootstrap_interval
 
 
 def test_scores_by_hand():

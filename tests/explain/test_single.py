@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.explain import command, networks, single
 from analysis.models import data, registry
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.compare.inference import fdr
 from analysis.explain import tables
 from analysis.explain.maps import CONTROL, TRAINED, UNTRAINED, Explained
+from analysis.statistics.inference import fdr
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from analysis import params
+from tests.project import ROOT
 
 
 def toy_images(n: int, size: int = 32, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +110,7 @@ def project(tmp_path, monkeypatch):
         }
     ).to_csv(folder / "images.csv", index=False)
     monkeypatch.chdir(root)
-    source = Path(__file__).resolve().parents[2] / "params.yaml"
+    source = ROOT / "params.yaml"
 
     def entries(**changed) -> params.Params:
         values = yaml.safe_load(source.read_text())

@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.models.ask_tell import Told, minimise
+from analysis.models.yamins_hmo.ask_tell import Told, minimise
 
 SETTINGS = {"candidates": 10, "batch": 3, "sampler": "tpe", "seed": 4}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.models import boosting
+from analysis.models.yamins_hmo import boosting
 
 Y = np.array([1.0, 1.0, -1.0, -1.0, -1.0])
 

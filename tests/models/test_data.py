@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.models import data
-from analysis.protocol import CORRECTED, REPORT
+from analysis.params.protocol import CORRECTED, REPORT
 
 CSV = "data/stimuli/images.csv"
 

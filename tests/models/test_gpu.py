@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import cluster, environment, paths
-from analysis.models import activations, steps, train, training
-from analysis.models.augment import augmenter
-from analysis.models.kinds import Augment
+from analysis.core import cluster, environment, paths
+from analysis.models.activations import stage as activations_stage
 from analysis.models.network import Standardise, glorot_
-from analysis.models.random_cnn import CandidateCNN
+from analysis.models.report_hmo.random_cnn import CandidateCNN
+from analysis.models.train import stage as train
+from analysis.models.train import steps, training
+from analysis.models.train.augment import augmenter
+from analysis.params.models import Augment
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -23,10 +25,10 @@ def layers(model) -> dict[str, np.ndarray]:
 def test_a_card_gives_the_activations_of_the_processor(project, model, monkeypatch):
     values = project()
     train.run(values, model)
-    activations.run(values, model)
+    activations_stage.run(values, model)
     on_processor = layers(model)
     monkeypatch.setenv("NNN_DEVICE", "cuda")
-    activations.run(values, model)
+    activations_stage.run(values, model)
     on_card = layers(model)
     assert on_card.keys() == on_processor.keys()
     for name, expected in on_processor.items():

@@ -1,17 +1,23 @@
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from analysis import paths
-from analysis.errors import DataError
-from analysis.models import activations, boosting, data, hmo, hmo_layers, network, registry, train
-from analysis.models.training import scores
-from analysis.runtime import fixed_threads
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.numerics import fixed_threads
+from analysis.models import data, network, registry
+from analysis.models.activations import read as activations
+from analysis.models.activations import stage as activations_stage
+from analysis.models.train import stage as train
+from analysis.models.train.training import scores
+from analysis.models.yamins_hmo import boosting
+from analysis.models.yamins_hmo import layers as hmo_layers
+from analysis.models.yamins_hmo import procedure as hmo
 from tests.models.test_stages import digests, kill_when
+from tests.project import ROOT
 
 MODEL = "hmo2014"
 FOLDERS = (paths.MODELS / MODEL, paths.ACTIVATIONS / MODEL)
@@ -57,7 +63,7 @@ def test_two_stages_give_named_layers_and_the_asked_number_of_outputs(project, t
 def test_default_has_the_1250_outputs_of_the_paper():
     from analysis.params import load
 
-    entry = load(Path(__file__).resolve().parents[2] / "params.yaml").models.entry("hmo")
+    entry = load(ROOT / "params.yaml").models.entry("hmo")
     assert entry.top == 1250
     assert entry.top % entry.second.modules == 0
     module = {"in_norm_k": 3, "layers": [{"n_filt": 125, "k_filt": 3}]}
@@ -219,7 +225,7 @@ def test_killed_in_the_search_it_ends_with_the_same_bytes(project, tiny, tmp_pat
     undisturbed = digests(FOLDERS[0])
     shutil.rmtree(FOLDERS[0])
     work = tmp_path / "store" / "work"
-    code = f"from analysis import params; from analysis.models import train; train.run(params.load(), '{MODEL}')"
+    code = f"from analysis import params; from analysis.models.train import stage; stage.run(params.load(), '{MODEL}')"
 
     def told(name):
         return sum(path.read_bytes().count(b'"op_code":4') for path in work.glob(f"train-*/{name}.journal"))
@@ -286,7 +292,7 @@ def test_impossible_values_are_named(project, tiny, changed, said):
 def test_activations_are_written_for_every_layer(project):
     values = project()
     config, made = trained(values)
-    activations.run(values, MODEL)
+    activations_stage.run(values, MODEL)
     assert activations.layers(MODEL) == config["layers"]
     examples = data.load(values.models.entry(MODEL).rules)
     x = data.resized(examples.images, 16)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.models import hmo_layers
+from analysis.models.yamins_hmo import layers as hmo_layers
 
 VALUES = {
     "n_filt": 4, "k_filt": 3, "fmean": 0.05, "fnorm": 1.1, "min_out": -0.1, "max_out": 0.9,

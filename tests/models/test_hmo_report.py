@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import cluster
-from analysis.errors import DataError
-from analysis.models import first_stage, hmo_report, network, random_cnn, registry, training
-from analysis.models.search import Candidate, keep
+from analysis.core import cluster
+from analysis.core.errors import DataError
+from analysis.core.numerics import fixed_threads
+from analysis.models import network, registry
+from analysis.models.report_hmo import first_stage, random_cnn
+from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo.search import Candidate, keep
+from analysis.models.train import training
 from analysis.params import load
-from analysis.runtime import fixed_threads
+from tests.project import ROOT
 
 # The published Keras layers, counted by hand: Conv2D(filters, kernel, padding="same") with bias, 2 x 2 pooling,
 # LayerNormalization over channels (gain and shift), GlobalAveragePooling2D, Dense(64), Dense(2).
@@ -118,9 +122,9 @@ def test_maps_are_resized_at_half_pixel_centres(side):
 
 
 def test_the_upper_stages_see_changed_copies_of_the_images():
-    from analysis.models.augment import augmenter
-    from analysis.models.kinds import Augment
-    from analysis.models.training import Split
+    from analysis.models.train.augment import augmenter
+    from analysis.models.train.training import Split
+    from analysis.params.models import Augment
 
     hmo = hmo_report.build(
         {"stages": {n: [values(1, 4, 3, "max", False)] for n in hmo_report.STAGES}, "grid": 4, "top": 5}
@@ -161,8 +165,9 @@ def test_the_best_are_kept_and_the_failed_never():
 
 @pytest.mark.parametrize(("protocol", "selection"), [("corrected", "validation"), ("report", "test")])
 def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tmp_path, protocol, selection):
-    from analysis.models import data, train
-    from analysis.models.training import scores, split_of
+    from analysis.models import data
+    from analysis.models.train import stage as train
+    from analysis.models.train.training import scores, split_of
 
     values = project(hmo=tiny["hmo"] | {"protocol": protocol})
     train.run(values, "hmo")
@@ -226,7 +231,7 @@ def test_the_lowest_loss_is_of_any_epoch():
 
 def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_path):
     from analysis.models import data
-    from analysis.models.training import split_of
+    from analysis.models.train.training import split_of
 
     entry = project().models.entry("hmo")
     examples = data.load(entry.rules)
@@ -243,7 +248,7 @@ def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_pa
 
 
 def test_values_of_the_training_reach_the_candidates(project, tiny):
-    from analysis.models.training import Split
+    from analysis.models.train.training import Split
 
     x = torch.randint(0, 256, (40, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split, plain = Split(x, torch.arange(40) % 2), {"flip": False, "shift": 0.0, "contrast": 0.0}
@@ -260,7 +265,7 @@ def test_values_of_the_training_reach_the_candidates(project, tiny):
 
 
 def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
-    from analysis.models import train
+    from analysis.models.train import stage as train
 
     real = first_stage.fit_network
 
@@ -285,7 +290,7 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
 
 
 def test_search_on_two_workers_gives_the_same_bytes_as_here(project, tiny, monkeypatch):
-    from analysis.models import train
+    from analysis.models.train import stage as train
 
     values = project(hmo=tiny["hmo"] | {"candidates": 5})
     train.run(values, "hmo")
@@ -298,7 +303,7 @@ def test_search_on_two_workers_gives_the_same_bytes_as_here(project, tiny, monke
 
 def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, monkeypatch):
     """As by a kernel out of memory. That such a death is reported so, tests/recordings/test_cluster.py shows."""
-    from analysis.models import train
+    from analysis.models.train import stage as train
 
     real = cluster.run_on
 
@@ -336,7 +341,7 @@ def test_on_a_gpu_a_candidate_that_found_no_room_beside_others_trains_alone(proj
 
 
 def test_a_defect_stops_the_search_and_names_the_candidate(project, monkeypatch, capsys):
-    from analysis.models import train
+    from analysis.models.train import stage as train
 
     def defect(folder, rung, number, *rest):
         raise ZeroDivisionError("of mine")
@@ -364,7 +369,7 @@ def test_standardised_images_have_mean_zero_and_spread_one():
 
 
 def test_committed_search_is_the_reports_but_for_its_size():
-    entry = load(Path(__file__).resolve().parents[2] / "params.yaml").models.entry("as_reported")
+    entry = load(ROOT / "params.yaml").models.entry("as_reported")
     assert entry.layers == [1, 2, 3]
     assert entry.kernels == [3, 5, 7]
     assert (entry.kept, entry.modules, entry.grid, entry.top, entry.learning_rate) == (10, 10, 8, 1250, 0.001)

@@ -1,12 +1,11 @@
 """The ranges of the search, as published (Yamins et al. 2014 and their earlier public code)."""
 
-from pathlib import Path
-
 import optuna
 import pytest
 
-from analysis.models import hmo_space
+from analysis.models.yamins_hmo import space as hmo_space
 from analysis.params import load
+from tests.project import ROOT
 
 RANGES = {
     "k_filt": (3, 9, False),
@@ -28,7 +27,7 @@ N_FILT = [(16, 32), (16, 48), (48, 96)]
 @pytest.fixture(scope="module")
 def asked():
     """Return the default entry, 200 random modules and every distribution that one of them asked for."""
-    entry = load(Path(__file__).resolve().parents[2] / "params.yaml").models.entry("hmo")
+    entry = load(ROOT / "params.yaml").models.entry("hmo")
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     modules, distributions = [], {}
     for _ in range(200):

@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from analysis.errors import DataError
-from analysis.models import activations, train
+from analysis.core.errors import DataError
+from analysis.models.activations import read as activations
+from analysis.models.activations import stage as activations_stage
 from analysis.models.network import read_tensors
+from analysis.models.train import stage as train
 from analysis.stimuli.read import read_images
 
 
@@ -87,7 +89,7 @@ def test_layers_are_the_modules_outputs_in_the_order_they_run(mine, form):
     values = mine(weights=weights(next(Path().glob("w.*"))))
     train.run(values, "mine")
     Path(next(Path().glob("w.*"))).unlink()  # from here on the weights are in models/
-    activations.run(values, "mine")
+    activations_stage.run(values, "mine")
     assert activations.layers("mine") == ["early", "late"]
     images = torch.from_numpy(np.array(read_images())).float() / 255
     x = (images - torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)) / torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
@@ -195,7 +197,7 @@ def test_real_imagenet_weights_see_what_is_there(project):
     photographs()
     values = project(lite0=lite0)
     train.run(values, "lite0")
-    activations.run(values, "lite0")
+    activations_stage.run(values, "lite0")
     assert activations.layers("lite0") == [*(f"_blocks.{number}" for number in range(10)), "_fc"]
     said = np.array(activations.read("lite0", "_fc")[1]).argmax(1).tolist()
     assert said[:5] == [985] * 5  # ImageNet's daisy

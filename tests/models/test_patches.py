@@ -11,8 +11,12 @@ import torch
 import xarray as xr
 from PIL import Image
 
-from analysis import paths
-from analysis.models import activations, network, patches, registry, train
+from analysis.core import paths
+from analysis.models import network, registry
+from analysis.models.activations import patches
+from analysis.models.activations import read as activations
+from analysis.models.activations import stage as activations_stage
+from analysis.models.train import stage as train
 from analysis.recordings import netcdf
 from analysis.recordings.patches import median_field, patch
 from analysis.recordings.read import recording_files
@@ -58,7 +62,7 @@ def looked_at(project, tiny):
 
 def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, monkeypatch):
     train.run(looked_at, "hmo")
-    activations.run(looked_at, "hmo")
+    activations_stage.run(looked_at, "hmo")
     found = activations.read_patches("hmo", "An220105")
     recording = netcdf.read(paths.RECORDINGS / "corrected" / "An220105.nc")
     rows = found["row"].values
@@ -72,7 +76,7 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
     config = network.read_config(paths.MODELS / "hmo")
     hmo = registry.module("hmo_report").build(config["architecture"]).eval()
     network.load_weights(hmo, paths.MODELS / "hmo" / network.WEIGHTS)
-    from analysis.models.extract import projection
+    from analysis.models.activations.extract import projection
 
     with zipfile.ZipFile(paths.STIMULI_ARCHIVE / "Stimuli.zip") as archive:
         for place, row in list(enumerate(rows))[::7]:
@@ -98,10 +102,10 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
 
     monkeypatch.setattr(patches, "patches_at", cut_after_one)
     with pytest.raises(KeyboardInterrupt):
-        activations.run(looked_at, "hmo")
+        activations_stage.run(looked_at, "hmo")
     ran = []
     monkeypatch.setattr(patches, "patches_at", lambda *args: ran.append(1) or real(*args))
-    activations.run(looked_at, "hmo")
+    activations_stage.run(looked_at, "hmo")
     assert len(ran) == 1
     assert {path.name: path.read_bytes() for path in (paths.ACTIVATIONS / "hmo" / "patches").glob("*.nc")} == whole
 
@@ -113,6 +117,6 @@ def test_a_recording_without_fixations_that_count_has_no_rows(looked_at, tmp_pat
     assert patches.chosen_fixations(recording, {"image001"}, 5, 1, "x").sizes["fixation"] == 0
     netcdf.write(recording, path)
     train.run(looked_at, "hmo")
-    activations.run(looked_at, "hmo")
+    activations_stage.run(looked_at, "hmo")
     assert activations.read_patches("hmo", path.stem)["features"].shape == (0, 12)
     assert Path(paths.ACTIVATIONS / "hmo" / "top.npy").exists()

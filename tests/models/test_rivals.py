@@ -8,22 +8,15 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import paths
-from analysis.errors import DataError
-from analysis.models import (
-    activations,
-    category,
-    data,
-    first_stage,
-    gabor,
-    linear,
-    network,
-    random_cnn,
-    registry,
-    resnet,
-    train,
-    vit,
-)
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.models import data, network, registry
+from analysis.models.activations import read as activations
+from analysis.models.activations import stage as activations_stage
+from analysis.models.baselines import category, gabor, linear
+from analysis.models.end_to_end import resnet, vit
+from analysis.models.report_hmo import first_stage, random_cnn
+from analysis.models.train import stage as train
 
 
 def trained(model):
@@ -74,7 +67,7 @@ def test_read_out_of_the_twin_is_the_regression_on_its_top_layer(project):
 
     values = project()
     train.run(values, "untrained")
-    activations.run(values, "untrained")
+    activations_stage.run(values, "untrained")
     examples = data.load(values.models.entry("untrained").rules)
     top = np.asarray(activations.read("untrained", "top")[1], float)
     rows = examples.rows("train")
@@ -200,7 +193,7 @@ def test_gabor_normalisation_saturates_with_contrast_and_divides_by_the_neighbou
 def test_category_is_the_labels_and_nothing_else(project):
     values = project()
     train.run(values, "category")
-    activations.run(values, "category")
+    activations_stage.run(values, "category")
     table = pd.read_csv("data/stimuli/images.csv")
     stems, codes = activations.read("category", "category")
     assert stems == table["stem"].tolist()

@@ -4,8 +4,9 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score
 
-from analysis.models import data, scoring
-from analysis.protocol import CORRECTED
+from analysis.models import data
+from analysis.models.train import scoring
+from analysis.params.protocol import CORRECTED
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (7, 7), (3, 7), (430, 500)])

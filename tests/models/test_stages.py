@@ -13,12 +13,16 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import paths
-from analysis.errors import DataError
-from analysis.models import activations, data, extract, network, registry, train, training
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.models import data, network, registry
+from analysis.models.activations import extract
+from analysis.models.activations import read as activations
+from analysis.models.activations import stage as activations_stage
 from analysis.models.network import unit_range
-
-ROOT = Path(__file__).resolve().parents[2]
+from analysis.models.train import stage as train
+from analysis.models.train import training
+from tests.project import ROOT
 
 
 def digests(*folders):
@@ -37,7 +41,7 @@ def test_two_runs_give_the_same_bytes_and_leave_no_work(project, model, tmp_path
     found = []
     for _ in range(2):
         train.run(values, model)
-        activations.run(values, model)
+        activations_stage.run(values, model)
         found.append(digests(*folders))
     assert found[0] == found[1]
     names = {Path(name).name for name in found[0]}
@@ -52,7 +56,7 @@ def test_two_runs_give_the_same_bytes_and_leave_no_work(project, model, tmp_path
 def test_activations_are_those_of_the_trained_network(project):
     values = project()
     train.run(values, "cnn")
-    activations.run(values, "cnn")
+    activations_stage.run(values, "cnn")
     entry = values.models.entry("cnn")
     examples = data.load(entry.rules)
     config = network.read_config(paths.MODELS / "cnn")
@@ -74,7 +78,7 @@ def test_activations_are_those_of_the_trained_network(project):
 def test_scores_in_the_table_are_those_of_the_top_layer(project):
     values = project()
     train.run(values, "hmo")
-    activations.run(values, "hmo")
+    activations_stage.run(values, "hmo")
     config = network.read_config(paths.MODELS / "hmo")
     hmo = registry.module("hmo_report").build(config["architecture"])
     network.load_weights(hmo, paths.MODELS / "hmo" / network.WEIGHTS)
@@ -94,7 +98,7 @@ def test_pixels_is_sklearns_regression(project):
 
     values = project()
     train.run(values, "pixels")
-    activations.run(values, "pixels")
+    activations_stage.run(values, "pixels")
     examples = data.load(values.models.entry("pixels").rules)
     _, grey = activations.read("pixels", "pixels")
     rgb = data.resized(examples.images, 8).numpy().astype(float) / 255
@@ -128,24 +132,24 @@ def test_pooling_and_projection():
 def test_stale_or_missing_models_are_refused(project, tiny):
     values = project()
     with pytest.raises(DataError, match="run the stage train"):
-        activations.run(values, "cnn")
+        activations_stage.run(values, "cnn")
     train.run(values, "cnn")
     with pytest.raises(DataError, match="trained on other images or values"):
-        activations.run(project(cnn=tiny["cnn"] | {"dense": 9}), "cnn")
+        activations_stage.run(project(cnn=tiny["cnn"] | {"dense": 9}), "cnn")
     weights = paths.MODELS / "cnn" / network.WEIGHTS
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-10])
     with pytest.raises(DataError, match=r"model\.safetensors is not a whole safetensors file"):
-        activations.run(project(), "cnn")
+        activations_stage.run(project(), "cnn")
     network.write_tensors(weights, {"other": torch.zeros(2)})
     with pytest.raises(DataError, match="does not fit the network"):
-        activations.run(project(), "cnn")
+        activations_stage.run(project(), "cnn")
     weights.write_bytes(whole)
     table = pd.read_csv("data/stimuli/images.csv")
     table["category"] = "x"
     table.to_csv("data/stimuli/images.csv", index=False)
     with pytest.raises(DataError, match="trained on other images"):
-        activations.run(project(), "cnn")
+        activations_stage.run(project(), "cnn")
 
 
 def test_reading_names_what_is_missing(project):
@@ -175,16 +179,16 @@ def kill_when(code, ready, seconds=100):
 def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch):
     """SIGKILL at three places; nothing finished is done again and no byte differs from an undisturbed run."""
     values = project(hmo=tiny["hmo"] | {"candidates": 9, "epochs": [1, 4], "final_epochs": 15})
-    monkeypatch.setattr(activations, "BATCH", 4)
+    monkeypatch.setattr(activations_stage, "BATCH", 4)
     folders = (paths.MODELS / "hmo", paths.ACTIVATIONS / "hmo")
     train.run(values, "hmo")
-    activations.run(values, "hmo")
+    activations_stage.run(values, "hmo")
     undisturbed = digests(*folders)
     for folder in folders:
         shutil.rmtree(folder)  # as dvc does before it runs a stage
     work = tmp_path / "store" / "work"
-    stage = "from analysis import params; from analysis.models import {0}; {1}; {0}.run(params.load(), 'hmo')"
-    training, extracting = stage.format("train", "0"), stage.format("activations", "activations.BATCH = 4")
+    stage = "from analysis import params; from analysis.models.{0} import stage; {1}; stage.run(params.load(), 'hmo')"
+    training, extracting = stage.format("train", "0"), stage.format("activations", "stage.BATCH = 4")
 
     def finished():
         return sorted(work.glob("train-*/rung0/candidate-*.json"))
@@ -199,7 +203,7 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
     train.run(values, "hmo")
     kill_when(extracting, lambda: list(work.glob("activations-*/done.json")))
     assert not (folders[1] / "layers.json").exists()
-    activations.run(values, "hmo")
+    activations_stage.run(values, "hmo")
     assert digests(*folders) == undisturbed
 
 
@@ -211,7 +215,7 @@ def test_killed_in_training_end_to_end_it_ends_with_the_same_bytes(project, tiny
     undisturbed = digests(paths.MODELS / model)
     shutil.rmtree(paths.MODELS / model)
     work = tmp_path / "store" / "work"
-    code = f"from analysis import params; from analysis.models import train; train.run(params.load(), '{model}')"
+    code = f"from analysis import params; from analysis.models.train import stage; stage.run(params.load(), '{model}')"
     kill_when(code, lambda: list(work.glob("train-*/training.safetensors")))
     assert not (paths.MODELS / model / "config.json").exists()
     [checkpoint] = work.glob("train-*/training.safetensors")
@@ -226,9 +230,9 @@ def test_killed_in_training_end_to_end_it_ends_with_the_same_bytes(project, tiny
 
 def test_finished_batches_are_not_computed_again(project, monkeypatch):
     values = project()
-    monkeypatch.setattr(activations, "BATCH", 16)
+    monkeypatch.setattr(activations_stage, "BATCH", 16)
     train.run(values, "cnn")
-    activations.run(values, "cnn")
+    activations_stage.run(values, "cnn")
     undisturbed = digests(paths.ACTIVATIONS / "cnn")
     real, seen = extract.pooled, []
 
@@ -240,16 +244,16 @@ def test_finished_batches_are_not_computed_again(project, monkeypatch):
 
     monkeypatch.setattr(extract, "pooled", cut)
     with pytest.raises(KeyboardInterrupt):
-        activations.run(values, "cnn")
+        activations_stage.run(values, "cnn")
     rows = []
     monkeypatch.setattr(extract, "pooled", lambda maps, pool: rows.append(len(maps)) or real(maps, pool))
-    activations.run(values, "cnn")
+    activations_stage.run(values, "cnn")
     assert sum(rows) == 3 + 3 * 48  # one image for the shapes, then the last three batches, each for three layers
     assert digests(paths.ACTIVATIONS / "cnn") == undisturbed
 
 
 def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(project, tiny, monkeypatch):
-    monkeypatch.setattr(activations, "BATCH", 16)
+    monkeypatch.setattr(activations_stage, "BATCH", 16)
     entry = tiny["cnn"] | {"activations": {"pool": 2, "features": 1000, "patches": 0}}
     values = project(cnn=entry)
     train.run(values, "cnn")
@@ -263,7 +267,7 @@ def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(pro
         with monkeypatch.context() as patched:
             patched.setattr(extract, "write_text", cut)
             with pytest.raises(KeyboardInterrupt):
-                activations.run(values, "cnn")
+                activations_stage.run(values, "cnn")
 
     def rows():
         return {layer: np.array(activations.read("cnn", layer)[1]) for layer in activations.layers("cnn")}
@@ -271,15 +275,15 @@ def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(pro
     cut_run()
     tensors, _ = network.read_tensors(weights)
     network.write_tensors(weights, {name: 2 * value for name, value in tensors.items()})
-    activations.run(values, "cnn")
+    activations_stage.run(values, "cnn")
     other = rows()
-    activations.run(values, "cnn")
+    activations_stage.run(values, "cnn")
     assert all(np.array_equal(value, other[name]) for name, value in rows().items())
     cut_run()
     whole = project(cnn=entry | {"activations": entry["activations"] | {"pool": 0}})
     train.run(whole, "cnn")
     network.write_tensors(weights, {name: 2 * value for name, value in tensors.items()})
-    activations.run(whole, "cnn")
+    activations_stage.run(whole, "cnn")
     assert rows()["conv1"].shape == (80, 6 * 8 * 8)
 
 
@@ -336,5 +340,5 @@ def test_a_class_that_is_missing_with_its_images_leaves_a_model_untrained(projec
     assert "no image labelled non-face" in metrics["untrained"]
     assert metrics["splits"] == {}
     assert activations.untrained("pixels")
-    activations.run(project(), "pixels")
+    activations_stage.run(project(), "pixels")
     assert activations.layers("pixels") == []

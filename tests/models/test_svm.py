@@ -3,7 +3,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from analysis.models import svm
+from analysis.models.yamins_hmo import svm
 
 
 def problem(n=60, d=30, seed=0):

@@ -3,10 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.models import network, training
-from analysis.models.adam import Adam
-from analysis.models.augment import augmenter, draw
-from analysis.models.kinds import Augment
+from analysis.models import network
+from analysis.models.train import training
+from analysis.models.train.adam import Adam
+from analysis.models.train.augment import augmenter, draw
+from analysis.params.models import Augment
 
 
 def examples(n=40, seed=0):

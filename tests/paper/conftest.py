@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
 MODELS = {
     "hmo_report": ("hmo_report", "corrected", ("n1", "n2", "n3", "top")),

@@ -13,7 +13,7 @@ from analysis import params
 from analysis.audit import confound, joins, ladder, selection, studies, summaries, tables
 from analysis.audit.rungs import rungs
 from analysis.audit.table import ResponseTable
-from analysis.files import write_csv, write_json
+from analysis.core.files import as_json, write_csv, write_json
 from paper import build, draw
 
 
@@ -98,7 +98,7 @@ def write(folder: Path, learned: bool) -> dict:
         "studies": summaries.detection(found["studies"]),
         "table": {"source": "merged", "missing": None, **audited.summary},
     }
-    write_json(folder / "summary.json", summaries.plain(about))
+    write_json(folder / "summary.json", as_json(about))
     return about
 
 
@@ -148,7 +148,7 @@ def test_figures_of_the_audit_have_the_same_bytes_twice(project):
 
 @pytest.mark.parametrize("name", ["ladder", "table_blocks"])
 def test_a_table_that_is_gone_is_named(project, name):
-    from analysis.errors import DataError
+    from analysis.core.errors import DataError
 
     write(project / "results" / "audit", learned=True)
     (project / "results" / "audit" / f"{name}.csv").unlink()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import params
 from analysis.candidates import ablation, search, stage
-from analysis.files import write_csv, write_json
+from analysis.core.files import write_csv, write_json
 from paper import build, draw, results, style
 from paper.plots import candidates
 from tests.paper.test_audit import text_of_paper

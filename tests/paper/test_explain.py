@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 from analysis import params
-from analysis.errors import DataError
+from analysis.core.errors import DataError
+from analysis.core.files import write_csv, write_json
 from analysis.explain.stage import TABLES
-from analysis.files import write_csv, write_json
 from analysis.recordings import netcdf
 from paper import build, draw, results
 from paper.plots import explain

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis import params
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from paper import draw, results, style
 from paper.plots import layers, predictivity, rdms
 

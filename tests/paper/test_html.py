@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis import params
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from paper import build, draw, html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -4,10 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from paper import provenance
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
 
 
 def git(folder: Path, *words: str) -> str:

@@ -11,7 +11,7 @@ import xarray
 import yaml
 
 from analysis import params
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from paper import blocks, draw, expected
 from tests.readme import online, table
 from tests.readme.commands import README, ROOT, code_blocks, commands
@@ -44,13 +44,6 @@ def test_what_does_not_run_here_exists(command):
     session, module = re.search(r"\bnox -s (\w+)", command), re.search(r"python -m (benchmarks\S+)", command)
     assert not session or f"def {session[1]}(session" in (ROOT / "noxfile.py").read_text()
     assert not module or importlib.util.find_spec(module[1])
-
-
-def test_a_package_without_hashes_is_no_part_of_a_lock():
-    whole = f"# head\na-b==1 \\\n    --hash=sha256:{'0' * 64}\nC.d==2 ; x < '3' \\\n    --hash=sha256:{'1' * 64}\n"
-    assert online.locked(whole) == {"a-b", "c-d"}
-    with pytest.raises(AssertionError, match="not a package with its hashes: bare==1"):
-        online.locked(whole + "bare==1\n")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import pypdf
 import pytest
 import yaml
 
-from analysis import environment, params
-from analysis.errors import DataError
+from analysis import params
+from analysis.core import environment
+from analysis.core.errors import DataError
 from paper import build, draw, results
+from tests.project import ROOT
 
-PAPER = Path(__file__).resolve().parents[2] / "paper"
+PAPER = ROOT / "paper"
 RESULT_SECTIONS = ("abstract", "results", "nothing", "models", "audit", "explain")
 
 

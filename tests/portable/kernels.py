@@ -28,7 +28,7 @@ from sklearn.svm import SVC, LinearSVC
 from torch.nn import functional
 
 from analysis.core.exact import sqrt
-from analysis.models.adam import Adam
+from analysis.models.train.adam import Adam
 
 SEED = 7
 CONVOLUTIONS = [  # images, channels, filters, kernel, side

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHELL = ". .nox/env-cpu/bin/activate && PATH=$PATH:$PWD/.venv/bin"
 """What the README has its readers type once in each shell; the commands after it run in such a shell."""

@@ -14,16 +14,14 @@ from pathlib import Path
 
 import yaml
 
-from analysis import crate
-from analysis.files import write_json
+from analysis.core.files import write_json
+from analysis.tools import crate
+from tests import locks
 from tests.readme.commands import ROOT, Command
 from tests.readme.reader import Failed, Reader, environment, git, repository
 from tests.readme.table import Run, expected_runs
 
 SBOM = "sbom-cpu.cdx.json"
-LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
-ENTRY = re.compile(r"^([\w.-]+)==\S+(?: ; .*?)?((?: \\\n +--hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
-"""A package of a lock: its name and its hashes."""
 
 
 def describe_results(project: Path) -> None:
@@ -42,29 +40,8 @@ def jobs_can_be_asked_for(project: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def locked(text: str) -> set[str]:
-    """Return the packages of a lock; each must have its hashes."""
-    bare = ENTRY.sub("", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).strip()
-    assert not bare, f"not a package with its hashes: {bare[:200]}"
-    return {normal(name) for name, _ in ENTRY.findall(text)}
-
-
-def normal(name: str) -> str:
-    """Return the name of a package as indexes write it."""
-    return re.sub("[-_.]+", "-", name).lower()
-
-
-def locks_hold_what_is_wanted(project: Path) -> None:
-    """Every package of requirements.in is locked, torch in both builds."""
-    wanted = set(map(normal, re.findall(r"^[\w.-]+", (project / "requirements.in").read_text(), re.MULTILINE)))
-    most, cpu, cuda = (locked((project / name).read_text()) for name in LOCKS)
-    assert cpu == {"torch"}
-    for flavour in (cpu, cuda):
-        assert wanted <= most | flavour, f"not locked: {wanted - most - flavour}"
-
-
 RESOLVE = "nox -s resolve"
-FOUND = Run("all packages of requirements.lock and requirements-cpu.lock were found")
+FOUND = Run("all packages of requirements-cpu.lock, requirements.lock, requirements-test.lock were found")
 
 ONLINE: dict[str, dict[str, Run]] = {
     "Two commands": {
@@ -86,7 +63,7 @@ ONLINE: dict[str, dict[str, Run]] = {
         RESOLVE: FOUND,
     },
     "Contribute": {
-        "nox -s lock": Run(leaves=LOCKS, after=locks_hold_what_is_wanted),
+        "nox -s lock": Run(leaves=tuple(locks.NAMES.values()), after=locks.check),
     },
 }
 """By heading and command, as `tests.readme.table.HERE`."""

@@ -349,7 +349,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
 
 ELSEWHERE: dict[str, tuple[str, str]] = {
     r"(\.venv/bin/)?nox|nox -s (fixture|online)": ("what is running now", "every run of this"),
-    r"nox -s container|docker run --rm --network=none compendium test": (
+    r"nox -s container|docker build --target checks .*|docker run --rm --network=none compendium:checks test": (
         "an engine, and the suite once more",
         "a job of .github/workflows/ci.yml",
     ),

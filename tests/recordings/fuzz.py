@@ -14,13 +14,14 @@ import h5py
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "recordings")]
 
 from conftest import Pair, write_annotations  # noqa: E402
 from plain import RASTER, check  # noqa: E402
 
-from analysis.errors import DataError  # noqa: E402
-from analysis.protocol import PROTOCOLS  # noqa: E402
+from analysis.core.errors import DataError  # noqa: E402
+from analysis.params.protocol import PROTOCOLS  # noqa: E402
 from analysis.recordings import netcdf  # noqa: E402
 from analysis.recordings.naming import Files  # noqa: E402
 from analysis.recordings.stage import write_recording  # noqa: E402

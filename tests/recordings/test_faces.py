@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.errors import DataError
-from analysis.protocol import CORRECTED
+from analysis.core.errors import DataError
+from analysis.params.protocol import CORRECTED
 from analysis.recordings.build import build
 from analysis.recordings.naming import Files
 from analysis.recordings.patches import patch, patches

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.protocol import CORRECTED, REPORT
+from analysis.params.protocol import CORRECTED, REPORT
 from analysis.recordings.build import build
 from analysis.recordings.fixations import right_wrong_none, table
 from analysis.recordings.naming import Files

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.recordings.rasters import nonzero, open_rasters, spikes_of
 
 STAMP = "2022-01-05T17:39:29.000000-05:00"

@@ -4,19 +4,18 @@ import gzip
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import params, paths
-from analysis.errors import DataError
+from analysis import params
+from analysis.core import paths
+from analysis.core.errors import DataError
 from analysis.recordings import stage
 from analysis.recordings.read import all_recordings, open_recording, recording_files
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import xarray as xr
 from PIL import Image
 
 from analysis.acquire.manifest import write_manifest
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.simulate.experiment import simulate
 from analysis.simulate.sessions import BANK_CHANNELS, PLAN
 

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.simulate.splitzip import write_split_zip
 
 

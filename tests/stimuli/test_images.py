@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.stimuli import images
 from analysis.stimuli.images import GREY, decode, pad
 

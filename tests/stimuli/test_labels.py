@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.stimuli import labels, splits
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 from analysis.stimuli.splitzip import BLOCK, SplitZip
 
 

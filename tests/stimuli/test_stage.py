@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from analysis import params as settings
-from analysis.errors import DataError
-from analysis.files import sha256
+from analysis.core.errors import DataError
+from analysis.core.files import sha256
 from analysis.stimuli import read, stage
 
 

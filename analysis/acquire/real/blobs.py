@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analysis.errors import DataError
-from analysis.files import sha256
-from analysis.store import store_root
+from analysis.core.errors import DataError
+from analysis.core.files import sha256
+from analysis.core.store import store_root
 
 FICLONE = 0x40049409  # Linux ioctl: share the blocks of another file, copy on write
 CHUNK = 1 << 20

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.acquire.real.sources import Pin
-from analysis.errors import DataError
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
 from analysis.params import Acquire
 
 NAME = re.compile(r"sub-(?P<subject>\w+)/sub-(?P=subject)_ses-\d\d(?P<date>\d{6})T(?P<time>\d{6})(?P<kind>_\w+)?\.nwb")
 KINDS = {None: "rasters", "_image": "main", "_behavior": "behavior"}
-AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from analysis.acquire.real import blobs, sources
 from analysis.acquire.real.download import CHUNK, Item
 from analysis.acquire.real.retry import Policy, judge
 from analysis.acquire.real.session import Session, dandi_client
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 PAGE = 1000
 

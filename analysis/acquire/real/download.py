@@ -12,7 +12,7 @@ from analysis.acquire.real import blobs
 from analysis.acquire.real.progress import Progress
 from analysis.acquire.real.retry import Passing, Policy, judge
 from analysis.acquire.real.session import Session
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 CONNECTIONS = 6
 CHUNK = 1 << 16

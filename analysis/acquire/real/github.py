@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from analysis.acquire.real import sources
 from analysis.acquire.real.download import Item, get
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 
 def pins(repository: sources.Repository) -> list[sources.Pin]:

@@ -9,8 +9,8 @@ from analysis.acquire.real import sources
 from analysis.acquire.real.download import Item, get
 from analysis.acquire.real.retry import Policy, judge
 from analysis.acquire.real.session import Session
-from analysis.errors import DataError
-from analysis.files import write_json
+from analysis.core.errors import DataError
+from analysis.core.files import write_json
 
 
 def locked(node: sources.Node) -> list[sources.Pin] | None:

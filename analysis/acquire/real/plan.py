@@ -7,8 +7,9 @@ from analysis.acquire.real import blobs, choice, github, osf, sources
 from analysis.acquire.real.blobs import show_bytes
 from analysis.acquire.real.sources import Pin
 from analysis.acquire.real.stage import published
+from analysis.core.areas import AREAS
+from analysis.core.store import store_root
 from analysis.params import Acquire
-from analysis.store import store_root
 
 
 def plan(wanted: Acquire) -> str:
@@ -58,7 +59,7 @@ def _by_area(chosen: list[choice.Recording]) -> list[str]:
                 number[area, monkey] += 1
                 units[area, monkey] += n
     lines = [f"{'area':6}{'monkey':8}{'recordings':>11}{'units':>8}"]
-    for area in choice.AREAS:
+    for area in AREAS:
         monkeys = sorted(monkey for found, monkey in number if found == area and monkey != "all")
         for monkey in [*monkeys, "all"] if monkeys else []:
             lines.append(f"{area:6}{monkey:8}{number[area, monkey]:>11}{units[area, monkey]:>8}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import requests
 import urllib3
 
-from analysis.errors import DataError
+from analysis.core.errors import DataError
 
 PASSING = {408, 416, 425, 429}
 """Statuses below 500 that may be gone at the next try (416: our part is longer than the file, so it starts anew)."""

@@ -8,8 +8,8 @@ from analysis.acquire.manifest import NAME
 from analysis.acquire.real import blobs, choice, dandi, github, osf, sources
 from analysis.acquire.real.download import fetch
 from analysis.acquire.real.sources import Pin
-from analysis.errors import DataError
-from analysis.files import write_json
+from analysis.core.errors import DataError
+from analysis.core.files import write_json
 from analysis.params import Params
 
 TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")

@@ -1,0 +1,45 @@
+"""The tables that the stage ``compare`` writes for each model, and their reader."""
+
+import pandas as pd
+
+from analysis.compare import glimpses
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.neural import readout
+
+WHO = ["model", "protocol"]
+WHERE = ["layer", "recording", "subject", "region"]
+SCORES = ["unit", "neuroid_id", "n_images", "r2", "pearson_r", "ceiling", "ev_normalised"]
+UNITS = [*WHO, *WHERE, *SCORES]
+LAYERS = [
+    *[*WHO, "layer", "region", "n_units", "median_r2", "ci_low", "ci_high"],
+    *["median_pearson_r", "median_ceiling", "median_ev_normalised"],
+]
+RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
+TABLES = {"units": UNITS, "layers": LAYERS, "rsa": RSA} | {
+    "best": [*WHO, *readout.BEST],
+    "decoding": [*WHO, *readout.DECODING],
+    "kernel": [*WHO, *readout.KERNEL],
+    "fixations": [*WHO, *glimpses.COLUMNS],
+}
+
+
+def read_scores(model: str, name: str) -> pd.DataFrame:
+    """Read a table of `TABLES` that the stage ``compare`` wrote for a model.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not a table, or has other columns.
+    """
+    columns, path = TABLES[name], paths.RESULTS / "compare" / model / f"{name}.csv"
+    try:
+        # Floats must survive reading and writing, so that the merged table holds the same digits.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage compare for {model}") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: not a table ({' '.join(str(error).split())}); run compare for {model}") from error
+    if list(table.columns) != columns:
+        raise DataError(f"{path}: columns differ from {', '.join(columns)}; run the stage compare for {model} again")
+    return table

@@ -1,0 +1,148 @@
+"""The environment stamp: what a result was computed with, and in what two such stamps differ.
+
+The stamp lies beside the results, the paper's colophon prints it, and results computed under different stamps are
+said to be so when they are compared: another torch, other numerics or another thread count may change last digits.
+Where numerics are fixed (`analysis.core.numerics`) the processor changes none and is not named, so that the stamp too
+has the same bytes on every machine.
+
+The stamp has two parts. All but ``image`` can change a digit, so equal results need equal values there. ``image`` says
+where a run took place and decides nothing beyond that: what an image fixes is in the other values. The paper prints
+only the first part. So it has the same bytes inside an image and outside, and a reader can compare the two by ``cmp``.
+"""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from analysis.core import numerics
+from analysis.core.errors import DataError
+from analysis.core.files import sha256
+from analysis.core.numerics import THREADS
+from analysis.core.settings import device
+
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "pynwb", "matplotlib", "typst", "dvc")
+
+INSTRUCTION_SETS = {
+    "AVX512": {"avx512vl", "avx512bw", "avx512dq", "fma"},
+    "AVX2": {"avx2", "fma"},
+}
+"""Flags of the processor by which torch chooses its vector instructions, the best first."""
+
+FILE = "environment.json"
+"""Name of the stamp in the folder of the results."""
+
+
+def stamp(root: str | os.PathLike = ".") -> dict:
+    """Return the environment of this process as JSON values.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the lock files.
+
+    Returns
+    -------
+    dict
+        ``locks`` (SHA-256 by file), ``image`` (revision and base of the container image, None outside one),
+        ``python`` (major.minor), ``packages``, ``torch``, ``device``, ``cuda``, ``driver``, ``threads``, ``numerics``
+        (`numerics.of_results`), and ``cpu`` and ``instruction_set``, None where numerics are fixed.
+    """
+    torch = _torch()
+    flavour = "cpu" if torch.cuda is None else "cuda"
+    locks = [Path(root) / name for name in ("requirements.lock", f"requirements-{flavour}.lock")]
+    on, computed = device(), numerics.of_results(root)
+    fixed = computed == numerics.FIXED
+    return {
+        "locks": {lock.name: sha256(lock) for lock in locks if lock.exists()},
+        "image": {
+            "revision": os.environ.get("NNN_IMAGE_REVISION") or None,
+            "base": os.environ.get("NNN_IMAGE_BASE") or None,
+        },
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "packages": {name: version(name) for name in PACKAGES},
+        "torch": torch.__version__,
+        "device": "cpu" if on == "cpu" else _gpu(on),
+        "cuda": torch.cuda,
+        "driver": None if on == "cpu" else _driver(),
+        "numerics": computed,
+        "cpu": None if fixed else _cpu(),
+        "instruction_set": None if fixed else _instruction_set(),
+        "threads": THREADS,
+    }
+
+
+def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
+    """Return one line per value in which two stamps differ, named by its path in the stamp."""
+    lines = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        a, b = ours.get(key), theirs.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            lines += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            lines.append(f"{prefix}{key}: {a} here, {b} there")
+    return lines
+
+
+def decisive(stamp: dict) -> dict:
+    """Return the part of a stamp that can change a result: all but the image."""
+    return {key: value for key, value in stamp.items() if key != "image"}
+
+
+def read(path: str | os.PathLike) -> dict:
+    """Read a stamp from ``environment.json``.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is no JSON object.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the environment stamp {path}: {error}; dvc repro writes it") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} is no environment stamp (a JSON object); dvc repro writes one")
+    return value
+
+
+def _torch():
+    """Return torch's module of versions, without the two seconds that loading torch takes."""
+    package = find_spec("torch")
+    spec = spec_from_file_location("torch_version", Path(package.origin).with_name("version.py"))
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def _gpu(on: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(on)
+
+
+def _cpu() -> str:
+    return numerics.cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _instruction_set() -> str:
+    """Return what ``torch.backends.cpu.get_cpu_capability()`` says of an x86 processor that nothing restrains."""
+    if chosen := os.environ.get("ATEN_CPU_CAPABILITY"):
+        return chosen.upper()
+    flags = numerics.cpu_flags()
+    for name, needed in INSTRUCTION_SETS.items():
+        if needed <= flags:
+            return name
+    return "DEFAULT"
+
+
+def _driver() -> str:
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        return pynvml.nvmlSystemGetDriverVersion()
+    finally:
+        pynvml.nvmlShutdown()

@@ -1,0 +1,53 @@
+"""The store: a folder outside the pipeline's outputs where long work keeps what it has finished.
+
+DVC empties a stage's outputs before it runs the stage, so what a killed run had finished must lie elsewhere.
+The environment variable ``NNN_STORE`` names the folder; the default lies under the user's cache folder.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from analysis.core import numerics
+from analysis.core.files import sha256
+
+
+def store_root() -> Path:
+    """Return the folder of the store (``NNN_STORE``, else a folder in the user's cache folder)."""
+    if folder := os.environ.get("NNN_STORE"):
+        return Path(folder)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "neural-neural-networks"
+
+
+def code_digest() -> str:
+    """Return one SHA-256 over the package's Python files, so that unfinished work of other code is never resumed."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def work_folder(stage: str, key: dict) -> Path:
+    """Return (and make) the folder in which `stage` keeps unfinished work.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage.
+    key : dict
+        Everything that decides the result beside the numerics, as JSON values: parameters, hashes of the inputs,
+        `code_digest`.
+    """
+    key = {"numerics": numerics.state()} | key
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    folder = store_root() / "work" / f"{stage}-{digest[:24]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove a work folder once its results are in the stage's output."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Activations of trained models, layer by layer."""

@@ -1,0 +1,116 @@
+"""Activations of named layers, a batch at a time, to memory-mapped files that a killed run goes on filling."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from analysis.core.files import write_text
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
+from analysis.models.network import Network
+from analysis.params import Model
+
+if TYPE_CHECKING:
+    from sklearn.random_projection import SparseRandomProjection
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How maps become features: averaged to pool x pool cells (0: all kept), projected if more than `features`."""
+
+    pool: int
+    features: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, entry: Model, seed: int) -> "Reduction":
+        """Return the reduction of an entry; one without the group ``activations`` keeps everything."""
+        values = getattr(entry, "activations", None)
+        return cls(values.pool, values.features, seed) if values else cls(0, None, seed)
+
+
+def pooled(maps: torch.Tensor, pool: int) -> torch.Tensor:
+    """Return features (n, f) of maps (n, channels, height, width) or (n, f).
+
+    Maps larger than pool x pool are averaged over cells (`adaptive_avg_pool2d`), channel by channel.
+    """
+    if maps.ndim == 4 and pool and max(maps.shape[2:]) > pool:
+        maps = functional.adaptive_avg_pool2d(maps, pool)
+    return maps.flatten(1)
+
+
+def projection(n_from: int, n_to: int, seed: int) -> "SparseRandomProjection":
+    """Return a sparse random projection (Li et al. 2006: density 1/sqrt(n_from)), fixed by seed and sizes."""
+    from sklearn.random_projection import SparseRandomProjection  # late: few layers need it
+
+    rule = SparseRandomProjection(n_components=n_to, random_state=seed_of(seed, "projection", n_from, n_to))
+    return rule.fit(np.zeros((1, n_from), dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """What makes the features of one layer of its maps: a `Reduction` applied to a known shape."""
+
+    shape: tuple[int, ...]
+    pool: int
+    features: int
+    projection: "SparseRandomProjection | None"
+
+    @classmethod
+    def of(cls, rule: Reduction, maps: torch.Tensor) -> "Reducer":
+        """Return the reducer for maps (n, ...) such as these."""
+        width, shape = pooled(maps, rule.pool).shape[1], tuple(maps.shape[1:])
+        if rule.features is None or width <= rule.features:
+            return cls(shape, rule.pool, width, None)
+        return cls(shape, rule.pool, rule.features, projection(width, rule.features, rule.seed))
+
+    def __call__(self, maps: torch.Tensor) -> np.ndarray:
+        """Return features (n, features), float32."""
+        values = pooled(maps, self.pool).float().cpu().numpy()
+        return values if self.projection is None else self.projection.transform(values)
+
+
+def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, batch: int, device: str) -> list[dict]:
+    """Fill ``folder/<layer>.npy`` (float32, n x features) for every layer and return their descriptions.
+
+    Parameters
+    ----------
+    x : inputs (n, ...), in the order of the rows to write
+    folder : keeps what a killed run has done; ``done.json`` counts the finished rows
+
+    Returns
+    -------
+    list of dict, in order of depth
+        name, shape of the layer before pooling (without n), features written, projected or not
+    """
+    network.eval()
+    with torch.no_grad():
+        first = network.maps(x[:1].to(device))
+    reducers = {name: Reducer.of(rule, first[name]) for name in network.layer_names}
+    described = [
+        {"name": name, "shape": list(one.shape), "features": one.features, "projected": one.projection is not None}
+        for name, one in reducers.items()
+    ]
+    done_path = folder / "done.json"
+    done = json.loads(done_path.read_text(encoding="utf-8")) if done_path.exists() else 0
+    files = {
+        item["name"]: np.lib.format.open_memmap(
+            folder / f"{item['name']}.npy",
+            mode="r+" if done else "w+",
+            **({} if done else {"dtype": np.float32, "shape": (len(x), item["features"])}),
+        )
+        for item in described
+    }
+    for start in track(range(done, len(x), batch), "activations"):
+        with torch.no_grad():
+            maps = network.maps(x[start : start + batch].to(device))
+        for name, file in files.items():
+            file[start : start + batch] = reducers[name](maps[name])
+            file.flush()
+        write_text(done_path, json.dumps(min(start + batch, len(x))))
+    return described

@@ -1,0 +1,87 @@
+"""Read the activations of a model. Loads no torch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.core import paths
+from analysis.core.errors import DataError
+
+
+def untrained(model: str, folder: Path = paths.MODELS) -> str | None:
+    """Return why a model could not be trained on the images at hand, or None if it was trained."""
+    try:
+        return json.loads((folder / model / "metrics.json").read_text(encoding="utf-8")).get("untrained")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def layers(model: str, folder: Path = paths.ACTIVATIONS) -> list[str]:
+    """Return the names of a model's layers in order of depth; the last is the top layer.
+
+    A model that could not be trained has none.
+
+    Raises
+    ------
+    DataError
+        If the activations are missing.
+    """
+    path = folder / model / "layers.json"
+    try:
+        return [item["name"] for item in json.loads(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage activations for {model}") from error
+
+
+def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list[str], np.ndarray]:
+    """Return the stems of the images and the activations of a layer.
+
+    Returns
+    -------
+    stems : list of str, n_images
+    values : float32 array (n_images, features), memory-mapped
+
+    Raises
+    ------
+    DataError
+        If the layer is missing or does not have one row per stem.
+    """
+    path = folder / model / f"{layer}.npy"
+    try:
+        stems = pd.read_csv(folder / model / "index.csv", dtype=str, keep_default_na=False)["stem"].tolist()
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename} not found: run the stage activations for {model}") from error
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a whole .npy file: run the stage activations for {model} again") from error
+    if len(values) != len(stems):
+        raise DataError(f"{path} has {len(values)} rows for {len(stems)} images: run the stage activations again")
+    return stems, values
+
+
+def has_patches(model: str, folder: Path = paths.ACTIVATIONS) -> bool:
+    """Say whether a model has activations of what was looked at in single fixations."""
+    return (folder / model / "patches").is_dir()
+
+
+def read_patches(model: str, recording: str, folder: Path = paths.ACTIVATIONS):
+    """Return the top layer of what was looked at in single fixations of a recording, or None if it was not computed.
+
+    Returns
+    -------
+    xarray.Dataset or None
+        ``features`` (fixation, feature), float32; along ``fixation``, ``row``: the fixation's place in
+        ``data/recordings/<protocol>/<recording>.nc``, and ``stimulus_id``. One patch per fixation, centred on the gaze
+        plus the median receptive field of the recording's units (attributes ``field_x_dva``, ``field_y_dva``).
+
+    Raises
+    ------
+    DataError
+        If the file is not whole.
+    """
+    from analysis.recordings import netcdf  # loads xarray, which most models do not need
+
+    path = folder / model / "patches" / f"{recording}.nc"
+    return netcdf.read(path) if path.exists() else None

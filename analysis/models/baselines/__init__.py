@@ -1,0 +1,1 @@
+"""Models without a network: pixels, Gabor filters, the category ideal observer."""

@@ -1,0 +1,98 @@
+"""A model of V1: energy of Gabor filters, divisively normalised, with a linear read-out.
+
+Energy of quadrature pairs after Adelson & Bergen (1985); normalisation by the energy of all orientations and
+wavelengths about a place after Heeger (1992).
+"""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from analysis.core.exact import sqrt
+from analysis.models import data
+from analysis.models.activations.extract import pooled
+from analysis.models.baselines.linear import LinearReadOut
+from analysis.models.baselines.pixels import grey
+from analysis.models.network import Network
+from analysis.models.registry import Fitted, Job
+
+BANDWIDTH = 0.56
+"""Spread of the envelope in wavelengths: one octave at half height (Dapello et al. 2020 and the sources there)."""
+
+
+def bank(wavelength: float, orientations: int) -> torch.Tensor:
+    """Return even and odd Gabor filters (2, orientations, side, side) of one wavelength in pixels.
+
+    Each has a mean of zero and an L2 norm of one, so that plain grey gives nothing and contrast counts alike at every
+    wavelength.
+    """
+    reach = math.ceil(2.5 * BANDWIDTH * wavelength)
+    at = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    envelope = torch.exp(-(x**2 + y**2) / (2 * (BANDWIDTH * wavelength) ** 2))
+    filters = []
+    for phase in (0.0, math.pi / 2):
+        for number in range(orientations):
+            turn = math.pi * number / orientations
+            wave = torch.cos(2 * math.pi * (x * math.cos(turn) + y * math.sin(turn)) / wavelength - phase)
+            filter_ = envelope * wave
+            filter_ = filter_ - envelope * (filter_.sum() / envelope.sum())
+            filters.append(filter_ / filter_.norm())
+    side = 2 * reach + 1
+    return torch.stack(filters).view(2, orientations, side, side).to(torch.float32)
+
+
+class Gabor(Network):
+    """Layers ``energy`` and ``normalised``, maps (n, wavelengths * orientations, size / stride, size / stride).
+
+    energy = sqrt(even^2 + odd^2); normalised = energy / (sigma + mean energy of all channels over `pool` x `pool`).
+    """
+
+    layer_names = ("energy", "normalised")
+
+    def __init__(self, wavelengths: list[float], orientations: int, stride: int, pool: int, sigma: float, grid: int):
+        super().__init__()
+        self.stride, self.pool, self.sigma, self.grid = stride, pool, sigma, grid
+        for number, wavelength in enumerate(wavelengths):
+            self.register_buffer(f"bank{number}", bank(wavelength, orientations).flatten(0, 1)[:, None])
+        self.n_banks, self.orientations = len(wavelengths), orientations
+        self.read_out = LinearReadOut(len(wavelengths) * orientations * grid * grid)
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return energy and normalised energy; edges of the image are continued by reflection."""
+        x = grey(x)[:, None]
+        energies = []
+        for number in range(self.n_banks):
+            filters = getattr(self, f"bank{number}")
+            reach = filters.shape[-1] // 2
+            even, odd = functional.conv2d(
+                functional.pad(x, (reach,) * 4, mode="reflect"), filters, stride=self.stride
+            ).split(self.orientations, dim=1)
+            energies.append(sqrt(even**2 + odd**2 + 1e-12))  # the root of 0 has no gradient
+        energy = torch.cat(energies, dim=1)
+        about = functional.avg_pool2d(
+            energy.mean(1, keepdim=True), self.pool, 1, self.pool // 2, count_include_pad=False
+        )
+        return {"energy": energy, "normalised": energy / (self.sigma + about)}
+
+    def head(self, normalised: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2) of the maps, averaged to grid x grid cells."""
+        return self.read_out(pooled(normalised, self.grid))
+
+
+def build(architecture: dict) -> Network:
+    """Return the network with an empty read-out."""
+    return Gabor(**{name: value for name, value in architecture.items() if name != "size"})
+
+
+@torch.no_grad()
+def fit(job: Job) -> Fitted:
+    """Fit the read-out on the training images."""
+    entry, rows = job.entry, job.examples.rows("train")
+    architecture = entry.model_dump(include={"size", "wavelengths", "orientations", "stride", "pool", "sigma", "grid"})
+    network = build(architecture).to(job.device)
+    x = data.resized(job.examples.images[rows], entry.size)
+    features = [pooled(network.maps(part.to(job.device))["normalised"], entry.grid).cpu() for part in x.split(128)]
+    iterations = network.read_out.fit(torch.cat(features), job.examples.label[rows], entry.inverse_penalty)
+    return Fitted(network, architecture, {"iterations": iterations})

@@ -1,0 +1,48 @@
+"""Logistic regression on a small copy of the image: what can be read off without any features."""
+
+import torch
+
+from analysis.models import data
+from analysis.models.baselines.linear import LinearReadOut
+from analysis.models.network import Network, unit_range
+from analysis.models.registry import Fitted, Job
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+
+
+def grey(x: torch.Tensor) -> torch.Tensor:
+    """Return images (n, 3, h, w), uint8 or 0 to 1, as luma (n, h, w) from 0 to 1."""
+    x = unit_range(x)
+    return torch.einsum("nchw,c->nhw", x, x.new_tensor(LUMA))
+
+
+class Pixels(Network):
+    """A linear read-out of standardised pixels (n, size * size) or (n, 3 * size * size)."""
+
+    layer_names = ("pixels",)
+
+    def __init__(self, size: int, colour: str):
+        super().__init__()
+        self.colour = colour
+        self.head = LinearReadOut(size * size * (3 if colour == "rgb" else 1))
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the pixels, 0 to 1, flattened."""
+        return {"pixels": (grey(x) if self.colour == "grey" else unit_range(x)).flatten(1)}
+
+
+def build(architecture: dict) -> Network:
+    """Return the untrained network."""
+    return Pixels(architecture["size"], architecture["colour"])
+
+
+def fit(job: Job) -> Fitted:
+    """Fit the regression on the training images."""
+    architecture = {"size": job.entry.size, "colour": job.entry.colour}
+    network = build(architecture)
+    rows = job.examples.rows("train")
+    with torch.no_grad():
+        x = network.maps(data.resized(job.examples.images[rows], job.entry.size))["pixels"]
+    iterations = network.head.fit(x, job.examples.label[rows], job.entry.inverse_penalty)
+    return Fitted(network, architecture, {"iterations": iterations})

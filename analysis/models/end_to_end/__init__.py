@@ -1,0 +1,1 @@
+"""Networks trained from end to end."""

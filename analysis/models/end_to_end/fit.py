@@ -1,0 +1,56 @@
+"""Training of a whole network, shared by the kinds that do nothing else."""
+
+import torch
+
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.models import data
+from analysis.models.network import Network, glorot_
+from analysis.models.registry import Fitted, Job
+from analysis.models.train.augment import augmenter
+from analysis.models.train.training import Plan, TrainingFailed, fit, split_of
+
+
+def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=glorot_) -> Fitted:
+    """Train `network` by the values of a `kinds.Trained` entry, with early stopping on the selection split.
+
+    The network holds a `Standardise` as ``standardise``.
+
+    Raises
+    ------
+    DataError
+        If the training fails (loss not a number, out of memory).
+    """
+    entry, examples = job.entry, job.examples
+    seed = seed_of(job.seed, entry.kind)
+    if initialise is not None:
+        initialise(network, torch.Generator().manual_seed(seed))
+    network.to(job.device, memory_format=torch.channels_last)
+    x = data.resized(examples.images, architecture["size"])
+    train, selection = (
+        split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
+    )
+    if entry.inputs == "standardised":
+        network.standardise.measure(train.x)
+    plan = Plan(
+        epochs=entry.epochs,
+        batch=entry.batch,
+        learning_rate=entry.learning_rate,
+        weight_decay=entry.weight_decay,
+        patience=entry.patience,
+        augment=augmenter(entry.augment),
+        precision=entry.precision,
+    )
+    try:
+        history = fit(
+            network,
+            train,
+            selection,
+            plan,
+            seed,
+            job.folder / "training.safetensors",
+            lambda epoch, metrics: job.log("final", epoch, metrics),
+        )
+    except TrainingFailed as error:
+        raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error
+    return Fitted(network, architecture, {"epochs_run": len(history)})

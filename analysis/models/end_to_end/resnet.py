@@ -1,0 +1,82 @@
+"""A small residual network, trained from end to end (He et al. 2016, the form they used for small images)."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.models.end_to_end.fit import fit_end_to_end
+from analysis.models.network import Network, Standardise
+from analysis.models.registry import Fitted, Job
+
+
+class Block(nn.Module):
+    """x + two 3 x 3 convolutions with batch norm, then ReLU; a 1 x 1 convolution takes x to another shape."""
+
+    def __init__(self, before: int, after: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(after)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or before != after:
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps (n, after, height / stride, width / stride)."""
+        inner = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+        return functional.relu(inner + self.shortcut(x))
+
+
+class ResNet(Network):
+    """A 3 x 3 convolution of stride 2, then `blocks` residual blocks per entry of `filters`, then a global average.
+
+    Every stage but the first halves height and width.
+    """
+
+    def __init__(self, filters: list[int], blocks: int):
+        super().__init__()
+        self.standardise = Standardise()
+        self.stem = nn.Conv2d(3, filters[0], 3, 2, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(filters[0])
+        widths = [filters[0], *filters]
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                Block(widths[number], after, 2 if number else 1), *(Block(after, after, 1) for _ in range(blocks - 1))
+            )
+            for number, after in enumerate(filters)
+        )
+        self.head = nn.Linear(filters[-1], 2)
+        self.layer_names = ("stem", *(f"stage{number + 1}" for number in range(len(filters))), "top")
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the maps of the stem and of every stage, and their global average (n, filters) as ``top``."""
+        x = functional.relu(self.stem_norm(self.stem(self.standardise(x))))
+        result = {"stem": x}
+        for name, stage in zip(self.layer_names[1:], self.stages, strict=False):
+            x = result[name] = stage(x)
+        result["top"] = x.mean((2, 3))
+        return result
+
+
+def initialise_(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw normal weights by fan-out (He et al. 2015) and start every block as the identity: last gain 0."""
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        elif isinstance(part, Block):
+            nn.init.zeros_(part.norm2.weight)
+        elif isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight, generator=generator)
+            nn.init.zeros_(part.bias)
+
+
+def build(architecture: dict) -> Network:
+    """Return the untrained network."""
+    return ResNet(architecture["filters"], architecture["blocks"])
+
+
+def fit(job: Job) -> Fitted:
+    """Train the network."""
+    architecture = job.entry.model_dump(include={"size", "filters", "blocks"})
+    return fit_end_to_end(job, build(architecture), architecture, initialise_)

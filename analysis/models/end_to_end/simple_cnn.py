@@ -1,0 +1,44 @@
+"""A plain convolutional network, trained from end to end."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.models.end_to_end.fit import fit_end_to_end
+from analysis.models.network import Network, Standardise
+from analysis.models.registry import Fitted, Job
+
+
+class SimpleCNN(Network):
+    """Conv - batch norm - ReLU - 2 x 2 max-pool per entry of `filters`, global average, dense ReLU layer, logits."""
+
+    def __init__(self, filters: list[int], kernel: int, dense: int):
+        super().__init__()
+        sizes = [3, *filters]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, kernel, padding="same") for before, after in zip(sizes, filters, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(after) for after in filters)
+        self.standardise = Standardise()
+        self.dense = nn.Linear(filters[-1], dense)
+        self.head = nn.Linear(dense, 2)
+        self.layer_names = (*(f"conv{number + 1}" for number in range(len(filters))), "top")
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the pooled maps of every convolution, and the dense layer as ``top``."""
+        x, result = self.standardise(x), {}
+        for name, convolution, norm in zip(self.layer_names, self.convolutions, self.norms, strict=False):
+            x = result[name] = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)  # (n, filters, h, w)
+        result["top"] = functional.relu(self.dense(x.mean((2, 3))))  # (n, dense)
+        return result
+
+
+def build(architecture: dict) -> Network:
+    """Return the untrained network."""
+    return SimpleCNN(architecture["filters"], architecture["kernel"], architecture["dense"])
+
+
+def fit(job: Job) -> Fitted:
+    """Train the network."""
+    architecture = job.entry.model_dump(include={"size", "filters", "kernel", "dense"})
+    return fit_end_to_end(job, build(architecture), architecture)

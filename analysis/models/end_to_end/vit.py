@@ -1,0 +1,90 @@
+"""A small vision transformer, trained from scratch (Dosovitskiy et al. 2021)."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.models.end_to_end.fit import fit_end_to_end
+from analysis.models.network import Network, Standardise
+from analysis.models.registry import Fitted, Job
+
+
+class Block(nn.Module):
+    """Self-attention and a two-layer perceptron, each on normalised tokens and added to them."""
+
+    def __init__(self, width: int, heads: int, hidden: int):
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, hidden)
+        self.contract = nn.Linear(hidden, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return tokens (n, tokens, width)."""
+        n, tokens, width = x.shape
+        qkv = self.qkv(self.norm1(x)).view(n, tokens, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (n, heads, tokens, width / heads)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        x = x + self.project(mixed.transpose(1, 2).reshape(n, tokens, width))
+        return x + self.contract(functional.gelu(self.expand(self.norm2(x))))
+
+
+class ViT(Network):
+    """Convolutions to tokens with learned places, `depth` blocks, and the mean token, normalised, as ``top``.
+
+    Tokens come from 3 x 3 convolutions of stride 2 with batch norm and ReLU, one per entry of `stem`, and a 1 x 1
+    convolution: from plain patches a few hundred images teach a transformer nothing (Xiao et al. 2021, "Early
+    convolutions help transformers see better").
+    """
+
+    def __init__(self, size: int, stem: list[int], width: int, depth: int, heads: int, hidden: int):
+        super().__init__()
+        self.side = size // 2 ** len(stem)
+        self.standardise = Standardise()
+        self.stem = nn.Sequential()
+        for before, after in zip([3, *stem], stem, strict=False):
+            self.stem.extend([nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()])
+        self.embed = nn.Conv2d(stem[-1], width, 1)
+        self.place = nn.Parameter(torch.zeros(1, self.side**2, width))
+        self.blocks = nn.ModuleList(Block(width, heads, hidden) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 2)
+        self.layer_names = ("stem", *(f"block{number + 1}" for number in range(depth)), "top")
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the maps of the stem, the tokens of every block as maps (n, width, side, side), and the top layer."""
+        x = self.stem(self.standardise(x))
+        result = {"stem": x}
+        x = self.embed(x).flatten(2).transpose(1, 2) + self.place  # (n, side^2, width)
+        for name, block in zip(self.layer_names[1:], self.blocks, strict=False):
+            x = block(x)
+            result[name] = x.transpose(1, 2).unflatten(2, (self.side, self.side))
+        result["top"] = self.norm(x.mean(1))  # (n, width)
+        return result
+
+
+def initialise_(network: ViT, generator: torch.Generator) -> None:
+    """Draw weights and places from a normal distribution of spread 0.02, cut at two spreads; the stem as He et al."""
+    for part in network.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    for part in network.stem:
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+    nn.init.trunc_normal_(network.place, std=0.02, a=-0.04, b=0.04, generator=generator)
+
+
+def build(architecture: dict) -> Network:
+    """Return the untrained network."""
+    return ViT(**architecture)
+
+
+def fit(job: Job) -> Fitted:
+    """Train the network."""
+    architecture = job.entry.model_dump(include={"size", "stem", "width", "depth", "heads", "hidden"})
+    return fit_end_to_end(job, build(architecture), architecture, initialise_)

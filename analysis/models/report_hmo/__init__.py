@@ -1,0 +1,1 @@
+"""The report's HMO: a random search of small CNNs, stacked."""

@@ -1,0 +1,64 @@
+"""The random CNNs of the report's HMO, as modules of its stages and, with a head, as candidates for the first."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.core.seeds import seed_of
+from analysis.models.network import Standardise
+from analysis.params.models import HMOReport
+
+
+def random_module(entry: HMOReport, seed: int, *names) -> dict:
+    """Draw the values of one random CNN. "soft" pooling of the published code is average pooling."""
+    draw = np.random.default_rng(seed_of(seed, "hmo_report", *names))
+    return {
+        "layers": int(draw.choice(entry.layers)),
+        "filters": int(draw.choice(entry.filters)),
+        "kernel": int(draw.choice(entry.kernels)),
+        "pool": str(draw.choice(["max", "avg", "soft"])),
+        "normalise": bool(draw.choice([True, False])),
+    }
+
+
+class RandomCNN(nn.Module):
+    """``layers`` times: convolution (same padding) - ReLU - 2 x 2 pool - normalisation over channels, if any.
+
+    Normalisation is Keras's LayerNormalization: over the channels at each position, epsilon 0.001.
+    """
+
+    def __init__(self, channels: int, values: dict):
+        super().__init__()
+        filters = values["filters"]
+        self.pool = functional.max_pool2d if values["pool"] == "max" else functional.avg_pool2d
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(filters if number else channels, filters, values["kernel"], padding="same")
+            for number in range(values["layers"])
+        )
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(filters, eps=1e-3) for _ in range(values["layers"] if values["normalise"] else 0)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps (n, filters, height / 2^layers, width / 2^layers) of inputs (n, channels, height, width)."""
+        for number, convolution in enumerate(self.convolutions):
+            x = self.pool(functional.relu(convolution(x)), 2)
+            if self.norms:
+                x = self.norms[number](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return x
+
+
+class CandidateCNN(nn.Module):
+    """A random CNN with the head on which it is judged: global average, 64 ReLU units, two logits."""
+
+    def __init__(self, values: dict, standardise: Standardise):
+        super().__init__()
+        self.standardise = standardise
+        self.module = RandomCNN(3, values)
+        self.dense = nn.Linear(values["filters"], 64)
+        self.classify = nn.Linear(64, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2) of images (n, 3, height, width)."""
+        return self.classify(functional.relu(self.dense(self.module(self.standardise(x)).mean((2, 3)))))

@@ -1,0 +1,1 @@
+"""Training: the stage, and one training loop for all networks."""

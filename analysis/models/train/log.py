@@ -1,0 +1,37 @@
+"""Curves of a training: live through dvclive, and as one table."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.core.files import write_csv
+
+
+class Log:
+    """Metrics by phase and step, in the order they come.
+
+    dvclive appends them to ``folder/dvclive`` while training runs; `finish` writes all as ``folder/history.csv``.
+    A resumed training logs its finished steps again, so both come out as if it had never been cut. No time stamps.
+    """
+
+    def __init__(self, folder: Path):
+        from dvclive import Live
+
+        self._path = folder / "history.csv"
+        self._rows: list[tuple[str, int, str, float]] = []
+        self._live = Live(str(folder / "dvclive"), report=None, save_dvc_exp=False, dvcyaml=None)
+
+    def __call__(self, phase: str, step: int, metrics: dict[str, float]) -> None:
+        """Add the metrics of one step of a phase (``final``, ``candidates``, ...)."""
+        self._live.step = step
+        for name, value in sorted(metrics.items()):
+            if math.isfinite(value):
+                self._rows.append((phase, step, name, value))
+                self._live.log_metric(f"{phase}/{name}", value)
+        self._live.make_summary()
+
+    def finish(self) -> None:
+        """Write ``history.csv`` and close dvclive's files."""
+        self._live.end()
+        write_csv(self._path, pd.DataFrame(self._rows, columns=["phase", "step", "metric", "value"]))

@@ -1,0 +1,94 @@
+"""The stage ``train``: one model, from images and labels to weights, scores and curves."""
+
+import importlib.metadata
+import platform
+
+import torch
+
+from analysis.core import paths, settings, store
+from analysis.core.files import write_csv, write_json
+from analysis.core.numerics import fixed_threads
+from analysis.models import data, network, registry
+from analysis.models.train import scoring, training
+from analysis.models.train.log import Log
+from analysis.params import Params
+from analysis.stimuli.read import read_missing
+
+
+def run(params: Params, model: str) -> None:
+    """Train one model of ``params.yaml`` and write ``models/<model>/``.
+
+    Unfinished work lies in the store, by everything that decides the result; a killed run goes on from there and ends
+    with the same bytes.
+
+    Raises
+    ------
+    DataError
+        If there is no such model, the images are missing or lack a class, or the training fails. Where images that
+        the recordings show are not at hand, a lacking class is no error: the metrics then say that and why the model
+        was not trained, and the later stages leave it out.
+    """
+    entry = params.models.entry(model)
+    kind = registry.module(entry.kind)  # first: fixed_threads limits the libraries that are loaded
+    with fixed_threads():
+        try:
+            examples = data.load(entry.rules)
+        except data.NoExamples as lack:
+            if read_missing().empty:
+                raise
+            return _write_untrained(entry, model, lack)
+        origin = {
+            "seed": params.seed,
+            "images": examples.digest,
+            "code": store.code_digest(),
+            "torch": importlib.metadata.version("torch"),
+            "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],
+        }
+        folder = store.work_folder("train", {"entry": entry.model_dump()} | origin)
+        log = Log(paths.MODELS / model)
+        job = registry.Job(model, entry, examples, params.seed, settings.device(), folder, log, origin)
+        fitted = kind.fit(job)
+        _write(job, fitted)
+        log.finish()
+    store.discard(folder)
+
+
+def _write_untrained(entry, model: str, lack: data.NoExamples) -> None:
+    print(f"train {model}: {lack}; images are missing (data/stimuli/missing.csv), so this model is left untrained")
+    about = {"model": model, "kind": entry.kind, "protocol": entry.protocol}
+    write_json(paths.MODELS / model / "metrics.json", about | {"untrained": str(lack), "n": {}, "splits": {}})
+
+
+def _write(job: registry.Job, fitted: registry.Fitted) -> None:
+    """Write predictions, metrics, weights and configuration."""
+    out, entry, examples = paths.MODELS / job.name, job.entry, job.examples
+    x = registry.inputs(entry.kind, examples, fitted.architecture)
+    trained = fitted.network.to(job.device)
+    logits = torch.cat([training.scores(trained, part.to(job.device)).cpu() for part in x.split(512)])
+    table = scoring.predictions(examples, logits.numpy())
+    splits = scoring.accuracy(table)
+    write_csv(out / "predictions.csv", table)
+    write_json(
+        out / "metrics.json",
+        {name: splits["test"][name] for name in ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy")}
+        | {
+            "model": job.name,
+            "kind": entry.kind,
+            "protocol": entry.protocol,
+            "selected_on": examples.selection,
+            "n": {name: values["n"] for name, values in splits.items()},
+            "parameters": sum(parameter.numel() for parameter in trained.parameters()),
+            "splits": splits,
+        },
+    )
+    config = {
+        "kind": entry.kind,
+        "protocol": entry.protocol,
+        "values": entry.model_dump(),
+        "seed": job.seed,
+        "architecture": fitted.architecture,
+        "layers": list(trained.layer_names),
+        "images": examples.digest,
+        "notes": fitted.notes,
+    }
+    network.save(out, trained, config)

@@ -1,0 +1,1 @@
+"""HMO of Yamins et al. (2014)."""

@@ -1,0 +1,142 @@
+"""The layer of HMO: filter - threshold - pool - normalise (Yamins et al. 2014, after their earlier public code).
+
+All parts take and give maps (n, channels, height, width), keep height and width (`same` padding, zeros outside; the
+window of an even size reaches one further down and right) except for the stride of the pooling, and compute in
+float32 on any device.
+"""
+
+from contextlib import nullcontext
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.core.exact import root_of_power, sqrt
+
+EPSILON = 1e-4
+"""Added to the divisor and to the threshold of the normalisation."""
+STRIDE = 2
+"""Of the pooling: each layer halves its maps."""
+LARGE_POWER = 6.0
+"""Above it float32 no longer holds x^p over the range in which it holds x."""
+IN_NORM = {"stretch": 1.0, "threshold": None, "remove_mean": True}
+"""Normalisation of the input of a module; its size is a parameter of the search. The sources leave these open."""
+
+
+def padding(k: int) -> tuple[int, int]:
+    """Return how far a window of k entries reaches before and after its own position."""
+    return (k - 1) // 2, k // 2
+
+
+def box_sum(x: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the sum over k x k positions around each position, channel by channel."""
+    padded = functional.pad(x, padding(k) * 2)
+    return functional.avg_pool2d(padded, k, stride=1, divisor_override=1)
+
+
+def filters(n: int, channels: int, k: int, fmean: float, fnorm: float, generator: torch.Generator) -> torch.Tensor:
+    """Draw n filters (n, channels, k, k): U(0, 1), less their own mean and `fmean`, scaled to the L2 norm `fnorm`.
+
+    Drawn on the CPU, so that a seed gives the same filters for any device.
+    """
+    weight = torch.rand((n, channels, k, k), generator=generator)
+    weight = weight - weight.mean((1, 2, 3), keepdim=True) - fmean
+    return weight * (fnorm / weight.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None])
+
+
+def threshold(x: torch.Tensor, low: float | None, high: float | None) -> torch.Tensor:
+    """Return x, no less than `low` and no more than `high`; None is no bound."""
+    return x if low is None and high is None else x.clamp(low, high)
+
+
+def pool(x: torch.Tensor, k: int, p: float, stride: int = STRIDE) -> torch.Tensor:
+    """Return (sum over k x k of |x|^p)^(1/p) around every `stride`-th position, from the first.
+
+    |x|^50 itself leaves float32 beyond 5.9 and below 0.2, so the largest value of each map is factored out, and powers
+    above `LARGE_POWER` are taken in float64. A window counts if its largest value is above 1e-6 (p = 6) or 1.4e-6
+    (p = 50) of its map's, near the resolution of float32; smaller ones are pooled to 0.
+    """
+    x = x.abs()
+    top = x.detach().amax((2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)  # (n, channels, 1, 1)
+    y = (x / top).to(torch.float64 if p > LARGE_POWER else x.dtype).pow(p)
+    y = functional.avg_pool2d(functional.pad(y, padding(k) * 2), k, stride=stride, divisor_override=1)
+    tiny = torch.finfo(y.dtype).tiny
+    y = root_of_power(y.clamp(min=tiny), p)  # clamped: the root has no gradient at 0
+    return torch.where(y > 2 * tiny ** (1 / p), y, 0.0).to(x.dtype) * top
+
+
+def normalise(x: torch.Tensor, k: int, stretch: float, threshold: float | None, remove_mean: bool) -> torch.Tensor:
+    """Divide each position by the size of the values around it: k x k positions x all channels, C k^2 in number.
+
+    Numerator: x, less sum(x) / (C k^2) if `remove_mean`. Divisor: EPSILON + sqrt(max(0, sum x^2 - [`remove_mean`]
+    (sum x)^2 / (C k^2))). Both times `stretch`; the divisor is 1 where it is below `threshold` + EPSILON (None: 0).
+    The sums are taken in float64, as their difference may be small.
+    """
+    size = x.shape[1] * k * k
+    total = box_sum(x.square().sum(1, keepdim=True, dtype=torch.float64), k)  # (n, 1, h, w)
+    if remove_mean:
+        sums = box_sum(x.sum(1, keepdim=True, dtype=torch.float64), k)
+        total = total - sums.square() / size
+        x = x - (sums / size).to(x.dtype)
+    divisor = stretch * (EPSILON + sqrt(total.clamp(min=0)))
+    divisor = torch.where(divisor < (threshold or 0.0) + EPSILON, 1.0, divisor).to(x.dtype)
+    return x * (stretch / divisor)
+
+
+def _full_precision(x: torch.Tensor):
+    """Return a context in which a CUDA device multiplies in float32: its TF32 keeps three decimals."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if x.is_cuda else nullcontext()
+
+
+class Layer(nn.Module):
+    """One layer with the values of a search (`space`). Its random filters are not trained."""
+
+    def __init__(self, channels: int, values: dict):
+        super().__init__()
+        self.values = values
+        shape = (values["n_filt"], channels, values["k_filt"], values["k_filt"])
+        self.weight = nn.Parameter(torch.zeros(shape), requires_grad=False)
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw the filters."""
+        n, channels, k, _ = self.weight.shape
+        values = self.values
+        self.weight.data = filters(n, channels, k, values["fmean"], values["fnorm"], generator).to(self.weight.device)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps (n, n_filt, ceil(height / 2), ceil(width / 2)) of maps (n, channels, height, width)."""
+        values = self.values
+        with _full_precision(x):
+            x = functional.conv2d(functional.pad(x, padding(values["k_filt"]) * 2), self.weight)
+        x = threshold(x, values["min_out"], values["max_out"])
+        x = pool(x, values["pool_k"], values["pool_p"])
+        return normalise(x, values["norm_k"], values["stretch"], values["threshold"], values["remove_mean"])
+
+
+class Module(nn.Module):
+    """A normalised input, then one to three layers."""
+
+    def __init__(self, channels: int, values: dict):
+        super().__init__()
+        self.in_norm_k = values["in_norm_k"]
+        sizes = [channels, *(layer["n_filt"] for layer in values["layers"])]
+        self.layers = nn.ModuleList(Layer(size, layer) for size, layer in zip(sizes, values["layers"], strict=False))
+
+    def draw(self, seed: int) -> "Module":
+        """Draw the filters of all layers from one seed."""
+        generator = torch.Generator().manual_seed(seed)
+        for layer in self.layers:
+            layer.draw(generator)
+        return self
+
+    def outputs(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the maps of every layer."""
+        x, result = normalise(x, self.in_norm_k, **IN_NORM), []
+        for layer in self.layers:
+            x = layer(x)
+            result.append(x)
+        return result
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the maps of the last layer."""
+        return self.outputs(x)[-1]

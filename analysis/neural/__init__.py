@@ -1,0 +1,1 @@
+"""The neural side: populations of units, their means, reliability and read-out."""

@@ -1,0 +1,166 @@
+"""The neural side of a comparison: responses of the units of one area to images, as a protocol has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from analysis.core.areas import AREAS
+from analysis.params import Compare
+from analysis.params.protocol import Protocol
+from analysis.statistics.ceilings import Halves
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MERGED = "merged"
+"""Name of the recording and subject of a table merged over recordings."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Units of one area, recorded together (or merged by column, as the report did).
+
+    Attributes
+    ----------
+    recording, subject, region : str
+    units, neuroid_ids : tuple of str, n_units
+    images : tuple of str, n_images
+        Stems, sorted.
+    responses : (n_images, n_units)
+        Response to each image: mean rate over its fixations (spikes/s), or spikes summed over them.
+    halves : Halves or None
+        Splitter of the presentations, over the same images and units; None where responses are sums of a merged table.
+    """
+
+    recording: str
+    subject: str
+    region: str
+    units: tuple[str, ...]
+    neuroid_ids: tuple[str, ...]
+    images: tuple[str, ...]
+    responses: np.ndarray
+    halves: Halves | None
+
+
+def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Iterator[Population]:
+    """Yield the populations of all recordings under a protocol, over the images `allowed`, in a fixed order.
+
+    Parameters
+    ----------
+    protocol_name : str
+        Folder of the recordings.
+    rules : Protocol
+        Its fields `fixations`, `response`, `unit_identity` and `filling` are used.
+    allowed : set of str
+        Stems of images with activations that the protocol compares.
+    """
+    from analysis.recordings import read  # loads xarray, which comparisons do without
+
+    recordings = read.all_recordings(protocol_name, stable_only=True)
+    yield from IDENTITY[rules.unit_identity](recordings, rules, allowed)
+
+
+def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:
+    for recording in recordings:
+        regions = recording["region"].values.astype(str)
+        for region in (area for area in AREAS if area in regions):
+            images, responses, halves = RESPONSE[rules.response](recording.isel(unit=regions == region), rules, allowed)
+            if len(images):
+                yield Population(
+                    str(recording.attrs["recording"]),
+                    str(recording.attrs["subject"]),
+                    region,
+                    tuple(recording["unit"].values[regions == region].astype(str)),
+                    tuple(recording["neuroid_id"].values[regions == region].astype(str)),
+                    images,
+                    responses,
+                    halves,
+                )
+
+
+def _by_column(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:
+    """Merge the tables of an area by column number, as the report did.
+
+    Unit k of every recording goes to column k; of an image shown in several recordings the last row stays; empty cells
+    are filled over all rows of the merged table, before any choice of images.
+    """
+    tables: dict[str, list] = {}
+    for recording in recordings:
+        regions = recording["region"].values.astype(str)
+        for region in (area for area in AREAS if area in regions):
+            part = recording.isel(unit=regions == region)
+            images, responses, _ = RESPONSE[rules.response](part, rules, None)
+            tables.setdefault(region, []).append((images, responses))
+    for region in sorted(tables, key=AREAS.index):
+        width = max(responses.shape[1] for _, responses in tables[region])
+        rows: dict[str, np.ndarray] = {}
+        for images, responses in tables[region]:
+            padded = np.full((len(images), width), np.nan)
+            padded[:, : responses.shape[1]] = responses
+            for image, row in zip(images, padded, strict=True):
+                rows[image] = row
+        table = FILLING[rules.filling](np.stack(list(rows.values())))
+        images = tuple(sorted(set(rows) & allowed))
+        place = {image: index for index, image in enumerate(rows)}
+        names = tuple(f"column_{k}" for k in range(width))
+        if images:
+            chosen = table[[place[image] for image in images]]
+            ids = tuple(f"{region}-{name}" for name in names)
+            yield Population(MERGED, MERGED, region, names, ids, images, chosen, None)
+
+
+def _column_means(table: np.ndarray) -> np.ndarray:
+    counts = np.isfinite(table).sum(axis=0)
+    means = np.where(np.isfinite(table), table, 0.0).sum(axis=0) / np.where(counts > 0, counts, np.nan)
+    return np.where(np.isfinite(table), table, means)
+
+
+def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
+    """Mean rate over the fixations on each image, with a splitter of its presentations."""
+    stems = recording["stimulus_id"].values.astype(str)
+    rows = FIXATIONS[rules.fixations](recording)
+    rows &= np.isfinite(recording["rate"].values).all(axis=1)
+    if allowed is not None:
+        rows &= np.isin(stems, sorted(allowed))
+    if not rows.any():
+        return (), np.empty((0, recording.sizes["unit"])), None
+    halves = Halves(recording["rate"].values[rows], stems[rows], recording["trial"].values[rows])
+    return tuple(halves.images), halves.means(), halves
+
+
+def _counts(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
+    """Spikes summed over all fixations on each image; sums cannot be split into halves of equal meaning."""
+    stems = recording["image"].values.astype(str)
+    order = np.argsort(stems, kind="stable")
+    rows = order if allowed is None else order[np.isin(stems[order], sorted(allowed))]
+    return tuple(stems[rows]), recording["image_count"].values[rows].astype(np.float64), None
+
+
+IDENTITY: dict[str, Callable] = {"recording": _by_recording, "column": _by_column}
+RESPONSE: dict[str, Callable] = {"rate": _rates, "count": _counts}
+FIXATIONS: dict[str, Callable] = {
+    "selected": lambda recording: recording["selected"].values.astype(bool).copy(),
+    "all": lambda recording: np.ones(recording.sizes["fixation"], dtype=bool),
+}
+FILLING: dict[str, Callable] = {"none": lambda table: table, "column_mean": _column_means}
+
+
+def compared_images(table: pd.DataFrame, rules: Protocol, settings: Compare) -> list[str]:
+    """Return the stems of the images that a protocol compares.
+
+    The report compared its own test images; the corrected protocol all images, or those the model was not trained on.
+    """
+    return table["stem"][IMAGES[rules.splits](table, settings)].tolist()
+
+
+IMAGES = {
+    "single": lambda table, settings: table["split_report"] == "test",
+    "grouped": lambda table, settings: (
+        (table["split"] != "train") | (table["label"] == "unlabelled") | (settings.images == "all")
+    ),
+}

@@ -1,0 +1,117 @@
+"""Read what the stage ``neural`` measured of the populations."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.neural import readout
+from analysis.neural.populations import Population
+from analysis.params import Compare
+from analysis.params.protocol import Protocol
+
+TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A population with what was worked out about it.
+
+    Attributes
+    ----------
+    population : Population
+        Without its splitter of presentations.
+    ceiling : (n_units,)
+        Split-half ceiling of each unit; NaN where undefined.
+    rdm_ceilings : tuple of float
+        Lower and upper bound on the correlation of a model's RDM with the population's; NaN where undefined.
+    """
+
+    population: Population
+    ceiling: np.ndarray
+    rdm_ceilings: tuple[float, float]
+
+
+class Images:
+    """What is known of the images, by stem.
+
+    Parameters
+    ----------
+    table : DataFrame
+        images.csv.
+    levels : DataFrame
+        `variation.factors`.
+    """
+
+    def __init__(self, table: pd.DataFrame, levels: pd.DataFrame):
+        self.table, self.levels = table.set_index("stem"), levels
+        self.groups: dict[str, int] = dict(zip(table["stem"], table["group"], strict=True))
+
+    def task(self, population: Population, rules: Protocol, settings: Compare) -> readout.Task:
+        """Return the face task on a population's images."""
+        return readout.Task(population, self.table, self.levels, self.groups, rules, settings)
+
+
+def seed_for(seed: int, population: Population) -> int:
+    """Return the seed of a population: it names no model, so that all meet the same folds, halves and draws."""
+    return seed_of(seed, "compare", population.recording, population.region)
+
+
+def read(protocol: str) -> Iterator[Measured]:
+    """Read the populations of a protocol, in their order.
+
+    Raises
+    ------
+    DataError
+        If the stage ``neural`` has not run, or a file of its is damaged.
+    """
+    folder = paths.NEURAL / protocol
+    again = f"run the stage neural for {protocol}"
+    try:
+        described = json.loads((folder / "populations.json").read_text(encoding="utf-8"))
+        for one in described:
+            responses = np.load(folder / one["file"], allow_pickle=False)
+            if responses.shape != (len(one["images"]), len(one["units"])):
+                raise DataError(f"{folder / one['file']} has another shape than populations.json says: {again}")
+            yield Measured(
+                Population(
+                    *(one[name] for name in ("recording", "subject", "region")),
+                    *(tuple(one[name]) for name in ("units", "neuroid_ids", "images")),
+                    responses,
+                    None,
+                ),
+                np.array(one["ceiling"], dtype=np.float64),
+                tuple(np.array(one["rdm_ceilings"], dtype=np.float64).tolist()),
+            )
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename} not found: {again}") from error
+    except (ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{folder}: not whole ({' '.join(str(error).split())}): {again}") from error
+
+
+def read_levels(protocol: str) -> pd.DataFrame:
+    """Read the levels of variation of the images (`variation.factors`)."""
+    return read_out(protocol, "levels", dtype=str, keep_default_na=False).set_index("stem")
+
+
+def read_out(protocol: str, name: str, **how) -> pd.DataFrame:
+    """Read a table of `TABLES`, the populations' read-out; `how` as in ``pandas.read_csv``."""
+    path = paths.NEURAL / protocol / f"{name}.csv"
+    try:
+        return pd.read_csv(path, **how)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage neural for {protocol}") from error
+
+
+def read_counts(protocol: str) -> dict[str, int]:
+    """Read the numbers of recordings, subjects, units and fixations under a protocol."""
+    path = paths.NEURAL / protocol / "counts.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path}: not found or damaged: run the stage neural for {protocol}") from error

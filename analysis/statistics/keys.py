@@ -1,0 +1,143 @@
+"""Rows joined by image, never by position."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.core.errors import DataError
+
+
+def as_array(name: str, values, ndim: int, allow_nan: bool = False) -> np.ndarray:
+    """Return `values` as a float64 array of `ndim` dimensions, checked at the door.
+
+    Raises
+    ------
+    DataError
+        If the values carry image keys, which would be lost, or are no numbers; if the number of dimensions differs, the
+        array is empty, or it holds infinities (or, unless `allow_nan`, not-a-number). The message names the array, the
+        first bad place and the fix.
+    """
+    if hasattr(values, "coords"):
+        raise DataError(f"{name} has image keys, which are not used here: put its rows in order and give its .values")
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
+    if array.ndim != ndim:
+        raise DataError(f"{name} has shape {array.shape}; give an array of {ndim} dimensions")
+    if array.size == 0:
+        raise DataError(f"{name} has shape {array.shape}; give at least one row and one column")
+    bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
+    if bad.any():
+        place = ", ".join(str(i) for i in np.argwhere(bad)[0])
+        raise DataError(f"{name}[{place}] = {array[tuple(np.argwhere(bad)[0])]}; drop or repair such entries first")
+    return array
+
+
+def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
+    """Return the keys as text, one per row and each once.
+
+    Raises
+    ------
+    DataError
+        If their number is not `rows`, or a key occurs twice.
+    """
+    keys = tuple(map(str, keys))
+    if len(keys) != rows:
+        raise DataError(f"{name} has {rows} rows but {len(keys)} image keys; give one key per row")
+    if len(set(keys)) != len(keys):
+        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        raise DataError(f"{name} holds image {twice!r} twice; average or drop the repeated rows first")
+    return keys
+
+
+def keys_of(name: str, table) -> tuple[str, ...]:
+    """Return the image keys of an ``xarray.DataArray``, one per row and each once.
+
+    Raises
+    ------
+    DataError
+        If ``image`` is not its first dimension or has no coordinate, which xarray would make up from the places of the
+        rows; or if a key occurs twice.
+    """
+    if table.dims[0] != "image" or "image" not in table.coords:
+        given = ", ".join(map(str, table.dims))
+        raise DataError(f"{name} has dimensions {given}; make image the first, with a coordinate that names each image")
+    return check_keys(name, table["image"].values, len(table))
+
+
+def one_per_row(name: str, values, rows: int) -> np.ndarray:
+    """Return `values` as an array of one per row, (rows,).
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer.
+    """
+    array = np.asarray(values)
+    if array.shape != (rows,):
+        raise DataError(f"{name} has shape {array.shape}; give one per row, ({rows},)")
+    return array
+
+
+def shared(*keys: Sequence[str]) -> tuple[list[str], list[np.ndarray]]:
+    """Return the keys common to all sequences, sorted, and for each sequence the rows that hold them."""
+    common = sorted(set(keys[0]).intersection(*keys[1:]))
+    places = [{key: row for row, key in enumerate(one)} for one in keys]
+    return common, [np.array([place[key] for key in common], dtype=np.intp) for place in places]
+
+
+def join(X, Y, groups=None, at_least: int = 2):
+    """Bring model and neural rows into one order.
+
+    Parameters
+    ----------
+    X, Y : (n_images, n_features), (n_images, n_units)
+        Both plain arrays, whose rows the caller vouches for, or both ``xarray.DataArray`` with a first dimension
+        ``image`` and its coordinate: these are joined by that coordinate, in sorted order, and images that only one
+        of them holds are left out.
+    groups : (n_images,), optional
+        A near-duplicate group per row; with keyed `X` and `Y` a mapping or Series from image to group.
+        Default: every image its own group.
+    at_least : int
+        The fewest joined images that are of use.
+
+    Returns
+    -------
+    X, Y, groups, images
+        Arrays in one order, and the image keys (None for plain arrays).
+
+    Raises
+    ------
+    DataError
+        If one has keys and the other not, shapes disagree, X is not finite, or they share too few images.
+    """
+    keyed = [hasattr(array, "coords") for array in (X, Y)]
+    if keyed[0] != keyed[1]:
+        plain = "Y" if keyed[0] else "X"
+        raise DataError(f"{plain} has no image keys but its partner has: give both as xarray.DataArray with 'image'")
+    if not keyed[0]:
+        X, Y = as_array("X", X, 2), as_array("Y", Y, 2, allow_nan=True)
+        if len(X) != len(Y):
+            raise DataError(f"X has {len(X)} rows and Y {len(Y)}; give the same images in both, or key them by image")
+        groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
+        images = None
+    else:
+        keys = [keys_of(name, array) for name, array in (("X", X), ("Y", Y))]
+        images, (rows_x, rows_y) = shared(*keys)
+        if len(images) < at_least:
+            raise DataError(f"X and Y share {len(images)} images; at least {at_least} are needed: compare their keys")
+        X, Y = as_array("X", X.values[rows_x], 2), as_array("Y", Y.values[rows_y], 2, allow_nan=True)
+        if groups is None:
+            groups = np.arange(len(images))
+        else:
+            if not hasattr(groups, "items"):
+                raise DataError("groups has no image keys but X and Y have: give a mapping from image to group")
+            group_of = {str(image): group for image, group in groups.items()}
+            missing = [image for image in images if image not in group_of]
+            if missing:
+                raise DataError(f"groups has no entry for image {missing[0]!r} ({len(missing)} missing)")
+            groups = np.array([group_of[image] for image in images])
+    if len(X) < at_least:
+        raise DataError(f"X has {len(X)} images; at least {at_least} are needed")
+    return X, Y, groups, images

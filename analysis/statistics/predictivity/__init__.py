@@ -1,0 +1,1 @@
+"""How well features predict units: PLS, ridge, decoding."""

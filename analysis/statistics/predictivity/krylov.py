@@ -1,0 +1,294 @@
+"""Partial least squares for all units at once.
+
+With one target, the scores of PLS span the Krylov space of X X' and the target. All units therefore advance together
+by products of one Gram matrix with a matrix of residuals, and the folds of a cross-validation share that Gram matrix.
+The steps are those of NIPALS (Wold 1975) written for samples in place of features; scores are re-orthogonalised, so
+that predictions agree with an explicit deflation to rounding. One pass gives the predictions with every number of
+components up to the last.
+"""
+
+import math
+from contextlib import nullcontext
+from itertools import combinations_with_replacement, pairwise
+
+import numpy as np
+
+from analysis.core.errors import DataError
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads, one_thread
+
+UNITS_AT_ONCE = 50
+"""Most units in one block: bounds the memory of the scores (units x components x images). Half of it where the Gram
+matrix is shared, of which a copy is in memory too."""
+TILE = 250
+"""Rows and columns of a tile of X X'."""
+
+
+class _Products:
+    """Products of the centred, optionally scaled, X X' of one fold with residuals, rows ordered train then rest."""
+
+    def __init__(self, X, train, rest, scale: bool, gram=None):
+        self.m = len(train)
+        rows = np.concatenate([train, rest])
+        if gram is not None and not scale:
+            gram = gram[rows[:, None], train[None, :]]  # (n, m), of X that is not centred in the training rows
+            gram -= gram.mean(1)[:, None]
+            gram -= gram[: self.m].mean(0)
+            self._gram, self._x = gram, None
+            return
+        Z = X[rows]
+        Z = Z - Z[: self.m].mean(0)
+        if scale:
+            spread = _root((Z[: self.m] ** 2).sum(0) / (self.m - 1))
+            spread[spread == 0] = 1.0
+            Z /= spread
+        few = X.shape[0] <= 2 * X.shape[1]
+        self._gram, self._x = (square_of(Z)[:, : self.m], None) if few else (None, Z)
+
+    def __call__(self, R, rows=slice(None), out=None):
+        """(n_units, m) residuals of the training rows -> (n_units, n_rows), written to `out` if given."""
+        # BLAS is a quarter faster where the long rows of both factors are what is summed over.
+        left, right = (R, self._gram) if self._gram is not None else (R @ self._x[: self.m], self._x)
+        return (np if isinstance(R, np.ndarray) else torch()).matmul(left, right[rows].T, out=out)
+
+
+def torch():
+    """Return the module torch, loaded only where it is used."""
+    import torch
+
+    return torch
+
+
+def as_numpy(values) -> np.ndarray:
+    """Return an array, or a tensor of any device, as a numpy array."""
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+
+
+def _root(values):
+    """Return the square root with the same bits on every processor."""
+    if isinstance(values, np.ndarray):
+        return np.sqrt(values)
+    from analysis.core.exact import sqrt
+
+    return sqrt(values)
+
+
+def _empty(like, *shape):
+    return np.empty(shape, like.dtype) if isinstance(like, np.ndarray) else like.new_empty(shape)
+
+
+def _advance(products: _Products, Y, numbers: list[int]):
+    """Run the steps for a block of units.
+
+    Parameters
+    ----------
+    products : _Products
+    Y : (n_units, m)
+        Centred targets of the training rows.
+    numbers : list of int
+        Rising numbers of components.
+
+    Yields
+    ------
+    (n_units, k)
+        With each number of components, predictions of the rest, less the training mean.
+    """
+    m, (u, steps) = products.m, (len(Y), numbers[-1])
+    scores, squares, weights = _empty(Y, u, steps, m), _empty(Y, u, steps), _empty(Y, u, steps)
+    shares = _empty(Y, u, steps, steps)  # of the scores in the products of the residuals
+    shares[:] = 0.0
+    R, first = Y + 0.0, None
+    for a in range(steps):
+        V = products(R, slice(m), out=scores[:, a])  # (u, m), not normalised
+        if a:
+            # But for rounding V is orthogonal to all scores except the last, so that one pass does what else takes two.
+            shares[:, a, :a] = (scores[:, :a] @ V[:, :, None])[:, :, 0] / squares[:, :a]
+            V -= (shares[:, a, None, :a] @ scores[:, :a])[:, 0]
+        shares[:, a, a] = 1.0
+        square = _row_products(V, V)
+        first = first if a else square
+        # A unit whose residual is used up gets no more components.
+        squares[:, a] = _where(square > 1e-22 * first, square, float("inf"))
+        weights[:, a] = _row_products(R, V) / squares[:, a]
+        R -= weights[:, a, None] * V
+        if a + 1 in numbers:
+            done = slice(a + 1)
+            yield products(_dual(Y, scores[:, done], weights[:, done], shares[:, done, done]), slice(m, None))
+
+
+def _dual(Y, scores, weights, shares):
+    """Return the A, (n_units, m), for which the fit of the training rows is the product of A and their Gram matrix.
+
+    The fit is the sum of weights times scores. The product of each residual is the sum of shares times scores, and a
+    residual is Y less the weighted scores before it. So A is a sum of residuals, and these of Y and scores.
+    """
+    linalg = (np if isinstance(Y, np.ndarray) else torch()).linalg
+    parts = linalg.solve(shares.swapaxes(1, 2), weights[:, :, None])[:, :, 0]  # of each residual in A
+    later = parts.sum(1)[:, None] - parts.cumsum(1)
+    return parts.sum(1)[:, None] * Y - ((weights * later)[:, None] @ scores)[:, 0]
+
+
+def _row_products(A, B):
+    """(n, m) twice -> (n,), the inner product of each pair of rows."""
+    return np.einsum("ij,ij->i", A, B) if isinstance(A, np.ndarray) else (A * B).sum(1)
+
+
+def _where(condition, value, other):
+    if isinstance(value, np.ndarray):
+        return np.where(condition, value, other)
+    return torch().where(condition, value, torch().full_like(value, other))
+
+
+def _advance_together(products: _Products, Y, numbers: list[int]):
+    """Run `n_components` steps of PLS with one set of scores for all units (PLS2).
+
+    The weight of each step is the first left singular vector of X'Y; here its image X X'Y v, with v the leading
+    eigenvector of Y' X X' Y. Yields as `_advance` does.
+    """
+    m, R = products.m, Y + 0.0
+    xp = np if isinstance(R, np.ndarray) else torch()
+    fitted = first = scores = None
+    for a in range(numbers[-1]):
+        K = products(R)  # (u, n)
+        _, vectors = xp.linalg.eigh((R @ K[:, :m].T + K[:, :m] @ R.T) / 2)
+        v = vectors[:, -1] @ K  # (n,)
+        if scores is None:
+            scores, fitted = _empty(K, numbers[-1], K.shape[1]), K[:, m:] * 0.0
+        for _ in range(2 if a else 0):
+            v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
+        length = math.sqrt(float((v[:m] ** 2).sum()))
+        first = length if first is None else first
+        v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
+        weight = R @ v[:m]  # (u,)
+        fitted += weight[:, None] * v[m:]
+        R -= weight[:, None] * v[:m]
+        scores[a] = v
+        if a + 1 in numbers:
+            yield fitted
+
+
+def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_unit: bool = True, gram=None):
+    """Fit PLS on the rows `train` and predict the rows `rest`.
+
+    Parameters
+    ----------
+    X : (n, n_features)
+        numpy array or torch tensor (on any device, float32 or float64).
+    Y : (n, n_units)
+        Of the same kind; finite in the training rows.
+    train, rest : (m,), (k,) int
+        Row numbers, numpy arrays.
+    n_components : int or sequence of int
+        At most min(m - 1, n_features). A rising sequence gives the predictions with each number of components from one
+        fit; 0 predicts the training mean.
+    scale : bool
+        Divide features (and, with per_unit=False, targets) by their standard deviation in the training rows, as
+        ``sklearn.cross_decomposition.PLSRegression`` does by default.
+    per_unit : bool
+        A PLS per unit (Yamins et al. 2014), or one for all units (Brain-Score). These are different models.
+    gram : (n, n), optional
+        X X', to be shared by folds; not used with `scale`.
+
+    Returns
+    -------
+    (k, n_units), or (n_numbers, k, n_units) for a sequence
+        Predictions; the training mean for a unit that is constant in the training rows.
+    """
+    one = isinstance(n_components, (int, np.integer))
+    numbers = [n_components] if one else list(n_components)
+    check_numbers(numbers, len(train), X.shape[1], least=1 if one else 0)
+    # Entered once, since that takes as long as a small fit; torch has threads, or a device, of its own.
+    with one_thread() if isinstance(X, np.ndarray) else nullcontext():
+        out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
+    return out[0] if one else out
+
+
+def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: bool, gram):
+    """Return the predictions with each of rising numbers of components, (n_numbers, k, n_units)."""
+    m = len(train)
+    products = _Products(X, train, rest, scale, gram)
+    centred = Y[train]
+    mean = centred.mean(0)
+    centred = centred - mean
+    R = _empty(centred, centred.shape[1], m)
+    R[:] = centred.T  # in memory too, for the products of rows
+    del centred
+    out = _empty(R, len(numbers), len(rest), R.shape[0])
+    after = 1 if numbers[0] == 0 else 0
+    out[:after] = 0.0  # without components
+
+    def keep(fits, units, factor=1.0):
+        for place, fitted in enumerate(fits, after):
+            out[place, :, units] = (fitted * factor).T
+
+    steps = numbers[after:]
+    if steps and not per_unit:
+        spread = _root((R**2).sum(1) / (m - 1)) if scale else (R[:, 0] * 0 + 1)
+        spread = _where(spread > 0, spread, 1.0)[:, None]
+        keep(_advance_together(products, R / spread, steps), slice(None), spread)
+    elif steps:
+
+        def block(units):
+            keep(_advance(products, R[units], steps), units)
+
+        blocks = _blocks(len(R), UNITS_AT_ONCE if gram is None else UNITS_AT_ONCE // 2)
+        if isinstance(R, np.ndarray):
+            map_threads(block, blocks)
+        else:
+            for units in blocks:
+                block(units)
+    out += mean
+    return out
+
+
+def _blocks(units: int, most: int) -> list[slice]:
+    """Part units into equal blocks of at most so many: one, or as many for each thread."""
+    number = -(-units // most)
+    if number > 1:
+        number = -(-number // THREADS) * THREADS
+    ends = np.linspace(0, units, max(number, 1) + 1).astype(int).tolist()
+    return [slice(*pair) for pair in pairwise(ends)]
+
+
+def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int = 0) -> None:
+    """Refuse numbers of components that do not rise, or that so many images and features cannot bear."""
+    most = min(n_train - 1, n_features)
+    bad = [number for number in numbers if not least <= number <= most]
+    if bad:
+        raise DataError(
+            f"{bad[0]} components with {n_train} training images and {n_features} features: give {least} to {most}, "
+            "or more images"
+        )
+    if not numbers or any(b <= a for a, b in pairwise(numbers)):
+        raise DataError(f"components {numbers}: give one or more numbers in rising order")
+
+
+def gram_of(X, scale: bool = False):
+    """Return X X' of centred features for folds to share; None where it serves none: many images, or `scale`.
+
+    Features are centred since there is less cancellation in the products then.
+    """
+    if scale or X.shape[0] > 2 * X.shape[1]:
+        return None
+    return square_of(X - X.mean(0))
+
+
+def square_of(X):
+    """Return X X', (n, n), of a numpy array or torch tensor.
+
+    Tile by tile in our own threads: those of BLAS wait in a loop after each product, and would for a while take the
+    processors from the steps that follow.
+    """
+    if not isinstance(X, np.ndarray):
+        return X @ X.T
+    square = np.empty((len(X), len(X)), X.dtype)
+
+    def tile(pair):
+        one, other = pair
+        square[one, other] = X[one] @ X[other].T
+        if one is not other:
+            square[other, one] = square[one, other].T
+
+    parts = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
+    map_threads(tile, combinations_with_replacement(parts, 2))
+    return square

@@ -1,0 +1,1 @@
+"""Representational similarity analysis: RDMs, their comparison, its bounds and its uncertainty."""

@@ -1,0 +1,210 @@
+"""Representational dissimilarity matrices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg.blas import dsyrk
+
+from analysis.core.errors import DataError
+from analysis.statistics.keys import check_keys, keys_of
+
+
+@dataclass(frozen=True)
+class RDM:
+    """A dissimilarity per pair of images.
+
+    Attributes
+    ----------
+    distances : (n_images * (n_images - 1) / 2,)
+        Upper triangle by rows, as ``scipy.spatial.distance.squareform`` has it; NaN where undefined.
+    metric : str
+    images : tuple of str or None
+        Image keys. Two RDMs with keys are compared image by image; RDMs without are compared by position, and never
+        with one that has keys.
+    """
+
+    distances: np.ndarray
+    metric: str
+    images: tuple[str, ...] | None = None
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return int((1 + np.sqrt(1 + 8 * len(self.distances))) / 2)
+
+    def square(self) -> np.ndarray:
+        """Return the symmetric matrix, (n_images, n_images), with zeros on the diagonal."""
+        n = self.n_images
+        matrix = np.zeros((n, n))
+        matrix[np.triu_indices(n, 1)] = self.distances
+        return matrix + matrix.T
+
+    def take(self, rows: np.ndarray) -> "RDM":
+        """Return the RDM of the images at `rows`, in that order."""
+        matrix = self.square()[np.ix_(rows, rows)]
+        images = None if self.images is None else tuple(self.images[row] for row in rows)
+        return RDM(upper(matrix), self.metric, images)
+
+
+def upper(matrix: np.ndarray) -> np.ndarray:
+    """Return the upper triangle of a square matrix by rows, without the diagonal."""
+    n = len(matrix)
+    out = np.empty(n * (n - 1) // 2, dtype=matrix.dtype)
+    start = 0
+    for row in range(n - 1):  # slices are several times faster than an index of all pairs, and need no memory
+        stop = start + n - 1 - row
+        out[start:stop] = matrix[row, row + 1 :]
+        start = stop
+    return out
+
+
+def _products(Z: np.ndarray) -> np.ndarray:
+    """Return Z Z' for pairs of rows, as `upper` orders them: half the products, and none of them copied over."""
+    return upper(dsyrk(1.0, Z.T, trans=1, lower=1).T)
+
+
+def _one_minus_cosine(Z: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return 1 - cosine of rows of known length; Z is overwritten. Rows of length 0 become undefined."""
+    Z /= np.where(length > 0, length, np.nan)[:, None]
+    out = _products(Z)
+    np.subtract(1.0, out, out=out)
+    return np.clip(out, 0.0, 2.0, out=out)
+
+
+def _correlation(X):
+    mean = X.mean(axis=1)
+    Z = X - mean[:, None]
+    length = np.sqrt(np.einsum("ij,ij->i", Z, Z))
+    # A constant row centred leaves rounding, not a direction.
+    length[length <= 1e-12 * np.abs(mean) * np.sqrt(X.shape[1])] = 0.0
+    return _one_minus_cosine(Z, length)
+
+
+def _cosine(X):
+    return _one_minus_cosine(X.copy(), np.sqrt(np.einsum("ij,ij->i", X, X)))
+
+
+def _squared_euclidean(X):
+    Z = X - np.nanmean(X, axis=0)  # distances stay, cancellation shrinks
+    size = np.einsum("ij,ij->i", Z, Z)
+    out = _products(Z)
+    out *= -2.0
+    start = 0
+    for row in range(len(size) - 1):
+        stop = start + len(size) - 1 - row
+        out[start:stop] += size[row] + size[row + 1 :]
+        start = stop
+    return np.maximum(out, 0.0, out=out)
+
+
+def _euclidean(X):
+    out = _squared_euclidean(X)
+    return np.sqrt(out, out=out)
+
+
+METRICS = {
+    "correlation": _correlation,
+    "cosine": _cosine,
+    "euclidean": _euclidean,
+    "sqeuclidean": _squared_euclidean,
+}
+
+
+def rdm(features, metric: str = "correlation", images: Sequence | None = None) -> RDM:
+    """Compute the RDM of a feature table.
+
+    Parameters
+    ----------
+    features : (n_images, n_features)
+        Plain array, or ``xarray.DataArray`` with first dimension ``image`` whose coordinate gives the keys. An image
+        with NaN features has undefined (NaN) distances.
+    metric : str
+        ``correlation`` (1 - Pearson), ``cosine``, ``euclidean`` or ``sqeuclidean``; for cross-validated distances see
+        `crossnobis`.
+    images : sequence of str, optional
+        Keys of a plain array.
+
+    Returns
+    -------
+    RDM
+        Distances of an image whose features are constant (correlation) or zero (cosine) are undefined: NaN.
+
+    Raises
+    ------
+    DataError
+        If there is no such metric, the shape is not a table of 2 images or more, a feature is infinite, or keys do not
+        name each row once.
+    """
+    if metric not in METRICS:
+        raise DataError(f"no RDM metric {metric!r}; there are {', '.join(METRICS)}")
+    X, keys = _table("features", features, images, 2)
+    if metric == "correlation" and X.shape[1] < 2:
+        raise DataError(f"features has {X.shape[1]} column; a correlation distance needs 2 or more")
+    return RDM(METRICS[metric](X), metric, keys)
+
+
+def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence | None = None) -> RDM:
+    """Cross-validated squared Mahalanobis distance, unbiased by noise (Walther et al. 2016).
+
+    The mean over ordered pairs of partitions a, b of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units``. With leave-one-out
+    partitions of equal size this equals the product of one partition with the mean of the others.
+
+    Parameters
+    ----------
+    responses : (n_partitions, n_images, n_units)
+        Mean response per partition (say, per set of presentations) whose noise is independent. NaN makes an image
+        undefined.
+    precision : (n_units, n_units), optional
+        Inverse of the noise covariance; default identity.
+    images : sequence of str, optional
+        Keys of the images.
+
+    Returns
+    -------
+    RDM
+        Distances may be negative.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 2 partitions, a response is infinite, or `precision` has another size or is not finite.
+    """
+    X = np.asarray(responses, dtype=np.float64)
+    if X.ndim != 3 or len(X) < 2:
+        raise DataError(f"responses has shape {X.shape}; give (partitions, images, units) with 2 partitions or more")
+    if np.isinf(X).any():
+        raise DataError("responses holds infinities; drop or repair such entries first")
+    keys = None if images is None else check_keys("responses", images, X.shape[1])
+    n_partitions, _, n_units = X.shape
+    P = np.eye(n_units) if precision is None else np.asarray(precision, dtype=np.float64)
+    if P.shape != (n_units, n_units) or not np.isfinite(P).all():
+        raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units}) finite numbers")
+    X = X - np.nanmean(X, axis=(0, 1))
+    total = X.sum(axis=0)
+    # Pairs a != b: all pairs less the pairs of a partition with itself.
+    products = total @ P @ total.T - sum(x @ P @ x.T for x in X)
+    products = (products + products.T) / 2
+    size = np.diagonal(products)
+    matrix = size[:, None] + size - 2 * products
+    matrix /= n_partitions * (n_partitions - 1) * n_units
+    return RDM(upper(matrix), "crossnobis", keys)
+
+
+def _table(name: str, values, images, ndim: int):
+    keys = images
+    if hasattr(values, "coords"):
+        if images is not None:
+            raise DataError(f"{name} carries its own image keys; leave `images` out")
+        keys, values = keys_of(name, values), values.values
+    X = (
+        np.array(values, dtype=np.float64)
+        if not isinstance(values, np.ndarray)
+        else values.astype(np.float64, copy=False)
+    )
+    if X.ndim != ndim or len(X) < 2 or X.shape[-1] == 0:
+        raise DataError(f"{name} has shape {X.shape}; give (images, features) with 2 images or more")
+    if np.isinf(X).any():
+        place = np.argwhere(np.isinf(X))[0]
+        raise DataError(f"{name}[{', '.join(map(str, place))}] is infinite; drop or repair such entries first")
+    return X, None if keys is None else check_keys(name, keys, len(X))

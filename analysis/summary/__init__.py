@@ -1,0 +1,1 @@
+"""All results as tidy tables, and the numbers of the paper."""

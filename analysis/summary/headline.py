@@ -1,0 +1,27 @@
+"""The few numbers by which runs are compared: a file per model, so that ``dvc metrics show`` prints a row for each."""
+
+import shutil
+
+from analysis.core import paths
+from analysis.core.areas import AREAS
+from analysis.core.files import write_json
+
+FOLDER = paths.RESULTS / "metrics"
+
+
+def write(models: dict[str, dict]) -> None:
+    """Write ``results/metrics/<model>.json`` from the models of ``summary.json``; files of other models are removed."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    for name, model in models.items():
+        write_json(FOLDER / f"{name}.json", of_model(model))
+
+
+def of_model(model: dict) -> dict:
+    """Return a model's accuracy on test images, and the scores of its top layer in the last area compared."""
+    found = {"accuracy": model["accuracy"], "balanced_accuracy": model["balanced_accuracy"]}
+    if model["areas"]:
+        area = max(model["areas"], key=AREAS.index)
+        scores = model["areas"][area][model["top_layer"]]
+        found |= {"area": area, "r2": scores["median_r2"], "r2_low": scores["ci_low"], "r2_high": scores["ci_high"]}
+        found |= {"ceiling": scores["median_ceiling"], "rho": scores["median_rho"]}
+    return found

@@ -1,0 +1,92 @@
+"""A recording as an assembly in the layout of BrainIO, for the tools that read neural benchmarks.
+
+BrainIO (https://github.com/brain-score/brainio) keeps responses as ``presentation x neuroid x time_bin`` with
+coordinates along each dimension. A presentation here is a fixation: the stimulus on the retina changes with it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from analysis.core.errors import DataError
+from analysis.recordings import netcdf
+from analysis.recordings.read import open_recording, selected
+from analysis.tools.inspect import find
+
+FIXATION = {"stimulus_id": str, "trial": int, "ordinal": int, "onset_ms": float, "offset_ms": float}
+FIXATION |= {"x_dva": float, "y_dva": float}
+NEUROID = {
+    "neuroid_id": str,
+    "region": str,
+    "subject": str,
+    "unit": str,
+    "latency_ms": float,
+    "rsc_across_trials": float,
+}
+"""Coordinates taken over, and their types."""
+
+
+def export(recording: str, out: Path, protocol: str = "corrected") -> xr.DataArray:
+    """Write the selected fixations and stable units of a recording as an assembly.
+
+    Parameters
+    ----------
+    recording : str
+        A netCDF file of the stage ``recordings``, or the name of a recording in data/recordings.
+    out : Path
+        netCDF file to write; `xarray.open_dataarray` reads it.
+    protocol : str
+        Where a name is looked up.
+
+    Returns
+    -------
+    DataArray
+        Rates in spikes/s, (presentation, neuroid, time_bin).
+
+    Raises
+    ------
+    DataError
+        If there is no such recording, or it is not of the stage recordings.
+    """
+    path = find(recording, protocol)
+    made = assembly(selected(open_recording(path, stable_only=True)))
+    netcdf.write(made.to_dataset(), Path(out))
+    return made
+
+
+def assembly(recording: xr.Dataset) -> xr.DataArray:
+    """Return a recording as an assembly (see `export`).
+
+    There is one time bin: the response window, in ms from the onset of the fixation plus the latency of the neuroid.
+    ``repetition`` counts the presentations of an image from 0, in order of time.
+    """
+    try:
+        along = {name: ("presentation", recording[name].values.astype(kind)) for name, kind in FIXATION.items()}
+        across = {name: ("neuroid", recording[name].values.astype(kind)) for name, kind in NEUROID.items()}
+        window = int(recording.attrs["window_ms"])
+    except KeyError as error:
+        raise DataError(f"no {error} in the recording: it is not a file of the stage recordings") from error
+    return xr.DataArray(
+        recording["rate"].transpose("fixation", "unit").values[:, :, None],
+        dims=("presentation", "neuroid", "time_bin"),
+        coords=along
+        | across
+        | {
+            "repetition": ("presentation", _repetitions(along["stimulus_id"][1])),
+            "time_bin_start_ms": ("time_bin", [0]),
+            "time_bin_end_ms": ("time_bin", [window]),
+        },
+        name="rate",
+        attrs={"identifier": str(recording.attrs["recording"]), "units": "spikes/s"},
+    )
+
+
+def _repetitions(stimulus: np.ndarray) -> np.ndarray:
+    """Return, for each entry, how many equal ones stand before it."""
+    order = np.argsort(stimulus, kind="stable")
+    fresh = np.r_[True, stimulus[order][1:] != stimulus[order][:-1]]
+    start = np.maximum.accumulate(np.where(fresh, np.arange(len(stimulus)), 0))
+    counts = np.empty(len(stimulus), np.int64)
+    counts[order] = np.arange(len(stimulus)) - start
+    return counts

@@ -1,0 +1,166 @@
+"""Compare the results of this copy with those of another: a clone, a container, another machine.
+
+On one machine, in one environment, everything has the same bytes. Elsewhere last digits may differ, and where a network
+was trained more than those: the comparison then says by how much each table differs, and which part of the environment.
+"""
+
+import csv
+import filecmp
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, isnan
+from pathlib import Path
+
+from analysis.core import environment
+from analysis.core.errors import DataError
+from analysis.core.paths import FIGURES, RESULTS
+
+STAMP = RESULTS / environment.FILE
+
+OUTPUTS = (RESULTS, FIGURES, Path("paper/report.pdf"), Path("paper/report.html"))
+"""What is compared unless told otherwise: tables, figures, paper, page."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two copies differ: in files, in the values of their tables, in their environments.
+
+    ``same`` counts files of the same bytes; ``changed`` and ``missing`` name the others by their path; ``values`` has
+    one line per column or key that differs; ``largest`` is the largest difference of two numbers, infinite where text
+    or shape differ; ``environments`` has one line per difference of the stamps.
+    """
+
+    same: int
+    changed: list[str]
+    missing: list[str]
+    values: list[str]
+    largest: float
+    environments: list[str]
+
+    def within(self, tolerance: float) -> bool:
+        """Say whether the copies agree: no file is missing and none differs, or tables by `tolerance` at most.
+
+        Parameters
+        ----------
+        tolerance : float
+            Absolute, in the unit of each number; 0 asks for the same bytes. Above 0 only tables count (CSV, JSON):
+            figures and paper follow from them.
+        """
+        if self.missing or self.largest > tolerance:
+            return False
+        return tolerance > 0 or not self.changed
+
+    def lines(self) -> list[str]:
+        """Return the comparison as lines of text."""
+        total = self.same + len(self.changed) + len(self.missing)
+        lines = [f"{self.same} of {total} files have the same bytes"]
+        lines += [f"in one copy only: {name}" for name in self.missing]
+        lines += [f"other bytes: {name}" for name in self.changed]
+        lines += self.values
+        lines += [f"other environment: {line}" for line in self.environments]
+        return lines
+
+
+def compare(
+    here: str | os.PathLike, there: str | os.PathLike, outputs: Sequence[str | os.PathLike] = OUTPUTS
+) -> Comparison:
+    """Compare the outputs of two copies of the project.
+
+    Parameters
+    ----------
+    here, there : path
+        Folders that hold ``results`` and the rest.
+    outputs : sequence of path
+        Files and folders in them to compare. The stamps are compared by their values, not as files.
+
+    Raises
+    ------
+    DataError
+        If one of the folders has no results, or a table cannot be read.
+    """
+    here, there = Path(here), Path(there)
+    stamps = [environment.read(folder / STAMP) for folder in (here, there)]
+    names = sorted({name for folder in (here, there) for output in outputs for name in _files(folder, Path(output))})
+    same, changed, missing = 0, [], []
+    for name in names:
+        if not ((here / name).is_file() and (there / name).is_file()):
+            missing.append(str(name))
+        elif filecmp.cmp(here / name, there / name, shallow=False):
+            same += 1
+        else:
+            changed.append(str(name))
+    gaps = {
+        f"{name}, {key}": gap
+        for name in changed
+        if Path(name).is_relative_to(RESULTS) and Path(name).suffix in READERS
+        for key, gap in _gaps(here / name, there / name).items()
+    }
+    return Comparison(
+        same,
+        changed,
+        missing,
+        [f"{key}: " + ("other values" if gap == inf else f"differs by {gap:.2g} at most") for key, gap in gaps.items()],
+        max(gaps.values(), default=0.0),
+        environment.differences(*stamps),
+    )
+
+
+def _files(folder: Path, output: Path) -> Iterator[Path]:
+    found = [folder / output] if (folder / output).is_file() else (folder / output).rglob("*")
+    yield from (path.relative_to(folder) for path in found if path.is_file() and path.name != environment.FILE)
+
+
+def _gaps(a: Path, b: Path) -> dict[str, float]:
+    """Return the largest difference of each column or key in which two tables differ."""
+    ours, theirs = (READERS[path.suffix](path) for path in (a, b))
+    gaps = {}
+    for key in sorted(ours.keys() | theirs.keys()):
+        x, y = ours.get(key, []), theirs.get(key, [])
+        gaps[key] = max(map(_gap, x, y), default=0.0) if len(x) == len(y) else inf
+    return {key: gap for key, gap in gaps.items() if gap > 0}
+
+
+def _columns(path: Path) -> dict[str, list[str]]:
+    """Return the cells of a CSV table by column."""
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    if any(len(row) != len(header) for row in rows):
+        raise DataError(f"{path}: rows of different length; run the stage that writes it again")
+    return {name: [row[i] for row in rows] for i, name in enumerate(header)}
+
+
+def _leaves(path: Path) -> dict[str, list]:
+    """Return the values of a JSON file by the keys that lead to them; those of one list together."""
+    leaves: dict[str, list] = {}
+
+    def walk(value, key: str) -> None:
+        if isinstance(value, dict):
+            for name, below in value.items():
+                walk(below, f"{key}.{name}" if key else name)
+        elif isinstance(value, list):
+            for below in value:
+                walk(below, key)
+        else:
+            leaves.setdefault(key, []).append(value)
+
+    try:
+        walk(json.loads(path.read_text(encoding="utf-8")), "")
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}): run the stage that writes it again") from error
+    return leaves
+
+
+def _gap(x, y) -> float:
+    """Return how far two values lie apart, infinite unless both are numbers."""
+    if x == y:
+        return 0.0
+    try:
+        gap = abs(float(x) - float(y))
+    except (TypeError, ValueError):
+        return inf
+    return inf if isnan(gap) else gap
+
+
+READERS = {".csv": _columns, ".json": _leaves}

@@ -1,0 +1,103 @@
+"""One recording on one screen, and on one page of pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from analysis.core import paths
+from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
+from analysis.recordings import selectivity
+from analysis.recordings.naming import suffix_order
+from analysis.recordings.read import open_recording, recording_files
+
+STEPS = {"in_file": "in the file", "labelled": "in trials with an image", "on_image": "on the image"}
+
+
+def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corrected") -> None:
+    """Print a summary of a recording, and write a page of pictures if asked.
+
+    Parameters
+    ----------
+    recording : str
+        A netCDF file of the stage ``recordings``, or the name of a recording in data/recordings.
+    plot : bool
+        Whether to write the page.
+    out : Path, optional
+        Image file of the page; by default ``<recording>.png`` here.
+    protocol : str
+        Where a name is looked up.
+
+    Raises
+    ------
+    DataError
+        If there is no such recording.
+    """
+    path = find(recording, protocol)
+    dataset = open_recording(path)
+    if "recording" not in dataset.attrs or "rsc" not in dataset.coords:
+        raise DataError(f"{path} is not a file of the stage recordings; write it again")
+    print("\n".join(summary(dataset)))
+    if plot:
+        from analysis.tools.page import draw
+
+        out = Path(out or f"{dataset.attrs['recording']}.png")
+        draw(dataset, out)
+        print(f"\npictures: {out}")
+
+
+def find(recording: str, protocol: str) -> Path:
+    """Return the file of a recording given by path or by name."""
+    if recording.endswith(".nc"):
+        return Path(recording)
+    files = {path.stem: path for path in recording_files(protocol, paths.RECORDINGS)}
+    if recording not in files:
+        known = ", ".join(sorted(files, key=suffix_order)[:12])
+        raise DataError(f"no recording {recording!r} in {paths.RECORDINGS / protocol}; there are {known}, ...")
+    return files[recording]
+
+
+def summary(dataset: xr.Dataset) -> list[str]:
+    """Return the lines of the one-screen summary."""
+    attrs = dataset.attrs
+    counts = [f"{attrs[f'fixations_{step}']} {words}" for step, words in STEPS.items()]
+    rules = ", ".join(f"{rule} {attrs[rule]}" for rule in ("join", "fixations", "response", "latency", "stability"))
+    width = attrs["image_width_px"] / attrs["pixels_per_degree_x"]
+    height = attrs["image_height_px"] / attrs["pixels_per_degree_y"]
+    used = dataset["selected"].values
+    zeroth = (dataset["ordinal"].values == 0) & used
+    duration = (dataset["offset_ms"] - dataset["onset_ms"]).values[used]
+    stable, selective = int(dataset["stable"].sum()), int(dataset["visually_selective"].sum())
+    all_pairs, across = (dataset[name].attrs["pairs"] for name in ("rsc", "rsc_across_trials"))
+    lines = [
+        f"{attrs['recording']}   monkey {attrs['subject']}, {attrs['session']}, {attrs['duration_ms'] / 60e3:.1f} min",
+        f"rules      {rules}",
+        f"images     {attrs['n_images']} of {width:.1f} x {height:.1f} dva, {attrs['n_presentations']} presentations",
+        f"fixations  {', '.join(counts)}, {attrs['fixations_selected']} selected",
+        f"           used here: {used.sum()}, of them {zeroth.sum()} zeroth; median {_median(duration):.0f} ms",
+        f"units      {dataset.sizes['unit']}, {stable} stable, {selective} visually selective",
+        f"pairs      {all_pairs} of fixations on one image at most 1 dva apart, {across} of them across trials",
+        "",
+        "area   units  stable  latency ms  spikes/s  RSC all  RSC across  selective    FSI  face-selective",
+    ]
+    return lines + [_area_line(dataset, area) for area in AREAS if (dataset["region"] == area).any()]
+
+
+def _area_line(dataset: xr.Dataset, area: str) -> str:
+    units = dataset.isel(unit=dataset["region"].values == area)
+    tested = np.isfinite(units["fsi"].values)
+    faces = int((units["fsi"].values >= selectivity.FACE_SELECTIVE).sum())
+    faces = f"{faces} of {tested.sum()}" if tested.any() else "unlabelled"
+    return (
+        f"{area:<6} {units.sizes['unit']:>5} {int(units['stable'].sum()):>7} {_median(units['latency_ms']):>11.0f}"
+        f" {_median(units['overall_rate']):>9.1f} {_median(units['rsc']):>8.3f}"
+        f" {_median(units['rsc_across_trials']):>11.3f} {int(units['visually_selective'].sum()):>10}"
+        f" {_median(units['fsi']):>6.2f} {faces:>15}"
+    )
+
+
+def _median(values) -> float:
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")

@@ -1,0 +1,3 @@
+"""The planted project, for tests of this step."""
+
+from tests.planted import measured, planted, project  # noqa: F401

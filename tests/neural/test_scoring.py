@@ -1,0 +1,174 @@
+"""One population against layers: bounds and intervals of its geometry, and the rows that belong together."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.compare import stage
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.neural import read as neural
+from analysis.neural import readout, scoring
+from analysis.neural.populations import Population
+from analysis.params import Compare
+from analysis.params.protocol import CORRECTED, REPORT
+from analysis.statistics import bootstrap_rsa, ceilings, compare_rdms, inference
+from analysis.statistics.predictivity import decoding
+from analysis.statistics.rsa.rdm import RDM, rdm
+
+IMAGES = tuple(f"i{k:02d}" for k in range(24))
+SETTINGS = SimpleNamespace(split_halves=7, bootstrap=80, folds=3, readout_draws=3)
+
+
+def population(n_units=6, seed=0) -> Population:
+    """Units that respond to features of the images, each shown four times; their showings can be split."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(24, n_units))
+    image = np.repeat(np.arange(24), 4)
+    rates = truth[image] + rng.normal(size=(96, n_units))
+    halves = ceilings.Halves(rates, np.array(IMAGES)[image], np.arange(96))
+    names = tuple(f"u{k}" for k in range(n_units))
+    return Population("Aa000001", "Aa", "AIT", names, names, IMAGES, halves.means(), halves)
+
+
+def test_bounds_of_a_geometry_by_hand():
+    one, rng, found = population(), np.random.default_rng(seed_of(5, "rdm halves")), []
+    for _ in range(7):
+        a, b = one.halves.draw(rng)
+        found.append(compare_rdms(rdm(a), rdm(b), "rho-a"))
+    r = np.mean(found)
+    assert 0.2 < r < 0.8
+    reliability = 2 * r / (1 + r)
+    assert scoring.rdm_ceilings(one, SETTINGS, 5) == pytest.approx((reliability, np.sqrt(reliability)))
+    assert np.isnan(scoring.rdm_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
+    assert np.isnan(scoring.rdm_ceilings(population(2), SETTINGS, 5)).all()  # two units give no geometry
+    assert np.isnan(scoring.unit_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
+
+
+def test_a_layer_with_ties_gains_nothing_and_has_its_interval():
+    near = scoring.neural_rdm(population())
+    category = rdm(np.eye(3)[np.arange(24) % 3], "correlation", IMAGES)
+    rho, low, high = scoring.rsa_scores({"top": category}, near, SETTINGS, 2)["top"]
+    assert rho == compare_rdms(category, near, "rho-a") != compare_rdms(category, near, "spearman")
+    drawn = bootstrap_rsa([category], [near], "rho-a", 80, seed=seed_of(2, "images"), ceilings=False).scores[:, 0]
+    assert (low, high) == inference.percentile_interval(drawn, n=24)  # stretched for the number of images
+
+
+def test_images_that_one_layer_does_not_distinguish_stay_in_the_others():
+    one = population()
+    near, features = scoring.neural_rdm(one), np.random.default_rng(1).normal(size=(24, 5))
+    holed = features.copy()
+    holed[3] = 1.0
+    layers = {"whole": rdm(features, images=IMAGES), "holed": rdm(holed, images=IMAGES)}
+    both = scoring.rsa_scores(layers, near, SETTINGS, 2)
+    for name, model in layers.items():
+        assert scoring.rsa_scores({name: model}, near, SETTINGS, 2)[name] == both[name]
+        assert both[name][0] == compare_rdms(model, near, "rho-a")
+    nothing = RDM(np.full(276, np.nan), "correlation", IMAGES)
+    assert np.isnan(scoring.rsa_scores({"none": nothing} | layers, near, SETTINGS, 2)["none"]).all()
+    assert np.isnan(list(scoring.rsa_scores(layers, nothing, SETTINGS, 2).values())).all()
+
+
+def test_rows_of_activations_are_those_of_the_populations_images():
+    one = population()
+    stems = np.random.default_rng(0).permutation([*IMAGES, "other"]).tolist()
+    assert [stems[row] for row in scoring.rows_of(one, stems)] == list(IMAGES)
+    with pytest.raises(DataError, match="2 images of Aa000001 have no activations"):
+        scoring.rows_of(one, [stem for stem in stems if stem not in IMAGES[:2]])
+
+
+@pytest.mark.parametrize("monkeys", [4, 5])
+def test_monkeys_are_drawn_where_there_are_enough(monkeys):
+    assert stage.LEAST_MONKEYS == 5
+    rng = np.random.default_rng(0)
+    subject = np.repeat(np.arange(monkeys), 12)
+    recording = np.arange(len(subject)) // 4
+    r2 = rng.normal(size=monkeys)[subject] / 5 + rng.normal(size=len(subject)) / 10
+    units = pd.DataFrame({"recording": recording, "subject": subject, "r2": r2})
+    units = units.assign(model="m", protocol="corrected", layer="top", region="AIT")
+    units = units.assign(pearson_r=r2 + 1, ceiling=r2 + 2, ev_normalised=r2 + 3)
+    found = stage.layer_table(units, CORRECTED, SETTINGS, 3).iloc[0]
+    outer = subject if monkeys == 5 else recording
+    expected = inference.bootstrap_interval(
+        r2, np.median, (outer,), n_draws=80, seed=seed_of(3, "layers", "AIT"), limits=(-np.inf, 1.0)
+    )
+    assert (found.median_r2, found.ci_low, found.ci_high) == (expected.estimate, expected.low, expected.high)
+    medians = found[["median_pearson_r", "median_ceiling", "median_ev_normalised"]].to_numpy(float)
+    np.testing.assert_allclose(medians, np.median(r2) + np.arange(1, 4))
+    assert found.n_units == len(subject)
+
+
+def test_the_best_layer_need_not_be_the_last():
+    one = population()
+    rng = np.random.default_rng(0)
+    features = {"good": one.responses @ rng.normal(size=(6, 9)), "top": rng.normal(size=(24, 9))}
+    settings = SimpleNamespace(components=[0, 1, 3], folds=4, repeats=2)
+    plan = scoring.plan_of(IMAGES, dict(zip(IMAGES, range(24), strict=True)), CORRECTED, settings, 0)
+    found = scoring.fits(one, features, plan)
+    ceiling = np.full(6, 0.5)
+    (row,) = readout.best_rows(one, plan, found, CORRECTED, ceiling)
+    assert row["layers"] == " ".join(["good"] * 8)  # of 4 folds, twice
+    r2, r = scoring.unit_scores(one, features, plan, found)["good"]
+    assert (row["median_r2"], row["median_pearson_r"]) == (np.median(r2), np.median(r))
+    assert row["median_ev_normalised"] == pytest.approx(np.median(r * abs(r) / 0.5))
+    assert readout.best_rows(one, plan, scoring.fits(one, features, plan, inner=False), CORRECTED, ceiling) == []
+    assert readout.best_rows(one, plan, {}, CORRECTED, ceiling) == []
+
+
+def images_of_the_task():
+    """Table of the images, of which every second is a face by the authors' regions and the last are unlabelled."""
+    label = np.array(["face", "non-face"] * 10 + ["unlabelled"] * 4)
+    table = pd.DataFrame({"stem": IMAGES, "label": label, "group": np.arange(24) // 2})
+    table["label_report"] = np.where(np.arange(24) < 12, "face", "non-face")
+    levels = pd.DataFrame({"category": label}, index=list(IMAGES))
+    return neural.Images(table.sample(frac=1, random_state=0), levels)
+
+
+def test_a_model_is_read_out_at_the_number_and_reliability_of_the_units():
+    one, ceiling = population(), np.array([0.2, 0.5, np.nan, 0.4, 0.3, 0.6])
+    top = np.random.default_rng(3).normal(size=(24, 40))
+    images = images_of_the_task()
+    images.groups = dict(zip(IMAGES, range(24), strict=True))
+    task = images.task(one, CORRECTED, SETTINGS)
+    assert task.labels.tolist() == [1, 0] * 10 + [-1] * 4
+    rows = readout.model_rows(one, top, task, ceiling, SETTINGS, 8)
+    matched = [decoding.match_noise(top, ceiling[[0, 1, 3, 4, 5]], 6, seed_of(8, "match", draw)) for draw in range(3)]
+    read = [decoding.decode(X, task.labels, folds=3, seed=seed_of(8, "decode")) for X in matched]
+    whole = next(row for row in rows["decoding"] if row["level"] == "all")
+    assert whole["score"] == pytest.approx(np.mean([one.balanced_accuracy for one in read]))
+    assert (whole["n_images"], whole["n_units"], whole["system"]) == (20, 6, "model")
+    unlabelled = next(row for row in rows["decoding"] if row["level"] == "unlabelled")
+    assert unlabelled["score"] == pytest.approx(np.mean([one.positive_rate["unlabelled"] for one in read]))
+    precision = np.mean([task.kernel(X, seed_of(8, "kernel")).precision for X in matched], axis=0)
+    np.testing.assert_allclose([row["precision"] for row in rows["kernel"]], precision)
+    assert {row["n_images"] for row in rows["kernel"]} == {20}
+    nothing = {"decoding": [], "kernel": []}
+    assert readout.model_rows(one, top, task, np.full(6, np.nan), SETTINGS, 8) == nothing
+    reported = images.task(one, REPORT, SETTINGS)
+    assert reported.labels.tolist() == [1] * 12 + [0] * 12
+
+
+def test_near_duplicates_are_left_out_together_in_kernel_analysis():
+    one = population()
+    X = np.repeat(np.random.default_rng(0).normal(size=(12, 30)), 2, axis=0)  # images 2k and 2k + 1 are one picture
+    images = images_of_the_task()
+    images.table["label"] = ["face" if int(stem[1:]) // 2 % 2 else "non-face" for stem in images.table.index]
+    by_group = images.task(one, CORRECTED, SETTINGS).kernel(X, 0)
+    images.groups = dict(zip(IMAGES, range(24), strict=True))
+    alone = images.task(one, CORRECTED, SETTINGS).kernel(X, 0)
+    assert by_group.precision.max() < 0.3 < 0.5 < alone.precision.max()
+
+
+def test_too_few_faces_are_not_read_out():
+    one, images = population(), images_of_the_task()
+    images.table["label"] = ["face" if stem < "i04" else "non-face" for stem in images.table.index]  # two groups
+    task = images.task(one, CORRECTED, SETTINGS)
+    assert not task.possible()
+    assert readout.population_rows(one, task, np.ones(6), 0) == {"decoding": [], "kernel": []}
+
+
+def test_the_settings_are_those_of_params():
+    assert set(vars(SETTINGS)) <= set(Compare.model_fields)

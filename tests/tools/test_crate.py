@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from analysis.core.errors import DataError
+from analysis.tools import crate
+from tests.project import ROOT
+
+
+@pytest.fixture
+def graph() -> dict[str, dict]:
+    """The entities of the crate of the committed lock file, by identifier."""
+    files = (yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.lock", "dvc.yaml", "CITATION.cff"))
+    entities = crate.crate(*files)
+    assert len({one["@id"] for one in entities}) == len(entities)
+    return {one["@id"]: one for one in entities}
+
+
+def references(value):
+    if isinstance(value, dict) and set(value) == {"@id"}:
+        yield value["@id"]
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from references(inner)
+
+
+def test_the_descriptor_and_the_root_have_what_the_specification_demands(graph):
+    descriptor, root = graph["ro-crate-metadata.json"], graph["./"]
+    assert descriptor["conformsTo"]["@id"] == "https://w3id.org/ro/crate/1.1"
+    assert descriptor["about"]["@id"] == "./"
+    assert {"name", "description", "datePublished", "license"} <= set(root)
+    parts = {one["@id"] for one in root["hasPart"]}
+    assert parts == {key for key, one in graph.items() if one["@type"] in ("File", "Dataset") and key != "./"}
+    outside = {"https://w3id.org/ro/crate/1.1"}
+    assert set(references(list(graph.values()))) - outside <= set(graph)
+
+
+def test_every_stage_and_output_of_the_lock_is_described(graph):
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    for name, stage in lock.items():
+        action = graph[f"#stage-{name}"]
+        made = [one["@id"] for one in action["result"]]
+        assert [path.rstrip("/") for path in made] == [out["path"] for out in stage["outs"]]
+        for path, out in zip(made, stage["outs"], strict=True):
+            assert graph[path]["identifier"] == f"md5:{out['md5']}"
+            assert path.endswith("/") == out["md5"].endswith(".dir")
+    read = {one["@id"] for one in graph["#stage-figures"]["object"]}
+    assert {"results/layers.csv", "paper/plots/"} <= read  # the first lies within the folder that the stage names
+
+
+def test_files_that_are_not_there_are_named(tmp_path, monkeypatch):
+    for name in ("dvc.lock", "dvc.yaml", "CITATION.cff", "params.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="not found: dvc repro"):
+        crate.run()
+    for one in crate.crate(*(yaml.safe_load(Path(n).read_text()) for n in ("dvc.lock", "dvc.yaml", "CITATION.cff"))):
+        if one["@type"] in ("File", "Dataset"):
+            path = Path(one["@id"])
+            (path if one["@type"] == "Dataset" else path.parent).mkdir(parents=True, exist_ok=True)
+            path.exists() or path.touch()
+    assert crate.run() == len(json.loads(Path("ro-crate-metadata.json").read_text())["@graph"])

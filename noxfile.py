@@ -104,6 +104,12 @@ def fixture(session: nox.Session) -> None:
 
 
 @nox.session
+def portable(session: nox.Session) -> None:
+    """Compare with other processors and in odd circumstances: kernels, tiny experiment, stage by stage (-- --help)."""
+    run(session, "python", "-m", "tests.portable.check", *session.posargs)
+
+
+@nox.session
 def online(session: nox.Session) -> None:
     """Run those of the README's commands that need the network, in a clone."""
     run(session, "python", "-m", "tests.readme.online", str(Path(sys.executable).with_name("nox")))

@@ -7,6 +7,7 @@ that predictions agree with an explicit deflation to rounding. One pass gives th
 components up to the last.
 """
 
+import math
 from contextlib import nullcontext
 from itertools import combinations_with_replacement, pairwise
 
@@ -38,7 +39,7 @@ class _Products:
         Z = X[rows]
         Z = Z - Z[: self.m].mean(0)
         if scale:
-            spread = ((Z[: self.m] ** 2).sum(0) / (self.m - 1)) ** 0.5
+            spread = _root((Z[: self.m] ** 2).sum(0) / (self.m - 1))
             spread[spread == 0] = 1.0
             Z /= spread
         few = X.shape[0] <= 2 * X.shape[1]
@@ -155,7 +156,7 @@ def _advance_together(products: _Products, Y, numbers: list[int]):
             scores, fitted = _empty(K, numbers[-1], K.shape[1]), K[:, m:] * 0.0
         for _ in range(2 if a else 0):
             v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
-        length = float((v[:m] ** 2).sum()) ** 0.5
+        length = math.sqrt(float((v[:m] ** 2).sum()))
         first = length if first is None else first
         v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
         weight = R @ v[:m]  # (u,)

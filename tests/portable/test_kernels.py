@@ -1,8 +1,6 @@
-"""The kernels, on this processor and, where there is an emulator, on another."""
+"""The kernels on this processor, and the machinery of ``nox -s portable``, which also runs them under an emulator."""
 
 import sys
-
-import pytest
 
 from tests.portable import check, emulated
 
@@ -15,14 +13,6 @@ def test_native_numerics_are_told_apart():
     found = check.kernels([sys.executable], NNN_NUMERICS="native")
     assert found.keys() == check.expected().keys()
     assert check.different(found)
-
-
-@pytest.mark.skipif(emulated.find(None) is None, reason="there is no emulator (qemu-user)")
-def test_an_emulated_processor_computes_what_others_do():
-    emulator = emulated.find(None)
-    judged = check.expected().keys() - set(emulator.misjudges())
-    found = check.kernels(emulator.command(emulated.PROCESSORS[0]))
-    assert check.different(found, judged) == []
 
 
 def test_a_kernel_of_other_bits_or_none_is_named():

@@ -9,7 +9,9 @@ def test_this_processor_computes_what_others_do():
     assert check.different(check.kernels([sys.executable])) == []
 
 
-def test_native_numerics_are_told_apart():
+def test_native_numerics_are_told_apart(monkeypatch):
+    for name in numerics.settings():
+        monkeypatch.delenv(name)  # what this process itself was fixed with
     found = check.kernels([sys.executable], NNN_NUMERICS="native")
     assert found.keys() == check.expected().keys()
     assert check.different(found)

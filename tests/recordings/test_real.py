@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from analysis.recordings.annotations import Annotations
 from analysis.recordings.read import image_means, open_recording, selected
 from analysis.recordings.stage import one_recording
-from analysis.recordings.tables import Annotations
 
 from .plain import check
 

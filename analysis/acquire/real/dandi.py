@@ -7,8 +7,8 @@ import requests
 
 from analysis.acquire.real import blobs, sources
 from analysis.acquire.real.download import CHUNK, Item
+from analysis.acquire.real.http_session import Session, dandi_client
 from analysis.acquire.real.retry import Policy, judge
-from analysis.acquire.real.session import Session, dandi_client
 from analysis.core import settings
 from analysis.core.errors import DataError
 

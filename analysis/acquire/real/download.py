@@ -9,9 +9,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from analysis.acquire.real import blobs
-from analysis.acquire.real.progress import Progress
+from analysis.acquire.real.download_progress import Progress
+from analysis.acquire.real.http_session import Session
 from analysis.acquire.real.retry import Passing, Policy, judge
-from analysis.acquire.real.session import Session
 from analysis.core import settings
 from analysis.core.errors import DataError
 

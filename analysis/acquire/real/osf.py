@@ -7,8 +7,8 @@ import requests
 
 from analysis.acquire.real import sources
 from analysis.acquire.real.download import Item, get
+from analysis.acquire.real.http_session import Session
 from analysis.acquire.real.retry import Policy, judge
-from analysis.acquire.real.session import Session
 from analysis.core import settings
 from analysis.core.errors import DataError
 from analysis.core.files import write_json

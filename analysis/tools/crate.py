@@ -20,7 +20,7 @@ PUBLISHED = "2026-01-01"
 """Date of the crate: the one that the paper carries, since the same results must give the same bytes."""
 
 
-def run() -> int:
+def write_crate() -> int:
     """Write ``ro-crate-metadata.json``; return the number of its entities.
 
     Raises
@@ -28,7 +28,7 @@ def run() -> int:
     DataError
         If ``dvc.lock`` is missing or a file that it names is not there.
     """
-    entities = crate(_yaml(Path("dvc.lock")), _yaml(Path("dvc.yaml")), _yaml(Path("CITATION.cff")))
+    entities = entities_of(_yaml(Path("dvc.lock")), _yaml(Path("dvc.yaml")), _yaml(Path("CITATION.cff")))
     data = [one["@id"] for one in entities if one["@type"] in ("File", "Dataset") and one["@id"] != "./"]
     if lost := [name for name in data if not Path(name).exists()]:
         raise DataError(f"{', '.join(lost[:5])} not found: dvc repro (or dvc checkout) brings what dvc.lock names")
@@ -36,7 +36,7 @@ def run() -> int:
     return len(entities)
 
 
-def crate(lock: dict, pipeline: dict, citation: dict) -> list[dict]:
+def entities_of(lock: dict, pipeline: dict, citation: dict) -> list[dict]:
     """Return the entities of the crate.
 
     Parameters

@@ -32,8 +32,10 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
     Raises
     ------
     DataError
-        If there is no such recording.
+        If there is no such recording, or `out` is given without `plot`.
     """
+    if out and not plot:
+        raise DataError(f"--out {out} names the page of pictures: add --plot to draw it")
     path = find(recording, protocol)
     dataset = open_recording(path)
     if "recording" not in dataset.attrs or "rsc" not in dataset.coords:
@@ -44,7 +46,7 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
 
         out = Path(out or f"{dataset.attrs['recording']}.png")
         draw(dataset, out)
-        print(f"\npictures: {out}")
+        print(f"\nwrote {out}")
 
 
 def find(recording: str, protocol: str) -> Path:

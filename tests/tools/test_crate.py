@@ -8,12 +8,14 @@ from analysis.core.errors import DataError
 from analysis.tools import crate
 from tests.project import ROOT
 
+SOURCES = ("dvc.lock", "dvc.yaml", "CITATION.cff")
+
 
 @pytest.fixture
 def graph() -> dict[str, dict]:
     """The entities of the crate of the committed lock file, by identifier."""
-    files = (yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.lock", "dvc.yaml", "CITATION.cff"))
-    entities = crate.crate(*files)
+    files = (yaml.safe_load((ROOT / name).read_text()) for name in SOURCES)
+    entities = crate.entities_of(*files)
     assert len({one["@id"] for one in entities}) == len(entities)
     return {one["@id"]: one for one in entities}
 
@@ -51,14 +53,16 @@ def test_every_stage_and_output_of_the_lock_is_described(graph):
 
 
 def test_files_that_are_not_there_are_named(tmp_path, monkeypatch):
-    for name in ("dvc.lock", "dvc.yaml", "CITATION.cff", "params.yaml"):
+    for name in (*SOURCES, "params.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="not found: dvc repro"):
-        crate.run()
-    for one in crate.crate(*(yaml.safe_load(Path(n).read_text()) for n in ("dvc.lock", "dvc.yaml", "CITATION.cff"))):
+        crate.write_crate()
+    for one in crate.entities_of(
+        *(yaml.safe_load(Path(n).read_text()) for n in ("dvc.lock", "dvc.yaml", "CITATION.cff"))
+    ):
         if one["@type"] in ("File", "Dataset"):
             path = Path(one["@id"])
             (path if one["@type"] == "Dataset" else path.parent).mkdir(parents=True, exist_ok=True)
             path.exists() or path.touch()
-    assert crate.run() == len(json.loads(Path("ro-crate-metadata.json").read_text())["@graph"])
+    assert crate.write_crate() == len(json.loads(Path("ro-crate-metadata.json").read_text())["@graph"])

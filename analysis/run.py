@@ -101,7 +101,8 @@ def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
     state = {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if path.suffix not in (".pyc", "") and path.is_file()
+        # The stage acquire itself writes osf.lock when it first fetches from OSF.
+        if path.suffix not in (".pyc", "", ".lock") and path.is_file()
     }
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     for key in listed:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.recordings.fixations import JOINS, NONE, right_wrong_none
-from analysis.recordings.session import Session
+from analysis.recordings.fixation_table import JOINS, NONE, right_wrong_none
+from analysis.recordings.main_file import Session
 
 COLUMNS = [
     *["recording", "join", "presentations", "right", "wrong", "none"],

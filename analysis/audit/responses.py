@@ -10,14 +10,11 @@ import xarray as xr
 from analysis.core.errors import DataError
 from analysis.neural.populations import FIXATIONS, IDENTITY, Population
 from analysis.params.protocol import Protocol
-from analysis.recordings.build import build
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.build import Processing, build_recording
 from analysis.recordings.naming import Files, rasters_beside
-from analysis.recordings.rois import Rois
-from analysis.recordings.tables import Annotations
 from analysis.statistics.ceilings import spearman_brown
 from analysis.statistics.crossval import pearson
-
-NO_REGIONS = Rois(Path("no regions: the audit uses no face-selectivity index"))
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,8 @@ def sources(recordings: Iterable[xr.Dataset], dandiset: Path, annotations: Annot
 
 def recording(source: Source, annotations: Annotations, rules: Protocol, window_ms: int) -> xr.Dataset:
     """Build one recording under a protocol and keep its stable units and the fixations that the protocol uses."""
-    built = build(source.files, annotations.of(source.files.name), NO_REGIONS, rules, window_ms, 0, 0)
+    tables = annotations.of(source.files.name)
+    built = build_recording(source.files, tables, None, Processing(rules, window_ms, permutations=0))
     built = built.isel(unit=built["stable"].values)
     return part(built, FIXATIONS[rules.fixations](built))
 

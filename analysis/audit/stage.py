@@ -19,8 +19,8 @@ from analysis.models.data import NoExamples, load
 from analysis.params import Params
 from analysis.params.protocol import CORRECTED, REPORT
 from analysis.recordings import read
-from analysis.recordings.session import read_session
-from analysis.recordings.tables import Annotations
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.main_file import read_session
 from analysis.stimuli.read import read_missing, read_table
 
 OUT = paths.RESULTS / "audit"

@@ -1,7 +1,8 @@
 """Run independent tasks side by side on this machine, in threads or in processes; for clusters see `cluster`.
 
-Every task computes with one BLAS thread and one torch thread, results come in the order of the tasks, and what a task
-starts runs in the task itself. So the bits of a result do not depend on how many tasks run at once.
+Every task computes with a fixed number of BLAS and torch threads (one, where nothing else is said), results come in
+the order of the tasks, and what a task starts runs in the task itself. So the bits of a result do not depend on how
+many tasks run at once.
 
 - `map_threads`: few large array operations per task, which release Python's lock.
 - `map_processes`: many small steps per task, which would hold that lock. Forks.
@@ -131,7 +132,9 @@ def map_processes(function: Callable, items: Iterable, progress: str | None = No
 
 
 @contextmanager
-def process_pool(load: Callable | None = None, *arguments, workers: int | None = None) -> Iterator[Callable]:
+def process_pool(
+    load: Callable | None = None, *arguments, workers: int | None = None, threads: int = 1
+) -> Iterator[Callable]:
     """Yield a function ``run(function, tasks)`` that iterates over ``function(*task)`` of each task, in order.
 
     Parameters
@@ -142,6 +145,8 @@ def process_pool(load: Callable | None = None, *arguments, workers: int | None =
         Of `load`.
     workers : int, optional
         Number of processes, if not ``NNN_WORKERS``. One is this process itself.
+    threads : int
+        BLAS and torch threads of each task.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def process_pool(load: Callable | None = None, *arguments, workers: int | None =
     workers = workers or settings.workers()
     try:
         if workers == 1:
-            yield lambda function, tasks: (_call(name, load, arguments, function, task) for task in tasks)
+            yield lambda function, tasks: (_call(name, load, arguments, function, task, threads) for task in tasks)
             return
         from joblib import Parallel, delayed
         from joblib.externals.loky import get_reusable_executor
@@ -163,7 +168,7 @@ def process_pool(load: Callable | None = None, *arguments, workers: int | None =
         try:
             with _deaths(None):
                 yield lambda function, tasks: parallel(
-                    delayed(_call)(name, load, arguments, function, task) for task in tasks
+                    delayed(_call)(name, load, arguments, function, task, threads) for task in tasks
                 )
         finally:
             get_reusable_executor().shutdown(kill_workers=True)  # else idle processes keep what they loaded
@@ -171,15 +176,15 @@ def process_pool(load: Callable | None = None, *arguments, workers: int | None =
         _loaded.pop(name, None)
 
 
-def _call(name: str, load: Callable | None, arguments: tuple, function: Callable, task: tuple):
-    """Compute a task of a pool; with the threads of a stage, load first what the tasks share."""
+def _call(name: str, load: Callable | None, arguments: tuple, function: Callable, task: tuple, threads: int):
+    """Compute a task of a pool; first load what its tasks share, with the threads of a stage."""
     if load is None:
-        with fixed_threads(1):
+        with fixed_threads(threads):
             return function(*task)
     if name not in _loaded:
         with fixed_threads():
             _loaded[name] = load(*arguments)
-    with fixed_threads(1):
+    with fixed_threads(threads):
         return function(_loaded[name], *task)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from platformdirs import user_cache_path
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from analysis.core.errors import DataError
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=True)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
 
 
 class Settings(BaseSettings):
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     store: Path = Field(default_factory=lambda: user_cache_path("neural-neural-networks"))
     """Folder of fetched files and unfinished work."""
     connections: int = Field(6, ge=1, le=64)
-    """Files fetched at once; one connection rarely fills a line, many annoy a public archive."""
+    """Files fetched at once."""
     dandi_api: Url = "https://api.dandiarchive.org/api"
     osf_api: Url = "https://api.osf.io/v2"
     github_raw: Url = "https://raw.githubusercontent.com"

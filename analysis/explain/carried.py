@@ -16,7 +16,7 @@ from analysis.models.network import Network
 from analysis.neural.populations import populations
 from analysis.neural.scoring import LEAST_IMAGES, LEAST_UNITS
 from analysis.params import Explain, Model
-from analysis.recordings.selectivity import FACE_SELECTIVE
+from analysis.recordings.face_selectivity import FACE_SELECTIVE
 from analysis.statistics.crossval import group_folds
 from analysis.statistics.inference import percentile_interval
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from analysis.explain.attribution import BATCH
 from analysis.models.activations.extract import pooled
 from analysis.models.network import Network
-from analysis.recordings.selectivity import face_selectivity_index
+from analysis.recordings.face_selectivity import face_selectivity_index
 
 NEAREST = 5
 """A control is drawn among so many channels of the most similar activation."""

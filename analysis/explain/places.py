@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from analysis.recordings.patches import PATCH_DVA
+from analysis.recordings.gaze_patches import PATCH_DVA
 from analysis.recordings.rois import FACE_CATEGORIES, Rois
 
 

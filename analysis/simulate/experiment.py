@@ -10,6 +10,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from analysis.core.errors import DataError
+from analysis.core.numerics import THREADS
 from analysis.core.parallel import process_pool
 from analysis.core.progress import track
 from analysis.params import Simulate
@@ -52,7 +53,7 @@ def simulate(params: Simulate, seed: int, folder: Path) -> None:
     for session in sessions:
         name_units(session, params.units_per_recording)  # refuses what cannot be before anything is rendered
     chosen = {s.name: choose_images(s, scenes, params, seed) for s in sessions}
-    with process_pool(workers=None if len(scenes) >= FEW else 1) as run:
+    with process_pool(workers=None if len(scenes) >= FEW else 1, threads=THREADS) as run:
         names, contents, regions, maps = _images(scenes, run)
         _write_images(folder, scenes, names, contents, regions)
         tasks = ((_task(s, scenes, chosen[s.name], names, maps, params, seed, folder),) for s in sessions)

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.audit import joins, labels, rungs
 from analysis.params.protocol import CORRECTED, REPORT
-from analysis.recordings.session import read_session
+from analysis.recordings.main_file import read_session
 
 
 def test_walks_end_where_they_should_and_change_one_field_at_a_time():
@@ -38,7 +38,7 @@ def test_join_errors_of_a_real_recording(reference):
 
 
 def test_labels_lost_by_extension_in_the_reports_table(reference):
-    from analysis.stimuli.labels import read_categories, read_file_names, stem
+    from analysis.stimuli.categories import read_categories, read_file_names, stem_of
 
     table = pd.read_csv(reference / "report" / "combinedAIT.csv", usecols=["image_path"]).dropna()
     names = table["image_path"].str.split("/").str[-1]
@@ -46,7 +46,7 @@ def test_labels_lost_by_extension_in_the_reports_table(reference):
     categories = read_categories(reference / "annotations" / "db" / "ROIs" / "Stimuli")
     images = pd.DataFrame(
         {
-            "category": ["+".join(sorted(categories.get(stem(name), {"none"}))) for name in names],
+            "category": ["+".join(sorted(categories.get(stem_of(name), {"none"}))) for name in names],
             "label_report": np.where(names.isin(listed), "face", "non-face"),
         }
     )

@@ -104,17 +104,20 @@ def test_a_pool_loads_once_in_each_process(workers, monkeypatch):
         assert [value for value, *_ in run(scaled, [(1,), (2,)])] == [11, 22]
 
 
-def fail(item):
-    raise DataError(f"item {item} is bad")
+def fail_on_one(item):
+    if item == 1:
+        raise DataError(f"item {item} is bad")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_errors_arrive_as_they_are(workers, monkeypatch):
     monkeypatch.setenv("NNN_WORKERS", workers)
     with pytest.raises(DataError, match="item 1 is bad"):
-        parallel.map_processes(fail, [1, 2])
-    with pytest.raises(DataError, match="item 1 is bad"), parallel.process_pool() as run:
-        list(run(fail, [(1,), (2,)]))
+        parallel.map_processes(fail_on_one, [0, 1, 2])
+    with pytest.raises(DataError, match="item 1 is bad") as caught, parallel.process_pool() as run:
+        list(run(fail_on_one, [(0,), (1,), (2,)]))
+    if workers == "2":
+        assert "in fail_on_one" in str(caught.value.__cause__)  # where it happened
 
 
 def killed(*_):

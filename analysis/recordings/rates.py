@@ -1,13 +1,13 @@
-"""Responses of units: unit stability, response latency, windows and rates."""
+"""Area, stability and response latency of each unit, and its rate in the response window of each fixation."""
 
 import re
 
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.recordings.fixations import Fixations
+from analysis.recordings.annotations import DEFAULT_LATENCY_MS, MIN_LATENCY_MS, RecordingTables
+from analysis.recordings.fixation_table import Fixations
 from analysis.recordings.rasters import Spikes
-from analysis.recordings.tables import DEFAULT_LATENCY_MS, MIN_LATENCY_MS, RecordingTables
 
 BANK = 32
 """Electrodes per bank."""
@@ -40,7 +40,7 @@ def latencies(tables: RecordingTables, units: np.ndarray, areas: list[str], rule
     return np.maximum(np.array(published, float).reshape(len(units)), MIN_LATENCY_MS)
 
 
-def stable(spikes: Spikes, n_bins: int, rule: str) -> bool:
+def is_stable(spikes: Spikes, n_bins: int, rule: str) -> bool:
     """Return whether a unit kept its rate over the recording.
 
     ``overall`` (Xiao et al. 2024, script 0a): the second half has spikes, and its rate differs from the overall rate
@@ -63,7 +63,7 @@ def response_windows(onset_us: np.ndarray, latency_ms: float, window_ms: int) ->
     return start, start + window_ms
 
 
-def rates(spikes: Spikes, onset_us: np.ndarray, latency_ms: float, window_ms: int, n_bins: int) -> np.ndarray:
+def window_rates(spikes: Spikes, onset_us: np.ndarray, latency_ms: float, window_ms: int, n_bins: int) -> np.ndarray:
     """Return spikes/s in the response window of each fixation, shape (n,); NaN where it leaves the recording."""
     start, stop = response_windows(onset_us, latency_ms, window_ms)
     rate = spikes.count(start, stop) * (1e3 / window_ms)

@@ -6,11 +6,10 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from analysis.core.errors import DataError
+from analysis.core.images import FACE_CATEGORIES
 
-FACE_CATEGORIES = {"face", "primate_face"}
 
-
-def stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """Return the stem of a file name: the MD5 by which images, masks and boxes of any extension are matched."""
     return PurePosixPath(name).stem
 
@@ -45,7 +44,7 @@ def read_categories(rois: Path) -> dict[str, set[str]]:
             names = read_file_names(entry)
         for name in names:
             if not name.startswith("."):
-                categories.setdefault(stem(name), set()).add(entry.stem)
+                categories.setdefault(stem_of(name), set()).add(entry.stem)
     return categories
 
 
@@ -65,7 +64,7 @@ def read_file_names(path: Path) -> list[str]:
         raise DataError(f"{path} has no readable column Filename ({error})") from error
 
 
-def annotated(shown: Mapping[str, Iterable[str]], categories: Mapping[str, set[str]]) -> set[str]:
+def annotated_stems(shown: Mapping[str, Iterable[str]], categories: Mapping[str, set[str]]) -> set[str]:
     """Return the stems that the authors looked at when they drew regions.
 
     Whole sets of images were never annotated; in them, "no region" says nothing. An image counts as annotated if it
@@ -86,7 +85,7 @@ def annotated(shown: Mapping[str, Iterable[str]], categories: Mapping[str, set[s
     return result
 
 
-def label(categories: set[str], is_annotated: bool) -> str:
+def label_of(categories: set[str], is_annotated: bool) -> str:
     """Return ``face``, ``non-face`` or ``unlabelled``.
 
     Face: a region of a human or monkey face. Non-face: annotated, and no region of any category. The rest (other

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.core.errors import DataError
-from analysis.stimuli import labels, splits
+from analysis.stimuli import categories as regions
+from analysis.stimuli import splits
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def rois(tmp_path):
 
 
 def test_regions_match_by_stem_and_boxes_count(rois):
-    assert labels.read_categories(rois) == {
+    assert regions.read_categories(rois) == {
         "a": {"face", "occluded_face"},
         "b": {"pareidolia"},
         "c": {"primate_face"},
@@ -31,27 +32,27 @@ def test_regions_match_by_stem_and_boxes_count(rois):
 
 def test_missing_or_wrong_region_files_are_named(rois):
     with pytest.raises(DataError, match="nowhere"):
-        labels.read_categories(rois / "nowhere")
+        regions.read_categories(rois / "nowhere")
     (rois / "face.csv").write_text("name,x\nd.jpg,1\n")
     with pytest.raises(DataError, match=r"face\.csv.*Filename"):
-        labels.read_categories(rois)
+        regions.read_categories(rois)
 
 
 def test_no_region_is_non_face_only_where_the_authors_looked():
     categories = {"a": {"face"}, "b": {"pareidolia"}}
     shown = {"first": ["a", "x"], "second": ["y", "z"], "third": ["z"]}
-    looked_at = labels.annotated(shown, categories)
+    looked_at = regions.annotated_stems(shown, categories)
     assert looked_at == {"a", "b", "x"}
-    said = {name: labels.label(categories.get(name, set()), name in looked_at) for name in "abxyz"}
+    said = {name: regions.label_of(categories.get(name, set()), name in looked_at) for name in "abxyz"}
     assert said == {"a": "face", "b": "unlabelled", "x": "non-face", "y": "unlabelled", "z": "unlabelled"}
-    assert labels.label({"face", "pareidolia"}, True) == "face"
+    assert regions.label_of({"face", "pareidolia"}, True) == "face"
 
 
 def test_published_counts(reference):
-    categories = labels.read_categories(reference / "annotations" / "db" / "ROIs" / "Stimuli")
+    categories = regions.read_categories(reference / "annotations" / "db" / "ROIs" / "Stimuli")
     assert len(categories) == 1685
-    assert sum(bool(found & labels.FACE_CATEGORIES) for found in categories.values()) == 1125
-    assert len(labels.read_file_names(reference / "report" / "face.csv")) == 1140
+    assert sum(bool(found & regions.FACE_CATEGORIES) for found in categories.values()) == 1125
+    assert len(regions.read_file_names(reference / "report" / "face.csv")) == 1140
 
 
 def test_published_near_duplicates(reference):

@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
+from analysis.core.images import GREY
+
 PATCH_DVA = 4.0
 """Side of a patch (Xiao et al. 2024, script 5a)."""
-GREY = 128
-"""Screen background, outside the image."""
 
 
 def patch(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.params.protocol import Protocol
-from analysis.recordings.session import Session
+from analysis.recordings.main_file import Session
 
 MIN_DURATION_US = 100_000
 """Shortest selected fixation (script 0c)."""
@@ -60,7 +60,7 @@ def presentation_by_row(session: Session, trial: np.ndarray) -> np.ndarray:
 JOINS = {"trial_id": presentation_by_trial, "row": presentation_by_row}
 
 
-def table(session: Session, protocol: Protocol, tracker_latency_ms: float, n_bins: int) -> Fixations:
+def build_fixation_table(session: Session, protocol: Protocol, tracker_latency_ms: float, n_bins: int) -> Fixations:
     """Return the fixations that a protocol keeps.
 
     Parameters

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from analysis.core.errors import DataError
-from analysis.stimuli.splitzip import BLOCK, SplitZip
+from analysis.stimuli.archive import BLOCK, SplitZip
 
 
 @pytest.mark.parametrize("zip64", [False, True])

@@ -19,7 +19,8 @@ from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lim
 from analysis import params
 from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.parallel import map_threads
-from analysis.explain import attribution, networks
+from analysis.explain import opened_networks
+from analysis.explain.maps import attribution
 from analysis.models.report_hmo import network as hmo_report
 from analysis.models.report_hmo.random_cnn import random_module
 from benchmarks.sizes import keep, size
@@ -36,19 +37,19 @@ def network(values: params.Params) -> torch.nn.Module:
         for stage in hmo_report.STAGES
     }
     made = hmo_report.build({"size": entry.size, "grid": entry.grid, "top": entry.top, "stages": stages})
-    return networks.untrained(made, 0)
+    return opened_networks.untrained(made, 0)
 
 
 def naive(method: str, job: attribution.Job) -> np.ndarray:
     """Return the maps as captum's documentation makes them, one image at a time."""
-    evidence, size = networks.Evidence(job.network), job.x.shape[2]
+    evidence, size = opened_networks.Evidence(job.network), job.x.shape[2]
     window, stride = (max(1, round(share * size)) for share in (job.values.window, job.values.stride))
     absent, maps = attribution.ABSENT, []
     for image, name, pieces in zip(job.x, job.names, job.pieces, strict=True):
         x = image[None].contiguous()
         if method == "gradcam":
-            opened = networks.open_last_maps(job.network, x)
-            found = LayerGradCam(networks.Evidence(opened), opened.tap).attribute(
+            opened = opened_networks.open_last_maps(job.network, x)
+            found = LayerGradCam(opened_networks.Evidence(opened), opened.tap).attribute(
                 x.requires_grad_(), relu_attributions=True
             )
             found = LayerAttribution.interpolate(found, (size, size), "bilinear")

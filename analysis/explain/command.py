@@ -29,7 +29,7 @@ def explain(
         run_stage("explain")
         return
     with fixed_threads():
-        from analysis.explain import single
+        from analysis.explain import one_image
 
-        for line in single.explain_file(params.load(), model, image, out):
+        for line in one_image.explain_file(params.load(), model, image, out):
             print(line)

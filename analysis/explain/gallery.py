@@ -5,9 +5,9 @@ import torch
 import xarray as xr
 
 from analysis.core.parallel import map_threads
-from analysis.explain import attribution
-from analysis.explain.maps import Regions, as_floats
-from analysis.explain.places import on_square
+from analysis.explain.gaze.image_square import on_square
+from analysis.explain.maps import attribution
+from analysis.explain.maps.model_maps import Regions, as_floats
 from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain

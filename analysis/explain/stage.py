@@ -11,9 +11,10 @@ from analysis.core.numerics import fixed_threads
 from analysis.core.parallel import map_threads
 from analysis.core.seeds import seed_of
 from analysis.core.settings import device
-from analysis.explain import carried, gallery, networks, tables
-from analysis.explain.face_units import record
-from analysis.explain.maps import TRAINED, UNTRAINED, Explained, Regions, as_floats, explain, frames
+from analysis.explain import gallery, map_tables, opened_networks
+from analysis.explain.channels import channel_tables
+from analysis.explain.channels.face_channels import record
+from analysis.explain.maps.model_maps import TRAINED, UNTRAINED, Explained, Regions, as_floats, explain, frames
 from analysis.models import data, registry
 from analysis.models.activations import read as activations
 from analysis.params import Params
@@ -24,16 +25,16 @@ from analysis.stimuli.read import read_table
 
 OUT = paths.RESULTS / "explain"
 TABLES = {
-    "images": tables.IMAGES,
-    "attribution": tables.ATTRIBUTION,
-    "curves": tables.CURVES,
-    "faithfulness": tables.FAITHFULNESS,
-    "randomisation": tables.RANDOMISATION,
-    "units": tables.UNITS,
-    "areas": tables.AREA,
-    "channels": carried.CHANNELS,
-    "layers": carried.LAYERS,
-    "lesions": carried.LESIONS,
+    "images": map_tables.IMAGES,
+    "attribution": map_tables.ATTRIBUTION,
+    "curves": map_tables.CURVES,
+    "faithfulness": map_tables.FAITHFULNESS,
+    "randomisation": map_tables.RANDOMISATION,
+    "units": map_tables.UNITS,
+    "areas": map_tables.AREA,
+    "channels": channel_tables.CHANNELS,
+    "layers": channel_tables.LAYERS,
+    "lesions": channel_tables.LESIONS,
 }
 
 
@@ -70,8 +71,11 @@ def _run(params: Params) -> None:
         print(f"explain: {model}", flush=True)
         entry = params.models.entry(model)
         examples = data.load(entry.rules)
-        trained, architecture = networks.load(params, model, examples)
-        both = {TRAINED: trained, UNTRAINED: networks.untrained(trained, seed_of(params.seed, "untrained", model))}
+        trained, architecture = opened_networks.load(params, model, examples)
+        both = {
+            TRAINED: trained,
+            UNTRAINED: opened_networks.untrained(trained, seed_of(params.seed, "untrained", model)),
+        }
         both = {whose: network.to(device()) for whose, network in both.items()}
         inputs = registry.inputs(entry.kind, examples, architecture)
         explained = explain(model, both, inputs, examples, rois, values, params.seed, device())
@@ -88,41 +92,43 @@ def _run(params: Params) -> None:
             pictures = gallery.gallery(
                 model, trained, inputs, examples, regions, gallery.gaze(frame_of), values, params.seed, device()
             )
-    units, areas = tables.related(every, frame_of, values, params.seed)
+    units, areas = map_tables.related(every, frame_of, values, params.seed)
     found["units"].append(units)
     found["areas"].append(areas)
     made = {name: _joined(parts, TABLES[name]) for name, parts in found.items()}
     for name, table in made.items():
         write_csv(OUT / f"{name}.csv", table)
     netcdf.write(xr.Dataset() if pictures is None else pictures, OUT / "gallery.nc")
-    about = {one.model: tables.summary(made, one.model, one) for one in every}
+    about = {one.model: map_tables.summary(made, one.model, one) for one in every}
     write_json(OUT / "summary.json", as_json({"models": about, "skipped": skipped}))
 
 
 def _looked(explained: Explained, params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables of one model's maps."""
     values, seed = params.explain, params.seed
-    scored = tables.images(explained)
-    curves, faithfulness = tables.faithful(explained, values, seed)
+    scored = map_tables.images(explained)
+    curves, faithfulness = map_tables.faithful(explained, values, seed)
     return {
         "images": scored,
-        "attribution": tables.attribution(scored, explained, values.bootstrap, seed),
+        "attribution": map_tables.attribution(scored, explained, values.bootstrap, seed),
         "curves": curves,
         "faithfulness": faithfulness,
-        "randomisation": tables.randomisation(explained, values.bootstrap, seed),
+        "randomisation": map_tables.randomisation(explained, values.bootstrap, seed),
     }
 
 
 def _carried(model: str, both: dict, inputs, examples, params: Params) -> dict[str, list[dict]]:
     """Return the rows of one model's face channels and lesions."""
-    entry, halves = params.models.entry(model), carried.Halves.of(examples, params.seed)
+    entry, halves = params.models.entry(model), channel_tables.Halves.of(examples, params.seed)
     x = as_floats(inputs, np.arange(len(inputs)), device())
     pool = entry.activations.pool if hasattr(entry, "activations") else 0
     recorded = dict(zip(both, map_threads(lambda network: record(network, x, pool), both.values()), strict=True))
     return {
-        "layers": [row for whose, layers in recorded.items() for row in carried.layer_rows(layers, halves, whose)],
-        "channels": carried.channel_rows(recorded[TRAINED], halves),
-        "lesions": carried.lesion_rows(
+        "layers": [
+            row for whose, layers in recorded.items() for row in channel_tables.layer_rows(layers, halves, whose)
+        ],
+        "channels": channel_tables.channel_rows(recorded[TRAINED], halves),
+        "lesions": channel_tables.lesion_rows(
             both[TRAINED],
             x,
             recorded[TRAINED],

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from analysis.core.errors import DataError
 from analysis.core.parallel import map_threads
-from analysis.explain import attribution, networks
-from analysis.explain.scores import mass, pointing
-from analysis.explain.superpixels import superpixels
+from analysis.explain import opened_networks
+from analysis.explain.maps import attribution
+from analysis.explain.maps.localisation import mass, pointing
+from analysis.explain.maps.superpixels import superpixels
 from analysis.models.end_to_end import resnet, simple_cnn, vit
 from analysis.models.network import Network
 from analysis.models.report_hmo import network as hmo_report
@@ -69,7 +70,7 @@ class Aside(Network):
 
 def test_a_layer_is_opened_where_the_network_goes_on_from_it(pictures):
     network = Aside().eval()
-    opened = networks.Opened(network, "copy", pictures[:1])
+    opened = opened_networks.Opened(network, "copy", pictures[:1])
     torch.testing.assert_close(opened(pictures), network(pictures))
 
     class Silence(nn.Module):
@@ -82,9 +83,9 @@ def test_a_layer_is_opened_where_the_network_goes_on_from_it(pictures):
     means[:, 0] = 0
     torch.testing.assert_close(opened(pictures), network.head(means))
     with pytest.raises(DataError, match="does not depend on layer aside"):
-        networks.Opened(network, "aside", pictures[:1])
+        opened_networks.Opened(network, "aside", pictures[:1])
     with pytest.raises(DataError, match="the layers are aside, copy, top"):
-        networks.Opened(network, "bottom", pictures[:1])
+        opened_networks.Opened(network, "bottom", pictures[:1])
 
 
 VALUES = [{"layers": 1, "filters": 4, "kernel": 3, "pool": "max", "normalise": True}] * 2
@@ -99,7 +100,7 @@ NETWORKS = {
 @pytest.mark.parametrize("kind", list(NETWORKS))
 def test_registered_networks_are_explained_by_every_method(kind, pictures, values):
     torch.manual_seed(0)
-    network = networks.untrained(NETWORKS[kind](), 3)
+    network = opened_networks.untrained(NETWORKS[kind](), 3)
     small = values.model_copy(
         update={"samples": 8, "superpixels": 9, "gradient_steps": 2, "window": 0.25, "stride": 0.25}
     )
@@ -107,7 +108,7 @@ def test_registered_networks_are_explained_by_every_method(kind, pictures, value
         assert attribution.unavailable(method, network, pictures[:1]) is None
         maps = attribution.attribute(method, job(network, pictures[:1], small, names=["a"]))
         assert np.isfinite(maps).all()
-    again = networks.untrained(network, 3)
+    again = opened_networks.untrained(network, 3)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.explain import neurons
-from analysis.explain.places import Frame, face_region, on_square, patch_mass
+from analysis.explain.gaze import unit_correlation
+from analysis.explain.gaze.image_square import Frame, face_region, on_square, patch_mass
 from analysis.statistics.inference import fdr
 
 SHOWN = {"image_width_px": 200.0, "image_height_px": 200.0, "pixels_per_degree_x": 25.0, "pixels_per_degree_y": 20.0}
@@ -61,15 +61,15 @@ def simulate(rng, n_images=12, each=12):
         light = np.exp(-((at - lights[k]) ** 2).sum(1) / 0.4)
         level = rng.normal(0, 2) + stratum  # differences between images, and adaptation, must not count
         rate = 2 * np.stack([face[k], light], 1) + level[:, None] + rng.normal(0, 0.5, (each, 2))
-        found = neurons.of_image(np.repeat(face[None, :, :, None], 2, axis=3), rate, stratum)
+        found = unit_correlation.of_image(np.repeat(face[None, :, :, None], 2, axis=3), rate, stratum)
         for part, one in zip((both, mass, response), found, strict=True):
             part.append(one)
-    return neurons.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n_images * each)
+    return unit_correlation.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n_images * each)
 
 
 def test_units_driven_by_the_face_are_found_and_others_at_the_nominal_rate():
     rng = np.random.default_rng(11)
-    found = [neurons.relate(simulate(rng), 99, number) for number in range(200)]
+    found = [unit_correlation.relate(simulate(rng), 99, number) for number in range(200)]
     p = np.array([one.p[0] for one in found]).T
     r = np.array([one.r[0] for one in found]).T
     assert (p[0] <= 0.05).mean() >= 0.95
@@ -91,10 +91,10 @@ def test_a_bias_that_all_maps_share_is_no_relation():
         mass = np.stack([central + 0.1 * np.sin(5 * at @ rng.normal(size=2)) for _ in range(n)])
         # The second unit shuns what the map of its own image adds to the bias.
         rate = (central + rng.normal(0, 0.1, each))[:, None] - np.stack([0 * central, 2 * (mass[k] - central)], 1)
-        parts.append(neurons.of_image(np.repeat(mass[None, :, :, None], 2, axis=3), rate, np.zeros(each, int)))
+        parts.append(unit_correlation.of_image(np.repeat(mass[None, :, :, None], 2, axis=3), rate, np.zeros(each, int)))
     both, mass, response = zip(*parts, strict=True)
-    moments = neurons.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n * each)
-    found = neurons.relate(moments, 200, 0)
+    moments = unit_correlation.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n * each)
+    found = unit_correlation.relate(moments, 200, 0)
     assert found.r[0, 0] > 0.5
     assert found.p[0, 0] > 0.05
     assert abs(found.r[0, 0] - found.shuffled[0, 0]) < 0.1
@@ -124,7 +124,7 @@ def test_moments_of_a_recording_by_hand_and_untested_units():
     frames = dict.fromkeys(images, Frame.of(1, 1))
     maps = [{stem: rng.normal(size=(8, 8)) for stem in images} for _ in range(2)]
     maps[1]["c"][:] = -1  # no evidence for a face anywhere
-    moments = neurons.measure(maps, frames, recording, images)
+    moments = unit_correlation.measure(maps, frames, recording, images)
     rows = slice(10, 20)  # image b
     field = np.column_stack([recording["x_dva"], recording["y_dva"]]) + np.array([1.0, 0.5])
     share = patch_mass(np.maximum(maps[0]["d"], 0)[None], field[rows], recording, frames["b"])[0]
@@ -135,8 +135,8 @@ def test_moments_of_a_recording_by_hand_and_untested_units():
     assert moments.response[1, 1] == pytest.approx(y @ y)
     assert moments.n == 60
     assert not moments.both[1, :, 2].any()
-    found = neurons.relate(moments, 50, 0)
+    found = unit_correlation.relate(moments, 50, 0)
     assert np.isnan(found.p[:, 2]).all()
     assert np.isfinite(found.p[:, :2]).all()
-    few = neurons.relate(neurons.measure(maps, frames, recording, images[:4]), 50, 0)
+    few = unit_correlation.relate(unit_correlation.measure(maps, frames, recording, images[:4]), 50, 0)
     assert np.isnan(few.r).all()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.explain import controls, faithfulness
-from analysis.explain.intervals import of_means
-from analysis.explain.scores import iou, mass, pointing
+from analysis.explain.maps import baseline_maps, faithfulness
+from analysis.explain.maps.localisation import iou, mass, pointing
+from analysis.explain.mean_intervals import of_means
 from analysis.statistics.inference import bootstrap_interval
 
 
@@ -27,11 +27,11 @@ def test_iou_shares_out_equal_pixels():
 
 
 def test_control_maps():
-    centre = controls.centre(9)
+    centre = baseline_maps.centre(9)
     assert np.unravel_index(centre.argmax(), centre.shape) == (4, 4)
     image = np.zeros((3, 8, 8))
     image[:, :, 4:] = 1
-    edges = controls.edges(image)
+    edges = baseline_maps.edges(image)
     assert (edges[:, 3:5] > 0).all()
     assert (edges[:, [0, 1, 2, 5, 6, 7]] == 0).all()
 
@@ -53,7 +53,7 @@ def test_deletion_falls_and_insertion_rises_at_once_along_the_right_order(watche
 
 
 def test_maps_that_know_no_weights_fail_the_randomisation_check(pictures):
-    edges = np.stack([controls.edges(image) for image in pictures.numpy()])
+    edges = np.stack([baseline_maps.edges(image) for image in pictures.numpy()])
     rng = np.random.default_rng(0)
     assert faithfulness.likeness(edges, edges * 2 + 0.001 * rng.random(edges.shape)).min() > faithfulness.ALIKE
     assert np.abs(faithfulness.likeness(edges, rng.random(edges.shape))).max() < faithfulness.ALIKE

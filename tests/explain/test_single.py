@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from analysis.core.errors import DataError
-from analysis.explain import command, networks, single
+from analysis.explain import command, one_image, opened_networks
 from analysis.models import data, registry
 
 
@@ -24,7 +24,7 @@ def given(tmp_path, monkeypatch, watcher, values):
     )
     examples = data.Examples(np.zeros((1, 3, 48, 48), np.uint8), pd.DataFrame(), None, None, "validation", {})
     monkeypatch.setattr(data, "load", lambda rules: examples)
-    monkeypatch.setattr(networks, "load", lambda *_: (watcher, {"size": 24}))
+    monkeypatch.setattr(opened_networks, "load", lambda *_: (watcher, {"size": 24}))
     pixels = np.full((40, 80, 3), 110, np.uint8)
     pixels[:, 30:60] = (230, 180, 110)
     Image.fromarray(pixels).save(tmp_path / "picture.png")
@@ -33,7 +33,7 @@ def given(tmp_path, monkeypatch, watcher, values):
 
 def test_maps_and_numbers_of_one_image(given, region):
     settings, folder = given
-    said = single.explain_file(settings, "toy", folder / "picture.png", folder / "out")
+    said = one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
     about = json.loads((folder / "out/picture.json").read_text())
     assert said[0].startswith("toy: P(face) = ")
     assert 0.5 < about["p_face"] <= 1
@@ -45,7 +45,7 @@ def test_maps_and_numbers_of_one_image(given, region):
         with Image.open(folder / f"out/picture_{method}.png") as drawn:
             assert drawn.width == pytest.approx(2 * drawn.height, abs=2)
     first = (folder / "out/picture_lime.png").read_bytes()
-    single.explain_file(settings, "toy", folder / "picture.png", folder / "out")
+    one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
     assert (folder / "out/picture_lime.png").read_bytes() == first
 
 
@@ -53,11 +53,11 @@ def test_bad_input_is_named(given, monkeypatch):
     settings, folder = given
     (folder / "text.png").write_text("no image")
     with pytest.raises(DataError, match=r"text\.png: not a readable image"):
-        single.explain_file(settings, "toy", folder / "text.png", folder)
+        one_image.explain_file(settings, "toy", folder / "text.png", folder)
     with pytest.raises(DataError, match="nothing not found: give an image file"):
-        single.explain_file(settings, "toy", folder / "nothing", folder)
+        one_image.explain_file(settings, "toy", folder / "nothing", folder)
     monkeypatch.setattr(registry, "inputs", lambda *_: torch.zeros(1, 2))
     with pytest.raises(DataError, match="toy: its inputs are not images"):
-        single.explain_file(settings, "toy", folder / "picture.png", folder)
+        one_image.explain_file(settings, "toy", folder / "picture.png", folder)
     with pytest.raises(DataError, match="give both --model and --image"):
         command.explain(model="toy", image=None, out=folder)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.explain import tables
-from analysis.explain.maps import CONTROL, TRAINED, UNTRAINED, Explained
+from analysis.explain import map_tables
+from analysis.explain.maps.model_maps import CONTROL, TRAINED, UNTRAINED, Explained
 from analysis.statistics.inference import fdr
 
 
@@ -26,7 +26,7 @@ def explained() -> Explained:
 
 
 def test_the_randomisation_check_fails_for_maps_that_training_does_not_change(explained):
-    found = tables.randomisation(explained, 100, 0).set_index("method")
+    found = map_tables.randomisation(explained, 100, 0).set_index("method")
     assert found["passes"].to_dict() == {"gradcam": False, "lime": True}
     assert found.loc["gradcam", "estimate"] > 0.95
     assert abs(found.loc["lime", "estimate"]) < 0.2
@@ -44,10 +44,10 @@ def test_a_map_beats_another_where_their_intervals_do_not_meet(explained):
     }
     rows = [("toy", *key, "pointing", 10, *one) for key, one in ends.items()]
     given = {
-        "attribution": pd.DataFrame(rows, columns=tables.ATTRIBUTION),
-        "randomisation": tables.randomisation(explained, 20, 0),
+        "attribution": pd.DataFrame(rows, columns=map_tables.ATTRIBUTION),
+        "randomisation": map_tables.randomisation(explained, 20, 0),
     }
-    found = tables.summary(given, "toy", explained)["pointing"]
+    found = map_tables.summary(given, "toy", explained)["pointing"]
     beaten = {name: [key for key in one if key.startswith("beats") and one[key]] for name, one in found.items()}
     assert beaten == {"gradcam": ["beats_untrained", "beats_prior", "beats_edges"], "lime": ["beats_edges"]}
 
@@ -56,17 +56,17 @@ def test_false_discoveries_are_bounded_within_an_area_for_each_map(explained, va
     rng = np.random.default_rng(1)
     p = {"V1": rng.uniform(0.001, 1, 30), "AIT": rng.uniform(0.001, 0.04, 6)}
     rows = [
-        dict(zip(tables.MAP, ("toy", TRAINED, method), strict=True))
+        dict(zip(map_tables.MAP, ("toy", TRAINED, method), strict=True))
         | {"recording": "R1", "subject": "M", "region": region, "unit": str(unit), "neuroid_id": f"R1-{unit}"}
         | {"n_images": 10, "n_fixations": 99, "r": 0.1, "shuffled": 0.0, "beyond": 0.1, "p": value}
         for method in ("gradcam", "lime")
         for region, values in p.items()
         for unit, value in enumerate(values if method == "gradcam" else np.minimum(9 * values, 1))
     ]
-    monkeypatch.setattr(tables.read, "all_recordings", lambda *_, **__: ["R1"])
-    monkeypatch.setattr(tables.read, "selected", lambda recording: recording)
-    monkeypatch.setattr(tables, "_of_recording", lambda *_: rows)
-    units, areas = tables.related([explained], {}, values, 0)
+    monkeypatch.setattr(map_tables.read, "all_recordings", lambda *_, **__: ["R1"])
+    monkeypatch.setattr(map_tables.read, "selected", lambda recording: recording)
+    monkeypatch.setattr(map_tables, "_of_recording", lambda *_: rows)
+    units, areas = map_tables.related([explained], {}, values, 0)
     for (method, region), part in units.groupby(["method", "region"]):
         follows, q = fdr(p[region] if method == "gradcam" else np.minimum(9 * p[region], 1))
         np.testing.assert_allclose(part["q"], q)

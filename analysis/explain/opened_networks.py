@@ -1,4 +1,4 @@
-"""Networks as the explanations need them: loaded or untrained, and opened at any of their named layers."""
+"""Networks to explain: trained or with initial weights, and opened at any of their named layers."""
 
 import copy
 from collections.abc import Callable
@@ -22,24 +22,24 @@ def load(params: Params, model: str, examples: Examples) -> tuple[Network, dict]
     Raises
     ------
     DataError
-        If the model is not trained, or was trained on other images or values than the present ones.
+        If the model is not trained, or was trained on other images or with other parameters than the present ones.
     """
     entry, folder = params.models.entry(model), paths.MODELS / model
     config = files.read_config(folder)
     if config["images"] != examples.digest or config["values"] != entry.model_dump():
-        raise DataError(f"{folder} was trained on other images or values: run the stage train for {model} again")
+        raise DataError(f"{folder} was trained on other images or parameters: run the stage train for {model} again")
     network = registry.module(entry.kind).build(config["architecture"])
     files.load_weights(network, folder / files.WEIGHTS)
     return _fixed(network), config["architecture"]
 
 
 def untrained(network: Network, seed: int) -> Network:
-    """Return a network of the same architecture with initial weights: Glorot uniform, biases zero, norms as made.
+    """Return a network of the same architecture with initial weights.
 
-    Parameters that no layer of torch owns are shuffled. How inputs are standardised stays, since no label takes part in
-    that.
+    Weights are Glorot uniform, biases zero, normalisation layers at their defaults; parameters outside torch's own
+    layers are shuffled. The standardisation of inputs is kept, since it is fitted without labels.
     """
-    # Drawn numbers fill the memory in its order, so the layout must be the same for the same seed.
+    # Random numbers fill memory in its own order, so the layout must be the same for the same seed.
     twin = copy.deepcopy(network).to(memory_format=torch.contiguous_format).requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for part in twin.modules():
@@ -54,12 +54,16 @@ def untrained(network: Network, seed: int) -> Network:
 
 
 def _fixed(network: Network) -> Network:
-    """Fix the weights: gradients are taken with respect to images and maps only."""
+    """Freeze the weights: gradients are needed for images and maps only."""
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+class LayerNotOpened(DataError):
+    """A layer of a network cannot be opened (`Opened`); the message gives the reason."""
+
+
 class Evidence(nn.Module):
-    """What is explained: the evidence for a face, logit of face less logit of non-face, (n,)."""
+    """The evidence for a face, which is what maps explain: logit of face minus logit of non-face."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -67,22 +71,22 @@ class Evidence(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the evidence (n,) of images (n, 3, size, size)."""
-        logits = self.network(x.contiguous(memory_format=torch.channels_last))  # the faster layout on CPUs
+        logits = self.network(x.contiguous(memory_format=torch.channels_last))  # faster on CPUs
         return logits[:, 1] - logits[:, 0]
 
 
-class _Calls(TorchFunctionMode):
-    """Count the calls of torch within a forward pass; note their results, or pass one of them through a module."""
+class _TorchCalls(TorchFunctionMode):
+    """Count torch calls in a forward pass; record their results, or pass the result of one call through a module."""
 
     def __init__(self, change: tuple[int, Callable] | None = None):
         super().__init__()
-        self.made: list = []
+        self.recorded: list = []
         self.change, self.count = change, 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         if self.change is None:
-            self.made.append((func, args, result))
+            self.recorded.append((func, args, result))
         elif self.count == self.change[0]:
             result = self.change[1](result)
         self.count += 1
@@ -90,11 +94,11 @@ class _Calls(TorchFunctionMode):
 
 
 class Opened(nn.Module):
-    """A network whose named layer passes through a module `tap`, for hooks (Grad-CAM) and lesions.
+    """A network in which the activations of a named layer pass through a module `tap`, for Grad-CAM and lesions.
 
-    A `Network` gives the activations of its layers by name but does not say which module made them; often none did
-    (``relu``, ``max_pool2d``). The call of torch that returns them is found in one pass over an example, and in later
-    passes its result goes through `tap` before the network goes on with it.
+    A `Network` returns the activations of its layers by name, without the module that computes them; often there is
+    none (``relu``, ``max_pool2d``). One pass over an example finds the torch call that returns them. In later passes,
+    the result of this call goes through `tap` before the network uses it.
 
     Parameters
     ----------
@@ -102,15 +106,17 @@ class Opened(nn.Module):
     layer : str
         One of its ``layer_names``.
     example : tensor (1, ...)
-        Any input, of the kind and size of the later ones.
+        An input of the same kind and size as later ones.
     tap : nn.Module
-        From the layer's activations to activations of the same shape but for the number of images: a tap that repeats
-        them with changes runs only the rest of the network again.
+        Maps the layer's activations to activations of the same shape, except for the number of images: a tap may repeat
+        them with changes, and then only the rest of the network runs on the copies.
 
     Raises
     ------
     DataError
-        If the layer's activations are made outside torch, or the output does not depend on them.
+        If the network has no such layer.
+    LayerNotOpened
+        If the layer's activations are not computed by torch, or the output does not depend on them.
     """
 
     def __init__(self, network: Network, layer: str, example: torch.Tensor, tap: nn.Module | None = None):
@@ -122,29 +128,31 @@ class Opened(nn.Module):
         self.call = self._find(example)
 
     def _find(self, example: torch.Tensor) -> int:
-        with torch.no_grad(), _Calls() as calls:
+        with torch.no_grad(), _TorchCalls() as calls:
             activations = self.network.maps(example)[self.layer]
-        number = _maker(calls.made, activations)
-        if number is not None and calls.made[number][0] is torch.Tensor.clone:
-            number = _maker(calls.made, calls.made[number][1][0])  # what was copied is what the network goes on with
+        number = _number_of_call(calls.recorded, activations)
+        if number is not None and calls.recorded[number][0] is torch.Tensor.clone:
+            number = _number_of_call(
+                calls.recorded, calls.recorded[number][1][0]
+            )  # the network goes on with the original of a copy
         if number is None:
-            raise DataError(f"layer {self.layer} is not the result of a call of torch: it cannot be opened")
-        with torch.no_grad(), _Calls((number, lambda result: result + 1)):
+            raise LayerNotOpened(f"layer {self.layer} is not the result of a torch call, so it cannot be opened")
+        with torch.no_grad(), _TorchCalls((number, lambda result: result + 1)):
             changed = self.network(example)
         with torch.no_grad():
             if torch.equal(changed, self.network(example)):
-                raise DataError(f"the output of the network does not depend on layer {self.layer}")
+                raise LayerNotOpened(f"the output of the network does not depend on layer {self.layer}")
         return number
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2), with the layer passed through `tap`."""
-        with _Calls((self.call, self.tap)):
+        with _TorchCalls((self.call, self.tap)):
             return self.network(x)
 
 
-def _maker(made: list[tuple], wanted: torch.Tensor) -> int | None:
-    """Return the number of the call that returned a tensor."""
-    return next((number for number, (_, _, result) in enumerate(made) if result is wanted), None)
+def _number_of_call(calls: list[tuple], wanted: torch.Tensor) -> int | None:
+    """Return the number of the call that returned a tensor; None if no call did."""
+    return next((number for number, (_, _, result) in enumerate(calls) if result is wanted), None)
 
 
 def open_last_maps(network: Network, example: torch.Tensor) -> Opened:
@@ -152,8 +160,8 @@ def open_last_maps(network: Network, example: torch.Tensor) -> Opened:
 
     Raises
     ------
-    DataError
-        If none can be opened; the message is of the deepest.
+    LayerNotOpened
+        If no such layer can be opened.
     """
     with torch.no_grad():
         maps = network.maps(example)
@@ -162,6 +170,6 @@ def open_last_maps(network: Network, example: torch.Tensor) -> Opened:
         if maps[name].ndim == 4 and max(maps[name].shape[2:]) > 1:
             try:
                 return Opened(network, name, example)
-            except DataError as error:
+            except LayerNotOpened as error:
                 reason = str(error)
-    raise DataError(reason)
+    raise LayerNotOpened(reason)

@@ -1,7 +1,6 @@
-"""What is lost with the face channels of a layer: accuracy, predictivity of neurons, geometry of the images.
+"""Silence channels of a layer: predicted classes, neural predictivity and RDM correlation without them.
 
-Channels are chosen on one half of the images, effects measured on the other. The loss is that of the face channels less
-the mean loss of the control sets.
+Channels are chosen on one half of the images and their effects measured on the other (`channel_tables`).
 """
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.stats import rankdata
 from torch import nn
 
 from analysis.core.errors import DataError
-from analysis.explain.maps.attribution import BATCH
+from analysis.explain.maps.attribution import IMAGES_PER_PASS
 from analysis.explain.opened_networks import Opened
 from analysis.models.network import Network
 from analysis.neural.populations import Population
@@ -18,12 +17,12 @@ from analysis.statistics.crossval import pearson
 from analysis.statistics.predictivity import pls
 from analysis.statistics.rsa.rdm import rdm
 
-ROWS = 2048
-"""Rows of one pass through the layers above a lesion."""
+COPIES_PER_PASS = 2048
+"""Masked copies of images in one pass through the layers above a lesion."""
 
 
 class Lesion(nn.Module):
-    """Repeat activations (n, n_channels, ...) for every mask (n_masks, n_channels), masked: (n_masks * n, ...)."""
+    """Multiply activations (n, n_channels, ...) by each mask (n_masks, n_channels), (n_masks * n, ...)."""
 
     def __init__(self, masks: torch.Tensor):
         super().__init__()
@@ -35,8 +34,8 @@ class Lesion(nn.Module):
         return (activations * masks).flatten(0, 1)
 
 
-def predicted(network: Network, layer: str, x: torch.Tensor, masks: np.ndarray) -> np.ndarray:
-    """Return the class each image is given under each mask of a layer's channels, (n_masks, n_images).
+def predict_classes(network: Network, layer: str, x: torch.Tensor, masks: np.ndarray) -> np.ndarray:
+    """Return the predicted class of each image under each mask of a layer's channels, (n_masks, n_images) int.
 
     Parameters
     ----------
@@ -44,27 +43,27 @@ def predicted(network: Network, layer: str, x: torch.Tensor, masks: np.ndarray) 
     layer : str
     x : float tensor (n_images, 3, size, size)
     masks : (n_masks, n_channels)
-        0 for channels that are silenced.
+        0 for silenced channels.
 
     Raises
     ------
-    DataError
-        If the layer cannot be opened (`networks.Opened`).
+    LayerNotOpened
+        If the layer cannot be opened (`opened_networks.Opened`).
     """
     opened = Opened(network, layer, x[:1])
     try:
-        # The layers below the lesion are computed once for all masks.
-        return _answers(opened, x, masks, max(1, min(BATCH, ROWS // len(masks))))
+        # Compute the layers below the lesion once for all masks.
+        return _classes(opened, x, masks, max(1, min(IMAGES_PER_PASS, COPIES_PER_PASS // len(masks))))
     except (DataError, RuntimeError):
-        # The layers above also read something else, of as many rows as there are images: one mask at a time.
-        return np.concatenate([_answers(opened, x, mask[None], BATCH) for mask in masks])
+        # The layers above also use something that is not repeated for each mask, so pass one mask at a time.
+        return np.concatenate([_classes(opened, x, mask[None], IMAGES_PER_PASS) for mask in masks])
 
 
-def _answers(opened: Opened, x: torch.Tensor, masks: np.ndarray, batch: int) -> np.ndarray:
+def _classes(opened: Opened, x: torch.Tensor, masks: np.ndarray, images_per_pass: int) -> np.ndarray:
     opened.tap = Lesion(torch.from_numpy(masks))
     with torch.no_grad():
-        parts = [opened(part).argmax(1).reshape(len(masks), len(part)) for part in x.split(batch)]
-    return torch.cat(parts, dim=1).cpu().numpy()
+        batches = [opened(part).argmax(1).reshape(len(masks), len(part)) for part in x.split(images_per_pass)]
+    return torch.cat(batches, dim=1).cpu().numpy()
 
 
 def predictivity(
@@ -77,31 +76,31 @@ def predictivity(
 ) -> np.ndarray:
     """Return Pearson's r of each unit on the test images under each mask, (n_masks, n_units).
 
-    The mapping is fitted once, to the whole layer on the training images: the neuron still asks for the channels that
-    are gone.
+    The mapping is fitted once, to the intact layer on the training images, so a unit still depends on the silenced
+    channels.
 
     Parameters
     ----------
     population : Population
     features : (n_images, n_channels, n_cells)
-        Of the population's images, in its order.
+        For the population's images, in its order.
     masks : (n_masks, n_channels)
     train, test : (m,), (k,) int
-        Rows of the images.
+        Rows of images.
     n_components : int
-        Of PLS, for each unit.
+        PLS components for each unit.
     """
     X, Y = features[train].reshape(len(train), -1), population.responses[train]
     rows, mean = np.arange(len(train)), X.mean(axis=0)
     fitted = pls.fit_predict(X, Y, rows, rows, n_components) - Y.mean(axis=0)
-    # The weights of PLS lie in the span of the training rows, so the fit to these rows determines them. There are far
-    # fewer rows than features: the pseudo-inverse is that of a small triangle.
+    # PLS weights are in the span of the training rows, so the fit to these rows determines them. With far fewer rows
+    # than features, only a small triangular matrix needs a pseudo-inverse.
     span, triangle = np.linalg.qr((X - mean).T)
     weights = span @ (np.linalg.pinv(triangle.T, rcond=1e-8) @ fitted)
     channels = features.shape[1:]
-    each = np.einsum("kcs,csu->cku", features[test], weights.reshape(*channels, -1), optimize=True)
-    out = np.tensordot(masks, each, axes=1)  # predictions but for a constant: the sum over the channels left
-    return np.stack([pearson(population.responses[test], one) for one in out])
+    by_channel = np.einsum("kcs,csu->cku", features[test], weights.reshape(*channels, -1), optimize=True)
+    predicted = np.tensordot(masks, by_channel, axes=1)  # sums over the channels left: predictions up to a constant
+    return np.stack([pearson(population.responses[test], under_mask) for under_mask in predicted])
 
 
 def similarity(
@@ -112,27 +111,27 @@ def similarity(
     Parameters
     ----------
     population, features, masks, test
-        As in `predictivity`; at least three units.
+        As in `predictivity`; the population has at least three units.
     n_draws, seed : int
-        Test images are drawn with replacement, pairs of an image with itself left out. The ranks of the distances stay
-        those of all pairs, so that the draws are sums of products.
+        Test images are drawn with replacement; pairs of an image with itself are left out. Distances keep their ranks
+        among all pairs, so that draws are weighted sums.
 
     Returns
     -------
     rho : (n_masks,)
-        NaN where an RDM has no spread or holds an undefined pair.
+        NaN if the distances of an RDM are all equal or one is undefined.
     draws : (n_draws, n_masks)
     """
     neural = rdm(population.responses[test], "correlation").distances
     models = [rdm((features[test] * mask[:, None]).reshape(len(test), -1), "correlation").distances for mask in masks]
-    there = np.isfinite(neural)
-    if there.sum() < 3:
+    defined = np.isfinite(neural)
+    if defined.sum() < 3:
         return np.full(len(masks), np.nan), np.full((n_draws, len(masks)), np.nan)
-    y = rankdata(neural[there])
-    x = np.stack([rankdata(one[there], nan_policy="propagate") for one in models])
+    y = rankdata(neural[defined])
+    x = np.stack([rankdata(model[defined], nan_policy="propagate") for model in models])
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(test), np.full(len(test), 1 / len(test)), size=n_draws)
-    first, second = (side[there] for side in np.triu_indices(len(test), 1))
+    first, second = (side[defined] for side in np.triu_indices(len(test), 1))
     weights = np.concatenate([np.ones((1, len(y))), counts[:, first] * counts[:, second]])
     rho = _weighted_correlation(x - x.mean(axis=1, keepdims=True), y - y.mean(), weights)
     return rho[0], rho[1:]
@@ -143,6 +142,6 @@ def _weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> 
     total = weights.sum(axis=1, keepdims=True)
     mean_x, mean_y = weights @ x.T / total, weights @ y[:, None] / total
     covariance = weights @ (x * y).T / total - mean_x * mean_y
-    spread = (weights @ (x**2).T / total - mean_x**2) * (weights @ (y**2)[:, None] / total - mean_y**2)
+    variance = (weights @ (x**2).T / total - mean_x**2) * (weights @ (y**2)[:, None] / total - mean_y**2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return covariance / np.sqrt(np.where(spread > 1e-9, spread, np.nan))
+        return covariance / np.sqrt(np.where(variance > 1e-9, variance, np.nan))

@@ -1,13 +1,13 @@
-"""Whether units respond more where a map has more mass, within an image.
+"""Correlate the responses of units with the mass of maps in their receptive fields, fixation by fixation.
 
-For each fixation the map's mass in the patch at gaze + receptive field stands beside the unit's response. Both are
-taken less their means over the fixations of their stratum (same image, same place in the sequence), so that neither
-differences between images nor adaptation over a presentation can relate them.
+For each fixation, the unit's response is paired with the map's mass in the patch at gaze + receptive field. From both,
+the mean over the fixations of the same stratum (same image, same position in the sequence) is subtracted, so that
+neither differences between images nor adaptation during a presentation can correlate them.
 
-What must not count either is that responses and masses are both smooth in place: two unrelated smooth functions
-correlate within any one image, and shuffled fixations would call that a relation. So the maps are permuted, image by
-image: the null is the same responses and gaze with the maps of other images (as in the shuffled scores of saliency,
-Zhang et al. 2008). It holds the smoothness, and whatever bias to the centre all maps share.
+Responses and masses are both smooth functions of gaze, and two unrelated smooth functions correlate within any image. A
+null distribution from shuffled fixations would take this for a relation. Maps are therefore permuted between images:
+under the null, responses and gaze are unchanged and the maps are those of other images (as in the shuffled saliency
+scores of Zhang et al. 2008). This preserves the smoothness, and any centre bias that all maps share.
 """
 
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ import xarray as xr
 from analysis.explain.gaze.image_square import Frame, patch_mass
 
 ORDINALS = 2
-"""Fixations of the same image with the ordinal 0, 1, and this or more are three strata."""
+"""Three strata per image: fixations with ordinal 0, with ordinal 1, and with this ordinal or a higher one."""
 LEAST_IMAGES = 5
-"""With fewer there are too few other maps to tell anything."""
+"""With fewer images there are too few other maps for a test."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over the fixations of each image, within strata.
+    """Sums over the fixations on each image, after subtracting the means of the strata.
 
     Attributes
     ----------
     both, mass : (n_maps, n_images, n_images, n_units)
-        Products of mass and response, and squares of mass: fixations on the first image, map of the second.
+        Sums of mass * response and of mass squared, for fixations on the first image and the map of the second.
     response : (n_images, n_units)
-        Squares of response.
+        Sums of squared responses.
     n : int
-        Fixations in strata of two or more.
+        Fixations in strata of at least two fixations.
     """
 
     both: np.ndarray
@@ -44,14 +44,14 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Relation:
-    """Of each map and unit, (n_maps, n_units); NaN: not tested.
+class Correlation:
+    """Correlation of each map and unit, (n_maps, n_units) each; NaN if not tested.
 
     Attributes
     ----------
     r : Pearson's r within strata
     shuffled : mean r with the maps of other images
-    p : two-sided p-value of r against those
+    p : two-sided p-value of r against r with the maps of other images
     """
 
     r: np.ndarray
@@ -65,7 +65,7 @@ def strata(ordinal: np.ndarray) -> np.ndarray:
 
 
 def centred(values: np.ndarray, stratum: np.ndarray) -> np.ndarray:
-    """Return values (..., n_fixations, n_units) less the mean of their stratum."""
+    """Subtract the mean of the stratum from values (..., n_fixations, n_units)."""
     out = np.array(values, np.float64)
     for one in np.unique(stratum):
         rows = stratum == one
@@ -73,13 +73,13 @@ def centred(values: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     return out
 
 
-def of_image(mass: np.ndarray, rate: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def image_sums(mass: np.ndarray, rate: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the sums over the fixations on one image.
 
     Parameters
     ----------
     mass : (n_maps, n_images, n_fixations, n_units)
-        Share of each map of each image in the patch of each unit; NaN where a map has no mass.
+        Share of the mass of each image's map in the patch of each unit; NaN where a map has no mass.
     rate : (n_fixations, n_units)
     stratum : (n_fixations,) int
 
@@ -92,15 +92,15 @@ def of_image(mass: np.ndarray, rate: np.ndarray, stratum: np.ndarray) -> tuple[n
     return np.einsum("mjfu,fu->mju", z, y), np.einsum("mjfu,mjfu->mju", z, z), (y**2).sum(axis=0)
 
 
-def measure(
+def measure_moments(
     maps: list[dict[str, np.ndarray]], frames: dict[str, Frame], recording: xr.Dataset, images: list[str]
 ) -> Moments:
-    """Return the sums of one recording.
+    """Return the sums over the fixations of one recording.
 
     Parameters
     ----------
     maps : list of dict from stem to (size, size)
-        Each holds all of `images`, all have the same size. Only positive values count: evidence for a face.
+        All have all `images` and the same size. Only positive values (evidence for a face) count as mass.
     frames : dict from stem to Frame
     recording : xarray.Dataset
     images : list of str
@@ -110,7 +110,7 @@ def measure(
     gaze = np.column_stack([recording["x_dva"], recording["y_dva"]])
     field = np.column_stack([recording["rf_x_dva"], recording["rf_y_dva"]])
     known = np.isfinite(field).all(axis=1)
-    positive = np.maximum(np.stack([[one[stem] for stem in images] for one in maps]), 0)
+    positive = np.maximum(np.stack([[by_stem[stem] for stem in images] for by_stem in maps]), 0)
     flat, shape = positive.reshape(-1, *positive.shape[2:]), (len(maps), len(images))
     both, mass = (np.zeros((len(maps), len(images), len(images), len(field))) for _ in range(2))
     response, n = np.zeros((len(images), len(field))), 0
@@ -120,41 +120,41 @@ def measure(
         centre = gaze[rows, None] + field[known]
         share = patch_mass(flat, centre, recording, frames[stem]).reshape(*shape, len(rows), -1)
         rate = recording["rate"].values[np.ix_(rows, known)]
-        both[:, k, :, known], mass[:, k, :, known], response[k, known] = _turned(of_image(share, rate, stratum))
+        both[:, k, :, known], mass[:, k, :, known], response[k, known] = _units_first(image_sums(share, rate, stratum))
         n += int((np.bincount(stratum)[stratum] > 1).sum())
     return Moments(both, mass, response, n)
 
 
-def _turned(found: tuple) -> tuple:
-    """Return the sums with units first, as assignment to chosen units wants them."""
-    both, mass, response = found
+def _units_first(sums: tuple) -> tuple:
+    """Move units to the first axis, as assignment to selected units requires."""
+    both, mass, response = sums
     return both.transpose(2, 0, 1), mass.transpose(2, 0, 1), response
 
 
-def relate(moments: Moments, permutations: int, seed: int) -> Relation:
-    """Test every map and unit against the maps of other images.
+def correlate(moments: Moments, permutations: int, seed: int) -> Correlation:
+    """Correlate every map with every unit, and test the correlation against the maps of other images.
 
     Parameters
     ----------
     moments : Moments
     permutations : int
-        Of the maps over the images.
+        Random permutations of the maps over images.
     seed : int
     """
     n_maps, n_images, _, n_units = moments.both.shape
-    nothing = np.full((n_maps, n_units), np.nan)
+    untested = np.full((n_maps, n_units), np.nan)
     if n_images < LEAST_IMAGES:
-        return Relation(nothing, nothing, nothing)
+        return Correlation(untested, untested, untested)
     rng = np.random.default_rng(seed)
     orders = np.stack([np.arange(n_images), *(rng.permutation(n_images) for _ in range(permutations))])
     r = np.empty((len(orders), n_maps, n_units))
-    images, spread = np.arange(n_images), moments.response.sum(axis=0)
+    images, response = np.arange(n_images), moments.response.sum(axis=0)
     for number, order in enumerate(orders):
         both = moments.both[:, images, order].sum(axis=1)
-        size = np.sqrt(moments.mass[:, images, order].sum(axis=1) * spread)
+        size = np.sqrt(moments.mass[:, images, order].sum(axis=1) * response)
         r[number] = np.divide(both, size, out=np.full(both.shape, np.nan), where=size > 1e-9)
-    # The observed order is one of all: distances are from the mean of all of them.
-    middle = r.mean(axis=0)
-    extreme = (np.abs(r - middle) >= np.abs(r[0] - middle) - 1e-12).sum(axis=0)  # the observed one included
+    # Two-sided: distances from the mean over all orders, the observed one included.
+    centre = r.mean(axis=0)
+    extreme = (np.abs(r - centre) >= np.abs(r[0] - centre) - 1e-12).sum(axis=0)
     known = np.isfinite(r).all(axis=0)
-    return Relation(r[0], r[1:].mean(axis=0), np.where(known, extreme / len(orders), np.nan))
+    return Correlation(r[0], r[1:].mean(axis=0), np.where(known, extreme / len(orders), np.nan))

@@ -1,4 +1,4 @@
-"""Maps that know no model: what an attribution must beat."""
+"""Baseline maps that no model takes part in, which an attribution map must beat."""
 
 import numpy as np
 from scipy.ndimage import sobel
@@ -6,11 +6,11 @@ from scipy.ndimage import sobel
 from analysis.models.baselines.pixels import LUMA
 
 CENTRE_SD = 0.25
-"""Of the centre-bias map, as a share of the side of the image."""
+"""Standard deviation of the centre-bias map, as a share of the side of the image."""
 
 
 def centre(size: int) -> np.ndarray:
-    """Return a Gaussian about the middle, (size, size): where gaze and photographers' subjects tend to be."""
+    """Return the centre bias of gaze and of photographers, a Gaussian about the middle, (size, size)."""
     distance = (np.arange(size) + 0.5) / size - 0.5
     profile = np.exp(-0.5 * (distance / CENTRE_SD) ** 2)
     return np.outer(profile, profile)
@@ -23,5 +23,5 @@ def edges(image: np.ndarray) -> np.ndarray:
 
 
 def prior(regions: np.ndarray) -> np.ndarray:
-    """Return the mean of the face regions (n, size, size) of other images: where faces tend to lie."""
+    """Return where faces tend to be, (size, size): the mean of the face regions (n, size, size) of other images."""
     return regions.mean(axis=0)

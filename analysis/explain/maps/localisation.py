@@ -1,4 +1,4 @@
-"""How well a map points to a region: pointing game, mass inside, overlap at equal area."""
+"""How well a map localises a region: pointing game, share of mass inside, overlap at equal area."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ SCORES = ("pointing", "mass", "iou")
 
 
 def pointing(map_: np.ndarray, region: np.ndarray) -> float:
-    """Return whether the map's maximum lies in the region (Zhang et al. 2018): 0 or 1.
+    """Return 1 if the map's maximum lies in the region, else 0 (pointing game, Zhang et al. 2018).
 
-    Where several pixels share the maximum, as within a superpixel, the share of them that lies in the region.
+    If several pixels share the maximum, as within a superpixel, return the share of them that lies in the region.
 
     Parameters
     ----------
@@ -19,24 +19,24 @@ def pointing(map_: np.ndarray, region: np.ndarray) -> float:
 
 
 def mass(map_: np.ndarray, region: np.ndarray) -> float:
-    """Return the share of the map's positive part that lies in the region; NaN for a map without any."""
+    """Return the share of the map's positive part that lies in the region; NaN if it has no positive part."""
     positive = np.maximum(map_, 0)
     total = positive.sum(dtype=np.float64)
     return float(positive[region].sum(dtype=np.float64) / total) if total > 0 else np.nan
 
 
 def iou(map_: np.ndarray, region: np.ndarray) -> float:
-    """Return intersection over union of the region and as many pixels, the map's highest.
+    """Return intersection over union of the region and the highest pixels of the map, as many as the region has.
 
-    Of pixels that share the value at the border, each counts for the share of them that is needed.
+    If several pixels share the lowest of these values, each counts in proportion to how many of them are needed.
     """
     area = int(region.sum())
-    border = np.partition(map_, map_.size - area, axis=None)[map_.size - area]
-    above, equal = map_ > border, map_ == border
+    threshold = np.partition(map_, map_.size - area, axis=None)[map_.size - area]
+    above, equal = map_ > threshold, map_ == threshold
     both = (region & above).sum() + (region & equal).sum() * (area - above.sum()) / equal.sum()
     return float(both / (2 * area - both))
 
 
-def scores(map_: np.ndarray, region: np.ndarray) -> dict[str, float]:
-    """Return all of `SCORES` of one map and one region that is not empty."""
+def localisation_scores(map_: np.ndarray, region: np.ndarray) -> dict[str, float]:
+    """Return all `SCORES` of one map for one non-empty region."""
     return {"pointing": pointing(map_, region), "mass": mass(map_, region), "iou": iou(map_, region)}

@@ -1,4 +1,4 @@
-"""What the tables say of maps: which change with the weights, which beat which, and which units follow them."""
+"""Tables of maps: which change with the weights, which beat which, and which units follow them."""
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,13 @@ def explained() -> Explained:
 
 
 def test_the_randomisation_check_fails_for_maps_that_training_does_not_change(explained):
-    found = map_tables.randomisation(explained, 100, 0).set_index("method")
+    found = map_tables.randomisation_table(explained, 100, 0).set_index("method")
     assert found["passes"].to_dict() == {"gradcam": False, "lime": True}
     assert found.loc["gradcam", "estimate"] > 0.95
     assert abs(found.loc["lime", "estimate"]) < 0.2
 
 
-def test_a_map_beats_another_where_their_intervals_do_not_meet(explained):
+def test_a_map_beats_another_if_its_interval_lies_above(explained):
     ends = {
         (TRAINED, "gradcam"): (0.7, 0.55, 0.85),
         (UNTRAINED, "gradcam"): (0.4, 0.25, 0.5),
@@ -45,14 +45,14 @@ def test_a_map_beats_another_where_their_intervals_do_not_meet(explained):
     rows = [("toy", *key, "pointing", 10, *one) for key, one in ends.items()]
     given = {
         "attribution": pd.DataFrame(rows, columns=map_tables.ATTRIBUTION),
-        "randomisation": map_tables.randomisation(explained, 20, 0),
+        "randomisation": map_tables.randomisation_table(explained, 20, 0),
     }
-    found = map_tables.summary(given, "toy", explained)["pointing"]
+    found = map_tables.summarise_model(given, "toy", explained)["pointing"]
     beaten = {name: [key for key in one if key.startswith("beats") and one[key]] for name, one in found.items()}
     assert beaten == {"gradcam": ["beats_untrained", "beats_prior", "beats_edges"], "lime": ["beats_edges"]}
 
 
-def test_false_discoveries_are_bounded_within_an_area_for_each_map(explained, values, monkeypatch):
+def test_false_discoveries_are_bounded_within_an_area_for_each_map():
     rng = np.random.default_rng(1)
     p = {"V1": rng.uniform(0.001, 1, 30), "AIT": rng.uniform(0.001, 0.04, 6)}
     rows = [
@@ -63,10 +63,7 @@ def test_false_discoveries_are_bounded_within_an_area_for_each_map(explained, va
         for region, values in p.items()
         for unit, value in enumerate(values if method == "gradcam" else np.minimum(9 * values, 1))
     ]
-    monkeypatch.setattr(map_tables.read, "all_recordings", lambda *_, **__: ["R1"])
-    monkeypatch.setattr(map_tables.read, "selected", lambda recording: recording)
-    monkeypatch.setattr(map_tables, "_of_recording", lambda *_: rows)
-    units, areas = map_tables.related([explained], {}, values, 0)
+    units, areas = map_tables.summarise_units(rows, draws=100, seed=0)
     for (method, region), part in units.groupby(["method", "region"]):
         follows, q = fdr(p[region] if method == "gradcam" else np.minimum(9 * p[region], 1))
         np.testing.assert_allclose(part["q"], q)

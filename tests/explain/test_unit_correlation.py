@@ -1,4 +1,4 @@
-"""The test of units against maps: who drives a simulated unit is found, at the rate that was asked for."""
+"""The correlation of units with maps: it finds what drives simulated units, with the nominal false-positive rate."""
 
 from types import SimpleNamespace
 
@@ -61,7 +61,7 @@ def simulate(rng, n_images=12, each=12):
         light = np.exp(-((at - lights[k]) ** 2).sum(1) / 0.4)
         level = rng.normal(0, 2) + stratum  # differences between images, and adaptation, must not count
         rate = 2 * np.stack([face[k], light], 1) + level[:, None] + rng.normal(0, 0.5, (each, 2))
-        found = unit_correlation.of_image(np.repeat(face[None, :, :, None], 2, axis=3), rate, stratum)
+        found = unit_correlation.image_sums(np.repeat(face[None, :, :, None], 2, axis=3), rate, stratum)
         for part, one in zip((both, mass, response), found, strict=True):
             part.append(one)
     return unit_correlation.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n_images * each)
@@ -69,7 +69,7 @@ def simulate(rng, n_images=12, each=12):
 
 def test_units_driven_by_the_face_are_found_and_others_at_the_nominal_rate():
     rng = np.random.default_rng(11)
-    found = [unit_correlation.relate(simulate(rng), 99, number) for number in range(200)]
+    found = [unit_correlation.correlate(simulate(rng), 99, number) for number in range(200)]
     p = np.array([one.p[0] for one in found]).T
     r = np.array([one.r[0] for one in found]).T
     assert (p[0] <= 0.05).mean() >= 0.95
@@ -81,7 +81,7 @@ def test_units_driven_by_the_face_are_found_and_others_at_the_nominal_rate():
     assert follow[1].sum() / follow.sum() <= 0.05 + 0.03
 
 
-def test_a_bias_that_all_maps_share_is_no_relation():
+def test_a_bias_that_all_maps_share_is_not_significant():
     rng = np.random.default_rng(3)
     n, each = 12, 20
     parts = []
@@ -91,10 +91,12 @@ def test_a_bias_that_all_maps_share_is_no_relation():
         mass = np.stack([central + 0.1 * np.sin(5 * at @ rng.normal(size=2)) for _ in range(n)])
         # The second unit shuns what the map of its own image adds to the bias.
         rate = (central + rng.normal(0, 0.1, each))[:, None] - np.stack([0 * central, 2 * (mass[k] - central)], 1)
-        parts.append(unit_correlation.of_image(np.repeat(mass[None, :, :, None], 2, axis=3), rate, np.zeros(each, int)))
+        parts.append(
+            unit_correlation.image_sums(np.repeat(mass[None, :, :, None], 2, axis=3), rate, np.zeros(each, int))
+        )
     both, mass, response = zip(*parts, strict=True)
     moments = unit_correlation.Moments(np.stack(both, 1), np.stack(mass, 1), np.stack(response), n * each)
-    found = unit_correlation.relate(moments, 200, 0)
+    found = unit_correlation.correlate(moments, 200, 0)
     assert found.r[0, 0] > 0.5
     assert found.p[0, 0] > 0.05
     assert abs(found.r[0, 0] - found.shuffled[0, 0]) < 0.1
@@ -124,7 +126,7 @@ def test_moments_of_a_recording_by_hand_and_untested_units():
     frames = dict.fromkeys(images, Frame.of(1, 1))
     maps = [{stem: rng.normal(size=(8, 8)) for stem in images} for _ in range(2)]
     maps[1]["c"][:] = -1  # no evidence for a face anywhere
-    moments = unit_correlation.measure(maps, frames, recording, images)
+    moments = unit_correlation.measure_moments(maps, frames, recording, images)
     rows = slice(10, 20)  # image b
     field = np.column_stack([recording["x_dva"], recording["y_dva"]]) + np.array([1.0, 0.5])
     share = patch_mass(np.maximum(maps[0]["d"], 0)[None], field[rows], recording, frames["b"])[0]
@@ -135,8 +137,8 @@ def test_moments_of_a_recording_by_hand_and_untested_units():
     assert moments.response[1, 1] == pytest.approx(y @ y)
     assert moments.n == 60
     assert not moments.both[1, :, 2].any()
-    found = unit_correlation.relate(moments, 50, 0)
+    found = unit_correlation.correlate(moments, 50, 0)
     assert np.isnan(found.p[:, 2]).all()
     assert np.isfinite(found.p[:, :2]).all()
-    few = unit_correlation.relate(unit_correlation.measure(maps, frames, recording, images[:4]), 50, 0)
+    few = unit_correlation.correlate(unit_correlation.measure_moments(maps, frames, recording, images[:4]), 50, 0)
     assert np.isnan(few.r).all()

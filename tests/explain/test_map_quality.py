@@ -5,7 +5,7 @@ import pytest
 
 from analysis.explain.maps import baseline_maps, faithfulness
 from analysis.explain.maps.localisation import iou, mass, pointing
-from analysis.explain.mean_intervals import of_means
+from analysis.explain.mean_intervals import bootstrap_means
 from analysis.statistics.inference import bootstrap_interval
 
 
@@ -26,7 +26,7 @@ def test_iou_shares_out_equal_pixels():
     assert iou(region.astype(float), region) == 1
 
 
-def test_control_maps():
+def test_baseline_maps():
     centre = baseline_maps.centre(9)
     assert np.unravel_index(centre.argmax(), centre.shape) == (4, 4)
     image = np.zeros((3, 8, 8))
@@ -47,17 +47,20 @@ def test_deletion_falls_and_insertion_rises_at_once_along_the_right_order(watche
     assert (whole > empty).all()
     np.testing.assert_allclose(found[:, 0, 2:], empty[:, None].repeat(5, 1), rtol=1e-5)
     np.testing.assert_allclose(found[:, 1, 2:], whole[:, None].repeat(5, 1), rtol=1e-5)
-    assert (faithfulness.area(found[:, 0]) < faithfulness.area(other[:, 0])).all()
-    assert (faithfulness.area(found[:, 1]) > faithfulness.area(other[:, 1])).all()
-    assert faithfulness.area(np.array([1.0, 1, 0])) == pytest.approx(0.75)
+    assert (faithfulness.area_under(found[:, 0]) < faithfulness.area_under(other[:, 0])).all()
+    assert (faithfulness.area_under(found[:, 1]) > faithfulness.area_under(other[:, 1])).all()
+    assert faithfulness.area_under(np.array([1.0, 1, 0])) == pytest.approx(0.75)
 
 
-def test_maps_that_know_no_weights_fail_the_randomisation_check(pictures):
+def test_maps_that_ignore_the_weights_fail_the_randomisation_check(pictures):
     edges = np.stack([baseline_maps.edges(image) for image in pictures.numpy()])
     rng = np.random.default_rng(0)
-    assert faithfulness.likeness(edges, edges * 2 + 0.001 * rng.random(edges.shape)).min() > faithfulness.ALIKE
-    assert np.abs(faithfulness.likeness(edges, rng.random(edges.shape))).max() < faithfulness.ALIKE
-    assert np.isnan(faithfulness.likeness(edges[:1], np.zeros((1, *edges.shape[1:])))).all()
+    assert (
+        faithfulness.map_correlation(edges, edges * 2 + 0.001 * rng.random(edges.shape)).min()
+        > faithfulness.SAME_MAP_RHO
+    )
+    assert np.abs(faithfulness.map_correlation(edges, rng.random(edges.shape))).max() < faithfulness.SAME_MAP_RHO
+    assert np.isnan(faithfulness.map_correlation(edges[:1], np.zeros((1, *edges.shape[1:])))).all()
 
 
 def test_intervals_are_those_of_the_bootstrap_one_by_one():
@@ -65,15 +68,17 @@ def test_intervals_are_those_of_the_bootstrap_one_by_one():
     values = rng.normal(size=(30, 3))
     values[4, 1] = np.nan
     groups = np.arange(30) // 2
-    found = of_means(values, groups, 200, 5)
+    found = bootstrap_means(values, groups, 200, 5)
     one = bootstrap_interval(values[:, 0], np.mean, [groups], n_draws=200, seed=5)
     np.testing.assert_allclose(found[:, 0], [one.estimate, one.low, one.high])
     assert found[0, 1] == pytest.approx(np.nanmean(values[:, 1]))
-    alone = of_means(values[:, :1], np.zeros(30), 200, 5)
+    alone = bootstrap_means(values[:, :1], np.zeros(30), 200, 5)
     assert alone[1] < alone[0] < alone[2]
-    assert of_means(np.full((4, 1), np.nan), np.arange(4), 20, 0).shape == (3, 1)
+    assert bootstrap_means(np.full((4, 1), np.nan), np.arange(4), 20, 0).shape == (3, 1)
     hits = np.array([1.0, 1, 1, 1, 1, 0])[:, None]
-    assert of_means(hits, np.arange(6), 200, 5)[2] > 1 == of_means(hits, np.arange(6), 200, 5, (0.0, 1.0))[2]
+    assert (
+        bootstrap_means(hits, np.arange(6), 200, 5)[2] > 1 == bootstrap_means(hits, np.arange(6), 200, 5, (0.0, 1.0))[2]
+    )
 
 
 def test_random_order_is_the_only_use_of_the_seed(watcher, pictures):

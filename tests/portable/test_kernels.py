@@ -2,6 +2,7 @@
 
 import sys
 
+from analysis.core import numerics
 from tests.portable import check, emulated
 
 

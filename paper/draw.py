@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from analysis.core.errors import DataError
 from analysis.core.files import write_json
+from analysis.core.parallel import map_processes
 from analysis.core.paths import FIGURES
-from analysis.core.processes import in_processes
 from analysis.params import Params
 from paper import results, style
 from paper.plots import (
@@ -79,7 +79,7 @@ def run(params: Params) -> None:
             f"{params.acquire.source}: run dvc repro"
         )
     plots = plots_for(found)
-    drawn = dict(zip(plots, in_processes(lambda plot: one(found, *plot), plots.items(), "figures"), strict=True))
+    drawn = dict(zip(plots, map_processes(lambda plot: one(found, *plot), plots.items(), "figures"), strict=True))
     write_json(FIGURES / "alt.json", {name: text for name, (text, _) in drawn.items()})
     write_json(FIGURES / "sources.json", {name: sources for name, (_, sources) in drawn.items()})
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.compare.read import LAYERS
 from analysis.core.areas import AREAS
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params import Compare
 from analysis.params.protocol import Protocol

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
 from analysis.neural import readout, scoring
 from analysis.neural.populations import Population

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.processes import in_processes
-from analysis.core.runtime import seed_of
+from analysis.core.parallel import map_processes
+from analysis.core.seeds import seed_of
 from analysis.models.activations import read as activations
 from analysis.neural.populations import FIXATIONS
 from analysis.params import Compare
@@ -35,7 +35,7 @@ def fixation_rows(
         patches = activations.read_patches(model, path.stem)
         return [] if patches is None else _score_recording(model, path, patches, rules, groups, settings, seed)
 
-    return [row for rows in in_processes(score, recording_files(protocol), f"fixations of {model}") for row in rows]
+    return [row for rows in map_processes(score, recording_files(protocol), f"fixations of {model}") for row in rows]
 
 
 def _score_recording(

@@ -14,7 +14,7 @@ from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
-from analysis.core.processes import in_processes
+from analysis.core.parallel import map_processes
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
 from analysis.neural import scoring
@@ -59,7 +59,7 @@ def run(params: Params, model: str) -> None:
     def compare(one: neural.MeasuredPopulation) -> tuple[dict[str, list[dict]], np.ndarray]:
         return compare_population(one, features_of(one.population), images, entry.rules, params)
 
-    all_rows, nulls = zip(*in_processes(compare, measured, f"compare {model}"), strict=True)
+    all_rows, nulls = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
     rows = {name: [row for found in all_rows for row in found[name]] for name in all_rows[0]}
     rows["fixations"] = gaze_contingent.fixation_rows(
         model, entry.protocol, entry.rules, images.groups, params.compare, params.seed

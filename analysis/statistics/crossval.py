@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 
 
 class TooFewImages(DataError):

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "device": "cpu",
     "cuda": None,
     "driver": None,
+    "numerics": "native",
     "cpu": "A processor of 1999",
     "instruction_set": "MMX",
     "threads": 2,

@@ -7,14 +7,15 @@ that predictions agree with explicit deflation to rounding. One pass yields the 
 components up to the last.
 """
 
+import math
 from contextlib import nullcontext
 from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS
-from analysis.core.threads import in_threads, one_blas_thread
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads, one_thread
 from analysis.statistics.crossval import TooFewImages
 
 UNITS_AT_ONCE = 50
@@ -39,7 +40,7 @@ class _Products:
         Z = X[rows]
         Z = Z - Z[: self.m].mean(0)
         if scale:
-            deviation = ((Z[: self.m] ** 2).sum(0) / (self.m - 1)) ** 0.5
+            deviation = _root((Z[: self.m] ** 2).sum(0) / (self.m - 1))
             deviation[deviation == 0] = 1.0
             Z /= deviation
         few_images = X.shape[0] <= 2 * X.shape[1]
@@ -157,7 +158,7 @@ def _advance_together(products: _Products, Y, numbers: list[int]):
             scores, fitted = _empty(K, numbers[-1], K.shape[1]), K[:, m:] * 0.0
         for _ in range(2 if a else 0):
             v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
-        length = float((v[:m] ** 2).sum()) ** 0.5
+        length = math.sqrt(float((v[:m] ** 2).sum()))
         first = length if first is None else first
         v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
         weight = R @ v[:m]  # (u,)
@@ -199,7 +200,7 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     numbers = [n_components] if single else list(n_components)
     check_numbers(numbers, len(train), X.shape[1], least=1 if single else 0)
     # Entered once, since that takes as long as a small fit; torch manages its own threads and devices.
-    with one_blas_thread() if isinstance(X, np.ndarray) else nullcontext():
+    with one_thread() if isinstance(X, np.ndarray) else nullcontext():
         out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
     return out[0] if single else out
 
@@ -234,7 +235,7 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
 
         blocks = _blocks(len(R), UNITS_AT_ONCE if gram is None else UNITS_AT_ONCE // 2)
         if isinstance(R, np.ndarray):
-            in_threads(block, blocks)
+            map_threads(block, blocks)
         else:
             for units in blocks:
                 block(units)
@@ -290,5 +291,5 @@ def square_of(X):
             square[columns, rows] = square[rows, columns].T
 
     strips = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
-    in_threads(tile, combinations_with_replacement(strips, 2))
+    map_threads(tile, combinations_with_replacement(strips, 2))
     return square

@@ -13,8 +13,9 @@ from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS, seed_of
-from analysis.core.threads import in_threads, one_blas_thread
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads, one_thread
+from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import TooFewImages, group_folds, repeated_folds
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity.pls import Prediction, score
@@ -72,7 +73,7 @@ def _eigh(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     BLAS threads synchronise after every row, which does not pay for few rows, least of all on a busy machine.
     """
-    with one_blas_thread() if len(gram) <= SINGLE_THREAD_ROWS else nullcontext():
+    with one_thread() if len(gram) <= SINGLE_THREAD_ROWS else nullcontext():
         return np.linalg.eigh(gram)
 
 
@@ -97,7 +98,7 @@ def leave_out_errors(
     (n_alphas, n_units)
     """
     # One BLAS thread from here on: idle BLAS threads spin, and would compete with ours.
-    with one_blas_thread():
+    with one_thread():
         return _leave_out_errors(decomposition, Y, np.asarray(alphas, dtype=np.float64), folds, intercept)
 
 
@@ -117,7 +118,7 @@ def _leave_out_errors(decomposition: Decomposition, Y, alphas, folds, intercept:
     # A task is some penalties of one fold, so that every thread has work until the end.
     some_alphas = np.array_split(np.arange(len(alphas)), THREADS)
     tasks = [(rows, some) for rows in rows_of_folds for some in some_alphas]
-    squared = in_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
+    squared = map_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
     errors = np.zeros((len(alphas), Y.shape[1]))
     for (_, some), squares in zip(tasks, squared, strict=True):
         errors[some] += squares
@@ -133,7 +134,7 @@ def _single_rows(U, values, Yc, Z, alphas, base: float) -> np.ndarray:
         fit = shrinks[number][:, None] * Z
         return np.sum(((Yc - U @ fit) / (1 - leverages[:, number])[:, None]) ** 2, axis=0)
 
-    return np.stack(in_threads(errors_at, range(len(alphas))))
+    return np.stack(map_threads(errors_at, range(len(alphas))))
 
 
 def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS
-from analysis.core.threads import in_threads
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads
 from analysis.statistics.inference import Interval
 from analysis.statistics.predictivity.krylov import torch
 from analysis.statistics.rsa.ranks import Draw, DrawBlock, RankedRDM, Workspace, rerank
@@ -135,7 +135,7 @@ def bootstrap_rsa(
 
     if task.ceilings or method not in RANKED:
         torch()  # loaded now, as only then can its threads be limited
-        rows = in_threads(lambda index: task.draw(*draw_counts(index)), range(n_draws), threads)
+        rows = map_threads(lambda index: task.draw(*draw_counts(index)), range(n_draws), threads)
         each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
         copies = np.array([draw_counts(index)[1] for index in range(n_draws)])
     else:
@@ -145,7 +145,7 @@ def bootstrap_rsa(
         distinct = counts[:1] if over == "recordings" else counts
         size = max(1, BLOCK_ENTRIES // len(task.first))
         blocks = [distinct[start : start + size] for start in range(0, len(distinct), size)]
-        each = np.concatenate(in_threads(task.block, blocks, threads))
+        each = np.concatenate(map_threads(task.block, blocks, threads))
         each = np.where(copies[:, None, :] > 0, each, np.nan)
         lower = upper = np.full(n_draws, np.nan)
     weights = copies / copies.sum(axis=1, keepdims=True)
@@ -177,7 +177,7 @@ class _Task:
         if len(self.first) < 3:
             raise DataError(f"{len(self.first)} pairs of images are defined in all RDMs; at least 3 are needed")
         distances = [matrix.distances if defined.all() else matrix.distances[defined] for matrix in rdms]
-        self.rdms = in_threads(RankedRDM, distances, threads) if method in RANKED else distances
+        self.rdms = map_threads(RankedRDM, distances, threads) if method in RANKED else distances
         self._local, self._whole = threading.local(), integer_type(self.n_images, self.n_data)
 
     def block(self, counts: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import pandas as pd
 import scipy
 
 from analysis.core.errors import DataError
-from analysis.core.threads import one_blas_thread
+from analysis.core.parallel import one_thread
 from analysis.statistics.inference import fdr, max_t
 from analysis.statistics.rsa.rdm import RDM
 
@@ -65,7 +65,7 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
         n_pairs = len(rows) * (len(rows) - 1) / 2
         scale = (n_pairs**3 - n_pairs) / 6  # of ranks without ties; pairs count twice
         ranks[(ranks == 0).all(axis=1)] = np.nan
-        with one_blas_thread():
+        with one_thread():
             for start in range(0, len(keys), PERMUTATIONS_AT_ONCE):
                 orders = np.argsort(keys[start : start + PERMUTATIONS_AT_ONCE, rows], axis=1)
                 permuted = np.stack([target_ranks[order].take(order, axis=1).ravel() for order in orders])

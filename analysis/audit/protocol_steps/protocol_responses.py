@@ -10,8 +10,8 @@ import xarray as xr
 from analysis.core.errors import DataError
 from analysis.neural.populations import FIXATIONS, IDENTITY, Population
 from analysis.params.protocol import Protocol
+from analysis.recordings import build
 from analysis.recordings.annotations import Annotations
-from analysis.recordings.build import Processing, build_recording
 from analysis.recordings.naming import Files, rasters_beside
 from analysis.statistics.ceilings import spearman_brown
 from analysis.statistics.crossval import pearson
@@ -48,7 +48,7 @@ def find_sources(recordings: Iterable[xr.Dataset], dandiset: Path, annotations: 
 def build_recording(source: Source, annotations: Annotations, protocol: Protocol, window_ms: int) -> xr.Dataset:
     """Build one recording under a protocol; keep its stable units and the fixations that the protocol uses."""
     tables = annotations.of(source.files.name)
-    built = build_recording(source.files, tables, None, Processing(protocol, window_ms, permutations=0))
+    built = build.build_recording(source.files, tables, None, build.Processing(protocol, window_ms, permutations=0))
     built = built.isel(unit=built["stable"].values)
     return select_fixations(built, FIXATIONS[protocol.fixations](built))
 

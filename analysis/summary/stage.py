@@ -20,7 +20,7 @@ from analysis.recordings import read
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
-from analysis.summary import headline
+from analysis.summary import example, headline
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"]
@@ -46,6 +46,7 @@ def run(params: Params) -> None:
     summary = _summary(params, tables)
     write_json(paths.RESULTS / "summary.json", summary)
     headline.write(summary["models"])
+    example.write(_rdms(summary["models"]))
 
 
 LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
@@ -208,6 +209,12 @@ def _summary(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
         "protocols": _protocols(models),
         "validation": _validation(tables["validation"]),
     }
+
+
+def _rdms(models: dict[str, dict]) -> Path | None:
+    """Return the RDMs of the first model compared under the corrected protocol, or None."""
+    found = (paths.RESULTS / "compare" / name / "rdms.nc" for name, m in models.items() if m["protocol"] == "corrected")
+    return next((path for path in found if path.is_file()), None)
 
 
 def _missing(params: Params) -> list[str]:

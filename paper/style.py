@@ -33,7 +33,7 @@ AREA_COLOURS = dict(zip(AREAS, ("#440154", "#3b528b", "#21918c", "#5ec962", "#E6
 NAMES = {
     "hmo": "HMO",
     "hmo_report": "report HMO",
-    "as_reported": "report HMO, report protocol",
+    "as_reported": "report HMO, as reported",
     "simple_cnn": "plain CNN",
     "resnet": "residual network",
     "vit": "vision transformer",

@@ -30,8 +30,8 @@ def draw(results: Results) -> tuple[Figure, str]:
                 f"{style.name(model)} in {area} {scores.median_r2:.3f}, ceiling {scores.median_ceiling:.3f}"
             )
         axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
-        axes.set_xlabel("cross-validated r²")
         axes.set_title(f"{area}\n{_unit_counts(results, area)}", fontsize=7, pad=4)
+    figure.supxlabel("cross-validated r²", fontsize=7)
     style.model_rows(panels, models)
     panels[0].set_xlim(LOWEST, 1)
     panels[0].set_xticks([-0.5, 0, 0.5, 1], ["−.5", "0", ".5", "1"])

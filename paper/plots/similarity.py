@@ -27,8 +27,8 @@ def draw(results: Results) -> tuple[Figure, str]:
             if len(rows):
                 descriptions.append(f"{style.name(model)} and {area} " + ", ".join(f"{rho:.3f}" for rho in rows.rho))
         axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
-        axes.set_xlabel("Spearman ρ")
         axes.set_title(f"{area}\n{_count_recordings(counts)}", fontsize=7, pad=4)
+    figure.supxlabel("Spearman ρ", fontsize=7)
     style.model_rows(panels, models)
     entries = [
         style.entry("o", "recording", color="white", markeredgecolor=style.INK, markersize=3.5),

@@ -114,7 +114,7 @@ def test_the_section_states_the_intervals_and_no_winner(project, low):
         assert "check fails for occlusion" in text
     assert "0.043 (0.010 to 0.080), and 7 of 44 units follow" in text
     assert "33 of 77 active channels" in text
-    assert "(mean activation 1.00; of the others, 1.10)" in text
+    assert "(mean activation 1.00; matched channels, 1.10)" in text
     assert "0.235 (0.110 to 0.370)" in text or "0.234 (0.110 to 0.370)" in text
     texts = json.loads(Path("paper/figures/alt.json").read_text())
     assert set(draw.EXPLAIN_PLOTS) <= set(texts)

@@ -35,9 +35,10 @@ def make_environment(session: nox.Session, folder: Path) -> None:
         session.error(f"no usable Python {PYTHON}, and uv could not download one: install it, with venv, and try again")
 
 
-def pip(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
+def install(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
     """Have an environment's pip install a lock, and nothing whose hash is not in it."""
-    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    command = [*pip, "install", "--quiet", "--require-hashes", "--no-deps"]
     if lock == "requirements-cpu.lock":
         command += ["--extra-index-url", CPU_INDEX, "--retries=2"]
     session.run(*command, "-r", lock, *options, external=True)
@@ -57,7 +58,7 @@ def environment(session: nox.Session, locks: list[str]) -> dict[str, str]:
     for lock, copy in copies.items():
         if not copy.exists():
             # What comes as source is built with the setuptools that the first lock brings.
-            pip(session, ENVIRONMENT, lock, *([] if lock == locks[0] else ["--no-build-isolation", "--use-pep517"]))
+            install(session, ENVIRONMENT, lock, *([] if lock == locks[0] else ["--no-build-isolation", "--use-pep517"]))
             shutil.copy(ROOT / lock, copy)
     return {"PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 
@@ -104,6 +105,12 @@ def fixture(session: nox.Session) -> None:
 
 
 @nox.session
+def portable(session: nox.Session) -> None:
+    """Compare with other processors and in odd circumstances: kernels, tiny experiment, stage by stage (-- --help)."""
+    run(session, "python", "-m", "tests.portable.check", *session.posargs)
+
+
+@nox.session
 def online(session: nox.Session) -> None:
     """Run those of the README's commands that need the network, in a clone."""
     run(session, "python", "-m", "tests.readme.online", str(Path(sys.executable).with_name("nox")))
@@ -135,7 +142,7 @@ def resolve(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_environment(session, Path(folder))
         for lock in ALL:
-            pip(session, Path(folder), lock, "--dry-run", *session.posargs)
+            install(session, Path(folder), lock, "--dry-run", *session.posargs)
     session.log(f"all packages of {', '.join(ALL)} were found and have their hashes")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from analysis import params
-from analysis.core import runtime
 from analysis.core.errors import DataError
+from analysis.core.numerics import THREADS, fixed_threads
 
 ROOT = Path(__file__).parents[1]
 PARAMS = Path("params.yaml")
@@ -31,7 +31,7 @@ class Stage:
 
     module: str
     item: str | None = None
-    threads: int = runtime.THREADS
+    threads: int = THREADS
 
     def takes(self, items: list[str]) -> bool:
         """Say whether these are the arguments of the stage: its item or none, and no option."""
@@ -79,7 +79,7 @@ def run_stage(name: str, *items: str) -> None:
     before = _state(code, listed)
     values = params.only(params.load(PARAMS), listed)
     module = importlib.import_module(stage.module)
-    with runtime.fixed_threads(stage.threads):
+    with fixed_threads(stage.threads):
         module.run(values, *items)
     after = _state(code, listed)
     if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):
@@ -101,7 +101,8 @@ def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
     state = {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if path.suffix not in (".pyc", "") and path.is_file()
+        # The stage acquire itself writes osf.lock when it first fetches from OSF.
+        if path.suffix not in (".pyc", "", ".lock") and path.is_file()
     }
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     for key in listed:

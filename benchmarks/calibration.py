@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from scipy import stats
 
-from analysis.core.runtime import workers
+from analysis.core.settings import workers
 from analysis.statistics import ceilings, inference
 from analysis.statistics.rsa import bootstrap, rdm, similarity
 from benchmarks.sizes import FIGURES, keep, size

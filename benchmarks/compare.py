@@ -17,7 +17,7 @@ import warnings
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from analysis.core.runtime import THREADS
+from analysis.core.numerics import THREADS
 from analysis.statistics.predictivity import pls, ridge
 from analysis.statistics.rsa import bootstrap, rdm
 from analysis.statistics.rsa.similarity import noise_ceiling

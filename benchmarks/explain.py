@@ -2,11 +2,11 @@
 
     python -m benchmarks.explain            # writes benchmarks/explain.json and prints the table
 
-Naively: one image at a time, and captum's own default of one perturbation to a forward pass, with all threads on each
-convolution. Here: images and perturbations share forward passes of a size that stays in the caches, laid out with the
-channels last, and two networks are explained side by side with a thread each. Both compute the same maps; the largest
-difference between them, as a share of the largest value, stands in the table. The network is the report's HMO as
-params.yaml has it, with initial weights, on random images: speed depends on neither.
+Naively: one image at a time with captum's default of one perturbation per forward pass, and all threads on each
+convolution. Here: images and perturbations share forward passes small enough for the caches, with channels last, and
+two networks are explained side by side with one thread each. Both compute the same maps; the table gives the largest
+difference between them as a share of the largest value. The network is the report's HMO as in params.yaml, with initial
+weights, on random images; speed depends on neither weights nor images.
 """
 
 import platform
@@ -17,15 +17,16 @@ import torch
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
 
 from analysis import params
-from analysis.core.runtime import THREADS, fixed_threads
-from analysis.explain import attribution, networks
-from analysis.explain.threads import side_by_side
+from analysis.core.numerics import THREADS, fixed_threads
+from analysis.core.parallel import map_threads
+from analysis.explain import opened_networks
+from analysis.explain.maps import attribution
 from analysis.models.report_hmo import network as hmo_report
 from analysis.models.report_hmo.random_cnn import random_module
 from benchmarks.sizes import keep, size
 
 IMAGES, NAIVE_IMAGES = size((8, 2), (2, 1))
-"""Naive maps are timed on fewer images; their time is proportional to the number."""
+"""Naive maps are timed on fewer images; the time is proportional to their number."""
 
 
 def network(values: params.Params) -> torch.nn.Module:
@@ -36,19 +37,19 @@ def network(values: params.Params) -> torch.nn.Module:
         for stage in hmo_report.STAGES
     }
     made = hmo_report.build({"size": entry.size, "grid": entry.grid, "top": entry.top, "stages": stages})
-    return networks.untrained(made, 0)
+    return opened_networks.untrained(made, 0)
 
 
 def naive(method: str, job: attribution.Job) -> np.ndarray:
-    """Return the maps as captum's documentation makes them, one image at a time."""
-    evidence, size = networks.Evidence(job.network), job.x.shape[2]
+    """Return the maps computed as in captum's documentation, one image at a time."""
+    evidence, size = opened_networks.Evidence(job.network), job.x.shape[2]
     window, stride = (max(1, round(share * size)) for share in (job.values.window, job.values.stride))
     absent, maps = attribution.ABSENT, []
-    for image, name, pieces in zip(job.x, job.names, job.pieces, strict=True):
+    for image, name, segments in zip(job.x, job.names, job.segments, strict=True):
         x = image[None].contiguous()
         if method == "gradcam":
-            opened = networks.open_last_maps(job.network, x)
-            found = LayerGradCam(networks.Evidence(opened), opened.tap).attribute(
+            opened = opened_networks.open_last_maps(job.network, x)
+            found = LayerGradCam(opened_networks.Evidence(opened), opened.tap).attribute(
                 x.requires_grad_(), relu_attributions=True
             )
             found = LayerAttribution.interpolate(found, (size, size), "bilinear")
@@ -58,17 +59,17 @@ def naive(method: str, job: attribution.Job) -> np.ndarray:
             found = Occlusion(evidence).attribute(x, (3, window, window), (3, stride, stride), absent)[:, 0]
         else:
             generator = torch.Generator().manual_seed(attribution.seed_of(job.seed, "lime", name))
-            draw = attribution.partial(attribution._some, generator)
-            ridge = attribution.SkLearnRidge(alpha=attribution.PENALTY)
-            found = Lime(evidence, ridge, attribution._closeness, draw).attribute(
-                x, absent, feature_mask=pieces[None, None], n_samples=job.values.samples
+            draw = attribution.partial(attribution.draw_kept_superpixels, generator)
+            ridge = attribution.SkLearnRidge(alpha=attribution.RIDGE_ALPHA)
+            found = Lime(evidence, ridge, attribution.sample_weight, draw).attribute(
+                x, absent, feature_mask=segments[None, None], n_samples=job.values.samples
             )[:, 0]
         maps.append(found.detach().reshape(size, size).numpy())
     return np.stack(maps)
 
 
 def seconds(function) -> tuple[float, object]:
-    """Return the wall time of one call, and what it gave."""
+    """Return the wall time and the result of one call."""
     start = time.perf_counter()
     found = function()
     return time.perf_counter() - start, found
@@ -82,15 +83,15 @@ def main() -> None:
         x = torch.rand(IMAGES, 3, 64, 64, generator=torch.Generator().manual_seed(1))
         x = x.contiguous(memory_format=torch.channels_last)
         names = [str(number) for number in range(IMAGES)]
-        pieces = attribution.cut(x, values.explain)
-        whole = attribution.Job(made, x, values.explain, 0, names, pieces)
-        few = attribution.Job(made, x[:NAIVE_IMAGES], values.explain, 0, names[:NAIVE_IMAGES], pieces[:NAIVE_IMAGES])
+        segments = attribution.segment(x, values.explain)
+        whole = attribution.Job(made, x, values.explain, 0, names, segments)
+        few = attribution.Job(made, x[:NAIVE_IMAGES], values.explain, 0, names[:NAIVE_IMAGES], segments[:NAIVE_IMAGES])
         attribution.attribute("gradcam", few)
         rows = {}
         for method in attribution.METHODS:
-            ours, maps = seconds(lambda m=method: side_by_side(lambda job: attribution.attribute(m, job), [whole] * 2))
+            ours, maps = seconds(lambda m=method: map_threads(lambda job: attribution.attribute(m, job), [whole] * 2))
             slow, plain = seconds(lambda m=method: naive(m, few))
-            largest = max(np.abs(plain).max(), np.finfo(plain.dtype).tiny)  # evidence may be nowhere
+            largest = max(np.abs(plain).max(), np.finfo(plain.dtype).tiny)  # a map may be zero everywhere
             gap = float(np.abs(plain - maps[0][:NAIVE_IMAGES]).max() / largest)
             rows[method] = {
                 "images_per_second": 2 * IMAGES / ours,

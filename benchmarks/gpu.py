@@ -23,8 +23,8 @@ import torch
 from scipy.stats import ks_2samp
 
 from analysis import params
-from analysis.core import environment, runtime
-from analysis.core.runtime import fixed_threads
+from analysis.core import environment, settings
+from analysis.core.numerics import fixed_threads
 from analysis.models.data import Examples
 from analysis.models.registry import Job
 from analysis.models.report_hmo import first_stage
@@ -65,7 +65,7 @@ def timed(function) -> tuple[float, object]:
 
 def test_accuracy(network, found: Examples) -> float:
     """Return the accuracy on the test images."""
-    rows, device = found.rows("test"), runtime.device()
+    rows, device = found.rows("test"), settings.device()
     logits = scores(network.to(device), torch.from_numpy(found.images[rows]).to(device))
     return float((logits.argmax(1).cpu().numpy() == found.label[rows]).mean())
 
@@ -77,7 +77,7 @@ def report() -> dict:
     chosen = models.entry(candidates=CANDIDATES, kept=min(10, CANDIDATES), **own)
     with tempfile.TemporaryDirectory() as folder, fixed_threads():
         os.environ["NNN_STORE"] = folder
-        job = Job("benchmark", chosen, found, 1, runtime.device(), Path(folder), lambda *_: None, {})
+        job = Job("benchmark", chosen, found, 1, settings.device(), Path(folder), lambda *_: None, {})
         searched, (tried, kept) = timed(lambda: first_stage.find(job, *hmo_report.images_of(job)))
         rest, fitted = timed(lambda: hmo_report.fit(job))  # finds the search finished
     reached = [candidate.metrics["accuracy"] for candidate in tried.values() if "failed" not in candidate.metrics]
@@ -99,7 +99,7 @@ def hmo_2014() -> dict:
     chosen = params.load().models.entry("hmo").model_copy(update={"size": PIXELS, **size({}, {"grid": 2})})
     n = chosen.first.modules * chosen.first.candidates + chosen.second.modules * chosen.second.candidates
     with tempfile.TemporaryDirectory() as folder, fixed_threads():
-        job = Job("benchmark", chosen, found, 1, runtime.device(), Path(folder), lambda *_: None, {})
+        job = Job("benchmark", chosen, found, 1, settings.device(), Path(folder), lambda *_: None, {})
         seconds, fitted = timed(lambda: hmo.fit(job))
     return about(found) | {
         "candidates": n,
@@ -115,7 +115,7 @@ def about(found: Examples) -> dict:
     used = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return {name: stamp[name] for name in ("device", "cuda", "driver", "torch", "cpu")} | {
         "gigabytes_of_device": round(used / 1e9, 1),
-        "workers": runtime.workers(),
+        "workers": settings.workers(),
         "images": len(found.label),
         "pixels": found.images.shape[-1],
         "splits": {name: len(found.rows(name)) for name in ("train", "validation", "test")},

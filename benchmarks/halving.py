@@ -28,9 +28,12 @@ import torch
 from PIL import Image
 
 from analysis import params
-from analysis.core import runtime
+from analysis.core import numerics, settings
 from analysis.core.files import write_text
-from analysis.core.runtime import fixed_threads, seed_of, track, workers
+from analysis.core.numerics import fixed_threads
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
+from analysis.core.settings import workers
 from analysis.models.network import Standardise
 from analysis.models.report_hmo import first_stage
 from analysis.models.report_hmo.random_cnn import random_module
@@ -115,7 +118,7 @@ def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) 
     """Train the candidates that a folder does not hold yet, side by side."""
     places = [(number, seed) for number in range(CANDIDATES) for seed in SEEDS]
     missing = [place for place in places if not _kept(folder, place).exists()]
-    if (device := runtime.device()).startswith("cuda"):
+    if (device := settings.device()).startswith("cuda"):
         pool, x, y = ThreadPoolExecutor(SHARE), x.to(device), y.to(device)
     else:
         pool = ProcessPoolExecutor(workers(), SPAWN, initializer=_alone)
@@ -125,7 +128,7 @@ def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) 
 
 
 def _alone() -> None:
-    runtime.keep_memory()
+    numerics.keep_memory()
     torch.set_num_threads(1)
 
 

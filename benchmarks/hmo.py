@@ -22,8 +22,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import params
-from analysis.core import runtime
-from analysis.core.side_by_side import side_by_side
+from analysis.core import settings
+from analysis.core.numerics import fixed_threads
+from analysis.core.parallel import map_threads
 from analysis.models.yamins_hmo import boosting
 from analysis.models.yamins_hmo import space as hmo_space
 from analysis.models.yamins_hmo.ask_tell import Told, minimise
@@ -62,7 +63,7 @@ def judge_all(values: list[dict], x: torch.Tensor, screening: Screening, grid: i
         return boosting.weighted_error(weights, screening.y, screening.decisions(maps, weights))
 
     start, cpu = time.perf_counter(), time.process_time()
-    side_by_side(judge, range(len(values)))
+    map_threads(judge, range(len(values)), settings.workers())
     return time.perf_counter() - start, time.process_time() - cpu
 
 
@@ -101,7 +102,7 @@ def product_gflops(n: int = size(1536, 256), runs: int = 5) -> float:
             times.append(time.perf_counter() - start)
         return 2 * n**3 / min(times) / 1e9
 
-    return sum(side_by_side(multiply, range(runtime.workers())))
+    return sum(map_threads(multiply, range(settings.workers()), settings.workers()))
 
 
 def ask_tell_ms(entry) -> float:
@@ -124,7 +125,7 @@ def main() -> None:
     """Time everything, print it, and write ``benchmarks/hmo.json``."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     entry = params.load().models.entry("hmo")
-    with runtime.fixed_threads():
+    with fixed_threads():
         rate = product_gflops()
         base = line(entry)
         rows = {"default": base} | {name: line(entry, **changed) for name, changed in GROWTH.items()}
@@ -143,7 +144,7 @@ def main() -> None:
             "rows": rows,
             "matrix_product_gflops": round(rate, 1),
             "ask_tell_ms": round(overhead, 1),
-            "workers": runtime.workers(),
+            "workers": settings.workers(),
             "load_average": os.getloadavg()[0],
             "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability()],
             "torch": torch.__version__,

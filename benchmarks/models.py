@@ -32,7 +32,9 @@ from torch import nn
 
 from analysis import params
 from analysis.core import cluster
-from analysis.core.runtime import THREADS, fixed_threads, seed_of, workers
+from analysis.core.numerics import THREADS, fixed_threads
+from analysis.core.seeds import seed_of
+from analysis.core.settings import workers
 from analysis.models import data
 from analysis.models.network import Standardise
 from analysis.models.registry import Job

@@ -24,8 +24,8 @@ import h5py
 import numpy as np
 
 from analysis.core import paths
+from analysis.recordings.main_file import read_session
 from analysis.recordings.rasters import DATA, open_rasters
-from analysis.recordings.session import read_session
 from benchmarks.sizes import keep, size
 
 RASTERS = size("sub-An/sub-An_ses-20220105T173929.nwb", "sub-*/*[0-9].nwb")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from analysis.core.errors import DataError
 from analysis.core.files import write_json
+from analysis.core.parallel import map_processes
 from analysis.core.paths import FIGURES
-from analysis.core.processes import in_processes
 from analysis.params import Params
 from paper import style
 from paper.plots import accuracy, areas, layers, predictivity, rdms, similarity, validation
@@ -66,7 +66,7 @@ def run(params: Params) -> None:
             f"{params.acquire.source}: run dvc repro"
         )
     plots = plots_for(results)
-    drawn = in_processes(lambda plot: draw_figure(results, *plot), plots.items(), "figures")
+    drawn = map_processes(lambda plot: draw_figure(results, *plot), plots.items(), "figures")
     write_json(FIGURES / "alt.json", {name: text for name, (text, _) in zip(plots, drawn, strict=True)})
     write_json(FIGURES / "sources.json", {name: files for name, (_, files) in zip(plots, drawn, strict=True)})
 

@@ -1,4 +1,4 @@
-"""Command ``audit``: the stage, and the same report for a reader's own table."""
+"""Command ``audit``: run the stage, or audit a table of your own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 @app.callback(invoke_without_command=True)
 def audit(context: typer.Context) -> None:
-    """Walk from the report's protocol to the corrected one, flaw by flaw; or audit a table of your own."""
+    """Score every step from the report's protocol to the corrected one; or audit a table of your own."""
     if context.invoked_subcommand is None:
         from analysis.run import run_stage
 
@@ -25,51 +25,51 @@ def table(
     label: Annotated[str, typer.Option(help="label column, or a csv file of images (listed or not) or of labels")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the tables and summary.json")],
     block: Annotated[
-        str | None, typer.Option(help="column or csv file with each image's recording; detected if left out")
+        str | None, typer.Option(help="column or csv file with each image's recording; detected if omitted")
     ] = None,
     rows: Annotated[int, typer.Option(min=30, help="images in a sample on which RDMs are compared")] = 200,
     draws: Annotated[int, typer.Option(min=1, help="samples of each composition")] = 10,
     shuffles: Annotated[int, typer.Option(min=20, help="shuffles of each sample and kind")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="seed of samples and shuffles")] = 0,
 ) -> None:
-    """Audit any table of images x units: fill map, blocks, labels by block, controls for its RDM."""
-    from analysis.audit import table as reader
-    from analysis.audit import tables
+    """Audit any table of images x units: filled cells, blocks, labels by block, controls for its RDM."""
+    from analysis.audit.table import response_table, table_audit
 
     if out.is_file():
         raise DataError(f"{out} is a file; give a folder with --out")
-    result = tables.audit(reader.read(path, label, block), rows=rows, draws=draws, shuffles=shuffles, seed=seed)
-    tables.write(result, out)
-    for line in said(result.summary):
+    responses = response_table.read(path, label, block)
+    result = table_audit.audit_table(responses, rows=rows, draws=draws, shuffles=shuffles, seed=seed)
+    table_audit.write(result, out)
+    for line in describe(result.summary):
         print(line)
 
 
-def said(summary: dict) -> list[str]:
-    """Return the audit of a table in a few plain lines."""
+def describe(summary: dict) -> list[str]:
+    """Return the audit of a table in a few lines of text."""
     pure = summary["largest_pure_run"]
     lines = [
         f"{summary['images']} images, {summary['units']} units; labels "
         + ", ".join(f"{name}: {count}" for name, count in summary["labels"].items()),
         f"filled or empty: {summary['cells_filled']:.1%} of cells, {summary['rows_touched']:.1%} of rows",
-        f"{summary['blocks']} blocks ({summary['blocks_from']}) explain a median "
+        f"{summary['blocks']} blocks ({summary['blocks_from']}) explain a median of "
         f"{summary['variance_by_block_median']:.0%} of a unit's variance",
     ]
     if summary["unnamed_rows"]:
         lines.append(
-            f"rows that name no image, left out: {summary['unnamed_rows']}; counted to the block before, blocks explain"
-            f" {summary['variance_by_block_with_unnamed']:.0%}"
+            f"rows that name no image, left out: {summary['unnamed_rows']}; if they count with the block before them,"
+            f" blocks explain {summary['variance_by_block_with_unnamed']:.0%}"
         )
     if pure:
         lines.append(
-            f"{pure['rows']} of {pure['of_label']} images labelled {pure['label']!r} lie in one run of rows"
-            f" (row {pure['first_row']} on, {pure['units']} units) that holds no other label"
+            f"{pure['rows']} of {pure['of_label']} images labelled {pure['label']!r} form one run of rows"
+            f" (from row {pure['first_row']}, {pure['units']} units) without any other label"
         )
     for name, item in summary["verdicts"].items():
         lines += [
-            f"RDM of {name}, {part} of the rarest label: rho {ends['rho_low']:.2f} to {ends['rho_high']:.2f} by"
+            f"RDM of {name}, {share} of the rarest label: rho {ends['rho_low']:.2f} to {ends['rho_high']:.2f} by"
             f" composition; after shuffling within blocks {ends['left_within_block_low']:.2f} to"
             f" {ends['left_within_block_high']:.2f} ({item['verdict']})"
-            for part, ends in (("half or more", item["balanced"]), ("less", item["fewer"]))
+            for share, ends in (("half or more", item["balanced"]), ("less", item["fewer"]))
             if ends
         ]
     return lines

@@ -1,94 +1,113 @@
-"""Stage ``audit``: what each choice of the report did, on the data at hand."""
+"""Stage ``audit``: what each choice of the report's protocol did, on the data at hand."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from analysis.audit import confound, joins, labels, ladder, planted, responses, selection, studies, summaries, tables
-from analysis.audit import table as reader
-from analysis.audit.rungs import rungs
-from analysis.audit.table import ResponseTable
+from analysis.audit.flaws import block_confound, face_labels, selection_bias, trial_join
+from analysis.audit.protocol_steps import network_outputs, protocol_responses, scores, simulated_truth
+from analysis.audit.protocol_steps.inputs import Inputs
+from analysis.audit.protocol_steps.steps import protocol_steps
+from analysis.audit.table import response_table, simulated_studies, table_audit
+from analysis.audit.table.response_table import ResponseTable, TableNotAuditable
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import as_json, write_csv, write_json
-from analysis.core.runtime import seed_of, track
-from analysis.models.data import NoExamples, load
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
+from analysis.models.data import Examples, NoExamples, load
 from analysis.params import Params
-from analysis.params.protocol import CORRECTED, REPORT
+from analysis.params.protocol import CORRECTED, REPORT, Protocol
 from analysis.recordings import read
-from analysis.recordings.session import read_session
-from analysis.recordings.tables import Annotations
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.main_file import read_session
 from analysis.stimuli.read import read_missing, read_table
 
 OUT = paths.RESULTS / "audit"
-TABLE = paths.REPORT_FILES / "combinedAIT.csv"
-FACES = paths.REPORT_FILES / "face.csv"
+REPORT_TABLE = paths.REPORT_FILES / "combinedAIT.csv"
+REPORT_FACES = paths.REPORT_FILES / "face.csv"
+TABLE_SHUFFLES = 20
 
 
 def run(params: Params) -> None:
     """Write ``results/audit/``.
 
-    ladder.csv, confound.csv (ladder.py, confound.py), joins.csv, labels.csv, selection.csv, studies.csv,
-    table_blocks.csv, table_units.csv, table_fill.csv, table_controls.csv (tables.py; of the report's own table where
-    data/raw has it, else of the table that its protocol makes of the recordings at hand) and summary.json. Where
-    images are missing and those at hand train no network, ladder, confound and selection have no rows.
+    ============================  =====================================================================
+    ladder.csv                    every protocol step, scored (`protocol_steps.scores`)
+    joins.csv                     errors of the trial join (`flaws.trial_join`)
+    labels.csv                    faces that the report's labels miss (`flaws.face_labels`)
+    selection.csv                 selection on the test images (`flaws.selection_bias`)
+    confound.csv                  label and recording confounded (`flaws.block_confound`)
+    studies.csv                   simulated studies, judged (`table.simulated_studies`)
+    table_{blocks,units,fill,     audit of the report's own table if data/raw has it, otherwise of the
+    controls}.csv                 table that its protocol makes of the recordings at hand (`table`)
+    summary.json                  the numbers that the paper quotes
+    ============================  =====================================================================
+
+    If images are missing and those at hand cannot train a network, ladder, confound and selection have no rows.
 
     Raises
     ------
     DataError
-        If a step before is missing, or no recording has units of ``audit.area``.
+        If the output of an earlier stage is missing, or no recording has units of ``audit.area``.
     """
     import torch
 
     torch.use_deterministic_algorithms(True, warn_only=True)
     images, annotations = read_table(), Annotations(paths.ANNOTATIONS)
-    every = responses.sources(read.all_recordings("corrected"), paths.DANDISET, annotations)
-    area, here = _of_area(every, params)
-    steps = ladder.Ladder(params, area, here, annotations, images)
-    found = {
-        "joins": pd.DataFrame([row for one in track(every, "joins") for row in _joins(one)], columns=joins.COLUMNS),
-        "labels": labels.lost(images),
-        **_learned(params, steps, images),
-        "studies": studies.rates(params.audit.studies, params.audit.shuffles, seed_of(params.seed, "unseen studies")),
+    sources = protocol_responses.find_sources(read.all_recordings("corrected"), paths.DANDISET, annotations)
+    area, audited = _choose_recordings(sources, params)
+    examples = _load_examples()
+    inputs = _gather_inputs(params, area, audited, annotations, images, examples)
+    studies_seed = seed_of(params.seed, "unseen studies")
+    tables = {
+        "joins": _count_join_errors(sources),
+        "labels": face_labels.count_by_category(images),
+        **_audit_networks(inputs, examples),
+        "studies": simulated_studies.judge_studies(params.audit.studies, params.audit.shuffles, studies_seed),
     }
-    merged, about_table = _table_audit(params, steps, images)
-    for name, table in {**found, **merged}.items():
+    merged_tables, merged_summary = _audit_merged_table(inputs)
+    for name, table in {**tables, **merged_tables}.items():
         write_csv(OUT / f"{name}.csv", table)
-    about = {
+    summary = {
         "area": area,
-        "recordings": len(here),
-        "ladder": summaries.ends(found["ladder"]),
-        "confound": summaries.confounds(found["confound"]),
-        "joins": joins.summary(found["joins"]),
-        "labels": labels.audit(images),
-        "selection": selection.summary(found["selection"]),
-        "studies": summaries.detection(found["studies"]),
-        "table": about_table,
+        "recordings": len(audited),
+        "ladder": scores.summarise(tables["ladder"]),
+        "confound": block_confound.summarise(tables["confound"]),
+        "joins": trial_join.summarise(tables["joins"]),
+        "labels": face_labels.summarise(images),
+        "selection": selection_bias.summarise(tables["selection"]),
+        "studies": simulated_studies.summarise(tables["studies"]),
+        "table": merged_summary,
     }
-    write_json(OUT / "summary.json", as_json(about))
+    write_json(OUT / "summary.json", as_json(summary))
 
 
-def _of_area(every: list[responses.Source], params: Params) -> tuple[str, list[responses.Source]]:
-    """Return the audited area and its recordings, at most ``audit.recordings`` of them, spread over their names."""
-    there = {area for one in every for area in one.areas}
-    area = max(there, key=AREAS.index) if params.audit.area == "latest" else params.audit.area
-    here = [one for one in every if area in one.areas]
+def _choose_recordings(
+    sources: list[protocol_responses.Source], params: Params
+) -> tuple[str, list[protocol_responses.Source]]:
+    """Return the audited area and at most ``audit.recordings`` of its recordings, evenly spaced by name."""
+    areas = {area for source in sources for area in source.areas}
+    area = max(areas, key=AREAS.index) if params.audit.area == "latest" else params.audit.area
+    here = [source for source in sources if area in source.areas]
     if not here:
-        known = ", ".join(sorted(there, key=AREAS.index))
-        raise DataError(f"audit.area = {area}: no recording at hand has units there; choose of {known}, or latest")
+        known = ", ".join(sorted(areas, key=AREAS.index))
+        raise DataError(f"audit.area = {area}: no recording has units there; choose one of {known}, or latest")
     chosen = np.unique(np.linspace(0, len(here) - 1, min(params.audit.recordings, len(here))).round().astype(int))
     return area, [here[k] for k in chosen]
 
 
-def _joins(one: responses.Source) -> list[dict]:
-    return joins.errors(read_session(one.files.main), one.files.name)
+def _count_join_errors(sources: list[protocol_responses.Source]) -> pd.DataFrame:
+    rows = []
+    for source in track(sources, "trial joins"):
+        rows += trial_join.count_errors(read_session(source.files.main), source.files.name)
+    return pd.DataFrame(rows, columns=trial_join.COLUMNS)
 
 
-def _learned(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the tables for which networks are needed."""
-    values = params.audit
+def _load_examples() -> Examples | None:
+    """Return the images of the corrected protocol; None if images are missing and the rest cannot train a network."""
     try:
         examples = load(CORRECTED)
         load(REPORT)
@@ -96,67 +115,95 @@ def _learned(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> dict
         if read_missing().empty:
             raise
         print(f"audit: {lack}; images are missing (data/stimuli/missing.csv), so no network is audited")
-        columns = {"ladder": ladder.COLUMNS, "confound": confound.COLUMNS, "selection": selection.COLUMNS}
-        return {name: pd.DataFrame(columns=names) for name, names in columns.items()}
-    steps.trained = ladder.trained_models(params)
-    known = dict(zip(examples.table["stem"], examples.label.tolist(), strict=True))
-    steps.planted = planted.read([one.files.name for one in steps.sources], steps.area, known)
+        return None
+    return examples
+
+
+def _gather_inputs(
+    params: Params,
+    area: str,
+    sources: list[protocol_responses.Source],
+    annotations: Annotations,
+    images: pd.DataFrame,
+    examples: Examples | None,
+) -> Inputs:
+    def build_recordings(protocol: Protocol) -> list:
+        window_ms = params.recordings.window_ms
+        return [protocol_responses.build_recording(source, annotations, protocol, window_ms) for source in sources]
+
+    if examples is None:
+        return Inputs(params, area, images, build_recordings)
+    label_of = dict(zip(examples.table["stem"], examples.label.tolist(), strict=True))
+    truth = simulated_truth.read([source.files.name for source in sources], area, label_of)
+    return Inputs(params, area, images, build_recordings, network_outputs.trained_models(params), truth)
+
+
+def _audit_networks(inputs: Inputs, examples: Examples | None) -> dict[str, pd.DataFrame]:
+    """Return the tables that need networks; empty ones if there are no examples to train them."""
+    params = inputs.params
+    if examples is None:
+        modules = {"ladder": scores, "confound": block_confound, "selection": selection_bias}
+        return {name: pd.DataFrame(columns=module.COLUMNS) for name, module in modules.items()}
     return {
-        "ladder": ladder.table_of(steps, rungs(), values.seeds),
-        "confound": confound.confound(steps, values.seeds),
-        "selection": selection.optimism(
-            steps.pool(0),
+        "ladder": scores.score_steps(inputs, protocol_steps(), params.audit.seeds),
+        "confound": block_confound.score_confounded_tables(inputs, params.audit.seeds),
+        "selection": selection_bias.measure_optimism(
+            scores.candidate_pool(inputs, 0),
             examples.label,
-            images["group"].to_numpy(),
+            inputs.images["group"].to_numpy(),
             validation=params.stimuli.validation,
             test=params.stimuli.test,
-            splits=values.selection_splits,
+            splits=params.audit.selection_splits,
             seed=params.seed,
         ),
     }
 
 
-def _table_audit(params: Params, steps: ladder.Ladder, images: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict]:
-    """Audit the merged table.
+def _audit_merged_table(inputs: Inputs) -> tuple[dict[str, pd.DataFrame], dict]:
+    """Audit the merged table; return its tables and its summary.
 
-    A table that cannot be audited (too few images of a label, one recording) is no fault of the stage: the summary
-    then says why under ``missing``, and the tables are empty.
+    A table that does not allow an audit (too few images of a label, a single recording) is no error: the tables are
+    then empty, and the summary gives the reason under ``missing``.
     """
-    values = params.audit
-    source, table = _table(steps, images)
+    params = inputs.params
+    source, table = _merged_table(inputs)
     try:
-        audited = tables.audit(
-            table, rows=values.table_rows, draws=values.table_draws, shuffles=20, seed=seed_of(params.seed, "table")
+        audit = table_audit.audit_table(
+            table,
+            rows=params.audit.table_rows,
+            draws=params.audit.table_draws,
+            shuffles=TABLE_SHUFFLES,
+            seed=seed_of(params.seed, "table"),
         )
-    except DataError as error:
-        empty = {f"table_{name}": pd.DataFrame(columns=columns) for name, columns in tables.COLUMNS.items()}
-        return empty, {"source": source, "missing": str(error)}
-    return (
-        {f"table_{name}": one for name, one in audited.tables.items()},
-        {"source": source, "missing": None, **audited.summary},
-    )
+    except TableNotAuditable as reason:
+        empty = {f"table_{name}": pd.DataFrame(columns=columns) for name, columns in table_audit.COLUMNS.items()}
+        return empty, {"source": source, "missing": str(reason)}
+    tables = {f"table_{name}": table for name, table in audit.tables.items()}
+    return tables, {"source": source, "missing": None, **audit.summary}
 
 
-def _table(steps: ladder.Ladder, images: pd.DataFrame) -> tuple[str, ResponseTable]:
-    """Return the report's own table where it is at hand, else what its protocol makes of these recordings."""
-    if TABLE.is_file():
-        return "report", reader.read(TABLE, str(FACES))
-    # Where no recording begins with the area, the report would have had no table: the units of the area make it then.
-    for rules in (REPORT, replace(REPORT, region="unit")):
-        recorded = steps.recorded(rules)
-        merged = responses.population_list(recorded, rules, set(images["stem"]), steps.area)
+def _merged_table(inputs: Inputs) -> tuple[str, ResponseTable]:
+    """Return the report's own table if it is at hand, otherwise the table that its protocol makes of the recordings."""
+    if REPORT_TABLE.is_file():
+        return "report", response_table.read(REPORT_TABLE, str(REPORT_FACES))
+    images, area = inputs.images, inputs.area
+    # The report assigns all units to the area of a recording's first row. If none is this area, units decide instead.
+    for protocol in (REPORT, replace(REPORT, region="unit")):
+        recordings = scores.recordings(inputs, protocol)
+        merged = protocol_responses.area_populations(recordings, protocol, set(images["stem"]), area)
         if merged:
             break
     if not merged:
         empty = np.empty(0, str)
         return "merged", ResponseTable(empty, (), np.empty((0, 0)), empty, empty)
-    one, blocks = merged[0], responses.block_of(recorded, rules, steps.area)
-    order = sorted(range(len(one.images)), key=lambda k: (blocks[one.images[k]], one.images[k]))
-    known = images.set_index("stem").loc[[one.images[k] for k in order]]
+    population, recording_of = merged[0], protocol_responses.recording_of_each_image(recordings, area)
+    stems = population.images
+    order = sorted(range(len(stems)), key=lambda k: (recording_of[stems[k]], stems[k]))
+    rows = images.set_index("stem").loc[[stems[k] for k in order]]
     return "merged", ResponseTable(
-        images=known["path"].to_numpy(str),
-        units=one.units,
-        values=one.responses[order],
-        label=known["label_report"].to_numpy(str),
-        block=np.array([blocks[stem] for stem in known.index]),
+        images=rows["path"].to_numpy(str),
+        units=population.units,
+        values=population.responses[order],
+        label=rows["label_report"].to_numpy(str),
+        block=np.array([recording_of[stem] for stem in rows.index]),
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.core import store
 from analysis.core.errors import DataError
 from analysis.core.files import write_text
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models import data, registry
 from analysis.models.yamins_hmo import boosting
 from analysis.params import Model, Params

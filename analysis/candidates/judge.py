@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from analysis.core.areas import AREAS
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models import data
 from analysis.models.train.training import is_memory
 from analysis.models.yamins_hmo import boosting, svm

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.candidates.judge import IT
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models.yamins_hmo import space as hmo_space
 from analysis.models.yamins_hmo.ask_tell import Told, minimise
 from analysis.params import Params
@@ -33,7 +33,7 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
     Parameters
     ----------
     run : function of (method, tasks)
-        Of `workers.pool`, on a `Judge`.
+        Of `parallel.process_pool`, on a `Judge`.
     folder : path
         Keeps the journals.
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.candidates import ablation, search
-from analysis.core import paths, runtime, store, workers
+from analysis.core import paths, settings, store
 from analysis.core.files import sha256, write_csv, write_json
+from analysis.core.parallel import process_pool
 from analysis.models import data
 from analysis.models.data import NoExamples
 from analysis.params import Params
@@ -38,7 +39,7 @@ def run(params: Params) -> None:
             raise
         return _write_nothing(str(lack))
     folder = store.work_folder("candidates", _key(params, examples))
-    with workers.pool(Judge, params, runtime.device()) as run_all:
+    with process_pool(Judge, params, settings.device()) as run_all:
         candidates, predictivity = search.search(params, run_all, folder)
         runs = ablation.ablate(params, run_all, folder)
     correlations = search.correlations(predictivity, params.compare.bootstrap, params.seed)
@@ -70,7 +71,7 @@ def _key(params: Params, examples: data.Examples) -> dict:
         "recordings": {path.name: sha256(path) for path in sorted(recordings.glob("*.nc"))},
         "code": store.code_digest(),
         "torch": importlib.metadata.version("torch"),
-        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), runtime.device()],
+        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],
     }
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.processes import in_processes
-from analysis.core.runtime import seed_of
+from analysis.core.parallel import map_processes
+from analysis.core.seeds import seed_of
 from analysis.models.activations import read as activations
 from analysis.neural.populations import FIXATIONS
 from analysis.params import Compare
@@ -38,7 +38,7 @@ def rows(
         seen = activations.read_patches(model, path.stem)
         return [] if seen is None else _of_recording(model, path, seen, rules, groups, settings, seed)
 
-    return [row for rows in in_processes(one, recording_files(protocol), f"fixations of {model}") for row in rows]
+    return [row for rows in map_processes(one, recording_files(protocol), f"fixations of {model}") for row in rows]
 
 
 def _of_recording(model: str, path: Path, seen, rules: Protocol, groups, settings: Compare, seed: int) -> list[dict]:

@@ -9,8 +9,8 @@ from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
-from analysis.core.processes import in_processes
-from analysis.core.runtime import seed_of
+from analysis.core.parallel import map_processes
+from analysis.core.seeds import seed_of
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
 from analysis.neural import readout, scoring
@@ -62,7 +62,7 @@ def run(params: Params, model: str) -> None:
         features = {layer: np.asarray(table[rows], np.float64) for layer, table in values.items()}
         return _compare(found, features, images, entry.rules, params)
 
-    rows = in_processes(one, measured, f"compare {model}")
+    rows = map_processes(one, measured, f"compare {model}")
     made = {
         name: _framed([row for found in rows for row in found[name]], entry, model, columns)
         for name, columns in TABLES.items()

@@ -11,7 +11,6 @@ Where they run is the business of the environment and never changes a result:
   where there are few tasks or one worker.
 """
 
-import os
 import platform
 import shutil
 import sys
@@ -23,9 +22,9 @@ from concurrent.futures import as_completed as completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from analysis.core import numerics
+from analysis.core import numerics, settings
 from analysis.core.errors import DataError
-from analysis.core.runtime import KEPT_BYTES, THREADS, fixed_threads, workers
+from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
 
 FEW = 24
 """Up to this many recordings run in this process: starting workers takes as long."""
@@ -59,8 +58,8 @@ def client_for(n_tasks: int, few: int, gpus: int = 0):
     gpus : int
         Of this machine, where the tasks run on GPUs: one worker for each, and none but this process for a single one.
     """
-    scheduler = os.environ.get("NNN_SCHEDULER")
-    n_workers = min(gpus or workers(), n_tasks)
+    values = settings.read()
+    scheduler, n_workers = values.scheduler, min(gpus or values.workers, n_tasks)
     if n_tasks == 0 or (not scheduler and (n_workers == 1 or n_tasks <= few)):
         yield None
     else:

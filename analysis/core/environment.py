@@ -17,10 +17,10 @@ from importlib.metadata import version
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from analysis.core import numerics
+from analysis.core import numerics, settings
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
-from analysis.core.runtime import THREADS, device
+from analysis.core.numerics import THREADS
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "pynwb", "matplotlib", "typst", "dvc")
 
@@ -52,13 +52,13 @@ def stamp(root: str | os.PathLike = ".") -> dict:
     torch = _torch()
     flavour = "cpu" if torch.cuda is None else "cuda"
     locks = [Path(root) / name for name in ("requirements.lock", f"requirements-{flavour}.lock")]
-    on, computed = device(), numerics.of_results(root)
+    on, computed = settings.device(), numerics.of_results(root)
     fixed = computed == numerics.FIXED
     return {
         "locks": {lock.name: sha256(lock) for lock in locks if lock.exists()},
         "image": {
-            "revision": os.environ.get("NNN_IMAGE_REVISION") or None,
-            "base": os.environ.get("NNN_IMAGE_BASE") or None,
+            "revision": settings.read().image_revision,
+            "base": settings.read().image_base,
         },
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: version(name) for name in PACKAGES},

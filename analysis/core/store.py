@@ -6,20 +6,16 @@ The environment variable ``NNN_STORE`` names the folder; the default lies under 
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
-from analysis.core import numerics
+from analysis.core import numerics, settings
 from analysis.core.files import sha256
 
 
 def store_root() -> Path:
     """Return the folder of the store (``NNN_STORE``, else a folder in the user's cache folder)."""
-    if folder := os.environ.get("NNN_STORE"):
-        return Path(folder)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "neural-neural-networks"
+    return settings.read().store
 
 
 def code_digest() -> str:

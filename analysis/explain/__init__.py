@@ -1,1 +1,1 @@
-"""Where a model looks in an image, whether neurons follow it, and what the model's face units carry."""
+"""Where a model looks in an image, whether neurons follow, and what the model loses without its face channels."""

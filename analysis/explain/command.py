@@ -1,4 +1,4 @@
-"""Command ``explain``: the stage, and the maps of one image for a curious reader."""
+"""Command ``explain``: run the stage, or explain one image."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +18,9 @@ def explain(
         "explained"
     ),
 ) -> None:
-    """Show where models look and what their face units carry; or the maps of one image (--model and --image)."""
+    """Show where models look and what their face channels contribute; or explain one image (--model and --image)."""
     from analysis import params
-    from analysis.core import runtime
+    from analysis.core.numerics import fixed_threads
     from analysis.run import run_stage
 
     if (model is None) != (image is None):
@@ -28,8 +28,8 @@ def explain(
     if image is None:
         run_stage("explain")
         return
-    with runtime.fixed_threads():
-        from analysis.explain import single
+    with fixed_threads():
+        from analysis.explain import one_image
 
-        for line in single.explain_file(params.load(), model, image, out):
+        for line in one_image.explain_file(params.load(), model, image, out):
             print(line)

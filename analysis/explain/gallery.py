@@ -1,13 +1,13 @@
-"""A few test images with their maps and where the monkeys looked, for the figure of the paper."""
+"""A few test images with their maps and the monkeys' fixations, for a figure of the paper."""
 
 import numpy as np
 import torch
 import xarray as xr
 
-from analysis.explain import attribution
-from analysis.explain.maps import Regions, as_floats
-from analysis.explain.places import on_square
-from analysis.explain.threads import side_by_side
+from analysis.core.parallel import map_threads
+from analysis.explain.gaze.image_square import on_square
+from analysis.explain.maps import attribution
+from analysis.explain.maps.model_maps import Regions, as_floats
 from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain
@@ -18,54 +18,53 @@ KINDS = {
     "pareidolia": lambda table: table["category"] == "pareidolia",
     "object": lambda table: table["label"] == "non-face",
 }
-EACH = 2
-"""Images of each kind."""
+IMAGES_PER_KIND = 2
 
 
-def gaze(frames: dict) -> dict[str, np.ndarray]:
-    """Return where selected fixations fell on the square of each image, (n_fixations, 2), over all recordings."""
+def collect_fixations(frames: dict) -> dict[str, np.ndarray]:
+    """Return the positions of selected fixations in the square of each image, (n_fixations, 2), over all recordings."""
     found: dict[str, list] = {}
     for recording in read.all_recordings("corrected"):
         chosen = read.selected(recording)
         stimulus = chosen["stimulus_id"].values.astype(str)
-        place = np.column_stack([chosen["x_dva"], chosen["y_dva"]])
+        gaze = np.column_stack([chosen["x_dva"], chosen["y_dva"]])
         for stem in np.unique(stimulus):
             if stem in frames:
-                found.setdefault(stem, []).append(on_square(place[stimulus == stem], chosen, frames[stem]))
+                found.setdefault(stem, []).append(on_square(gaze[stimulus == stem], chosen, frames[stem]))
     return {stem: np.concatenate(parts) for stem, parts in found.items()}
 
 
-def choose(examples: Examples, looked: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """Return the rows of the test images with most fixations of each kind, and their kinds."""
-    table = examples.table.assign(n=[len(looked.get(stem, ())) for stem in examples.table["stem"]])
-    there = (examples.split != "train") & (table["n"] > 0)
+def choose_images(examples: Examples, fixations: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
+    """Return the rows and kinds of the test images of each kind with most fixations."""
+    table = examples.table.assign(n=[len(fixations.get(stem, ())) for stem in examples.table["stem"]])
+    shown = (examples.split != "train") & (table["n"] > 0)
     rows, kinds = [], []
     for kind, which in KINDS.items():
-        part = table[there & which(table)].sort_values(["n", "stem"], ascending=[False, True]).head(EACH)
+        part = table[shown & which(table)].sort_values(["n", "stem"], ascending=[False, True]).head(IMAGES_PER_KIND)
         rows += part.index.tolist()
         kinds += [kind] * len(part)
     return np.array(rows, int), kinds
 
 
-def gallery(
+def build_gallery(
     model: str,
     network: Network,
     inputs: torch.Tensor,
     examples: Examples,
     regions: Regions,
-    looked: dict[str, np.ndarray],
+    fixations: dict[str, np.ndarray],
     values: Explain,
     seed: int,
     device: str,
 ) -> xr.Dataset:
-    """Return images, maps (method, image, row, column), face regions and fixations (places on the square, 0 to 1)."""
-    rows, kinds = choose(examples, looked)
+    """Return images, maps, face regions and fixations (positions in the square, 0 to 1)."""
+    rows, kinds = choose_images(examples, fixations)
     x = as_floats(inputs, rows, device)
     stems = examples.table["stem"].iloc[rows].tolist()
-    methods = [name for name in attribution.METHODS if not _lacks(name, network, x)]
-    job = attribution.Job(network, x, values, seed, stems, attribution.cut(x, values)) if methods else None
-    maps = dict(zip(methods, side_by_side(lambda name: attribution.attribute(name, job), methods), strict=True))
-    spots = [(k, *spot) for k, stem in enumerate(stems) for spot in looked[stem]]
+    methods = [name for name in attribution.METHODS if _available(name, network, x)]
+    job = attribution.Job(network, x, values, seed, stems, attribution.segment(x, values)) if methods else None
+    maps = dict(zip(methods, map_threads(lambda name: attribution.attribute(name, job), methods), strict=True))
+    spots = [(k, *spot) for k, stem in enumerate(stems) for spot in fixations[stem]]
     seen = np.array(spots, float).reshape(-1, 3)
     side = x.shape[2]
     return xr.Dataset(
@@ -85,5 +84,5 @@ def gallery(
     )
 
 
-def _lacks(method: str, network: Network, x: torch.Tensor) -> bool:
-    return len(x) == 0 or attribution.unavailable(method, network, x[:1]) is not None
+def _available(method: str, network: Network, x: torch.Tensor) -> bool:
+    return len(x) > 0 and attribution.reason_unavailable(method, network, x[:1]) is None

@@ -1,19 +1,36 @@
-"""Stage ``explain``: where models look, whether neurons follow, and what face channels carry."""
+"""Stage ``explain``: where models look, whether neurons follow, and what is lost without the face channels."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import as_json, write_csv, write_json
-from analysis.core.runtime import device, fixed_threads, seed_of
-from analysis.explain import carried, gallery, networks, tables
-from analysis.explain.face_units import record
-from analysis.explain.maps import TRAINED, UNTRAINED, Explained, Regions, as_floats, explain, frames
-from analysis.explain.threads import side_by_side
+from analysis.core.numerics import fixed_threads
+from analysis.core.parallel import map_threads
+from analysis.core.seeds import seed_of
+from analysis.core.settings import device
+from analysis.explain import gallery, map_tables, opened_networks
+from analysis.explain.channels import channel_tables
+from analysis.explain.channels.face_channels import record_layers
+from analysis.explain.maps.model_maps import (
+    TRAINED,
+    UNTRAINED,
+    Explained,
+    NotExplained,
+    Regions,
+    as_floats,
+    explain_model,
+    image_frames,
+)
 from analysis.models import data, registry
 from analysis.models.activations import read as activations
+from analysis.models.data import Examples
+from analysis.models.network import Network
 from analysis.params import Params
 from analysis.recordings import netcdf
 from analysis.recordings.rois import FOLDER as ROIS
@@ -22,117 +39,125 @@ from analysis.stimuli.read import read_table
 
 OUT = paths.RESULTS / "explain"
 TABLES = {
-    "images": tables.IMAGES,
-    "attribution": tables.ATTRIBUTION,
-    "curves": tables.CURVES,
-    "faithfulness": tables.FAITHFULNESS,
-    "randomisation": tables.RANDOMISATION,
-    "units": tables.UNITS,
-    "areas": tables.AREA,
-    "channels": carried.CHANNELS,
-    "layers": carried.LAYERS,
-    "lesions": carried.LESIONS,
+    "images": map_tables.IMAGES,
+    "attribution": map_tables.ATTRIBUTION,
+    "curves": map_tables.CURVES,
+    "faithfulness": map_tables.FAITHFULNESS,
+    "randomisation": map_tables.RANDOMISATION,
+    "units": map_tables.UNITS,
+    "areas": map_tables.AREA,
+    "channels": channel_tables.CHANNELS,
+    "layers": channel_tables.LAYERS,
+    "lesions": channel_tables.LESIONS,
 }
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model to explain: its networks by weights (on the device), and all images as its inputs."""
+
+    model: str
+    networks: dict[str, Network]
+    inputs: torch.Tensor
+    examples: Examples
+
+
 def run(params: Params) -> None:
-    """Write ``results/explain/``: the tables of `TABLES` as CSV, gallery.nc and summary.json.
+    """Write ``results/explain/``: the tables in `TABLES` as csv files, gallery.nc and summary.json.
 
     A model that cannot be explained (images missing, inputs that are not images) is left out; the summary says why.
 
     Raises
     ------
     DataError
-        If a step before is missing, or ``explain.models`` names a model that does not run.
+        If the output of an earlier stage is missing, or ``explain.models`` names a model that is not in ``models.run``.
     """
-    import torch
-
     if absent := [name for name in params.explain.models if name not in params.models.run]:
         raise DataError(f"explain.models names {absent[0]!r}, which is not in models.run: add it there")
-
     torch.use_deterministic_algorithms(True, warn_only=True)
     with fixed_threads():
-        _run(params)
+        _explain_models(params)
 
 
-def _run(params: Params) -> None:
+def _explain_models(params: Params) -> None:
     values, rois = params.explain, Rois(paths.ANNOTATIONS / "db" / ROIS)
-    frame_of = frames(read_table())
-    found: dict[str, list] = {name: [] for name in TABLES}
-    every: list[Explained] = []
+    frames = image_frames(read_table())
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    models: list[Explained] = []
     skipped, pictures = {}, None
     for model in values.models:
         if reason := activations.untrained(model):
             skipped[model] = reason
             continue
         print(f"explain: {model}", flush=True)
-        entry = params.models.entry(model)
-        examples = data.load(entry.rules)
-        trained, architecture = networks.load(params, model, examples)
-        both = {TRAINED: trained, UNTRAINED: networks.untrained(trained, seed_of(params.seed, "untrained", model))}
-        both = {whose: network.to(device()) for whose, network in both.items()}
-        inputs = registry.inputs(entry.kind, examples, architecture)
-        explained = explain(model, both, inputs, examples, rois, values, params.seed, device())
-        if isinstance(explained, str):
-            skipped[model] = explained
+        loaded = _load(model, params)
+        inputs, examples = loaded.inputs, loaded.examples
+        try:
+            explained = explain_model(model, loaded.networks, inputs, examples, rois, values, params.seed, device())
+        except NotExplained as reason:
+            skipped[model] = str(reason)
             continue
-        every.append(explained)
-        for name, table in _looked(explained, params).items():
-            found[name].append(table)
-        for name, rows in _carried(model, both, inputs, examples, params).items():
-            found[name].append(pd.DataFrame(rows).assign(model=model))
+        models.append(explained)
+        for name, table in (_tabulate_maps(explained, params) | _tabulate_channels(loaded, params)).items():
+            parts[name].append(table)
         if pictures is None:
-            regions = Regions(rois, examples, inputs.shape[2])
-            pictures = gallery.gallery(
-                model, trained, inputs, examples, regions, gallery.gaze(frame_of), values, params.seed, device()
+            regions, fixations = Regions(rois, examples, inputs.shape[2]), gallery.collect_fixations(frames)
+            pictures = gallery.build_gallery(
+                model, loaded.networks[TRAINED], inputs, examples, regions, fixations, values, params.seed, device()
             )
-    units, areas = tables.related(every, frame_of, values, params.seed)
-    found["units"].append(units)
-    found["areas"].append(areas)
-    made = {name: _joined(parts, TABLES[name]) for name, parts in found.items()}
-    for name, table in made.items():
+    units, areas = map_tables.unit_tables(models, frames, values, params.seed)
+    parts["units"].append(units)
+    parts["areas"].append(areas)
+    tables = {name: _concatenate(parts[name], columns) for name, columns in TABLES.items()}
+    for name, table in tables.items():
         write_csv(OUT / f"{name}.csv", table)
     netcdf.write(xr.Dataset() if pictures is None else pictures, OUT / "gallery.nc")
-    about = {one.model: tables.summary(made, one.model, one) for one in every}
-    write_json(OUT / "summary.json", as_json({"models": about, "skipped": skipped}))
+    summary = {explained.model: map_tables.summarise_model(tables, explained.model, explained) for explained in models}
+    write_json(OUT / "summary.json", as_json({"models": summary, "skipped": skipped}))
 
 
-def _looked(explained: Explained, params: Params) -> dict[str, pd.DataFrame]:
+def _load(model: str, params: Params) -> Loaded:
+    entry = params.models.entry(model)
+    examples = data.load(entry.rules)
+    trained, architecture = opened_networks.load(params, model, examples)
+    untrained = opened_networks.untrained(trained, seed_of(params.seed, "untrained", model))
+    networks = {TRAINED: trained.to(device()), UNTRAINED: untrained.to(device())}
+    return Loaded(model, networks, registry.inputs(entry.kind, examples, architecture), examples)
+
+
+def _tabulate_maps(explained: Explained, params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables of one model's maps."""
     values, seed = params.explain, params.seed
-    scored = tables.images(explained)
-    curves, faithfulness = tables.faithful(explained, values, seed)
+    images = map_tables.image_table(explained)
+    curves, faithfulness = map_tables.faithfulness_tables(explained, values, seed)
     return {
-        "images": scored,
-        "attribution": tables.attribution(scored, explained, values.bootstrap, seed),
+        "images": images,
+        "attribution": map_tables.attribution_table(images, explained, values.bootstrap, seed),
         "curves": curves,
         "faithfulness": faithfulness,
-        "randomisation": tables.randomisation(explained, values.bootstrap, seed),
+        "randomisation": map_tables.randomisation_table(explained, values.bootstrap, seed),
     }
 
 
-def _carried(model: str, both: dict, inputs, examples, params: Params) -> dict[str, list[dict]]:
-    """Return the rows of one model's face channels and lesions."""
-    entry, halves = params.models.entry(model), carried.Halves.of(examples, params.seed)
-    x = as_floats(inputs, np.arange(len(inputs)), device())
+def _tabulate_channels(loaded: Loaded, params: Params) -> dict[str, pd.DataFrame]:
+    """Return the tables of one model's channels, layers and lesions."""
+    entry, networks, examples = params.models.entry(loaded.model), loaded.networks, loaded.examples
+    halves = channel_tables.Halves.draw(examples, params.seed)
+    x = as_floats(loaded.inputs, np.arange(len(loaded.inputs)), device())
     pool = entry.activations.pool if hasattr(entry, "activations") else 0
-    recorded = dict(zip(both, side_by_side(lambda network: record(network, x, pool), both.values()), strict=True))
-    return {
-        "layers": [row for whose, layers in recorded.items() for row in carried.layer_rows(layers, halves, whose)],
-        "channels": carried.channel_rows(recorded[TRAINED], halves),
-        "lesions": carried.lesion_rows(
-            both[TRAINED],
-            x,
-            recorded[TRAINED],
-            halves,
-            examples,
-            entry,
-            params.explain,
-            params.seed,
+    layers = dict(
+        zip(networks, map_threads(lambda network: record_layers(network, x, pool), networks.values()), strict=True)
+    )
+    rows = {
+        "layers": [row for weights in layers for row in channel_tables.layer_rows(layers[weights], halves, weights)],
+        "channels": channel_tables.channel_rows(layers[TRAINED], halves),
+        "lesions": channel_tables.lesion_rows(
+            networks[TRAINED], x, layers[TRAINED], halves, examples, entry, params.explain, params.seed
         ),
     }
+    return {name: pd.DataFrame(part).assign(model=loaded.model) for name, part in rows.items()}
 
 
-def _joined(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    there = [part for part in parts if len(part)]
-    return pd.concat(there, ignore_index=True)[columns] if there else pd.DataFrame(columns=columns)
+def _concatenate(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)

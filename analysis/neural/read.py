@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.neural import readout
 from analysis.neural.populations import Population
 from analysis.params import Compare

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.neural import scoring, variation
 from analysis.neural.populations import Population
 from analysis.params import Compare

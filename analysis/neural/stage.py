@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
-from analysis.core.runtime import track
+from analysis.core.progress import track
 from analysis.neural import readout, scoring, variation
 from analysis.neural.populations import Population, compared_images, populations
 from analysis.neural.read import TABLES, Images, seed_for

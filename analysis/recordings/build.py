@@ -1,4 +1,4 @@
-"""One recording as a table of responses: fixations x units, with what is known of both."""
+"""Build the table of responses of one recording: fixations x units, with coordinates for both."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,46 @@ import numpy as np
 import xarray as xr
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.params.protocol import Protocol
-from analysis.recordings import fixations as fix
-from analysis.recordings import repeatability, responses, selectivity
+from analysis.recordings import face_selectivity, rates, repeatability
+from analysis.recordings.annotations import RecordingTables
+from analysis.recordings.fixation_table import Fixations, build_fixation_table, right_wrong_none
+from analysis.recordings.main_file import Session, read_session
 from analysis.recordings.naming import Files
 from analysis.recordings.rasters import Rasters, open_rasters
 from analysis.recordings.rois import Rois, categorise
-from analysis.recordings.session import Session, read_session
-from analysis.recordings.tables import RecordingTables
 
 SHORTER_S = 60
 LONGER_S = 3600
 """Rasters that end a minute before the last image, or an hour after the last trial, belong to another recording."""
 
 
+@dataclass(frozen=True)
+class Processing:
+    """How a recording is processed.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        Its fields `join`, `fixations`, `response`, `latency`, `stability` and `region` are used.
+    window_ms : int
+        Length of the response window.
+    permutations : int
+        Random re-pairings of the repeatability test; with 0 every p is 1.
+    seed : int
+        Of the re-pairings.
+    """
+
+    protocol: Protocol
+    window_ms: int = 200
+    permutations: int = 10_000
+    seed: int = 0
+
+
 @dataclass
 class Measured:
-    """What one pass over the rasters gives."""
+    """What is measured in one pass over the rasters."""
 
     rate: np.ndarray  # (n_fixations, n_units) spikes/s
     count: np.ndarray | None  # (n_fixations, n_units) spikes in the whole fixation, where the protocol counts
@@ -33,16 +55,8 @@ class Measured:
     overall: np.ndarray  # (n_units,) spikes/s over the recording
 
 
-def build(
-    files: Files,
-    tables: RecordingTables,
-    rois: Rois,
-    protocol: Protocol,
-    window_ms: int,
-    permutations: int,
-    seed: int,
-) -> xr.Dataset:
-    """Return the responses of one recording.
+def build_recording(files: Files, tables: RecordingTables, rois: Rois | None, processing: Processing) -> xr.Dataset:
+    """Build the table of responses of one recording.
 
     Parameters
     ----------
@@ -50,16 +64,9 @@ def build(
         Main file and rasters.
     tables : RecordingTables
         Areas, latencies and receptive fields of the recording.
-    rois : Rois
-        Regions of the images, for the face-selectivity index.
-    protocol : Protocol
-        Its fields `join`, `fixations`, `response`, `latency`, `stability` and `region` are used.
-    window_ms : int
-        Length of the response window.
-    permutations : int
-        Random re-pairings of the repeatability test.
-    seed : int
-        Of the random re-pairings.
+    rois : Rois or None
+        Regions of the images. Without them the face-selectivity index is not a number.
+    processing : Processing
 
     Returns
     -------
@@ -72,12 +79,13 @@ def build(
     DataError
         If a file is damaged or the two do not belong together.
     """
+    protocol, window_ms = processing.protocol, processing.window_ms
     session = read_session(files.main)
     with open_rasters(files.rasters) as rasters:
-        _belong_together(session, rasters)
-        kept = fix.table(session, protocol, tables.tracker_latency_ms, rasters.n_bins)
-        areas = responses.regions(tables, rasters.names, protocol.region)
-        latency = responses.latencies(tables, rasters.names, areas, protocol.latency)
+        _check_match(session, rasters)
+        kept = build_fixation_table(session, protocol, tables.tracker_latency_ms, rasters.n_bins)
+        areas = rates.regions(tables, rasters.names, protocol.region)
+        latency = rates.latencies(tables, rasters.names, areas, protocol.latency)
         measured = _measure(rasters, kept, latency, protocol, window_ms)
         names, n_bins = rasters.names, rasters.n_bins
     stimulus = session.images[session.presentation_image[kept.presentation]]
@@ -85,8 +93,9 @@ def build(
     out = xr.Dataset({"rate": (("fixation", "unit"), measured.rate, {"units": "spikes/s"})})
     out = out.assign_coords(_fixation_coords(session, kept, stimulus))
     out = out.assign_coords(_unit_coords(files, names, areas, latency, rf, measured))
-    seed = seed_of(seed, "repeatability", files.name)
-    out = out.assign_coords(_repeatability_coords(measured, kept, stimulus, out["trial"].values, permutations, seed))
+    seed = seed_of(processing.seed, "repeatability", files.name)
+    pairs = _repeatability_coords(measured, kept, stimulus, out["trial"].values, processing.permutations, seed)
+    out = out.assign_coords(pairs)
     out = out.assign_coords(_face_coords(measured, kept, stimulus, session, rois, rf))
     if measured.count is not None:
         out["count"] = (("fixation", "unit"), measured.count, {"units": "spikes in the whole fixation"})
@@ -97,8 +106,8 @@ def build(
     return out
 
 
-def _belong_together(session: Session, rasters: Rasters) -> None:
-    """Refuse two files of different recordings."""
+def _check_match(session: Session, rasters: Rasters) -> None:
+    """Check that the two files are of the same recording."""
     if session.start_time != rasters.start_time:
         raise DataError(
             f"{rasters.path} starts at {rasters.start_time} but {session.path.name} at {session.start_time}:"
@@ -114,12 +123,10 @@ def _belong_together(session: Session, rasters: Rasters) -> None:
         )
 
 
-def _measure(
-    rasters: Rasters, kept: fix.Fixations, latency: np.ndarray, protocol: Protocol, window_ms: int
-) -> Measured:
-    """Return all that needs the spikes, in one pass over the columns."""
+def _measure(rasters: Rasters, kept: Fixations, latency: np.ndarray, protocol: Protocol, window_ms: int) -> Measured:
+    """Measure rates, counts and stability in one pass over the columns of the rasters."""
     n, n_units, n_bins = len(kept.row), rasters.n_units, rasters.n_bins
-    # Zeroth fixations are known only where fixations are held against the time of the image.
+    # Zeroth fixations are known only where fixations are matched with the times of the images.
     zeroth = (
         np.flatnonzero((kept.ordinal == 0) & kept.selected) if protocol.fixations == "selected" else np.zeros(0, int)
     )
@@ -134,20 +141,20 @@ def _measure(
     duration_s = kept.stop_s - kept.start_s
     for unit in range(n_units):
         spikes = rasters.spikes(unit)
-        out.stable[unit] = responses.stable(spikes, n_bins, protocol.stability)
+        out.stable[unit] = rates.is_stable(spikes, n_bins, protocol.stability)
         out.overall[unit] = spikes.total / n_bins * 1e3 if n_bins else np.nan
-        out.zeroth_rate[:, unit] = responses.rates(
-            spikes, kept.onset_us[zeroth], latency[unit], selectivity.FACE_WINDOW_MS, n_bins
+        out.zeroth_rate[:, unit] = rates.window_rates(
+            spikes, kept.onset_us[zeroth], latency[unit], face_selectivity.FACE_WINDOW_MS, n_bins
         )
         if out.count is None:
-            out.rate[:, unit] = responses.rates(spikes, kept.onset_us, latency[unit], window_ms, n_bins)
+            out.rate[:, unit] = rates.window_rates(spikes, kept.onset_us, latency[unit], window_ms, n_bins)
         else:
-            out.count[:, unit] = count = responses.whole_fixation_counts(spikes, kept)
+            out.count[:, unit] = count = rates.whole_fixation_counts(spikes, kept)
             out.rate[:, unit] = np.divide(count, duration_s, out=np.full(n, np.nan), where=duration_s > 0)
     return out
 
 
-def _fixation_coords(session: Session, kept: fix.Fixations, stimulus: np.ndarray) -> dict:
+def _fixation_coords(session: Session, kept: Fixations, stimulus: np.ndarray) -> dict:
     on = "fixation"
     return {
         "row": (on, kept.row.astype(np.int32), {"long_name": "row in the file's fixation table"}),
@@ -179,7 +186,7 @@ def _unit_coords(files: Files, names, areas, latency, rf: np.ndarray, measured: 
 
 
 def _repeatability_coords(
-    measured: Measured, kept: fix.Fixations, stimulus: np.ndarray, trial: np.ndarray, permutations: int, seed: int
+    measured: Measured, kept: Fixations, stimulus: np.ndarray, trial: np.ndarray, permutations: int, seed: int
 ) -> dict:
     """Return the self-consistency of each unit over all pairs (as published) and across trials (the ceiling)."""
     on = "unit"
@@ -197,25 +204,27 @@ def _repeatability_coords(
             repeatability.self_consistency(rate, across),
             {"long_name": "return-fixation self-consistency, pairs of different trials", "pairs": len(across)},
         ),
-        "visually_selective": (on, selectivity.visually_selective(rsc, p)),
+        "visually_selective": (on, face_selectivity.visually_selective(rsc, p)),
     }
 
 
 def _face_coords(
-    measured: Measured, kept: fix.Fixations, stimulus: np.ndarray, session: Session, rois: Rois, rf: np.ndarray
+    measured: Measured, kept: Fixations, stimulus: np.ndarray, session: Session, rois: Rois | None, rf: np.ndarray
 ) -> dict:
-    """Return the face-selectivity index of each unit, and on how many zeroth fixations it rests."""
+    """Return the face-selectivity index of each unit, and the numbers of zeroth fixations behind it."""
     on, rows = "unit", measured.zeroth
-    face, non_face = categorise(
-        rois,
-        session.images,
-        stimulus[rows],
-        kept.xy[rows],
-        rf,
-        session.image_size_px,
-        session.pixels_per_degree,
-    )
-    index = selectivity.face_selectivity_index(measured.zeroth_rate, face, non_face)
+    face = non_face = np.zeros((len(rows), len(rf)), bool)
+    if rois is not None:
+        face, non_face = categorise(
+            rois,
+            session.images,
+            stimulus[rows],
+            kept.xy[rows],
+            rf,
+            session.image_size_px,
+            session.pixels_per_degree,
+        )
+    index = face_selectivity.face_selectivity_index(measured.zeroth_rate, face, non_face)
     return {
         "fsi": (on, index, {"long_name": "face-selectivity index, zeroth fixations"}),
         "n_face": (on, face.sum(axis=0), {"long_name": "zeroth fixations with the field on a face"}),
@@ -223,7 +232,7 @@ def _face_coords(
     }
 
 
-def _image_counts(stimulus: np.ndarray, kept: fix.Fixations, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _image_counts(stimulus: np.ndarray, kept: Fixations, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return stems and summed counts (n_images, n_units) of the images with a fixation of at least 1 ms."""
     counted = np.trunc(kept.stop_s * 1000) > np.trunc(kept.start_s * 1000)
     images, index = np.unique(stimulus[counted], return_inverse=True)
@@ -232,10 +241,8 @@ def _image_counts(stimulus: np.ndarray, kept: fix.Fixations, count: np.ndarray) 
     return images, sums
 
 
-def _attrs(
-    files: Files, session: Session, protocol: Protocol, kept: fix.Fixations, n_bins: int, window_ms: int
-) -> dict:
-    right, wrong, none = fix.right_wrong_none(session, protocol.join)
+def _attrs(files: Files, session: Session, protocol: Protocol, kept: Fixations, n_bins: int, window_ms: int) -> dict:
+    right, wrong, none = right_wrong_none(session, protocol.join)
     return {
         "recording": files.name,
         "subject": files.subject,

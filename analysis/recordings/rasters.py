@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.recordings.session import MAX_SECONDS, dataset, open_nwb, reading, text, texts
+from analysis.recordings.main_file import MAX_SECONDS, dataset, open_nwb, reading, text, texts
 
 DATA = "processing/ecephys/rasters/data"
 UNIT_NAMES = "processing/ecephys/unit_names/unit_name"

@@ -14,10 +14,10 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from analysis.core.errors import DataError
+from analysis.core.images import FACE_CATEGORIES
 
 FOLDER = "ROIs/Stimuli"
 """Of the masks and boxes, in the folder of the annotations."""
-FACE_CATEGORIES = frozenset({"face", "primate_face"})
 THRESHOLD = 127
 """A mask's pixel above this is inside (masks stored as JPEG are not quite black and white)."""
 

@@ -10,21 +10,16 @@ import pandas as pd
 from analysis.core import cluster, paths
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, sha256, write_csv
-from analysis.core.runtime import track
+from analysis.core.progress import track
 from analysis.core.store import code_digest, discard, work_folder
 from analysis.params import Params
 from analysis.params.protocol import PROTOCOLS, Protocol
 from analysis.recordings import naming, netcdf
-from analysis.recordings.build import build
+from analysis.recordings.annotations import Annotations, RecordingTables
+from analysis.recordings.build import Processing, build_recording
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.rois import FOLDER as ROIS
 from analysis.recordings.rois import Rois
-from analysis.recordings.tables import Annotations, RecordingTables
-
-WINDOW_MS = 200
-PERMUTATIONS = 10_000
-SEED = 0
-"""For a recording given by hand (Xiao et al. 2024, script 2d); the stage takes these from params.yaml."""
 
 
 def protocol_of(name: str) -> Protocol:
@@ -67,23 +62,15 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
     naming.parse(main_file)
     siblings = naming.same_date([p for p in main_file.parent.glob("*_image.nwb") if naming.STEM.fullmatch(p.stem)])
     files = _files(main_file, Path(rasters), tables, siblings[main_file])
-    write_recording(
-        files, tables.of(files.name), tables.folder / ROIS, protocol, WINDOW_MS, PERMUTATIONS, SEED, Path(out)
-    )
+    # Window, permutations and seed of Xiao et al. 2024 (script 2d); the stage takes its own from params.yaml.
+    write_recording(files, tables.of(files.name), tables.folder / ROIS, Processing(protocol), Path(out))
 
 
 def write_recording(
-    files: naming.Files,
-    tables: RecordingTables,
-    rois: Path,
-    protocol: Protocol,
-    window_ms: int,
-    permutations: int,
-    seed: int,
-    out: Path,
+    files: naming.Files, tables: RecordingTables, rois: Path, processing: Processing, out: Path
 ) -> None:
-    """Build one recording and write it: the task that runs on a worker (parameters as `build`; `out` netCDF)."""
-    netcdf.write(build(files, tables, Rois(rois), protocol, window_ms, permutations, seed), out)
+    """Build one recording and write it as netCDF to `out`: the task of a worker (parameters as `build_recording`)."""
+    netcdf.write(build_recording(files, tables, Rois(rois), processing), out)
 
 
 def run(params: Params, protocol_name: str) -> None:
@@ -101,6 +88,7 @@ def run(params: Params, protocol_name: str) -> None:
     annotations = Annotations(paths.ANNOTATIONS)
     main_files = naming.main_files(paths.DANDISET)
     values = params.recordings
+    processing = Processing(protocol, values.window_ms, values.permutations, params.seed)
     work = work_folder("recordings", _key(params, protocol, annotations)).resolve()
     folder = paths.RECORDINGS / protocol_name
     rois = (annotations.folder / ROIS).resolve()
@@ -111,17 +99,7 @@ def run(params: Params, protocol_name: str) -> None:
             files = _files(main, naming.rasters_beside(main), annotations, siblings[main])
             found[files.name] = done = work / f"{files.name}-{_stamp(files)}.nc"
             if not done.exists():
-                tables = annotations.of(files.name)
-                tasks[files.name] = (
-                    files,
-                    tables,
-                    rois,
-                    protocol,
-                    values.window_ms,
-                    values.permutations,
-                    params.seed,
-                    done,
-                )
+                tasks[files.name] = (files, annotations.of(files.name), rois, processing, done)
         except DataError as error:
             failures[_session(main)] = str(error)
     for name, reason in track(cluster.run_all(write_recording, tasks), f"recordings ({protocol_name})", len(tasks)):

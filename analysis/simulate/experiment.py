@@ -2,9 +2,7 @@
 
 import hashlib
 import io
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,9 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import track, workers
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import process_pool
+from analysis.core.progress import track
 from analysis.params import Simulate
 from analysis.simulate import annotations
 from analysis.simulate.features import feature_maps
@@ -53,36 +53,18 @@ def simulate(params: Simulate, seed: int, folder: Path) -> None:
     for session in sessions:
         name_units(session, params.units_per_recording)  # refuses what cannot be before anything is rendered
     chosen = {s.name: choose_images(s, scenes, params, seed) for s in sessions}
-    n_workers = workers() if len(scenes) >= FEW else 1
-    with _mapper(n_workers) as apply:
-        names, contents, regions, maps = _images(scenes, apply)
+    with process_pool(workers=None if len(scenes) >= FEW else 1, threads=THREADS) as run:
+        names, contents, regions, maps = _images(scenes, run)
         _write_images(folder, scenes, names, contents, regions)
-        tasks = (_task(s, scenes, chosen[s.name], names, maps, params, seed, folder) for s in sessions)
-        done = list(track(apply(run_recording, tasks), "recordings simulated", len(sessions)))
+        tasks = ((_task(s, scenes, chosen[s.name], names, maps, params, seed, folder),) for s in sessions)
+        done = list(track(run(run_recording, tasks), "recordings simulated", len(sessions)))
     units = dict(zip([s.name for s in sessions], done, strict=True))
     annotations.write_tables(folder / "annotations" / "db", sessions, units)
 
 
-class _mapper:
-    """A `map` over worker processes, or in this process for one worker."""
-
-    def __init__(self, n: int):
-        self.pool = None
-        if n > 1:
-            context = multiprocessing.get_context("spawn")
-            self.pool = ProcessPoolExecutor(n, mp_context=context)
-
-    def __enter__(self) -> Callable[..., Iterator]:
-        return self.pool.map if self.pool else map
-
-    def __exit__(self, *error):
-        if self.pool:
-            self.pool.shutdown(cancel_futures=True)
-
-
-def _images(scenes: list[Scene], apply) -> tuple[list[str], list[bytes], list[bytes], list[np.ndarray]]:
+def _images(scenes: list[Scene], run: Callable) -> tuple[list[str], list[bytes], list[bytes], list[np.ndarray]]:
     """Render all scenes; return file names, file contents, packed regions and feature maps."""
-    made = list(track(apply(make_image, scenes), "images rendered", len(scenes)))
+    made = list(track(run(make_image, ((scene,) for scene in scenes)), "images rendered", len(scenes)))
     contents, regions, maps = (list(part) for part in zip(*made, strict=True))
     digests = [hashlib.md5(c, usedforsecurity=False).hexdigest() for c in contents]
     if len(set(digests)) < len(digests):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.core.files import atomic
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.params import Simulate
 from analysis.simulate.gaze import ZEROTH_SD_DVA, Gaze, look, simulate_gaze
 from analysis.simulate.neurons import ADAPTATION, GREY_SHARE, Drive, Unit, draw_units

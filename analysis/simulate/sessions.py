@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.params import Simulate
 from analysis.simulate.nwb import Header
 from analysis.simulate.scenes import SIZES, Scene

@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from analysis.core.errors import DataError
+from analysis.core.images import GREY
 
-GREY = 128
-"""Grey of the screen around an image and of padding (8 bit)."""
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
 LARGEST = 64_000_000
 """Pixels of an image; more is a damaged header or a decompression bomb."""

@@ -8,9 +8,9 @@ from PIL import Image
 
 from analysis.core.errors import DataError
 from analysis.core.paths import STIMULI_ARCHIVE
+from analysis.stimuli.archive import SplitZip
 from analysis.stimuli.images import decode
 from analysis.stimuli.read import read_table
-from analysis.stimuli.splitzip import SplitZip
 
 
 def archive_of(folder: Path = STIMULI_ARCHIVE) -> Path:

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import track
+from analysis.core.progress import track
 
 
 def main_files(dandiset: Path) -> list[Path]:

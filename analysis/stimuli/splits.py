@@ -8,8 +8,8 @@ import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
-from analysis.stimuli.labels import stem
+from analysis.core.seeds import seed_of
+from analysis.stimuli.categories import stem_of
 
 REPORT_SEED = 42
 REPORT_TEST = 0.2
@@ -27,7 +27,7 @@ def read_similar(path: Path) -> list[list[str]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot read the list of near-duplicate images ({error})") from error
-    return [[stem(name) for name in line.split("\t") if name] for line in lines if line.strip()]
+    return [[stem_of(name) for name in line.split("\t") if name] for line in lines if line.strip()]
 
 
 def group(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -11,14 +10,17 @@ import pandas as pd
 from analysis import params as settings
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv
+from analysis.core.parallel import map_threads
 from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
-from analysis.core.runtime import track, workers
-from analysis.stimuli import labels, splits
+from analysis.core.progress import track
+from analysis.core.settings import workers
+from analysis.stimuli import splits
+from analysis.stimuli.archive import SplitZip
+from analysis.stimuli.categories import annotated_stems, label_of, read_categories, read_file_names, stem_of
 from analysis.stimuli.images import SUFFIXES, decode, pad
 from analysis.stimuli.originals import archive_of
 from analysis.stimuli.read import COLUMNS
 from analysis.stimuli.shown import all_shown
-from analysis.stimuli.splitzip import SplitZip
 
 
 def run(params: settings.Params) -> None:
@@ -37,7 +39,7 @@ def run(params: settings.Params) -> None:
     shown, damaged = all_shown(DANDISET)
     counts = Counter(name for names in shown.values() for name in names)
     with SplitZip(archive_of(STIMULI_ARCHIVE)) as archive:
-        wanted = {labels.stem(name) for name in counts} if params.stimuli.images == "shown" else None
+        wanted = {stem_of(name) for name in counts} if params.stimuli.images == "shown" else None
         chosen, copies = choose(archive.members, wanted)
         if not chosen:
             raise DataError(
@@ -46,9 +48,9 @@ def run(params: settings.Params) -> None:
             )
         sizes, unreadable = _write_images(archive, chosen, params.stimuli)
     print(f"stimuli: {len(sizes)} images, {len(unreadable)} unreadable, {len(copies)} copies")
-    table = _table(sizes, {name: {*map(labels.stem, names)} for name, names in shown.items()}, params)
-    found = {labels.stem(name) for name in [*chosen, *copies]}
-    lost = [(name, "not in the archive", n) for name, n in sorted(counts.items()) if labels.stem(name) not in found]
+    table = _table(sizes, {name: {*map(stem_of, names)} for name, names in shown.items()}, params)
+    found = {stem_of(name) for name in [*chosen, *copies]}
+    lost = [(name, "not in the archive", n) for name, n in sorted(counts.items()) if stem_of(name) not in found]
     lost += [(name, reason, 1) for name, reason in damaged.items()]
     if lost:
         print(f"stimuli: {len(lost)} shown images or recordings missing, see {STIMULI / 'missing.csv'}")
@@ -135,27 +137,26 @@ def _decoded(archive: SplitZip, names: list[str], size: int) -> Iterator[tuple]:
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(workers()) as pool:
-        ahead = 4 * workers()
-        for start in range(0, len(names), ahead):
-            block = names[start : start + ahead]
-            yield from zip(block, pool.map(one, block), strict=True)
+    at_once = workers()
+    for start in range(0, len(names), 4 * at_once):
+        block = names[start : start + 4 * at_once]
+        yield from zip(block, map_threads(one, block, at_once), strict=True)
 
 
 def _table(sizes: dict[str, tuple[int, int]], shown: dict, params: settings.Params) -> pd.DataFrame:
     """Return images.csv for the images in `sizes` (name to width and height), in that order."""
     database = ANNOTATIONS / "db"
-    categories = labels.read_categories(database / "ROIs" / "Stimuli")
-    looked_at = labels.annotated(shown, categories)
-    in_report = set(labels.read_file_names(REPORT_FILES / "face.csv"))
+    categories = read_categories(database / "ROIs" / "Stimuli")
+    looked_at = annotated_stems(shown, categories)
+    in_report = set(read_file_names(REPORT_FILES / "face.csv"))
     table = pd.DataFrame({"path": list(sizes)})
-    table["stem"] = [labels.stem(name) for name in sizes]
+    table["stem"] = [stem_of(name) for name in sizes]
     table["extension"] = [PurePosixPath(name).suffix for name in sizes]
     table["width"] = [width for width, _ in sizes.values()]
     table["height"] = [height for _, height in sizes.values()]
     table["category"] = ["+".join(sorted(categories.get(name, ()))) or "none" for name in table["stem"]]
     table["annotated"] = [name in looked_at for name in table["stem"]]
-    table["label"] = [labels.label(categories.get(name, set()), name in looked_at) for name in table["stem"]]
+    table["label"] = [label_of(categories.get(name, set()), name in looked_at) for name in table["stem"]]
     table["group"] = splits.group(list(table["stem"]), splits.read_similar(database / "similar_images.txt"))
     table["split"] = splits.split_groups(
         table["group"].to_numpy(), list(table["label"]), params.stimuli.validation, params.stimuli.test, params.seed

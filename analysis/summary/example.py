@@ -12,11 +12,11 @@ from PIL import Image
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.files import write_json
+from analysis.core.images import GREY
 from analysis.recordings import netcdf
 from analysis.recordings.naming import STEM
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.read import open_recording
-from analysis.stimuli.images import GREY
 from analysis.stimuli.read import read_images, read_table
 
 FILE = "example.json"

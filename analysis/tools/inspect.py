@@ -8,7 +8,7 @@ import xarray as xr
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.recordings import selectivity
+from analysis.recordings import face_selectivity
 from analysis.recordings.naming import suffix_order
 from analysis.recordings.read import open_recording, recording_files
 
@@ -32,8 +32,10 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
     Raises
     ------
     DataError
-        If there is no such recording.
+        If there is no such recording, or `out` is given without `plot`.
     """
+    if out and not plot:
+        raise DataError(f"--out {out} names the page of pictures: add --plot to draw it")
     path = find(recording, protocol)
     dataset = open_recording(path)
     if "recording" not in dataset.attrs or "rsc" not in dataset.coords:
@@ -44,7 +46,7 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
 
         out = Path(out or f"{dataset.attrs['recording']}.png")
         draw(dataset, out)
-        print(f"\npictures: {out}")
+        print(f"\nwrote {out}")
 
 
 def find(recording: str, protocol: str) -> Path:
@@ -87,7 +89,7 @@ def summary(dataset: xr.Dataset) -> list[str]:
 def _area_line(dataset: xr.Dataset, area: str) -> str:
     units = dataset.isel(unit=dataset["region"].values == area)
     tested = np.isfinite(units["fsi"].values)
-    faces = int((units["fsi"].values >= selectivity.FACE_SELECTIVE).sum())
+    faces = int((units["fsi"].values >= face_selectivity.FACE_SELECTIVE).sum())
     faces = f"{faces} of {tested.sum()}" if tested.any() else "unlabelled"
     return (
         f"{area:<6} {units.sizes['unit']:>5} {int(units['stable'].sum()):>7} {_median(units['latency_ms']):>11.0f}"

@@ -95,8 +95,8 @@ def find_image(stem: str) -> Image.Image | None:
     archives = sorted(paths.STIMULI_ARCHIVE.glob("*.zip"))
     if not archives:
         return None
+    from analysis.stimuli.archive import SplitZip
     from analysis.stimuli.images import decode
-    from analysis.stimuli.splitzip import SplitZip
 
     try:
         with SplitZip(archives[0]) as archive:

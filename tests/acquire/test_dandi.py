@@ -146,7 +146,7 @@ def test_nothing_is_called_but_the_address_given(world, hasty, monkeypatch):
 def test_the_client_prints_nothing_of_its_own():
     # in a process of its own, since the client sets its level when it is first loaded
     code = (
-        "import logging; from analysis.acquire.real.session import dandi_client; "
+        "import logging; from analysis.acquire.real.http_session import dandi_client; "
         "dandi_client('http://localhost', None); logging.basicConfig(); "
         "logging.getLogger('dandi').critical('HTTP connection failed')"
     )

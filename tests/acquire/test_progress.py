@@ -4,7 +4,7 @@ import re
 import sys
 import time
 
-from analysis.acquire.real.progress import Progress
+from analysis.acquire.real.download_progress import Progress
 
 
 def test_state_counts_only_this_runs_bytes_in_the_rate(monkeypatch):

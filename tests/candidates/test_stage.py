@@ -14,7 +14,7 @@ from analysis import params
 from analysis.candidates import ablation, search, stage
 from analysis.candidates.judge import IT, Judge
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models.yamins_hmo import boosting
 from analysis.models.yamins_hmo import procedure as hmo
 from analysis.models.yamins_hmo.layers import Module

@@ -71,7 +71,7 @@ def test_unit_scores_equal_those_of_the_plain_way(project):
     X = X[[stems.index(stem) for stem in frame.index]].astype(float)
     groups = pd.read_csv("data/stimuli/images.csv").set_index("stem").group
     labels = np.array([groups[stem] for stem in frame.index])
-    from analysis.core.runtime import seed_of
+    from analysis.core.seeds import seed_of
     from analysis.statistics.crossval import group_folds
 
     seed = seed_of(values.seed, "compare", "Aa000003", "AIT")

@@ -12,7 +12,7 @@ from tests.project import ROOT
 BARE = ROOT / "container" / "podman-bare"
 PINNED = "python:3.11.16-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84"
 OWN_BASE = "localhost/debian"
-NUMERICS = ("OPENBLAS_", "MKL_", "OMP_", "NNN_WORKERS")
+NUMERICS = ("OPENBLAS_", "MKL_", "OMP_", "NNN_NUMERICS", "NNN_WORKERS")
 """Variables that choose how the host computes; the container is to compute likewise."""
 
 

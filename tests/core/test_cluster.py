@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from analysis import params
-from analysis.core import cluster, paths
+from analysis.core import cluster, numerics, paths
 from analysis.core.errors import DataError
 from analysis.core.store import store_root
 from analysis.recordings import stage
@@ -99,7 +99,7 @@ def test_killed_worker_and_killed_driver_change_no_byte(tmp_path, monkeypatch, p
         )
     )
     wait_for(address.exists)
-    worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", str(address), "--nthreads", "1"]
+    worker = [*module, "analysis", "worker", "--scheduler-file", str(address), "--nthreads", "1"]
     workers = [start([*worker, "--no-nanny", "--no-dashboard"]) for _ in range(2)]
     processes += workers
 
@@ -196,6 +196,21 @@ def test_tasks_for_gpus_go_to_workers_that_have_one(gpus):
                 list(cluster.run_on(client, fail, tasks, gpu=True))
 
 
+def test_a_worker_of_other_numerics_is_refused(monkeypatch):
+    from dask.distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as local,
+        Client(local) as client,
+        monkeypatch.context() as here,
+    ):
+        run = cluster.run_on(client, fail, {"a": (DataError("it ran"),)})
+        states = iter([numerics.FIXED, "partial: not set: MKL_CBWR"])  # of this process, then of the worker
+        here.setattr(numerics, "state", lambda: next(states))
+        with pytest.raises(DataError, match=r"other numerics .*MKL_CBWR; here fixed.*python -m analysis worker"):
+            list(run)
+
+
 def test_no_scheduler_there(monkeypatch):
     monkeypatch.setenv("NNN_SCHEDULER", "tcp://127.0.0.1:9")
     monkeypatch.setattr(cluster, "WAIT_S", 1)
@@ -208,6 +223,22 @@ def test_slurm_needs_its_extra(monkeypatch):
     monkeypatch.setenv("NNN_SCHEDULER", "slurm")
     with pytest.raises(DataError, match="dask-jobqueue"):
         list(cluster.run_all(fail, {"a": (None,)}))
+
+
+def test_slurm_jobs_fix_their_numerics(monkeypatch):
+    asked = {}
+
+    class Cluster:
+        def __init__(self, **options):
+            asked.update(options)
+
+        def scale(self, n_workers):
+            asked["scale"] = n_workers
+
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", types.SimpleNamespace(SLURMCluster=Cluster))
+    monkeypatch.setattr(cluster.shutil, "which", lambda name: name)
+    cluster._slurm(3)
+    assert (asked["worker_command"], asked["scale"]) == ("analysis worker", 3)
 
 
 def test_slurm_needs_its_commands(monkeypatch):

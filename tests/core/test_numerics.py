@@ -1,5 +1,6 @@
 """Fixed numerics: what they set, that nothing else sets it, and that it is said where they are not to be had."""
 
+import ast
 import json
 import os
 import pkgutil
@@ -10,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from analysis.models.yamins_hmo.layers import pool
 
 import analysis
 from analysis.core import exact, numerics
 from analysis.core.errors import DataError
+from analysis.models.yamins_hmo.layers import pool
 
 ROOT = Path(__file__).resolve().parents[2]
 SET = {*numerics.settings(), "OMP_WAIT_POLICY", "NNN_NUMERICS"}
@@ -185,3 +186,34 @@ def test_pooling_by_squares_takes_no_root_of_torch(monkeypatch):
     x = torch.rand(2, 3, 8, 8)
     expected = torch.nn.functional.avg_pool2d(x.square(), 2).mul(4).numpy() ** 0.5
     assert np.allclose(pool(x, 2, 2.0).numpy(), expected, rtol=1e-6)
+
+
+def _differing(tree: ast.AST) -> list[str]:
+    """Return the calls of functions and methods of torch whose bits differ, and the powers of one half."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner, name = ast.unparse(node.func.value), node.func.attr
+            if owner not in ("np", "math", "job") and name.rstrip("_") in exact.DIFFER:
+                found.append(ast.unparse(node))
+            if name == "pow" and any(isinstance(a, ast.Constant) and a.value == 0.5 for a in node.args):
+                found.append(ast.unparse(node))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_no_module_takes_roots_or_logarithms_by_torch():
+    found = {}
+    for path in sorted((ROOT / "analysis").rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        if "import torch" in source and path != Path(exact.__file__) and (calls := _differing(ast.parse(source))):
+            found[str(path.relative_to(ROOT))] = calls
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "code", ["x.sqrt()", "torch.log(x)", "x ** 0.5", "x.pow(0.5)", "x.sqrt_()", "torch.cdist(x, x)"]
+)
+def test_a_call_whose_bits_differ_is_found(code):
+    assert _differing(ast.parse(code)) == [code]

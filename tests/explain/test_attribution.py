@@ -1,4 +1,4 @@
-"""Attribution maps of a network that is known to look at one square; superpixels; networks opened at a layer."""
+"""Attribution maps of a network known to look at one square; superpixels; networks opened at a layer."""
 
 import numpy as np
 import pytest
@@ -7,17 +7,18 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.errors import DataError
-from analysis.explain import attribution, networks
-from analysis.explain.scores import mass, pointing
-from analysis.explain.superpixels import superpixels
-from analysis.explain.threads import side_by_side
+from analysis.core.parallel import map_threads
+from analysis.explain import opened_networks
+from analysis.explain.maps import attribution
+from analysis.explain.maps.localisation import mass, pointing
+from analysis.explain.maps.superpixels import superpixels
 from analysis.models.end_to_end import resnet, simple_cnn, vit
 from analysis.models.network import Network
 from analysis.models.report_hmo import network as hmo_report
 
 
 def job(network, x, values, seed=1, names=None):
-    return attribution.Job(network, x, values, seed, names or ["a", "b"][: len(x)], attribution.cut(x, values))
+    return attribution.Job(network, x, values, seed, names or ["a", "b"][: len(x)], attribution.segment(x, values))
 
 
 @pytest.mark.parametrize("method", list(attribution.METHODS))
@@ -30,11 +31,11 @@ def test_mass_lies_in_the_square_that_the_network_looks_at(method, watcher, pict
 
 
 @pytest.mark.parametrize("method", list(attribution.METHODS))
-def test_maps_are_the_same_again_and_whatever_other_images_there_are(method, watcher, pictures, values):
+def test_maps_are_reproducible_and_do_not_depend_on_other_images(method, watcher, pictures, values):
     values = values.model_copy(update={"stride": 0.1, "samples": 40})
     first = attribution.attribute(method, job(watcher, pictures, values))
     jobs = [job(watcher, pictures[1:2], values, names=["b"]), job(watcher, pictures, values)]
-    alone, together = side_by_side(lambda one: attribution.attribute(method, one), jobs)
+    alone, together = map_threads(lambda one: attribution.attribute(method, one), jobs)
     np.testing.assert_array_equal(first, together)
     np.testing.assert_allclose(first[1], alone[0], rtol=1e-4, atol=1e-6)
 
@@ -45,7 +46,7 @@ def test_lime_draws_other_samples_with_another_seed(watcher, pictures, values):
     assert not np.array_equal(*maps)
 
 
-def test_superpixels_keep_to_the_border_of_a_thing(pictures, region):
+def test_superpixels_do_not_cross_the_edge_of_an_object(pictures, region):
     label = superpixels(pictures[0].numpy(), 36)
     assert sorted(set(label.ravel())) == list(range(label.max() + 1))
     assert 25 <= label.max() + 1 <= 36
@@ -53,7 +54,7 @@ def test_superpixels_keep_to_the_border_of_a_thing(pictures, region):
 
 
 class Aside(Network):
-    """Its layer ``copy`` is a copy of what the network goes on with, its layer ``aside`` leads nowhere."""
+    """Its layer ``copy`` is a copy of activations that the network uses; nothing depends on its layer ``aside``."""
 
     layer_names = ("aside", "copy", "top")
 
@@ -67,9 +68,9 @@ class Aside(Network):
         return {"aside": maps.flip(1), "copy": maps.clone(), "top": maps.mean((2, 3))}
 
 
-def test_a_layer_is_opened_where_the_network_goes_on_from_it(pictures):
+def test_a_tap_changes_what_the_network_computes_from_a_layer(pictures):
     network = Aside().eval()
-    opened = networks.Opened(network, "copy", pictures[:1])
+    opened = opened_networks.Opened(network, "copy", pictures[:1])
     torch.testing.assert_close(opened(pictures), network(pictures))
 
     class Silence(nn.Module):
@@ -82,9 +83,9 @@ def test_a_layer_is_opened_where_the_network_goes_on_from_it(pictures):
     means[:, 0] = 0
     torch.testing.assert_close(opened(pictures), network.head(means))
     with pytest.raises(DataError, match="does not depend on layer aside"):
-        networks.Opened(network, "aside", pictures[:1])
+        opened_networks.Opened(network, "aside", pictures[:1])
     with pytest.raises(DataError, match="the layers are aside, copy, top"):
-        networks.Opened(network, "bottom", pictures[:1])
+        opened_networks.Opened(network, "bottom", pictures[:1])
 
 
 VALUES = [{"layers": 1, "filters": 4, "kernel": 3, "pool": "max", "normalise": True}] * 2
@@ -99,19 +100,19 @@ NETWORKS = {
 @pytest.mark.parametrize("kind", list(NETWORKS))
 def test_registered_networks_are_explained_by_every_method(kind, pictures, values):
     torch.manual_seed(0)
-    network = networks.untrained(NETWORKS[kind](), 3)
+    network = opened_networks.untrained(NETWORKS[kind](), 3)
     small = values.model_copy(
         update={"samples": 8, "superpixels": 9, "gradient_steps": 2, "window": 0.25, "stride": 0.25}
     )
     for method in attribution.METHODS:
-        assert attribution.unavailable(method, network, pictures[:1]) is None
+        assert attribution.reason_unavailable(method, network, pictures[:1]) is None
         maps = attribution.attribute(method, job(network, pictures[:1], small, names=["a"]))
         assert np.isfinite(maps).all()
-    again = networks.untrained(network, 3)
+    again = opened_networks.untrained(network, 3)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
 
 
-def test_what_cannot_be_explained_says_why(watcher, pictures, values):
+def test_reasons_why_a_network_cannot_be_explained(watcher, pictures, values):
     class Sealed(Network):
         layer_names = ("top",)
 
@@ -122,11 +123,11 @@ def test_what_cannot_be_explained_says_why(watcher, pictures, values):
         def head(self, top):
             return top
 
-    assert attribution.unavailable("gradcam", Sealed(), pictures[:1]) == "no layer has maps"
-    assert attribution.unavailable("gradients", Sealed(), pictures[:1]) == "no gradient reaches the image"
-    assert attribution.unavailable("occlusion", Sealed(), pictures[:1]) is None
-    assert attribution.unavailable("lime", watcher, torch.zeros(1, 7)) == "its inputs are not images"
+    assert attribution.reason_unavailable("gradcam", Sealed(), pictures[:1]) == "no layer has maps"
+    assert attribution.reason_unavailable("gradients", Sealed(), pictures[:1]) == "no gradient reaches the image"
+    assert attribution.reason_unavailable("occlusion", Sealed(), pictures[:1]) is None
+    assert attribution.reason_unavailable("lime", watcher, torch.zeros(1, 7)) == "its inputs are not images"
     with pytest.raises(DataError, match="no layer has maps"):
         attribution.attribute("gradcam", job(Sealed(), pictures, values))
-    with pytest.raises(DataError, match="there are gradcam"):
-        attribution.unavailable("guess", watcher, pictures[:1])
+    with pytest.raises(DataError, match="gradcam"):
+        attribution.reason_unavailable("guess", watcher, pictures[:1])

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.explain import carried, face_units, lesions
-from analysis.explain.face_units import Layer
+from analysis.explain.channels import channel_tables, face_channels, lesions
+from analysis.explain.channels.face_channels import Layer
 from analysis.models.network import Network
 from analysis.neural.populations import Population
 from analysis.statistics import compare_rdms
@@ -24,12 +24,12 @@ def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
     response = rng.random((40, 30)) + np.linspace(0.2, 3, 30)
     response[face, :5] *= 4
     response[:, 29] = 0
-    index = face_units.selectivity(response, face, ~face)
+    index = face_channels.selectivity(response, face, ~face)
     assert index[0] == pytest.approx((response[face, 0].mean() - response[~face, 0].mean()) / response[:, 0].mean() / 2)
     assert np.isnan(index[29])
-    chosen = face_units.most_selective(index, 5 / 29)
+    chosen = face_channels.most_selective(index, 5 / 29)
     assert set(chosen) == set(range(5))
-    drawn = face_units.controls(chosen, response, 8, 3)
+    drawn = face_channels.matched_controls(chosen, response, 8, 3)
     assert drawn.shape == (8, 5)
     for one in drawn:
         assert len(set(one)) == 5
@@ -37,7 +37,7 @@ def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
     level = response.mean(axis=0)
     random_gap = np.abs(level[5:29].mean() - level[chosen].mean())
     assert np.abs(level[drawn].mean() - level[chosen].mean()) < random_gap / 2
-    masks = face_units.kept(drawn, 30)
+    masks = face_channels.lesion_masks(drawn, 30)
     assert (masks.sum(axis=1) == 25).all()
 
 
@@ -48,23 +48,25 @@ def test_a_channels_rate_is_the_mean_of_its_positive_part(pictures):
         def maps(self, x):
             return {"maps": x - 0.5}
 
-    found = face_units.record(Shifted(), pictures, 2)["maps"]
+    found = face_channels.record_layers(Shifted(), pictures, 2)["maps"]
     maps = (pictures - 0.5).double()
     np.testing.assert_allclose(found.response, maps.clamp(min=0).mean((2, 3)), rtol=1e-5)
     np.testing.assert_allclose(found.features.mean(2), maps.mean((2, 3)), rtol=1e-4)  # as they are, negative or not
 
 
-def test_channels_are_face_selective_from_the_neurons_limit_on():
+def test_channels_count_as_face_selective_by_the_criterion_for_neurons():
     rates = np.array([[6, 5.9, 0], [4, 4.1, 0]])  # of faces and of other images; the index is 0.2, 0.18 and undefined
-    halves = carried.Halves(np.array([1, 0]), np.ones(2, bool), np.arange(2), np.ones(2, bool), np.zeros(2, bool))
-    [row] = carried.layer_rows({"top": Layer(rates, rates[:, :, None])}, halves, "trained")
+    halves = channel_tables.Halves(
+        np.array([1, 0]), np.ones(2, bool), np.arange(2), np.ones(2, bool), np.zeros(2, bool)
+    )
+    [row] = channel_tables.layer_rows({"top": Layer(rates, rates[:, :, None])}, halves, "trained")
     assert (row["n_channels"], row["n_active"], row["n_face"]) == (3, 2, 1)
     assert row["median_fsi"] == pytest.approx(0.19)
 
 
 def test_silenced_channels_give_the_answers_of_a_network_without_them(watcher, pictures):
     masks = np.array([[1.0, 1, 1, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
-    found = lesions.predicted(watcher, "maps", pictures, masks)
+    found = lesions.predict_classes(watcher, "maps", pictures, masks)
     means = watcher.maps(pictures)["top"]
     expected = [watcher.head(means * torch.tensor(mask, dtype=torch.float32)).argmax(1).tolist() for mask in masks]
     assert found.tolist() == expected
@@ -78,7 +80,7 @@ def test_silenced_channels_give_the_answers_of_a_network_without_them(watcher, p
             return self.head(self.maps(x)["top"]) + 0 * x.mean((1, 2, 3))[:, None]
 
     beside = Beside(slice(5, 17), slice(7, 19)).eval()
-    assert lesions.predicted(beside, "maps", pictures, masks).tolist() == expected
+    assert lesions.predict_classes(beside, "maps", pictures, masks).tolist() == expected
 
 
 @pytest.fixture
@@ -123,37 +125,37 @@ def test_channels_are_chosen_on_one_half_and_tested_on_the_other(values):
     n = 60
     label = np.arange(n) % 2
     choose = np.arange(n) < 30
-    halves = carried.Halves(label, np.ones(n, bool), np.arange(n), choose, ~choose)
+    halves = channel_tables.Halves(label, np.ones(n, bool), np.arange(n), choose, ~choose)
     response = rng.random((n, 40)) + 1
     response[choose & (label == 1), 7] *= 2  # selective on the choosing half alone
     response[~choose & (label == 1), 8] *= 2
     layer = Layer(response, response[:, :, None])
-    found = carried.sets(layer, halves, values, 0)
+    found = channel_tables.choose_lesions(layer, halves, values, 0)
     assert [len(one.chosen) for one in found] == [4, 10]
     assert found[0].chosen[0] == 7
     assert 8 not in found[0].chosen[:1]
     assert found[0].masks.shape == (2 + values.lesion_draws, 40)
     assert found[0].masks[0].all()
     assert (np.flatnonzero(found[0].masks[1] == 0) == np.sort(found[0].chosen)).all()
-    swapped = carried.sets(layer, replace(halves, choose=~choose, test=choose), values, 0)
+    swapped = channel_tables.choose_lesions(layer, replace(halves, choose=~choose, test=choose), values, 0)
     assert swapped[0].chosen[0] == 8
     strong = response.copy()
     strong[label == 1, 20:24] *= 50  # no other channel is as active as these
-    assert carried.sets(Layer(strong, strong[:, :, None]), halves, values, 0) == []
+    assert channel_tables.choose_lesions(Layer(strong, strong[:, :, None]), halves, values, 0) == []
 
 
-def test_what_changes_nothing_costs_nothing_to_the_last_digit():
+def test_the_loss_is_exactly_zero_if_no_lesion_changes_anything():
     scores = np.repeat(np.random.default_rng(2).random((1, 200)), 12, axis=0)
-    assert not carried._loss(scores).any()
+    assert not channel_tables.lesion_loss(scores).any()
     scores[2:] += np.arange(10)[:, None] / 10
-    np.testing.assert_allclose(carried._loss(scores), 0.45)
+    np.testing.assert_allclose(channel_tables.lesion_loss(scores), 0.45)
 
 
-def one_set(n_channels: int) -> list[carried.Sets]:
+def one_set(n_channels: int) -> list[channel_tables.LesionSets]:
     """The lesion of channel 0, with channel 1 as its control."""
     masks = np.ones((3, n_channels))
     masks[1, 0] = masks[2, 1] = 0
-    return [carried.Sets(0.1, np.array([0]), masks, (1.0, 1.0))]
+    return [channel_tables.LesionSets(0.1, np.array([0]), masks, (1.0, 1.0))]
 
 
 def test_accuracy_is_that_of_unseen_images_of_the_other_half(watcher, pictures, values):
@@ -161,19 +163,19 @@ def test_accuracy_is_that_of_unseen_images_of_the_other_half(watcher, pictures, 
     inputs = torch.cat([bright, grey, bright, grey, bright, grey])
     label = np.array([0, 1, 1, 0, 0, 1])  # the answers are right for the third and fourth image alone
     choose = np.array([True, True, False, False, False, False])
-    halves = carried.Halves(label, np.array([True] * 4 + [False] * 2), np.arange(6), choose, ~choose)
-    [row] = carried._accuracy(watcher, inputs, "maps", one_set(4), halves, values, 0)
+    halves = channel_tables.Halves(label, np.array([True] * 4 + [False] * 2), np.arange(6), choose, ~choose)
+    [row] = channel_tables.accuracy_rows(watcher, inputs, "maps", one_set(4), halves, values, 0)
     assert (row["n"], row["intact"], row["face"], row["control"], row["loss"]) == (2, 1, 1, 1, 0)
 
 
 def test_neurons_are_predicted_on_the_other_half(population, values, monkeypatch):
     features, people = population
-    monkeypatch.setattr(carried, "populations", lambda *_: [people])
+    monkeypatch.setattr(channel_tables, "populations", lambda *_: [people])
     choose = np.arange(40) < 24
-    halves = carried.Halves(np.arange(40) % 2, np.ones(40, bool), np.arange(40), choose, ~choose)
+    halves = channel_tables.Halves(np.arange(40) % 2, np.ones(40, bool), np.arange(40), choose, ~choose)
     examples = SimpleNamespace(table=pd.DataFrame({"stem": people.images}))
     recorded, chosen = {"top": Layer(np.ones((40, 10)), features)}, {"top": one_set(10)}
-    rows = carried._neurons(recorded, chosen, halves, examples, SimpleNamespace(rules=None), values, 0)
+    rows = channel_tables.neural_rows(recorded, chosen, halves, examples, SimpleNamespace(rules=None), values, 0)
     halved = np.flatnonzero(choose), np.flatnonzero(~choose)
     r = lesions.predictivity(people, features, chosen["top"][0].masks, *halved, values.components).mean(axis=1)
     rho, _ = lesions.similarity(people, features, chosen["top"][0].masks, halved[1], 20, 0)

@@ -7,7 +7,7 @@ import torch
 
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.runtime import fixed_threads
+from analysis.core.numerics import fixed_threads
 from analysis.models import data, network, registry
 from analysis.models.activations import read as activations
 from analysis.models.activations import stage as activations_stage

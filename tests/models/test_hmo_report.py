@@ -7,7 +7,7 @@ import torch
 
 from analysis.core import cluster
 from analysis.core.errors import DataError
-from analysis.core.runtime import fixed_threads
+from analysis.core.numerics import fixed_threads
 from analysis.models import network, registry
 from analysis.models.report_hmo import first_stage, random_cnn
 from analysis.models.report_hmo import network as hmo_report

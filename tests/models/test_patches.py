@@ -18,7 +18,7 @@ from analysis.models.activations import read as activations
 from analysis.models.activations import stage as activations_stage
 from analysis.models.train import stage as train
 from analysis.recordings import netcdf
-from analysis.recordings.patches import median_field, patch
+from analysis.recordings.gaze_patches import median_field, patch
 from analysis.recordings.read import recording_files
 
 N = 60

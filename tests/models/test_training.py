@@ -97,6 +97,18 @@ def test_adam_against_torch(decay):
     assert torch.equal(frozen[0].weight, net()[0].weight)
 
 
+def test_adam_reads_a_gradient_of_another_layout_as_it_is():
+    start, gradient = torch.randn(6, 4, 3, 3), torch.randn(6, 4, 3, 3)
+    results = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        weight = start.clone(memory_format=layout).requires_grad_()
+        adam = Adam([weight], 0.01)
+        weight.grad = gradient.clone(memory_format=torch.contiguous_format)
+        adam.step()
+        results.append(weight.detach().contiguous())
+    assert torch.equal(*results)
+
+
 def test_bfloat16_rounds_the_products_and_nothing_else():
     train, module = examples(), nn.Linear(3, 2)
     network.glorot_(module, torch.Generator().manual_seed(1))

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.compare import stage
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
 from analysis.neural import readout, scoring
 from analysis.neural.populations import Population

@@ -10,9 +10,11 @@ import pypdf
 import pytest
 
 from analysis import params
-from analysis.audit import confound, joins, ladder, selection, studies, summaries, tables
-from analysis.audit.rungs import rungs
-from analysis.audit.table import ResponseTable
+from analysis.audit.flaws import block_confound, selection_bias, trial_join
+from analysis.audit.protocol_steps import scores
+from analysis.audit.protocol_steps.steps import protocol_steps
+from analysis.audit.table import simulated_studies, table_audit
+from analysis.audit.table.response_table import ResponseTable
 from analysis.core.files import as_json, write_csv, write_json
 from paper import build, draw
 
@@ -29,28 +31,30 @@ def merged_table() -> ResponseTable:
 def scored() -> pd.DataFrame:
     rng = np.random.default_rng(1)
     rows = []
-    for network in (ladder.SMALL, ladder.TRAINED):
-        for rung in rungs():
-            row = {"network": network, "walk": rung.walk, "step": rung.step, "field": rung.field, "value": "x"}
+    for network in (scores.SMALL, scores.TRAINED):
+        for step in protocol_steps():
+            row = {"network": network, "walk": step.order, "step": step.number, "field": step.field, "value": "x"}
             row |= {"units": 30, "images": 100, "seeds": 1}
-            for name in ladder.SCORES:
-                value = -3.0 if name == "r2" and rung.step == 0 else rng.uniform(-0.2, 0.8)
+            for name in scores.SCORES:
+                value = -3.0 if name == "r2" and step.number == 0 else rng.uniform(-0.2, 0.8)
                 row |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
             rows.append(row)
-    table = pd.DataFrame(rows, columns=ladder.COLUMNS)
+    table = pd.DataFrame(rows, columns=scores.COLUMNS)
     alone = (table.walk == "flawed alone") & (table.field == "join")
     table.loc[alone, ["pearson_r", "pearson_r_low", "pearson_r_high"]] = [0.0123, -0.04, 0.06]
     table.loc[alone, ["r2", "r2_low", "r2_high"]] = [-0.0057, -0.02, 0.0]
-    few = table[(table.network == ladder.SMALL) & (table.walk == "flawed alone") & table.field.isin(["", "join"])]
-    planted = few.assign(network=ladder.PLANTED, r2=[0.7123, -0.0091], accuracy=np.nan)
+    few = table[(table.network == scores.SMALL) & (table.walk == "flawed alone") & table.field.isin(["", "join"])]
+    planted = few.assign(network=scores.PLANTED, r2=[0.7123, -0.0091], accuracy=np.nan)
     return pd.concat([table, planted], ignore_index=True)
 
 
 def write(folder: Path, learned: bool) -> dict:
     """Write an audit as the stage does, with tables that need no network or with them."""
     rng = np.random.default_rng(2)
-    found = {name: pd.DataFrame(columns=c) for name, c in (("ladder", ladder.COLUMNS), ("confound", confound.COLUMNS))}
-    found["selection"] = pd.DataFrame(columns=selection.COLUMNS)
+    found = {
+        name: pd.DataFrame(columns=c) for name, c in (("ladder", scores.COLUMNS), ("confound", block_confound.COLUMNS))
+    }
+    found["selection"] = pd.DataFrame(columns=selection_bias.COLUMNS)
     if learned:
         found["ladder"] = scored()
         rows = [
@@ -73,16 +77,16 @@ def write(folder: Path, learned: bool) -> dict:
             for kind in ("single", "merged")
             for _ in range(3)
         ]
-        found["confound"] = pd.DataFrame(rows, columns=confound.COLUMNS)
+        found["confound"] = pd.DataFrame(rows, columns=block_confound.COLUMNS)
         found["selection"] = pd.DataFrame(
-            [[k, 40, 0.7, 0.71, 0.75 + k / 100, 0.04 + k / 100] for k in range(4)], columns=selection.COLUMNS
+            [[k, 40, 0.7, 0.71, 0.75 + k / 100, 0.04 + k / 100] for k in range(4)], columns=selection_bias.COLUMNS
         )
     found["joins"] = pd.DataFrame(
         [["A1", join, 100, *counts, 300, 3, 90] for join, counts in (("row", (3, 77, 20)), ("trial_id", (100, 0, 0)))],
-        columns=joins.COLUMNS,
+        columns=trial_join.COLUMNS,
     )
-    found["studies"] = studies.rates(3, 20, 0)
-    audited = tables.audit(merged_table(), rows=40, draws=2, shuffles=20, seed=0)
+    found["studies"] = simulated_studies.judge_studies(3, 20, 0)
+    audited = table_audit.audit_table(merged_table(), rows=40, draws=2, shuffles=20, seed=0)
     found |= {f"table_{name}": table for name, table in audited.tables.items()}
     for name, table in found.items():
         write_csv(folder / f"{name}.csv", table)
@@ -90,12 +94,12 @@ def write(folder: Path, learned: bool) -> dict:
     about = {
         "area": "AIT",
         "recordings": 3,
-        "ladder": summaries.ends(found["ladder"]),
-        "confound": summaries.confounds(found["confound"]),
-        "joins": joins.summary(found["joins"]),
+        "ladder": scores.summarise(found["ladder"]),
+        "confound": block_confound.summarise(found["confound"]),
+        "joins": trial_join.summarise(found["joins"]),
         "labels": {"face_like": 193, "face_like_called_non_face": 29, "format_only": {"filename": only, "roi": only}},
-        "selection": selection.summary(found["selection"]),
-        "studies": summaries.detection(found["studies"]),
+        "selection": selection_bias.summarise(found["selection"]),
+        "studies": simulated_studies.summarise(found["studies"]),
         "table": {"source": "merged", "missing": None, **audited.summary},
     }
     write_json(folder / "summary.json", as_json(about))

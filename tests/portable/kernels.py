@@ -64,7 +64,7 @@ def elementwise() -> Kernels:
         t, above = torch.from_numpy(x), torch.from_numpy(positive)
         for name in ("exp", "expm1", "sin", "cos", "tanh", "erf", "sigmoid"):
             yield f"torch {name} {kind}", [getattr(torch, name)(t)]
-        for name in ("rsqrt", "reciprocal", "log", "log1p"):
+        for name in ("rsqrt", "reciprocal", "log1p"):
             yield f"torch {name} {kind}", [getattr(torch, name)(above)]
         yield f"torch power {kind}", [above**2.3, above**50.0, above**-1.0, above ** (1 / 3)]
         leaf = above.clone().requires_grad_()

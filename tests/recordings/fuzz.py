@@ -23,9 +23,10 @@ from plain import RASTER, check  # noqa: E402
 from analysis.core.errors import DataError  # noqa: E402
 from analysis.params.protocol import PROTOCOLS  # noqa: E402
 from analysis.recordings import netcdf  # noqa: E402
+from analysis.recordings.annotations import Annotations  # noqa: E402
+from analysis.recordings.build import Processing  # noqa: E402
 from analysis.recordings.naming import Files  # noqa: E402
 from analysis.recordings.stage import write_recording  # noqa: E402
-from analysis.recordings.tables import Annotations  # noqa: E402
 
 TABLES = ("intervals/trials", "intervals/presentations", "processing/behavior/fixations")
 
@@ -263,7 +264,7 @@ def case(seed, folder):
     files, out = Files("An220105", "An", main, rasters), folder / "out.nc"
     protocol = PROTOCOLS["corrected" if corrected else "report"]
     try:
-        write_recording(files, tables, folder / "ROIs", protocol, 200, 9, 0, out)
+        write_recording(files, tables, folder / "ROIs", Processing(protocol, permutations=9), out)
     except DataError as error:
         message = str(error)
         if "\n" in message or not any(name in message for name in (main.name, rasters.name, "An220105")):

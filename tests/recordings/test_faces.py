@@ -6,12 +6,12 @@ from PIL import Image
 
 from analysis.core.errors import DataError
 from analysis.params.protocol import CORRECTED
-from analysis.recordings.build import build
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.build import Processing, build_recording
+from analysis.recordings.face_selectivity import face_selectivity_index
+from analysis.recordings.gaze_patches import patch, patches
 from analysis.recordings.naming import Files
-from analysis.recordings.patches import patch, patches
 from analysis.recordings.rois import Rois, categorise
-from analysis.recordings.selectivity import face_selectivity_index
-from analysis.recordings.tables import Annotations
 
 SIZE, PPD = np.array([100, 50]), np.array([10.0, 10.0])
 
@@ -111,7 +111,9 @@ def test_index_of_a_recording(pair, annotations, tmp_path, folder):
     main, rasters = pair.write(tmp_path / "files")
     (folder / "face.csv").write_text("Filename,x,y,w,h,W,H\nbb.png,50,30,10,10,100,50\n")
     tables = Annotations(annotations).of("An220105")
-    recording = build(Files("An220105", "An", main, rasters), tables, Rois(folder), CORRECTED, 200, 99, 0)
+    recording = build_recording(
+        Files("An220105", "An", main, rasters), tables, Rois(folder), Processing(CORRECTED, permutations=99)
+    )
     counts = pair.counts()[:, 0]  # latency 40
     face, other = counts[1240:1390].sum(), counts[7240:7390].sum()
     # (50 + 5, 25 + 10) is on the box; (55, 15) is 15 px above it, more than half of 2 dva = 10 px.
@@ -163,7 +165,9 @@ def test_patch_of_an_image_stored_smaller_than_shown():
 def test_patches_of_a_unit(pair, annotations, tmp_path):
     main, rasters = pair.write(tmp_path / "files")
     tables = Annotations(annotations).of("An220105")
-    recording = build(Files("An220105", "An", main, rasters), tables, Rois(tmp_path), CORRECTED, 200, 99, 0)
+    recording = build_recording(
+        Files("An220105", "An", main, rasters), tables, Rois(tmp_path), Processing(CORRECTED, permutations=99)
+    )
     opened = []
     cut = patches(lambda stem: opened.append(stem) or ramp(), recording, 0, 40)
     assert cut.shape == (recording.sizes["fixation"], 3, 40, 40)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from analysis.params.protocol import CORRECTED, REPORT
-from analysis.recordings.build import build
-from analysis.recordings.fixations import right_wrong_none, table
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.build import Processing, build_recording
+from analysis.recordings.fixation_table import build_fixation_table, right_wrong_none
+from analysis.recordings.main_file import read_session
 from analysis.recordings.naming import Files
 from analysis.recordings.rois import Rois
-from analysis.recordings.session import read_session
-from analysis.recordings.tables import Annotations
 
 
 @pytest.fixture
@@ -22,7 +22,8 @@ def make(pair, annotations, tmp_path):
     def _make(protocol, window_ms=200):
         main, rasters = pair.write(tmp_path / "files")
         tables = Annotations(annotations).of("An220105")
-        return build(Files("An220105", "An", main, rasters), tables, Rois(tmp_path), protocol, window_ms, 99, 1)
+        files = Files("An220105", "An", main, rasters)
+        return build_recording(files, tables, Rois(tmp_path), Processing(protocol, window_ms, permutations=99, seed=1))
 
     return _make
 
@@ -164,7 +165,7 @@ def test_right_wrong_none_by_value(pair, tmp_path):
     session = read_session(pair.write(tmp_path)[0])
     assert right_wrong_none(session, "trial_id") == (3, 0, 0)
     assert right_wrong_none(session, "row") == (0, 0, 3)
-    assert table(session, CORRECTED, 50, 10_000).counts["on_image"] == 7
+    assert build_fixation_table(session, CORRECTED, 50, 10_000).counts["on_image"] == 7
 
 
 def test_limits_of_the_presentation(make, pair):

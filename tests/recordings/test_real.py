@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.recordings.read import image_means, open_recording, selected
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.read import means_by_image, open_recording, selected
 from analysis.recordings.stage import one_recording
-from analysis.recordings.tables import Annotations
 
 from .plain import check
 
@@ -36,7 +36,7 @@ def test_corrected_numbers(build):
     assert chosen["rate"].values.sum(dtype=float) == pytest.approx(1_335_020)
     assert (recording["latency_ms"].values == 60).all()
     assert len(open_recording(build("corrected"), stable_only=True).unit) == 35
-    images, means, n = image_means(recording)
+    images, means, n = means_by_image(chosen["rate"].values, chosen["stimulus_id"].values)
     assert n.sum() == 3426
     assert means.shape == (len(images), 35)
 

@@ -7,8 +7,8 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 from analysis.recordings import repeatability as rep
+from analysis.recordings.face_selectivity import visually_selective
 from analysis.recordings.read import open_recording, selected
-from analysis.recordings.selectivity import visually_selective
 from analysis.recordings.stage import one_recording
 
 

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +11,18 @@ from analysis.core.errors import DataError
 from analysis.tools import crate
 from tests.project import ROOT
 
+SOURCES = ("dvc.lock", "dvc.yaml", "CITATION.cff")
+
+
+def entities_of(folder: Path) -> list[dict]:
+    files = (yaml.safe_load((folder / name).read_text()) for name in SOURCES)
+    return crate.crate_of(*files).metadata.generate()["@graph"]
+
 
 @pytest.fixture
 def graph() -> dict[str, dict]:
     """The entities of the crate of the committed lock file, by identifier."""
-    files = (yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.lock", "dvc.yaml", "CITATION.cff"))
-    entities = crate.crate(*files)
+    entities = entities_of(ROOT)
     assert len({one["@id"] for one in entities}) == len(entities)
     return {one["@id"]: one for one in entities}
 
@@ -50,15 +59,20 @@ def test_every_stage_and_output_of_the_lock_is_described(graph):
     assert {"results/layers.csv", "paper/plots/"} <= read  # the first lies within the folder that the stage names
 
 
-def test_files_that_are_not_there_are_named(tmp_path, monkeypatch):
-    for name in ("dvc.lock", "dvc.yaml", "CITATION.cff", "params.yaml"):
+def test_files_that_are_not_there_are_named_and_the_crate_has_the_same_bytes_again(tmp_path, monkeypatch):
+    for name in (*SOURCES, "params.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="not found: dvc repro"):
-        crate.run()
-    for one in crate.crate(*(yaml.safe_load(Path(n).read_text()) for n in ("dvc.lock", "dvc.yaml", "CITATION.cff"))):
+    with pytest.raises(DataError, match=r"analysis/.* not found"):
+        crate.write_crate()
+    for one in entities_of(tmp_path):
         if one["@type"] in ("File", "Dataset"):
             path = Path(one["@id"])
             (path if one["@type"] == "Dataset" else path.parent).mkdir(parents=True, exist_ok=True)
             path.exists() or path.touch()
-    assert crate.run() == len(json.loads(Path("ro-crate-metadata.json").read_text())["@graph"])
+    written = Path("ro-crate-metadata.json")
+    assert crate.write_crate() == len(json.loads(written.read_text())["@graph"])
+    first = written.read_bytes()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-m", "analysis", "crate"], env=environment, check=True)
+    assert written.read_bytes() == first  # in another process, of another hash seed

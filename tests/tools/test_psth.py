@@ -3,7 +3,6 @@
 import numpy as np
 
 from analysis.recordings.rasters import spikes_of
-from analysis.recordings.read import means_by_image, split_half_means
 from analysis.tools.psth import aligned_spikes, psth, times, traces
 
 
@@ -34,28 +33,3 @@ def test_aligned_spikes():
     column[[10, 20, 30, 50]] = 1
     aligned = aligned_spikes(spikes_of(column), np.array([20, 90]), 10, 30)
     assert [list(row) for row in aligned] == [[-10, 0, 10], []]
-
-
-def test_image_means():
-    rate, stimulus = np.array([[1.0, 2], [3, 4], [5, 9]]), np.array(["b", "a", "b"])
-    images, means, n = means_by_image(rate, stimulus)
-    assert images.tolist() == ["a", "b"]
-    assert means.tolist() == [[3, 4], [3, 5.5]]
-    assert n.tolist() == [1, 2]
-
-
-def test_halves_part_trials_never_fixations_of_one():
-    rng = np.random.default_rng(1)
-    trial = np.repeat(np.arange(60), 3)
-    stimulus = np.array([f"i{t % 10}" for t in trial])
-    rate = trial[:, None].astype(float)
-    images, first, second = split_half_means(rate, stimulus, trial, np.random.default_rng(0))
-    assert images.tolist() == sorted(set(stimulus))
-    # Each half holds 3 of an image's 6 trials, whole: the halves add up to the mean of all.
-    _, means, _ = means_by_image(rate, stimulus)
-    np.testing.assert_allclose((first + second) / 2, means)
-    assert (first != second).any()
-    again = split_half_means(rate, stimulus, trial, np.random.default_rng(0))
-    np.testing.assert_array_equal(first, again[1])
-    lone = split_half_means(rate[:3], stimulus[:3], trial[:3], rng)
-    assert np.isnan(lone[1]).any() or np.isnan(lone[2]).any()

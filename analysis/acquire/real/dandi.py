@@ -7,8 +7,9 @@ import requests
 
 from analysis.acquire.real import blobs, sources
 from analysis.acquire.real.download import CHUNK, Item
+from analysis.acquire.real.http_session import Session, dandi_client
 from analysis.acquire.real.retry import Policy, judge
-from analysis.acquire.real.session import Session, dandi_client
+from analysis.core import settings
 from analysis.core.errors import DataError
 
 PAGE = 1000
@@ -45,14 +46,14 @@ def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{_name(dandiset)}: the archive's listing lacks {error}; is {sources.dandi_api()} DANDI?"
+            f"{_name(dandiset)}: the archive's listing lacks {error}; is {settings.read().dandi_api} DANDI?"
         ) from error
     text = sources.format_pins(pins)
     digest = hashlib.sha256(text.encode()).hexdigest()
     if digest != dandiset.digest:
         raise DataError(
-            f"{_name(dandiset)}: the listing of {sources.dandi_api()} ({len(pins)} files, digest {digest[:12]}...) is "
-            f"not the pinned one ({dandiset.digest[:12]}...); nothing was fetched"
+            f"{_name(dandiset)}: the listing of {settings.read().dandi_api} ({len(pins)} files, digest "
+            f"{digest[:12]}...) is not the pinned one ({dandiset.digest[:12]}...); nothing was fetched"
         )
     blobs.put(text.encode(), digest)
     return {record["path"]: record for record in found}
@@ -67,7 +68,7 @@ def items(dandiset: sources.Dandiset, pins: list[sources.Pin]) -> list[Item]:
 
 
 def _opener(dandiset: sources.Dandiset, record: dict):
-    api = sources.dandi_api()
+    api = settings.read().dandi_api
 
     def chunks(session: Session, start: int) -> Iterator[bytes]:
         from dandi.dandiapi import RemoteAsset
@@ -80,7 +81,7 @@ def _opener(dandiset: sources.Dandiset, record: dict):
 
 
 def _ask(dandiset: sources.Dandiset, policy: Policy) -> list[dict]:
-    api = sources.dandi_api()
+    api = settings.read().dandi_api
     for attempt in range(1, 4):
         try:
             with Session(policy) as session:

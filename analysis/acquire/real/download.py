@@ -9,12 +9,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from analysis.acquire.real import blobs
-from analysis.acquire.real.progress import Progress
+from analysis.acquire.real.download_progress import Progress
+from analysis.acquire.real.http_session import Session
 from analysis.acquire.real.retry import Passing, Policy, judge
-from analysis.acquire.real.session import Session
+from analysis.core import settings
 from analysis.core.errors import DataError
 
-CONNECTIONS = 6
 CHUNK = 1 << 16
 """Bytes asked of a connection at once; small, so that a slow one is seen to move."""
 
@@ -40,14 +40,6 @@ def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
         yield from answer.iter_content(CHUNK)
 
     return chunks
-
-
-def connections() -> int:
-    """Return how many files are fetched at once (``NNN_CONNECTIONS``)."""
-    value = os.environ.get("NNN_CONNECTIONS", str(CONNECTIONS))
-    if not value.isdigit() or not 1 <= int(value) <= 64:
-        raise DataError(f"NNN_CONNECTIONS={value!r}: give a whole number from 1 to 64")
-    return int(value)
 
 
 def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
@@ -100,7 +92,7 @@ class _Crew:
 
     def work(self, items: list[Item]) -> None:
         threading.Thread(target=self._watch, daemon=True).start()
-        pool = ThreadPoolExecutor(connections())
+        pool = ThreadPoolExecutor(settings.read().connections)
         try:
             jobs = [pool.submit(self._one, item) for item in items]
             left = set(jobs)

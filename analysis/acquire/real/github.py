@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from analysis.acquire.real import sources
 from analysis.acquire.real.download import Item, get
+from analysis.core import settings
 from analysis.core.errors import DataError
 
 
@@ -23,7 +24,7 @@ def pins(repository: sources.Repository) -> list[sources.Pin]:
 
 def items(repository: sources.Repository, wanted: list[sources.Pin] | None = None) -> list[Item]:
     """Return what `fetch` needs for the pinned files, or some of them."""
-    base = f"{sources.github_raw()}/{repository.name}/{repository.commit}"
+    base = f"{settings.read().github_raw}/{repository.name}/{repository.commit}"
     chosen = pins(repository) if wanted is None else wanted
     return [Item(pin.sha256, pin.size, pin.path, get(f"{base}/{pin.path}")) for pin in chosen]
 

@@ -5,7 +5,7 @@ import time
 from analysis.acquire.real import blobs, choice, github, osf, sources
 from analysis.acquire.real.blobs import show_bytes
 from analysis.acquire.real.stage import published
-from analysis.core.runtime import track
+from analysis.core.progress import track
 from analysis.core.store import discard, store_root
 from analysis.params import Acquire
 

@@ -7,8 +7,9 @@ import requests
 
 from analysis.acquire.real import sources
 from analysis.acquire.real.download import Item, get
+from analysis.acquire.real.http_session import Session
 from analysis.acquire.real.retry import Policy, judge
-from analysis.acquire.real.session import Session
+from analysis.core import settings
 from analysis.core.errors import DataError
 from analysis.core.files import write_json
 
@@ -47,7 +48,7 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
     """
     policy = policy or Policy()
     found = {}
-    url = f"{sources.osf_api()}/nodes/{node.id}/files/osfstorage/"
+    url = f"{settings.read().osf_api}/nodes/{node.id}/files/osfstorage/"
     seen = set()
     while url and url not in seen:
         seen.add(url)

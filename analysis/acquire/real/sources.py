@@ -1,9 +1,8 @@
-"""The published sources, each pinned so that the same bytes come back in ten years, and where to reach them.
+"""The published sources, each pinned so that the same bytes come back in ten years.
 
 A pin list has one line ``sha256  size  path`` per file (two spaces), sorted by path.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,25 +109,6 @@ REPORT = Repository(
     licence="none stated in the repository",
     citation="Neural Neural Networks (course report, 2025), github.com/ella-mo/dlfinalproject2025",
 )
-
-
-def dandi_api() -> str:
-    """Return the base URL of the DANDI API (``NNN_DANDI_API``)."""
-    return _url("NNN_DANDI_API", "https://api.dandiarchive.org/api")
-
-
-def osf_api() -> str:
-    """Return the base URL of the OSF API (``NNN_OSF_API``)."""
-    return _url("NNN_OSF_API", "https://api.osf.io/v2")
-
-
-def github_raw() -> str:
-    """Return the base URL of GitHub's raw files (``NNN_GITHUB_RAW``)."""
-    return _url("NNN_GITHUB_RAW", "https://raw.githubusercontent.com")
-
-
-def _url(variable: str, published: str) -> str:
-    return os.environ.get(variable, published).rstrip("/")
 
 
 def parse_pins(text: str) -> list[Pin]:

@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from analysis.core.files import write_text
-from analysis.core.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.models.network import Network
 from analysis.params import Model
 

@@ -1,8 +1,8 @@
 """A model's top layer of what was looked at: gaze-contingent patches, one per fixation of a recording.
 
-A patch is 4 x 4 dva of the screen (`analysis.recordings.patches`), cut from the image as published and scaled to the
-network's input. One patch serves all units of a recording: its centre is the gaze plus the median receptive field of
-the recording's units, since a patch per unit would be some twenty times the work, and fields of one array lie close
+A patch is 4 x 4 dva of the screen (`analysis.recordings.gaze_patches`), cut from the image as published and scaled to
+the network's input. One patch serves all units of a recording: its centre is the gaze plus the median receptive field
+of the units, since a patch per unit would be some twenty times the work, and fields of one array lie close
 together. Fixations are drawn at random, by recording and seed, among the selected ones.
 """
 
@@ -12,11 +12,12 @@ import numpy as np
 import torch
 import xarray as xr
 
-from analysis.core.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.models.activations.extract import Reducer, Reduction
 from analysis.models.network import Network
 from analysis.recordings import netcdf
-from analysis.recordings.patches import median_field, patches_at
+from analysis.recordings.gaze_patches import median_field, patches_at
 from analysis.recordings.read import open_recording, selected
 from analysis.stimuli.originals import originals
 from analysis.stimuli.read import read_table

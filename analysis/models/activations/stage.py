@@ -24,7 +24,8 @@ def run(params: Params, model: str) -> None:
     DataError
         If the model is not trained, or was trained on other images or values than the present ones.
     """
-    from analysis.core import runtime, store
+    from analysis.core import settings, store
+    from analysis.core.numerics import fixed_threads
     from analysis.models import data, network, registry
     from analysis.models.activations import extract, patches
     from analysis.recordings.read import recording_files
@@ -34,7 +35,7 @@ def run(params: Params, model: str) -> None:
         write_csv(paths.ACTIVATIONS / model / "index.csv", pd.DataFrame({"stem": []}))
         write_json(paths.ACTIVATIONS / model / "layers.json", [])
         return
-    with runtime.fixed_threads():
+    with fixed_threads():
         examples = data.load(entry.rules)
         source = paths.MODELS / model
         config = network.read_config(source)
@@ -48,17 +49,17 @@ def run(params: Params, model: str) -> None:
             "model": sha256(source / network.WEIGHTS),
             "config": config,
             "code": store.code_digest(),
-            "device": runtime.device(),
+            "device": settings.device(),
             "batch": BATCH,
             "seed": params.seed,
         }
         folder = store.work_folder("activations", key)
-        described = extract.extract(trained.to(runtime.device()), x, reduce, folder, BATCH, runtime.device())
+        described = extract.extract(trained.to(settings.device()), x, reduce, folder, BATCH, settings.device())
         work, looked_at = None, []
         if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
             recordings = recording_files(entry.protocol)
             work = store.work_folder("patches", key | {"recordings": {path.name: sha256(path) for path in recordings}})
-            looked_at = patches.write_all(trained, entry.size, reduce, at_most, recordings, work, runtime.device())
+            looked_at = patches.write_all(trained, entry.size, reduce, at_most, recordings, work, settings.device())
     out = paths.ACTIVATIONS / model
     for item in described:
         with atomic(out / f"{item['name']}.npy") as part:

@@ -3,7 +3,7 @@
 import torch
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models import data
 from analysis.models.network import Network, glorot_
 from analysis.models.registry import Fitted, Job

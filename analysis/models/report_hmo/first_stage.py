@@ -12,7 +12,8 @@ import torch
 from analysis.core import cluster, store
 from analysis.core.errors import DataError
 from analysis.core.files import write_json
-from analysis.core.runtime import seed_of, track
+from analysis.core.progress import track
+from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise, glorot_, read_tensors, write_tensors
 from analysis.models.registry import Job
 from analysis.models.report_hmo.random_cnn import CandidateCNN, random_module

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models import data
 from analysis.models.network import Network, Standardise, glorot_, unit_range
 from analysis.models.registry import Fitted, Job

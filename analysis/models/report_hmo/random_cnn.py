@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise
 from analysis.params.models import HMOReport
 

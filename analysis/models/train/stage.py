@@ -5,8 +5,9 @@ import platform
 
 import torch
 
-from analysis.core import paths, runtime, store
+from analysis.core import paths, settings, store
 from analysis.core.files import write_csv, write_json
+from analysis.core.numerics import fixed_threads
 from analysis.models import data, network, registry
 from analysis.models.train import scoring, training
 from analysis.models.train.log import Log
@@ -29,7 +30,7 @@ def run(params: Params, model: str) -> None:
     """
     entry = params.models.entry(model)
     kind = registry.module(entry.kind)  # first: fixed_threads limits the libraries that are loaded
-    with runtime.fixed_threads():
+    with fixed_threads():
         try:
             examples = data.load(entry.rules)
         except data.NoExamples as lack:
@@ -41,11 +42,11 @@ def run(params: Params, model: str) -> None:
             "images": examples.digest,
             "code": store.code_digest(),
             "torch": importlib.metadata.version("torch"),
-            "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), runtime.device()],
+            "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],
         }
         folder = store.work_folder("train", {"entry": entry.model_dump()} | origin)
         log = Log(paths.MODELS / model)
-        job = registry.Job(model, entry, examples, params.seed, runtime.device(), folder, log, origin)
+        job = registry.Job(model, entry, examples, params.seed, settings.device(), folder, log, origin)
         fitted = kind.fit(job)
         _write(job, fitted)
         log.finish()

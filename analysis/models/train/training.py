@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.models.network import read_tensors, unit_range, write_tensors
 from analysis.models.train.adam import Adam
 from analysis.models.train.augment import draw

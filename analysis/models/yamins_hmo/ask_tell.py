@@ -19,7 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 
 NAME = "search"
 

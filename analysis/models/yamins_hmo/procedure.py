@@ -16,9 +16,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 from torch.nn import functional
 
+from analysis.core import settings
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
-from analysis.core.side_by_side import side_by_side
+from analysis.core.parallel import map_threads, one_thread
+from analysis.core.seeds import seed_of
 from analysis.models import data
 from analysis.models.network import Network, glorot_, unit_range
 from analysis.models.registry import Fitted, Job
@@ -211,7 +212,7 @@ def _round(job: Job, stage: Stage, screening: Screening, name, weights, margin, 
     """Run one search; failed candidates are marked and the search goes on."""
 
     def evaluate(questions):
-        return side_by_side(lambda question: judge(*question), questions)
+        return map_threads(lambda question: judge(*question), questions, settings.workers())
 
     def judge(number: int, values: dict) -> Told:
         try:
@@ -264,8 +265,8 @@ def _add(job: Job, stage: Stage, found: Found, one: Tried, name, place: int) -> 
         _train(job, stage, module, place)
     found.modules.append(module)
     found.values.append(one.values)
-    [maps] = side_by_side(lambda part: maps_of(module, part, stage.grid), [stage.x])
-    found.maps.append(maps)
+    with one_thread():
+        found.maps.append(maps_of(module, stage.x, stage.grid))
 
 
 def _train(job: Job, stage: Stage, module: Module, place: int) -> None:
@@ -346,7 +347,8 @@ def read_out(network, job: Job, x: torch.Tensor, top: torch.Tensor, y: np.ndarra
     y_selection = np.where(job.examples.label[rows] == 1, 1.0, -1.0)
     weights, weights_selection = boosting.balanced(y), boosting.balanced(y_selection)
     images = x[torch.from_numpy(rows)].to(job.device)
-    [seen] = side_by_side(lambda part: maps_of(lambda i: network.maps(i)["L4"], part, None), [images])
+    with one_thread():
+        seen = maps_of(lambda batch: network.maps(batch)["L4"], images, None)
     errors = {}
     for penalty in job.entry.penalties:
         network.set_read_out(svm.fit(top, y, weights, penalty))

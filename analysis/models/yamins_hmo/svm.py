@@ -1,5 +1,6 @@
 """The linear read-out of HMO: a support vector machine on standardised features, and its out-of-fold decisions."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ def standardised(features: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tens
     mean = features[rows].mean(0)
     spread = features[rows].std(0)
     spread = torch.where(spread > 1e-6 * (mean.abs() + 1e-6), spread, torch.inf)  # a constant feature counts as 0
-    return (features - mean) / spread / features.shape[1] ** 0.5, mean, spread
+    return (features - mean) / spread / math.sqrt(features.shape[1]), mean, spread
 
 
 def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
@@ -100,4 +101,4 @@ def fit(features: torch.Tensor, y: np.ndarray, weights: np.ndarray, penalty: flo
     z, mean, spread = standardised(features, torch.arange(len(y), device=features.device))
     z, mean, spread = (part.cpu().numpy().astype(np.float64) for part in (z, mean, spread))
     dual, bias = solve(z @ z.T, y, weights, penalty)
-    return ReadOut(mean, spread, z.T @ dual / z.shape[1] ** 0.5, bias)
+    return ReadOut(mean, spread, z.T @ dual / math.sqrt(z.shape[1]), bias)

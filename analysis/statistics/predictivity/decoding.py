@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds
 from analysis.statistics.keys import as_array, one_per_row
 from analysis.statistics.predictivity.ridge import ALPHAS, fit_predict

@@ -1,8 +1,9 @@
 """Predictivity of single fixations from what the unit's receptive field saw (gaze-contingent input).
 
 An image-level comparison gives the whole image to the model but only glimpses to the unit. Here every fixation has its
-own features: of the patch around gaze + receptive field (`analysis.recordings.patches`). Responses of single fixations
-are noisy, so scores are read against the repeatability RSC across trials: a noise-free model reaches r = sqrt(RSC).
+own features: of the patch around gaze + receptive field (`analysis.recordings.gaze_patches`). Responses of single
+fixations are noisy, so scores are read against the repeatability RSC across trials: a noise-free model reaches
+r = sqrt(RSC).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds, mean_pearson, r2_score, training_means
 from analysis.statistics.keys import as_array
 from analysis.statistics.predictivity.ridge import fit_predict

@@ -7,14 +7,15 @@ that predictions agree with an explicit deflation to rounding. One pass gives th
 components up to the last.
 """
 
+import math
 from contextlib import nullcontext
 from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS
-from analysis.core.threads import in_threads, one_blas_thread
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads, one_thread
 
 UNITS_AT_ONCE = 50
 """Most units in one block: bounds the memory of the scores (units x components x images). Half of it where the Gram
@@ -38,7 +39,7 @@ class _Products:
         Z = X[rows]
         Z = Z - Z[: self.m].mean(0)
         if scale:
-            spread = ((Z[: self.m] ** 2).sum(0) / (self.m - 1)) ** 0.5
+            spread = _root((Z[: self.m] ** 2).sum(0) / (self.m - 1))
             spread[spread == 0] = 1.0
             Z /= spread
         few = X.shape[0] <= 2 * X.shape[1]
@@ -155,7 +156,7 @@ def _advance_together(products: _Products, Y, numbers: list[int]):
             scores, fitted = _empty(K, numbers[-1], K.shape[1]), K[:, m:] * 0.0
         for _ in range(2 if a else 0):
             v = v - (scores[:a, :m] @ v[:m]) @ scores[:a]
-        length = float((v[:m] ** 2).sum()) ** 0.5
+        length = math.sqrt(float((v[:m] ** 2).sum()))
         first = length if first is None else first
         v = v / length if length > 1e-11 * first else v * 0.0  # nothing is left to explain
         weight = R @ v[:m]  # (u,)
@@ -197,7 +198,7 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     numbers = [n_components] if one else list(n_components)
     check_numbers(numbers, len(train), X.shape[1], least=1 if one else 0)
     # Entered once, since that takes as long as a small fit; torch has threads, or a device, of its own.
-    with one_blas_thread() if isinstance(X, np.ndarray) else nullcontext():
+    with one_thread() if isinstance(X, np.ndarray) else nullcontext():
         out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
     return out[0] if one else out
 
@@ -232,7 +233,7 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
 
         blocks = _blocks(len(R), UNITS_AT_ONCE if gram is None else UNITS_AT_ONCE // 2)
         if isinstance(R, np.ndarray):
-            in_threads(block, blocks)
+            map_threads(block, blocks)
         else:
             for units in blocks:
                 block(units)
@@ -289,5 +290,5 @@ def square_of(X):
             square[other, one] = square[one, other].T
 
     parts = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
-    in_threads(tile, combinations_with_replacement(parts, 2))
+    map_threads(tile, combinations_with_replacement(parts, 2))
     return square

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.core.threads import one_blas_thread
+from analysis.core.parallel import one_thread
 from analysis.statistics.crossval import mean_pearson
 from analysis.statistics.predictivity.krylov import as_numpy, fit_predict, gram_of
 
@@ -73,7 +73,7 @@ def nested(
     predicted = np.full(observed.shape, np.nan)
     components, inner_r = np.full(shape, -1), np.full(shape, np.nan)
     patterns, which = shown_together(observed)
-    with one_blas_thread():
+    with one_thread():
         gram = gram_of(X, scale)
         for index in range(patterns.shape[1]):
             shown, units = np.flatnonzero(patterns[:, index]), np.flatnonzero(which == index)

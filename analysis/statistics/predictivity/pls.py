@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.core.runtime import seed_of
+from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds, mean_pearson, r2_score, training_means
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity import krylov

@@ -13,8 +13,9 @@ from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS, seed_of
-from analysis.core.threads import in_threads, one_blas_thread
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads, one_thread
+from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity.pls import Prediction, score
@@ -73,7 +74,7 @@ def _eigh(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     BLAS threads meet after every row, which does not pay for few rows, least of all beside other programs.
     """
-    with one_blas_thread() if len(gram) <= ALONE else nullcontext():
+    with one_thread() if len(gram) <= ALONE else nullcontext():
         return np.linalg.eigh(gram)
 
 
@@ -98,7 +99,7 @@ def leave_out_errors(
     (n_alphas, n_units)
     """
     # One thread from here on: BLAS threads wait in a loop after a product, and would take the processors from ours.
-    with one_blas_thread():
+    with one_thread():
         return _leave_out_errors(decomposition, Y, np.asarray(alphas, dtype=np.float64), folds, intercept)
 
 
@@ -117,7 +118,7 @@ def _leave_out_errors(decomposition: Decomposition, Y, alphas, folds, intercept:
         return _single_rows(U, values, Yc, Z, alphas, base)
     # Some penalties of one fold are a task, so that there is one for every thread until the end.
     tasks = [(rows, some) for rows in parts for some in np.array_split(np.arange(len(alphas)), THREADS)]
-    found = in_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
+    found = map_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
     errors = np.zeros((len(alphas), Y.shape[1]))
     for (_, some), squares in zip(tasks, found, strict=True):
         errors[some] += squares
@@ -133,7 +134,7 @@ def _single_rows(U, values, Yc, Z, alphas, base: float) -> np.ndarray:
         fit = shrinks[number][:, None] * Z
         return np.sum(((Yc - U @ fit) / (1 - leverages[:, number])[:, None]) ** 2, axis=0)
 
-    return np.stack(in_threads(at, range(len(alphas))))
+    return np.stack(map_threads(at, range(len(alphas))))
 
 
 def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from analysis.core.errors import DataError
-from analysis.core.runtime import THREADS
-from analysis.core.threads import in_threads
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads
 from analysis.statistics.inference import Interval
 from analysis.statistics.predictivity.krylov import torch
 from analysis.statistics.rsa.ranks import Block, Draw, Ranked, Space, rerank
@@ -114,7 +114,7 @@ def bootstrap_rsa(
 
     if task.ceilings or method not in RANKED:
         torch()  # whose threads can only be limited once it is loaded
-        rows = in_threads(lambda index: task.draw(*drawn(index)), range(n_draws), threads)
+        rows = map_threads(lambda index: task.draw(*drawn(index)), range(n_draws), threads)
         each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
         copies = np.array([drawn(index)[1] for index in range(n_draws)])
     else:
@@ -124,7 +124,7 @@ def bootstrap_rsa(
         wanted = counts[:1] if over == "recordings" else counts
         size = max(1, BLOCK // len(task.first))
         blocks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
-        each = np.concatenate(in_threads(task.block, blocks, threads))
+        each = np.concatenate(map_threads(task.block, blocks, threads))
         each = np.where(copies[:, None, :] > 0, each, np.nan)
         lower = upper = np.full(n_draws, np.nan)
     weights = copies / copies.sum(axis=1, keepdims=True)
@@ -156,7 +156,7 @@ class _Task:
         if len(self.first) < 3:
             raise DataError(f"{len(self.first)} pairs of images are defined in all RDMs; at least 3 are needed")
         values = [one.distances if defined.all() else one.distances[defined] for one in rdms]
-        self.rdms = in_threads(Ranked, values, threads) if method in RANKED else values
+        self.rdms = map_threads(Ranked, values, threads) if method in RANKED else values
         self._local, self._whole = threading.local(), whole(self.n_images, self.n_data)
 
     def block(self, counts: np.ndarray) -> np.ndarray:

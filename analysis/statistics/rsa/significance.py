@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.core.errors import DataError
-from analysis.core.threads import one_blas_thread
+from analysis.core.parallel import one_thread
 from analysis.statistics.inference import fdr, max_t
 from analysis.statistics.rsa.rdm import RDM
 from analysis.statistics.rsa.similarity import midranks
@@ -64,7 +64,7 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
         n_pairs = len(rows) * (len(rows) - 1) / 2
         size = (n_pairs**3 - n_pairs) / 6  # of ranks without ties; pairs count twice
         ranks[(ranks == 0).all(axis=1)] = np.nan
-        with one_blas_thread():
+        with one_thread():
             for start in range(0, len(keys), BLOCK):
                 orders = np.argsort(keys[start : start + BLOCK, rows], axis=1)
                 moved = np.stack([mine[order].take(order, axis=1).ravel() for order in orders])

@@ -1,0 +1,68 @@
+"""Commands for the real data: what a choice costs, the store of fetched files, workers on other machines."""
+
+from typing import Annotated
+
+import typer
+
+from analysis.core.errors import DataError
+
+PANEL = "The real data"
+
+app = typer.Typer(rich_markup_mode=None)
+store = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after the store of fetched files.")
+
+
+@app.command(rich_help_panel=PANEL)
+def plan() -> None:
+    """Print the size of the choice in params.yaml: recordings, units, files, bytes. Downloads no data."""
+    from analysis import params
+    from analysis.acquire.real.plan import plan
+
+    print(plan(params.load().acquire))
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+def worker(context: typer.Context) -> None:
+    """Run a worker of a dask scheduler with the numerics of the pipeline: ADDRESS and options of `dask worker`."""
+    from analysis.core.cluster import run_worker
+
+    run_worker(context.args)
+
+
+@store.command()
+def verify() -> None:
+    """Hash every file of the store again; damaged ones are removed and fetched anew when needed."""
+    from analysis.acquire.real import keep
+
+    if bad := keep.verify():
+        raise DataError(
+            f"{len(bad)} damaged files removed from the store: {', '.join(bad)}; run the stage acquire again"
+        )
+    print("every file of the store has the hash of its name")
+
+
+@store.command("list")
+def list_store() -> None:
+    """List the files of the store: hash, size, published name."""
+    from analysis.acquire.real import keep
+
+    print("\n".join(keep.listing()))
+
+
+@store.command()
+def prune(
+    files: Annotated[
+        bool, typer.Option("--files", help="also remove files that the present choice does not need")
+    ] = False,
+    days: Annotated[float, typer.Option(help="remove unfinished downloads and work older than this", min=0)] = 30,
+) -> None:
+    """Remove old unfinished downloads and work, and with --files what params.yaml does not choose."""
+    from analysis import params
+    from analysis.acquire.real import keep
+    from analysis.acquire.real.blobs import show_bytes
+
+    print(f"removed {show_bytes(keep.prune(params.load().acquire if files else None, days))}")

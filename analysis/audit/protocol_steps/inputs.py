@@ -1,0 +1,73 @@
+"""What all protocol steps share, and the rule by which steps that agree share intermediate results."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+
+import pandas as pd
+import xarray as xr
+
+from analysis.audit.protocol_steps.network_outputs import NetworkOutput
+from analysis.audit.protocol_steps.simulated_truth import SimulatedTruth
+from analysis.core.parallel import Once
+from analysis.params import Params
+from analysis.params.protocol import Protocol
+
+LABEL_FIELDS = ("labels", "selection")
+RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "region")
+POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "splits")
+GEOMETRY_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS)
+UNIT_FIELDS = (*GEOMETRY_FIELDS, "components")
+ALL_FIELDS = (*UNIT_FIELDS, "aggregation")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all steps share.
+
+    Attributes
+    ----------
+    params : Params
+    area : str
+        Area whose units are compared.
+    images : DataFrame
+        ``images.csv`` of the stage stimuli.
+    build_recordings : function of a Protocol
+        Returns the recordings of the area under that protocol, a list of Dataset.
+    trained : mapping from (labels, selection) to NetworkOutput
+        Trained models of the pipeline (`network_outputs.trained_models`).
+    truth : SimulatedTruth or None
+        Noise-free responses; None for real data.
+    cache : Once
+        Results of the functions decorated with `once_per`.
+    """
+
+    params: Params
+    area: str
+    images: pd.DataFrame
+    build_recordings: Callable[[Protocol], list[xr.Dataset]]
+    trained: Mapping[tuple[str, ...], NetworkOutput] = field(default_factory=dict)
+    truth: SimulatedTruth | None = None
+    cache: Once = field(default_factory=Once, repr=False, compare=False)
+
+
+def values_of(protocol: Protocol, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values of some fields of a protocol."""
+    return tuple(getattr(protocol, name) for name in fields)
+
+
+def once_per(fields: tuple[str, ...]) -> Callable:
+    """Compute ``function(inputs, protocol, *arguments)`` once for all protocols that agree on `fields`.
+
+    The function must depend on no other field of the protocol. `arguments` must be hashable.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @wraps(function)
+        def cached(inputs: Inputs, protocol: Protocol, *arguments):
+            key = (function.__qualname__, values_of(protocol, fields), *arguments)
+            return inputs.cache.get(key, lambda: function(inputs, protocol, *arguments))
+
+        return cached
+
+    return decorate

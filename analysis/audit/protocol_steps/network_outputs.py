@@ -1,0 +1,105 @@
+"""What a network says about all images: its top layer and its predicted labels, as the steps compare them."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+from analysis.models.activations import read as activations
+from analysis.models.data import Examples, load
+from analysis.models.network import CONFIG
+from analysis.neural import scoring
+from analysis.neural.populations import Population
+from analysis.params import Params
+from analysis.params.protocol import CORRECTED, PROTOCOLS, REPORT, Protocol
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """The output of one trained network for all images.
+
+    Attributes
+    ----------
+    stems : list of str, n_images
+    top : (n_images, n_features)
+        Activations of the top layer.
+    labels : dict of str to int
+        Label of each image under the network's protocol: 1 face, 0 non-face, -1 unlabelled.
+    correct : (n_test,) float
+        1 for each test image that the network classifies correctly, else 0.
+    """
+
+    stems: list[str]
+    top: np.ndarray
+    labels: dict[str, int]
+    correct: np.ndarray
+
+    def features_of(self, population: Population) -> np.ndarray:
+        """Return the top layer for the images of a population, in its order, (n_population_images, n_features)."""
+        return self.top[scoring.rows_of(population, self.stems)]
+
+
+def network_output(top: np.ndarray, predicted: np.ndarray, examples: Examples) -> NetworkOutput:
+    """Return the output of a network from its top layer and predicted classes, both in the order of the images."""
+    stems, rows = examples.table["stem"].tolist(), examples.rows("test")
+    correct = (predicted[rows] == examples.label[rows]).astype(float)
+    return NetworkOutput(stems, top, dict(zip(stems, examples.label.tolist(), strict=True)), correct)
+
+
+def trained_models(params: Params) -> dict[tuple[str, str], NetworkOutput]:
+    """Return the first trained network in ``models.run`` for each pair of labels and selection."""
+    outputs: dict[tuple[str, str], NetworkOutput] = {}
+    for model in params.models.run:
+        if activations.untrained(model):
+            continue
+        config = _config(model)
+        protocol = PROTOCOLS[config["protocol"]]
+        key = protocol.labels, protocol.selection
+        if config["kind"] == "pixels" or key in outputs:
+            continue
+        examples = load(protocol)
+        stems, top = activations.read(model, activations.layers(model)[-1])
+        predictions = pd.read_csv(paths.MODELS / model / "predictions.csv", dtype=str, keep_default_na=False)
+        is_face = dict(zip(predictions["stem"], predictions["predicted"] == "face", strict=True))
+        row_of = {stem: row for row, stem in enumerate(stems)}
+        order = [row_of[stem] for stem in examples.table["stem"]]
+        predicted = np.array([is_face[stem] for stem in examples.table["stem"]], int)
+        outputs[key] = network_output(np.asarray(top[order], np.float64), predicted, examples)
+    return outputs
+
+
+def _config(model: str) -> dict:
+    path = paths.MODELS / model / CONFIG
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path} is missing or damaged: run the stage train for {model}") from error
+
+
+def examples_of(protocol: Protocol, validation: float, seed: int) -> Examples:
+    """Return the images with the labels and the selection split of a protocol.
+
+    The report's split has no validation images. Where a protocol combines the report's labels with selection on
+    validation images, they are taken from the training images, the same share of each label.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    validation : float
+        Share of the training images.
+    seed : int
+        Seed of the project.
+    """
+    examples = load(CORRECTED if protocol.labels == "roi" else REPORT)
+    if protocol.selection == examples.selection or protocol.labels == "roi":
+        return replace(examples, selection=protocol.selection)
+    split = examples.split.astype(object)
+    for label in (0, 1):
+        rows = np.flatnonzero((split == "train") & (examples.label == label))
+        rng = np.random.default_rng(seed_of(seed, "held out of the report's training images", label))
+        split[rng.permutation(rows)[: max(1, round(validation * len(rows)))]] = "validation"
+    return replace(examples, split=split.astype(str), selection="validation")

@@ -1,0 +1,133 @@
+"""Recordings and populations under any protocol, from all presentations or from half of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from analysis.core.errors import DataError
+from analysis.neural.populations import FIXATIONS, IDENTITY, Population
+from analysis.params.protocol import Protocol
+from analysis.recordings import build
+from analysis.recordings.annotations import Annotations
+from analysis.recordings.naming import Files, rasters_beside
+from analysis.statistics.ceilings import spearman_brown
+from analysis.statistics.crossval import pearson
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one recording, and the areas in which it has electrodes."""
+
+    files: Files
+    areas: frozenset[str]
+
+
+def find_sources(recordings: Iterable[xr.Dataset], dandiset: Path, annotations: Annotations) -> list[Source]:
+    """Return the files from which recordings were built, found by the session that each recording names.
+
+    Raises
+    ------
+    DataError
+        If a file is missing.
+    """
+    sources = []
+    for recording in recordings:
+        session = str(recording.attrs["session"])
+        main = dandiset / session.split("_")[0] / f"{session}_image.nwb"
+        if not main.is_file():
+            raise DataError(f"{main} not found: run the stage acquire again")
+        name = str(recording.attrs["recording"])
+        files = Files(name, str(recording.attrs["subject"]), main, rasters_beside(main))
+        sources.append(Source(files, frozenset(annotations.of(name).banks.values())))
+    return sources
+
+
+def build_recording(source: Source, annotations: Annotations, protocol: Protocol, window_ms: int) -> xr.Dataset:
+    """Build one recording under a protocol; keep its stable units and the fixations that the protocol uses."""
+    tables = annotations.of(source.files.name)
+    built = build.build_recording(source.files, tables, None, build.Processing(protocol, window_ms, permutations=0))
+    built = built.isel(unit=built["stable"].values)
+    return select_fixations(built, FIXATIONS[protocol.fixations](built))
+
+
+def select_fixations(recording: xr.Dataset, rows: np.ndarray) -> xr.Dataset:
+    """Return a recording with the fixations `rows` only; counts per image are summed over these."""
+    if "image_count" not in recording:
+        return recording.isel(fixation=rows)
+    out = recording.drop_vars(["image_count", "image"]).isel(fixation=rows)
+    images, index = np.unique(out["stimulus_id"].values.astype(str), return_inverse=True)
+    counts = np.zeros((len(images), out.sizes["unit"]), np.int64)
+    np.add.at(counts, index, out["count"].values)
+    return out.assign_coords(image=("image", images)).assign(image_count=(("image", "unit"), counts))
+
+
+def area_populations(recordings: list[xr.Dataset], protocol: Protocol, stems: set[str], area: str) -> list[Population]:
+    """Return the populations of one area under a protocol, with responses to the images `stems`."""
+    populations = IDENTITY[protocol.unit_identity](iter(recordings), protocol, stems)
+    return [population for population in populations if population.region == area]
+
+
+def split_presentations(recording: xr.Dataset, rng: np.random.Generator) -> tuple[xr.Dataset, xr.Dataset]:
+    """Split a recording into random halves of the presentations that its trial join assigns to each image."""
+    _, image = np.unique(recording["stimulus_id"].values.astype(str), return_inverse=True)
+    trial = recording["trial"].values.astype(np.int64)
+    pairs, presentation = np.unique(np.column_stack([image, trial]), axis=0, return_inverse=True)
+    order = np.lexsort((rng.random(len(pairs)), pairs[:, 0]))
+    starts = np.searchsorted(pairs[order, 0], pairs[order, 0])
+    odd = rng.integers(2, size=pairs[:, 0].max(initial=0) + 1)
+    in_first = np.zeros(len(pairs), bool)
+    in_first[order] = (np.arange(len(pairs)) - starts + odd[pairs[order, 0]]) % 2 == 0
+    rows = in_first[presentation.ravel()]
+    return select_fixations(recording, rows), select_fixations(recording, ~rows)
+
+
+def split_half_ceilings(
+    recordings: list[xr.Dataset], protocol: Protocol, stems: set[str], area: str, n_splits: int, seed: int
+) -> np.ndarray:
+    """Return the split-half ceiling of each unit (or merged column), all populations concatenated, (n_units,).
+
+    The whole protocol, with its merging and filling, runs on each half of the presentations, so that the ceiling is
+    that of the table which is compared: the Spearman-Brown corrected mean correlation over `n_splits` splits.
+    """
+    rng = np.random.default_rng(seed)
+    correlations = []
+    for _ in range(n_splits):
+        halves = [split_presentations(recording, rng) for recording in recordings]
+        first, second = (area_populations([pair[k] for pair in halves], protocol, stems, area) for k in (0, 1))
+        in_second = {(population.recording, population.region): population for population in second}
+        by_population = []
+        for one in first:
+            other = in_second.get((one.recording, one.region))
+            by_population.append(_correlation(one, other) if other else np.full(len(one.units), np.nan))
+        correlations.append(np.concatenate(by_population) if by_population else np.empty(0))
+    if len({len(row) for row in correlations}) != 1:
+        return np.full(1, np.nan)
+    table = np.stack(correlations)
+    defined = np.isfinite(table)
+    mean = np.where(defined, table, 0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
+    return spearman_brown(mean)
+
+
+def _correlation(one: Population, other: Population) -> np.ndarray:
+    """Return Pearson's r of each unit between two halves, over the images that both have, (n_units,)."""
+    common = sorted(set(one.images) & set(other.images))
+    rows = []
+    for population in (one, other):
+        row_of = {image: row for row, image in enumerate(population.images)}
+        rows.append([row_of[image] for image in common])
+    if len(common) < 3 or one.responses.shape[1] != other.responses.shape[1]:
+        return np.full(len(one.units), np.nan)
+    return pearson(one.responses[rows[0]], other.responses[rows[1]])
+
+
+def recording_of_each_image(recordings: list[xr.Dataset], area: str) -> dict[str, str]:
+    """Return the recording that fills each image's row in a table merged by column: the last one that shows it."""
+    recording_of = {}
+    for recording in recordings:
+        if area in set(recording["region"].values.astype(str)):
+            for image in np.unique(recording["stimulus_id"].values.astype(str)):
+                recording_of[image] = str(recording.attrs["recording"])
+    return recording_of

@@ -1,0 +1,157 @@
+"""Read a table of images x units, with a label and optionally a block (recording, session) for every image."""
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from analysis.core.errors import DataError
+
+IMAGE_COLUMNS = ("image_path", "image", "image_id", "stimulus_id", "stem", "Filename", "path")
+"""Column names that may hold the image of a row; otherwise the first column with text does."""
+LISTED, UNLISTED = "listed", "not listed"
+"""Labels of images that are in a plain list of file names, and of those that are not."""
+LEAST_ROWS = 8
+
+
+class TableNotAuditable(DataError):
+    """A table is readable but does not allow an audit: too few labels, images or blocks, or a unit without data."""
+
+
+@dataclass(frozen=True)
+class ResponseTable:
+    """Responses of units to images.
+
+    Attributes
+    ----------
+    images : (n_images,) str
+        As the table names them.
+    units : tuple of str, n_units
+    values : (n_images, n_units) float64
+        NaN where a cell is empty.
+    label : (n_images,) str
+    block : (n_images,) str or None
+        None if unknown; blocks are then detected (`analysis.audit.table.blocks`).
+    unnamed : DataFrame
+        Rows that name no image, one column per unit. The index is the number of other rows that come before each.
+    """
+
+    images: np.ndarray
+    units: tuple[str, ...]
+    values: np.ndarray
+    label: np.ndarray
+    block: np.ndarray | None
+    unnamed: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def read(path: Path, label: str, block: str | None = None) -> ResponseTable:
+    """Read a table of images x units from a csv file.
+
+    Parameters
+    ----------
+    path : Path
+        One row per image. One text column names the image; every column other than that one, `label` and `block` is a
+        unit.
+    label, block : str
+        Name of a column, or a csv file whose first column (or ``Filename``) names images and which has a column
+        ``label`` (``block``). A file without a column ``label`` is a list: its images are ``listed``, all others ``not
+        listed``. Images are matched by file name including the extension, as in the report.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, a unit contains text, an image occurs twice or there are too few rows.
+    """
+    table = _csv(path)
+    image_column = _image_column(table, path, label, block)
+    named = table[image_column].notna()
+    unnamed = table[~named].set_axis(named.cumsum()[~named])
+    table = table[named].reset_index(drop=True)
+    if len(table) < LEAST_ROWS:
+        raise DataError(f"{path}: {len(table)} rows name an image; an audit needs {LEAST_ROWS} or more")
+    images = table[image_column].astype(str).to_numpy(dtype=str)
+    twice = table[image_column][table[image_column].duplicated()]
+    if len(twice):
+        raise DataError(f"{path}: image {twice.iloc[0]!r} has more than one row; average them or keep one")
+    labels = _per_image(table, images, label, "label", path)
+    blocks = None if block is None else _per_image(table, images, block, "block", path)
+    units = [name for name in table.columns if name not in (image_column, label, block)]
+    if len(units) < 2:
+        raise DataError(f"{path}: {len(units)} unit columns; a correlation over units needs 2 or more")
+    unnamed = pd.DataFrame(_numbers(unnamed[units], path), unnamed.index, units)
+    return ResponseTable(images, tuple(units), _numbers(table[units], path), labels, blocks, unnamed)
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: give a csv file with a row per image and a column per unit") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} is not a csv table: {' '.join(str(error).split())}") from error
+    if table.columns.duplicated().any() or not len(table):
+        raise DataError(f"{path} has no rows or repeats a column name")
+    return table
+
+
+def _image_column(table: pd.DataFrame, path: Path, *taken: str | None) -> str:
+    for name in IMAGE_COLUMNS:
+        if name in table and name not in taken:
+            return name
+    text = [name for name in table if name not in taken and not pd.api.types.is_numeric_dtype(table[name])]
+    if not text or text[0] != table.columns[0]:
+        raise DataError(f"{path}: no column names the image of a row; call it {IMAGE_COLUMNS[1]!r}")
+    return text[0]
+
+
+def _numbers(units: pd.DataFrame, path: Path) -> np.ndarray:
+    columns = {}
+    for name in units:
+        column = pd.to_numeric(units[name], errors="coerce")
+        text = units[name][column.isna() & units[name].notna()]
+        if len(text):
+            raise DataError(
+                f"{path}: column {name!r} holds {str(text.iloc[0])!r} (row {text.index[0] + 1}), not a number;"
+                " correct it, or remove the column if it is not a unit"
+            )
+        columns[name] = column.astype(np.float64)
+    values = np.column_stack(list(columns.values()))
+    if np.isinf(values).any():
+        row, column = np.argwhere(np.isinf(values))[0]
+        raise DataError(
+            f"{path}: column {units.columns[column]!r} is infinite in row {row + 1}; correct it or remove the row"
+        )
+    return values
+
+
+def _per_image(table: pd.DataFrame, images: np.ndarray, source: str, kind: str, path: Path) -> np.ndarray:
+    """Return the label or block of each image, from a column of the table or from a file."""
+    if source in table:
+        column = table[source]
+        if column.isna().any():
+            raise DataError(f"{path}: {kind} column {source!r} is empty in row {int(column.isna().argmax()) + 1}")
+        return column.astype(str).to_numpy(dtype=str)
+    if not Path(source).is_file():
+        names = ", ".join(map(str, [*table.columns[:4], "..."] if len(table.columns) > 5 else table.columns))
+        hint = "; omit --block to detect blocks" if kind == "block" else ""
+        raise DataError(f"{path} has no {kind} column {source!r} (it has {names}), and there is no such file{hint}")
+    return _from_file(images, Path(source), kind)
+
+
+def _from_file(images: np.ndarray, path: Path, kind: str) -> np.ndarray:
+    listed = _csv(path)
+    names = listed["Filename" if "Filename" in listed else listed.columns[0]].dropna().astype(str)
+    names_here = [PurePosixPath(image).name for image in images]
+    if kind not in listed:
+        if kind == "block":
+            raise DataError(f"{path} has no column 'block'; add one beside the names of the images")
+        in_list = {PurePosixPath(name).name for name in names}
+        out = np.array([LISTED if name in in_list else UNLISTED for name in names_here])
+    else:
+        value_of = dict(zip((PurePosixPath(name).name for name in names), listed.loc[names.index, kind], strict=True))
+        missing = [name for name in names_here if name not in value_of]
+        if missing:
+            raise DataError(f"{path} has no {kind} for image {missing[0]!r} ({len(missing)} missing)")
+        out = np.array([str(value_of[name]) for name in names_here])
+    return out

@@ -1,0 +1,244 @@
+"""Run independent tasks side by side on this machine, in threads or in processes; for clusters see `cluster`.
+
+Every task computes with a fixed number of BLAS and torch threads (one, where nothing else is said), results come in
+the order of the tasks, and what a task starts runs in the task itself. So the bits of a result do not depend on how
+many tasks run at once.
+
+- `map_threads`: few large array operations per task, which release Python's lock.
+- `map_processes`: many small steps per task, which would hold that lock. Forks.
+- `process_pool`: the same for tasks that need torch, which does not survive a fork. Starts new processes.
+"""
+
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+from threadpoolctl import threadpool_limits
+
+from analysis.core import settings
+from analysis.core.errors import DataError
+from analysis.core.numerics import THREADS, fixed_threads
+from analysis.core.progress import track
+
+PARENT_CHECK_S = 0.5
+"""How often a child process looks whether its parent still lives."""
+
+_guard = threading.Lock()
+_depth = 0
+_thread = threading.local()
+_forked: Callable
+"""In a forked child: computes a task, given its number."""
+_loaded: dict[str, object] = {}
+"""In a child of `process_pool`: what its tasks share, by the pool's name."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Give BLAS and torch one thread, in the whole process, until the outermost of nested blocks ends.
+
+    BLAS threads wait for each other at the end of every product, which dominates when the products are small. With one
+    thread the result does not depend on their number either. Setting the limit takes a millisecond, longer than a
+    small fit: enter this once around a loop over fits.
+    """
+    global _depth, _limits, _torch_threads
+    torch = sys.modules.get("torch")  # whoever computes with it has loaded it
+    with _guard:
+        if _depth == 0:
+            _limits = threadpool_limits(limits=1, user_api="blas")
+            _torch_threads = torch and torch.get_num_threads()
+            if torch:
+                torch.set_num_threads(1)
+        _depth += 1
+    try:
+        yield
+    finally:
+        with _guard:
+            _depth -= 1
+            if _depth == 0:
+                _limits.restore_original_limits()
+                if _torch_threads:
+                    torch.set_num_threads(_torch_threads)
+
+
+@contextmanager
+def _sequential() -> Iterator[None]:
+    """Let this thread start no other threads within the block."""
+    before, _thread.sequential = getattr(_thread, "sequential", False), True
+    try:
+        yield
+    finally:
+        _thread.sequential = before
+
+
+def map_threads(function: Callable, items: Iterable, threads: int = THREADS, progress: str | None = None) -> list:
+    """Return ``[function(item) for item in items]``, computed in several threads.
+
+    Parameters
+    ----------
+    function : callable
+        Must not draw from torch's or numpy's global generator, which all threads share.
+    items : iterable
+    threads : int
+        Items computed at once. A call from inside a task starts no further threads.
+    progress : str, optional
+        Name of the work; given, progress is shown.
+    """
+    items = list(items)
+
+    def compute(item):
+        with _sequential():
+            return function(item)
+
+    with one_thread():
+        if min(len(items), threads) < 2 or getattr(_thread, "sequential", False):
+            return _gathered(map(function, items), len(items), progress)
+        with ThreadPoolExecutor(threads) as pool:
+            return _gathered(pool.map(compute, items), len(items), progress)
+
+
+def map_processes(function: Callable, items: Iterable, progress: str | None = None) -> list:
+    """Return ``[function(item) for item in items]``, computed by as many processes as there are workers.
+
+    Parameters
+    ----------
+    function : callable
+        Any function, closures included. Its results are pickled.
+    items : iterable
+    progress : str, optional
+        Name of the work; given, progress is shown.
+
+    Raises
+    ------
+    DataError
+        If a process is killed.
+    """
+    # Forked, not started anew as by joblib: children see the activations and responses that the closure holds, where
+    # new processes would each load the libraries (2 s) and unpickle a copy of the arrays for every model.
+    items = list(items)
+    workers = min(settings.workers(), len(items))
+    with one_thread(), _sequential():  # a forked child inherits both
+        if workers < 2:
+            return _gathered(map(function, items), len(items), progress)
+        begin = (lambda number: function(items[number]), os.getpid())
+        with ProcessPoolExecutor(workers, get_context("fork"), _begin_forked, begin) as pool, _deaths(progress):
+            return _gathered(pool.map(_call_forked, range(len(items))), len(items), progress)
+
+
+@contextmanager
+def process_pool(
+    load: Callable | None = None, *arguments, workers: int | None = None, threads: int = 1
+) -> Iterator[Callable]:
+    """Yield a function ``run(function, tasks)`` that iterates over ``function(*task)`` of each task, in order.
+
+    Parameters
+    ----------
+    load : callable, optional
+        ``load(*arguments)`` is called once in each process; its result becomes the first argument of `function`.
+    *arguments
+        Of `load`.
+    workers : int, optional
+        Number of processes, if not ``NNN_WORKERS``. One is this process itself.
+    threads : int
+        BLAS and torch threads of each task.
+
+    Raises
+    ------
+    DataError
+        If a process is killed.
+    """
+    name = uuid.uuid4().hex
+    workers = workers or settings.workers()
+    try:
+        if workers == 1:
+            yield lambda function, tasks: (_call(name, load, arguments, function, task, threads) for task in tasks)
+            return
+        from joblib import Parallel, delayed
+        from joblib.externals.loky import get_reusable_executor
+
+        # No memory-mapped arguments: a killed run would leave their files behind.
+        start = {"backend": "loky", "max_nbytes": None, "initializer": _begin_child, "initargs": (os.getpid(),)}
+        parallel = Parallel(workers, return_as="generator", batch_size=1, **start)
+        try:
+            with _deaths(None):
+                yield lambda function, tasks: parallel(
+                    delayed(_call)(name, load, arguments, function, task, threads) for task in tasks
+                )
+        finally:
+            get_reusable_executor().shutdown(kill_workers=True)  # else idle processes keep what they loaded
+    finally:
+        _loaded.pop(name, None)
+
+
+def _call(name: str, load: Callable | None, arguments: tuple, function: Callable, task: tuple, threads: int):
+    """Compute a task of a pool; first load what its tasks share, with the threads of a stage."""
+    if load is None:
+        with fixed_threads(threads):
+            return function(*task)
+    if name not in _loaded:
+        with fixed_threads():
+            _loaded[name] = load(*arguments)
+    with fixed_threads(threads):
+        return function(_loaded[name], *task)
+
+
+def _begin_forked(call: Callable, parent: int) -> None:
+    global _forked
+    _forked = call
+    _begin_child(parent)
+
+
+def _call_forked(number: int):
+    return _forked(number)
+
+
+def _begin_child(parent: int) -> None:
+    """Prepare a child process: it ends with its parent, even a killed one, and starts neither threads nor processes."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _thread.sequential = True
+    os.environ["NNN_WORKERS"] = "1"
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(1)
+
+
+@contextmanager
+def _deaths(progress: str | None) -> Iterator[None]:
+    """Report a killed child as what it usually is."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"{progress or 'tasks'}: a worker process was killed, most likely for lack of memory: lower NNN_WORKERS"
+        ) from error
+
+
+def _gathered(results: Iterable, n: int, progress: str | None) -> list:
+    return list(results if progress is None else track(results, progress, n))
+
+
+class Once:
+    """Values computed once each, however many threads ask for them."""
+
+    def __init__(self):
+        self._guard = threading.Lock()
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._values: dict[Hashable, object] = {}
+
+    def get(self, key: Hashable, compute: Callable[[], object]):
+        """Return the value of `key`, ``compute()`` on the first call; other threads wait for it."""
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._values:
+                self._values[key] = compute()
+        return self._values[key]

@@ -1,0 +1,90 @@
+"""Settings from the environment (``NNN_*``): where and how the work is done. None of them changes a result."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from platformdirs import user_cache_path
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from analysis.core.errors import DataError
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
+
+
+class Settings(BaseSettings):
+    """One field per variable: ``workers`` is ``NNN_WORKERS``. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_prefix="NNN_", env_ignore_empty=True, frozen=True)
+
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    """Worker processes; by default as many as this process may use cores."""
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+    """Where torch computes."""
+    scheduler: str | None = None
+    """Address or file of a dask scheduler, or ``slurm``."""
+    store: Path = Field(default_factory=lambda: user_cache_path("neural-neural-networks"))
+    """Folder of fetched files and unfinished work."""
+    connections: int = Field(6, ge=1, le=64)
+    """Files fetched at once."""
+    dandi_api: Url = "https://api.dandiarchive.org/api"
+    osf_api: Url = "https://api.osf.io/v2"
+    github_raw: Url = "https://raw.githubusercontent.com"
+    image_revision: str | None = None
+    """Commit that the container image was built from."""
+    image_base: str | None = None
+    """Digest of the image that the container image is based on."""
+
+
+ADVICE = {
+    "workers": "give a whole number of workers, 1 or more",
+    "device": "give cpu, cuda or cuda:N",
+    "connections": "give a whole number from 1 to 64",
+    "dandi_api": "give an address that begins with http:// or https://",
+    "osf_api": "give an address that begins with http:// or https://",
+    "github_raw": "give an address that begins with http:// or https://",
+}
+"""What to do about a wrong value."""
+
+
+def read() -> Settings:
+    """Read the settings.
+
+    Raises
+    ------
+    DataError
+        If a value is wrong; the message names the first such variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = str(wrong["loc"][0]).lower().removeprefix("nnn_")
+        raise DataError(f"NNN_{name.upper()}={wrong['input']!r}: {ADVICE.get(name, wrong['msg'])}") from error
+
+
+def workers() -> int:
+    """Return the number of worker processes (``NNN_WORKERS``, by default the number of cores for this process)."""
+    return read().workers
+
+
+def device() -> str:
+    """Return the torch device (``NNN_DEVICE``: ``cpu``, the default, ``cuda`` or ``cuda:N``).
+
+    Raises
+    ------
+    DataError
+        If the value is wrong, or torch sees no such device.
+    """
+    value = read().device
+    if value != "cpu":
+        import torch  # slow to load, and needed for a GPU alone
+
+        found, number = torch.cuda.device_count(), int(value.partition(":")[2] or 0)
+        if number >= found:
+            raise DataError(
+                f"NNN_DEVICE={value}: torch sees {found or 'no'} CUDA device{'s' if found > 1 else ''}; "
+                "unset NNN_DEVICE to compute on the CPU"
+            )
+    return value

@@ -1,0 +1,1 @@
+"""Whether neurons respond more where a map has more mass, fixation by fixation."""

@@ -1,0 +1,114 @@
+"""Explain one image file: its maps as pictures and tables."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.core.errors import DataError
+from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.settings import device
+from analysis.explain import opened_networks
+from analysis.explain.maps import attribution
+from analysis.explain.maps.baseline_maps import centre
+from analysis.explain.maps.localisation import mass
+from analysis.explain.maps.model_maps import as_floats
+from analysis.models import data, registry
+from analysis.params import Params
+from analysis.stimuli.images import decode, pad
+
+CENTRAL = 0.5
+"""Side of the central square whose share of the map is reported, as a share of the side of the image."""
+
+
+def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]:
+    """Write the maps of one image: ``<stem>_<method>.png``, ``.csv`` (values) and ``<stem>.json`` (numbers).
+
+    Returns
+    -------
+    list of str
+        The results in a few lines of text.
+
+    Raises
+    ------
+    DataError
+        If the file is not an image, the model is not trained, or its inputs are not images.
+    """
+    try:
+        image = decode(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} not found: give an image file") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    entry = params.models.entry(model)
+    examples = data.load(entry.rules)
+    network, architecture = opened_networks.load(params, model, examples)
+    square = pad(image, examples.images.shape[2])  # like the training images in the stage stimuli
+    inputs = registry.inputs(entry.kind, replace(examples, images=square[None]), architecture)
+    if not attribution.are_images(inputs):
+        raise DataError(f"{model}: {attribution.NOT_IMAGES}")
+    x = as_floats(inputs, np.array([0]), device())
+    network = network.to(device())
+    job = attribution.Job(network, x, params.explain, params.seed, [path.stem], attribution.segment(x, params.explain))
+    evidence = float(opened_networks.Evidence(network)(x)[0])
+    about = {"model": model, "image": path.name, "size": int(x.shape[2]), "p_face": float(1 / (1 + np.exp(-evidence)))}
+    about |= {"evidence": evidence, "maps": {}, "skipped": {}}
+    for method in attribution.METHODS:
+        if reason := attribution.reason_unavailable(method, network, x):
+            about["skipped"][method] = reason
+            continue
+        map_ = attribution.attribute(method, job)[0]
+        about["maps"][method] = _describe_map(map_)
+        write_csv(out / f"{path.stem}_{method}.csv", pd.DataFrame(map_))
+        _draw(out / f"{path.stem}_{method}.png", np.array(image), map_)
+    write_json(out / f"{path.stem}.json", about)
+    return _describe(about, out / path.stem)
+
+
+def _describe_map(map_: np.ndarray) -> dict:
+    """Return where a map peaks (0 to 1, right and down) and the share of its positive part in the middle."""
+    row, column = np.unravel_index(map_.argmax(), map_.shape)
+    size = len(map_)
+    near = np.abs((np.arange(size) + 0.5) / size - 0.5) < CENTRAL / 2
+    share = mass(map_, np.outer(near, near))
+    return {
+        "peak_x": (column + 0.5) / size,
+        "peak_y": (row + 0.5) / size,
+        "largest": float(map_.max()),
+        "least": float(map_.min()),
+        "share_in_middle": share if np.isfinite(share) else None,
+        "share_in_middle_of_even_map": float(np.outer(near, near).mean()),
+        "share_in_middle_of_centre_bias": mass(centre(size), np.outer(near, near)),
+    }
+
+
+def _draw(path: Path, image: np.ndarray, map_: np.ndarray) -> None:
+    """Draw the map over the image (height, width, 3): red is evidence for a face, blue against it."""
+    from matplotlib.figure import Figure
+
+    height, width = image.shape[:2]
+    side = max(height, width)
+    figure = Figure(figsize=(4, 4 * height / width))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(image.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+    left, top = (width - side) / 2, (height - side) / 2
+    largest = max(float(np.abs(map_).max()), 1e-12)
+    axes.imshow(
+        map_, cmap="RdBu_r", vmin=-largest, vmax=largest, alpha=0.55, extent=(left, left + side, top + side, top)
+    )
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_axis_off()
+    with atomic(path) as part:
+        figure.savefig(part, format="png", dpi=150, metadata={"Software": None})
+
+
+def _describe(about: dict, stem: Path) -> list[str]:
+    lines = [f"{about['model']}: P(face) = {about['p_face']:.3f} for {about['image']}"]
+    for method, numbers in about["maps"].items():
+        lines.append(f"{method}: peak at {numbers['peak_x']:.0%} from the left, {numbers['peak_y']:.0%} from the top")
+    lines += [f"no {method}: {reason}" for method, reason in about["skipped"].items()]
+    return [*lines, f"maps and numbers: {stem}*"]

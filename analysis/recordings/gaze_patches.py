@@ -1,0 +1,106 @@
+"""Gaze-contingent patches: what a unit's receptive field saw in a fixation."""
+
+import numpy as np
+from PIL import Image
+
+from analysis.core.images import GREY
+
+PATCH_DVA = 4.0
+"""Side of a patch (Xiao et al. 2024, script 5a)."""
+
+
+def patch(
+    image: Image.Image,
+    centre_dva: tuple[float, float],
+    size_px: np.ndarray,
+    pixels_per_degree: np.ndarray,
+    out_px: int,
+    side_dva: float = PATCH_DVA,
+) -> np.ndarray:
+    """Return the square of the screen around a place on an image.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The image as stored; it was shown stretched to `size_px`.
+    centre_dva : pair of float
+        Centre of the patch in dva from the image centre, y up: gaze + receptive field.
+    size_px : ndarray, shape (2,)
+        Width and height of the image as shown, in screen pixels.
+    pixels_per_degree : ndarray, shape (2,)
+        Screen pixels per dva by axis; the two differ in some recordings, so each axis has its own.
+    out_px : int
+        Width and height of the patch returned.
+    side_dva : float
+        Width and height of the patch on the screen.
+
+    Returns
+    -------
+    ndarray of uint8, shape (3, out_px, out_px)
+        Grey (128) outside the image.
+    """
+    stored = np.array(image.size, float)
+    scale = stored / np.asarray(size_px, float)  # stored pixels per screen pixel
+    centre = (np.asarray(size_px) / 2 + np.asarray(centre_dva) * pixels_per_degree * (1, -1)) * scale
+    half = side_dva / 2 * np.asarray(pixels_per_degree) * scale
+    low, high = centre - half, centre + half
+    # A grey canvas of whole pixels around the patch, with the part of the image that falls on it.
+    corner, end = np.floor(low).astype(int) - 1, np.ceil(high).astype(int) + 1
+    canvas = Image.new("RGB", tuple(int(n) for n in end - corner), (GREY,) * 3)
+    inside = (*np.maximum(corner, 0), *np.minimum(end, stored.astype(int)))
+    if inside[0] < inside[2] and inside[1] < inside[3]:
+        part = image.convert("RGB").crop(tuple(int(n) for n in inside))
+        canvas.paste(part, (int(inside[0] - corner[0]), int(inside[1] - corner[1])))
+    box = (*(low - corner), *(high - corner))
+    resized = canvas.resize((out_px, out_px), Image.Resampling.BILINEAR, box=tuple(float(n) for n in box))
+    return np.asarray(resized).transpose(2, 0, 1)
+
+
+def patches(open_image, recording, unit: int, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
+    """Return the patches that one unit saw in the fixations of a recording.
+
+    Parameters
+    ----------
+    open_image : callable
+        Returns the image (PIL) of a stem, as stored; called once for each image.
+    recording : xarray.Dataset
+        As `analysis.recordings.read.open_recording` gives it (or a part of it).
+    unit : int
+        Place of the unit; a unit without a receptive field is taken to look where the gaze looks.
+    out_px : int
+    side_dva : float
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_fixations, 3, out_px, out_px)
+    """
+    field = np.array([float(recording[f"rf_{axis}_dva"][unit]) for axis in "xy"])
+    return patches_at(open_image, recording, np.nan_to_num(field), out_px, side_dva)
+
+
+def median_field(recording) -> np.ndarray:
+    """Return the median place (x, y in dva from gaze) of a recording's receptive fields; 0 where none is known."""
+    fields = np.array([recording[f"rf_{axis}_dva"].values for axis in "xy"], float)
+    known = fields[:, np.isfinite(fields).all(axis=0)]
+    return np.median(known, axis=1) if known.size else np.zeros(2)
+
+
+def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
+    """Return the patches around gaze + one place for the fixations of a recording.
+
+    Parameters
+    ----------
+    field_dva : ndarray, shape (2,)
+        x and y in dva from gaze, y up; the rest, and what is returned, as in `patches`.
+    """
+    attrs = recording.attrs
+    size_px = np.array([attrs["image_width_px"], attrs["image_height_px"]])
+    pixels_per_degree = np.array([attrs["pixels_per_degree_x"], attrs["pixels_per_degree_y"]])
+    centre = np.column_stack([recording["x_dva"], recording["y_dva"]]) + field_dva
+    stimulus = recording["stimulus_id"].values.astype(str)
+    out = np.empty((len(stimulus), 3, out_px, out_px), np.uint8)
+    for stem in np.unique(stimulus):
+        image = open_image(stem).convert("RGB")
+        for row in np.flatnonzero(stimulus == stem):
+            out[row] = patch(image, centre[row], size_px, pixels_per_degree, out_px, side_dva)
+    return out

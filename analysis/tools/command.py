@@ -1,0 +1,93 @@
+"""Commands for use by hand: single recordings, descriptions for archives, comparisons with other copies."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+BY_HAND = "For single files"
+COPIES = "For archives and other copies of the project"
+Protocol = Annotated[Literal["corrected", "report"], typer.Option(help="rules by which the recording is processed")]
+Recording = Annotated[str, typer.Argument(help="a recording's name, or its netCDF file")]
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def recording(
+    main_file: Annotated[Path, typer.Argument(metavar="MAIN.nwb", help="trials, presentations and fixations")],
+    rasters: Annotated[Path, typer.Argument(metavar="RASTERS.nwb", help="spike rasters of the same recording")],
+    annotations: Annotated[Path, typer.Option(help="folder with the area, rig, latency and RF tables")],
+    out: Annotated[Path, typer.Option(metavar="OUT.nc", help="netCDF file to write")],
+    protocol: Protocol = "corrected",
+) -> None:
+    """Turn one recording into a table of responses, outside the pipeline."""
+    from analysis.recordings.stage import one_recording
+
+    one_recording(main_file, rasters, annotations, out, protocol)
+    print(f"wrote {out}")
+
+
+@app.command(rich_help_panel=BY_HAND)
+def inspect(
+    recording: Recording,
+    plot: Annotated[bool, typer.Option("--plot", help="also draw a page of pictures")] = False,
+    out: Annotated[Path | None, typer.Option(help="file of the page (.png, .pdf, .svg); needs --plot")] = None,
+    protocol: Protocol = "corrected",
+) -> None:
+    """Show one recording: units, fixations, rates, repeatability."""
+    from analysis.tools.inspect import inspect
+
+    inspect(recording, plot, out, protocol)
+
+
+@app.command(rich_help_panel=BY_HAND)
+def export_assembly(
+    recording: Recording,
+    out: Annotated[Path, typer.Argument(metavar="OUT.nc", help="netCDF file to write")],
+    protocol: Protocol = "corrected",
+) -> None:
+    """Write a recording as an assembly with BrainIO's names: presentation x neuroid x time_bin."""
+    from analysis.tools.assembly import export
+
+    sizes = export(recording, out, protocol).sizes
+    print(f"wrote {out}: " + ", ".join(f"{size} {name}s" for name, size in sizes.items()))
+
+
+@app.command(rich_help_panel=COPIES)
+def crate() -> None:
+    """Describe data and results for archives: ro-crate-metadata.json, from dvc.lock."""
+    from analysis.tools.crate import OUTPUT, write_crate
+
+    print(f"wrote {OUTPUT}: {write_crate()} entities")
+
+
+@app.command(rich_help_panel=COPIES)
+def environment() -> None:
+    """Print this environment and how it differs from that of the results at hand."""
+    import json
+
+    from analysis.core.environment import FILE, differences, read, stamp
+    from analysis.core.paths import RESULTS
+
+    print(json.dumps(ours := stamp(), indent=1))
+    if not (RESULTS / FILE).is_file():
+        print("no results here to compare with (dvc repro computes them)")
+    elif lines := differences(ours, read(RESULTS / FILE)):
+        print("\n".join(["the results at hand were computed in another environment:", *lines]))
+    else:
+        print("the results at hand were computed in this environment")
+
+
+@app.command(rich_help_panel=COPIES)
+def diff(
+    folder: Annotated[Path, typer.Argument(help="another copy of the project, with results")],
+    tolerance: Annotated[float, typer.Option(help="largest difference of two numbers; 0: the same bytes", min=0)] = 0.0,
+) -> None:
+    """Compare tables, figures and paper with those of another copy; exit with status 1 if they differ."""
+    from analysis.tools.diff import compare
+
+    comparison = compare(".", folder)
+    print("\n".join(comparison.lines()))
+    if not comparison.within(tolerance):
+        raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Stage ``report``: the paper, compiled offline and with a fixed date to an archival, accessible PDF, and the page."""
+"""Stage ``report``: compile the paper offline, with a fixed date, to an archival, accessible PDF; build the page."""
 
 import json
 import re
@@ -12,17 +12,21 @@ from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_text
 from analysis.core.paths import FIGURES
 from analysis.params import Params
-from paper import html, provenance, results, style
+from paper import html, provenance, style
 from paper.draw import plots_for
-from paper.plots import ablation, audit, candidates, explain
+from paper.plots.audit import read as audit
+from paper.plots.candidates import read as candidates
+from paper.plots.explain import read as explain
+from paper.results import Results
+from paper.results import read as read_results
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
 
 STANDARDS = ["a-2a", "ua-1"]
-"""PDF/A-2a: readable in decades; PDF/UA-1: readable by screen readers (alt texts and tags are then compulsory)."""
+"""PDF/A-2a is for archives, PDF/UA-1 for screen readers; the latter requires alternative texts and tags."""
 
 DATE = 1767225600
-"""Date written into the PDF, in seconds (2026-01-01): the same inputs must give the same bytes on any day."""
+"""Date in the PDF, in seconds since 1970 (2026-01-01): the same inputs must give the same bytes on any day."""
 
 
 def run(params: Params) -> None:
@@ -33,55 +37,53 @@ def run(params: Params) -> None:
     DataError
         If a result or figure is missing, or the compiler reports an error or a warning; the message is one line.
     """
-    found = results.read()
-    _check_figures(found)
-    stamp = environment.decisive(environment.read(found.file(environment.FILE)))
+    results = read_results()
+    _check_figures(results)
+    stamp = environment.decisive(environment.read(results.file(environment.FILE)))
     _compare_environments(stamp)
-    made_of = provenance.made_of()
-    page = html.build(found, made_of)
-    pdf, warnings = _compile(_context(params, found, stamp, made_of))
+    code_and_data = provenance.describe()
+    page = html.build(results, code_and_data)
+    pdf, warnings = _compile(_context(params, results, stamp, code_and_data))
     if warnings:
-        raise DataError("; ".join(_line(warning) for warning in warnings))
+        raise DataError("; ".join(_as_line(warning) for warning in warnings))
     with atomic(OUTPUT) as part:
         part.write_bytes(pdf)
     write_text(html.OUTPUT, page)
 
 
-def _context(params: Params, found: results.Results, stamp: dict, made_of: dict) -> str:
-    """Return, as JSON, what the text needs beside the results."""
+def _context(params: Params, results: Results, stamp: dict, code_and_data: dict) -> str:
+    """Return, as JSON, what the sections need besides the results."""
     sources = json.loads((FIGURES / "sources.json").read_text(encoding="utf-8"))
+    plots = plots_for(results)
     return json.dumps(
         {
             "params": params.model_dump(mode="json"),
-            "roles": found.roles(),
-            "audited": audit.is_there(found),
-            "searched": candidates.drawable(found),
-            "variants": ablation.NAMES,
-            "explained": explain.is_there(found),
-            "names": {model: style.name(model) for model in found.models},
+            "roles": results.roles(),
+            "audited": audit.is_available(results),
+            "searched": candidates.is_drawable(results),
+            "variants": candidates.VARIANTS,
+            "explained": explain.is_available(results),
+            "names": {model: style.name(model) for model in results.models},
             "environment": stamp,
-            "single_fixations": found.single_fixations(),
-            "made_of": made_of,
-            "sources": {name: [f"results/{file}" for file in read] for name, read in sources.items()},
-            "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots_for(found).items()},
-            "stages": provenance.stages_of(found.folder),
+            "single_fixations": results.single_fixations(),
+            "code_and_data": code_and_data,
+            "sources": {name: [f"results/{file}" for file in files] for name, files in sources.items()},
+            "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots.items()},
+            "stages": provenance.stages_of(results.folder),
         },
         sort_keys=True,
     )
 
 
-def _check_figures(found: results.Results) -> None:
-    for path in [
-        FIGURES / "alt.json",
-        FIGURES / "sources.json",
-        *(FIGURES / f"{name}.svg" for name in plots_for(found)),
-    ]:
+def _check_figures(results: Results) -> None:
+    names = ["alt.json", "sources.json", *(f"{name}.svg" for name in plots_for(results))]
+    for path in [FIGURES / name for name in names]:
         if not path.is_file():
             raise DataError(f"{path} is missing: run the stage figures (dvc repro figures)")
 
 
 def _compare_environments(recorded: dict) -> None:
-    """Say on standard error in what this environment differs from that of the results; the paper names theirs."""
+    """Print to standard error how this environment differs from that of the results, which the paper names."""
     for line in environment.differences(environment.decisive(environment.stamp()), recorded):
         print(f"note: the results were computed in another environment: {line}", file=sys.stderr)
 
@@ -98,11 +100,15 @@ def _compile(context: str) -> tuple[bytes, list]:
             sys_inputs={"context": context},
         )
     except typst.TypstError as error:
-        raise DataError(_line(error)) from error
+        raise DataError(_as_line(error)) from error
 
 
-def _line(problem) -> str:
-    """Return a message of the compiler as one line, with its place and hints."""
-    place = re.search(r"┌─ (\S+)", problem.diagnostic or "")
-    parts = [f"{place.group(1) if place else SOURCE}:", problem.message, *(f"hint: {hint}" for hint in problem.hints)]
+def _as_line(problem) -> str:
+    """Return a message of the compiler as one line, with its location and hints."""
+    location = re.search(r"┌─ (\S+)", problem.diagnostic or "")
+    parts = [
+        f"{location.group(1) if location else SOURCE}:",
+        problem.message,
+        *(f"hint: {hint}" for hint in problem.hints),
+    ]
     return " ".join(" ".join(parts).split())

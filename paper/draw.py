@@ -7,27 +7,16 @@ from analysis.core.files import write_json
 from analysis.core.parallel import map_processes
 from analysis.core.paths import FIGURES
 from analysis.params import Params
-from paper import results, style
-from paper.plots import (
-    ablation,
-    accuracy,
-    areas,
-    audit,
-    audit_controls,
-    audit_ladder,
-    audit_table,
-    candidates,
-    explain,
-    explain_gallery,
-    explain_lesions,
-    explain_neurons,
-    explain_pointing,
-    layers,
-    predictivity,
-    rdms,
-    similarity,
-    validation,
-)
+from paper import style
+from paper.plots import accuracy, areas, layers, predictivity, rdms, similarity, validation
+from paper.plots.audit import controls, ladder, merged_table
+from paper.plots.audit import read as audit
+from paper.plots.candidates import ablation, scatter
+from paper.plots.candidates import read as candidates
+from paper.plots.explain import gallery, lesions, neurons, pointing
+from paper.plots.explain import read as explain
+from paper.results import Results
+from paper.results import read as read_results
 
 PLOTS = {
     "accuracy": accuracy.draw,
@@ -38,68 +27,66 @@ PLOTS = {
     "similarity": similarity.draw,
     "validation": validation.draw,
 }
-"""File name of each figure, without extension, and what draws it."""
+"""File name of each figure, without extension, and the function that draws it."""
 
 AUDIT_PLOTS = {
-    "audit_ladder": audit_ladder.draw,
-    "audit_controls": audit_controls.draw,
-    "audit_table": audit_table.draw,
+    "audit_ladder": ladder.draw,
+    "audit_controls": controls.draw,
+    "audit_table": merged_table.draw,
 }
-"""Figures of the audit; each needs rows in its table (``audit.drawable``)."""
+"""Figures of the audit; each needs rows in its table (``audit.is_drawable``)."""
 
-CANDIDATE_PLOTS = {"candidates": candidates.draw, "ablation": ablation.draw}
+CANDIDATE_PLOTS = {"candidates": scatter.draw, "ablation": ablation.draw}
 """Figures of the stage candidates."""
 
-
 EXPLAIN_PLOTS = {
-    "explain_gallery": explain_gallery.draw,
-    "explain_pointing": explain_pointing.draw,
-    "explain_neurons": explain_neurons.draw,
-    "explain_lesions": explain_lesions.draw,
+    "explain_gallery": gallery.draw,
+    "explain_pointing": pointing.draw,
+    "explain_neurons": neurons.draw,
+    "explain_lesions": lesions.draw,
 }
-"""Figures of the explanations; each needs rows in its table (``explain.drawable``)."""
+"""Figures of the explanations; each needs rows in its table (``explain.is_drawable``)."""
 
 
 def run(params: Params) -> None:
     """Draw all figures to ``paper/figures`` as SVG.
 
-    Beside them lie their alternative texts (``alt.json``) and the results each was drawn from (``sources.json``).
-
+    Their alternative texts are written to ``alt.json`` there, and the results each was drawn from to ``sources.json``.
     The validation figure needs the planted truth, so it is drawn for simulated data only.
 
     Raises
     ------
     DataError
-        If a result is missing, or is of another data source than the parameters say.
+        If a result is missing, or comes from another data source than the parameters name.
     """
-    found = results.read()
-    if found.source != params.acquire.source:
+    results = read_results()
+    if results.source != params.acquire.source:
         raise DataError(
-            f"results/summary.json is of {found.source} data, but acquire.source in params.yaml is "
+            f"results/summary.json is of {results.source} data, but acquire.source in params.yaml is "
             f"{params.acquire.source}: run dvc repro"
         )
-    plots = plots_for(found)
-    drawn = dict(zip(plots, map_processes(lambda plot: one(found, *plot), plots.items(), "figures"), strict=True))
-    write_json(FIGURES / "alt.json", {name: text for name, (text, _) in drawn.items()})
-    write_json(FIGURES / "sources.json", {name: sources for name, (_, sources) in drawn.items()})
+    plots = plots_for(results)
+    drawn = map_processes(lambda plot: draw_figure(results, *plot), plots.items(), "figures")
+    write_json(FIGURES / "alt.json", {name: text for name, (text, _) in zip(plots, drawn, strict=True)})
+    write_json(FIGURES / "sources.json", {name: files for name, (_, files) in zip(plots, drawn, strict=True)})
 
 
-def one(found: results.Results, name: str, draw: Callable) -> tuple[str, list[str]]:
+def draw_figure(results: Results, name: str, draw: Callable) -> tuple[str, list[str]]:
     """Draw ``paper/figures/<name>.svg``; return its alternative text and the results it was drawn from."""
-    found.used.clear()
+    results.used.clear()
     with style.applied():
-        figure, text = draw(found)
-        style.stamp(figure, found.source)
+        figure, text = draw(results)
+        style.stamp(figure, results.source)
         style.save(figure, FIGURES / f"{name}.svg")
-    return text, sorted(found.used)
+    return text, sorted(results.used)
 
 
-def plots_for(found: results.Results) -> dict:
-    """Return the figures that these results have: the audit's alone where no model was compared as corrected."""
-    audited = {name: draw for name, draw in AUDIT_PLOTS.items() if audit.drawable(found, name)}
-    audited |= {name: draw for name, draw in EXPLAIN_PLOTS.items() if explain.drawable(found, name)}
-    if found.roles()["first"] is None:
-        return audited
-    if candidates.drawable(found):
-        audited |= CANDIDATE_PLOTS
-    return {name: draw for name, draw in PLOTS.items() if name != "validation" or found.source == "simulated"} | audited
+def plots_for(results: Results) -> dict[str, Callable]:
+    """Return the figures that these results allow; those of the audit and explanations need no compared model."""
+    plots = {name: draw for name, draw in AUDIT_PLOTS.items() if audit.is_drawable(results, name)}
+    plots |= {name: draw for name, draw in EXPLAIN_PLOTS.items() if explain.is_drawable(results, name)}
+    if results.roles()["first"] is None:
+        return plots
+    if candidates.is_drawable(results):
+        plots |= CANDIDATE_PLOTS
+    return {name: draw for name, draw in PLOTS.items() if name != "validation" or results.source == "simulated"} | plots

@@ -1,4 +1,4 @@
-"""Where the paper comes from: the code as git names it, the data, and the stage that made each file."""
+"""Provenance of the paper: the state of code and data, and the stage that wrote each file."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from analysis.core.files import sha256
 from analysis.core.paths import RAW
 
 CODE = (Path("analysis"), Path("paper"))
-"""Folders whose state the paper names."""
+"""Folders of code whose state the paper states."""
 
 GENERATED = re.compile(r"__pycache__|.*\.pyc|\..*|figures|report\.pdf|report\.html")
 """Names within them that are not under version control."""
@@ -20,12 +20,12 @@ GENERATED = re.compile(r"__pycache__|.*\.pyc|\..*|figures|report\.pdf|report\.ht
 PIPELINE = Path("dvc.yaml")
 
 
-def made_of() -> dict:
+def describe() -> dict:
     """Return the state of code and data as JSON values.
 
-    A commit cannot be named: committing the lock file that records the paper's own hash makes another commit. The
-    identifiers of the folders' trees can, and they say more: they are those of the files that ran, committed or not.
-    ``git rev-parse HEAD:analysis`` prints the one of a checkout.
+    The paper cannot name its commit: committing the lock file that records the hash of the paper changes the commit. It
+    names the trees of the folders instead, which identify the files that ran, committed or not.
+    ``git rev-parse HEAD:analysis`` prints that of a checkout.
 
     Returns
     -------
@@ -70,21 +70,21 @@ def _object(kind: bytes, content: bytes) -> str:
 
 
 def stages() -> list[tuple[str, re.Pattern]]:
-    """Return, from ``dvc.yaml``, the name of each stage and a pattern of the files it makes.
+    """Return from ``dvc.yaml`` the name of each stage and a pattern of the files it writes.
 
-    A stage of a matrix has the placeholder in its name: ``compare@{model}``.
+    The pattern of a stage with a matrix has a group for each of its keys.
     """
-    found = []
+    patterns = []
     for name, stage in yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"].items():
         for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
             path = out if isinstance(out, str) else next(iter(out))
             pattern = re.sub(r"\\\$\\\{item\\?\.(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))
-            found.append((name, re.compile(f"{pattern}(/.*)?")))
-    return found
+            patterns.append((name, re.compile(f"{pattern}(/.*)?")))
+    return patterns
 
 
 def stage_of(path: str, known: list[tuple[str, re.Pattern]]) -> str:
-    """Return the stage that makes a file, such as ``compare@hmo``.
+    """Return the stage that writes a file, such as ``compare@hmo``.
 
     Raises
     ------
@@ -94,13 +94,13 @@ def stage_of(path: str, known: list[tuple[str, re.Pattern]]) -> str:
     for name, pattern in known:
         if match := pattern.fullmatch(path):
             return "@".join([name, "-".join(match.groupdict().values())] if match.groupdict() else [name])
-    raise DataError(f"no stage of {PIPELINE} makes {path}")
+    raise DataError(f"no stage of {PIPELINE} writes {path}")
 
 
 def stages_of(folder: Path) -> dict[str, str]:
-    """Return the stage of each file in `folder` that a stage makes."""
-    known, found = stages(), {}
+    """Return the stage that wrote each file in `folder`; files of no stage are left out."""
+    known, writers = stages(), {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and any(pattern.fullmatch(str(path)) for _, pattern in known):
-            found[str(path)] = stage_of(str(path), known)
-    return found
+            writers[str(path)] = stage_of(str(path), known)
+    return writers

@@ -1,4 +1,4 @@
-"""The results as the paper reads them: checked once, so that a figure never meets a missing column."""
+"""Read and check the results once, so that no figure meets a missing column."""
 
 import json
 import os
@@ -26,16 +26,19 @@ SUMMARY = "summary.json"
 KEYS = ("source", "missing", "data", "models", "validation")
 """Keys of ``summary.json`` that the paper uses."""
 
+EXAMPLE = "example.json"
+EXAMPLE_KEYS = ("recording", "missing", "thumbnails", "screen_grey")
+"""Keys of ``example.json`` that the page uses."""
 
 UNLEARNED = ("pixels", "gabor", "category")
 """Kinds of model that learn nothing from images."""
 
 
 class Results:
-    """All results, and a note of which files were looked at.
+    """All results, and a record of the files that were read.
 
-    Each table of `COLUMNS` is an attribute (``results.layers``). `used` collects the files that were asked for, so that
-    the paper can say of each figure what it was made from.
+    Each table of `COLUMNS` is an attribute (``results.layers``). `used` collects the files that were read, so that the
+    paper can name the sources of each figure.
     """
 
     def __init__(self, folder: Path, tables: dict[str, pd.DataFrame], summary: dict):
@@ -52,17 +55,17 @@ class Results:
 
     @property
     def summary(self) -> dict:
-        """The numbers of ``summary.json``."""
+        """The content of ``summary.json``."""
         self.used.add(SUMMARY)
         return self._summary
 
     def file(self, name: str) -> Path:
-        """Return the path of a file of the results by its name in the folder, such as ``audit/ladder.csv``."""
+        """Return the path of a file in the folder of the results, such as ``audit/ladder.csv``."""
         self.used.add(name)
         return self.folder / name
 
     def table(self, stage: str, name: str, *text: str) -> pd.DataFrame:
-        """Read a table of a stage that writes its own folder; the columns `text` hold words even where all are empty.
+        """Read a table from the folder of a stage; the columns `text` are read as text even where all cells are empty.
 
         Only an empty cell is missing: "none" is a value.
         """
@@ -79,7 +82,7 @@ class Results:
 
     @property
     def models(self) -> list[str]:
-        """Compared models in the order in which they run, that of the tables (``summary.json`` sorts its keys)."""
+        """Compared models in the order in which they ran, which is that of the tables (``summary.json`` is sorted)."""
         return list(dict.fromkeys(self._tables["layers"].model))
 
     def top(self, model: str) -> str:
@@ -87,7 +90,7 @@ class Results:
         return self._summary["models"][model]["top_layer"]
 
     def scores(self, model: str, area: str):
-        """Return the row of the model's top layer in an area , or None if there is none."""
+        """Return the row of the model's top layer in an area, or None if there is none."""
         rows = self.layers[(self.layers.model == model) & (self.layers.layer == self.top(model))]
         return next(rows[rows.region == area].itertuples(), None)
 
@@ -104,23 +107,23 @@ class Results:
     def single_fixations(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the median normalised score of single fixations, as published, by model, part and area.
 
-        Parts are ``zeroth`` and ``later``; what is undefined is left out.
+        Parts are ``zeroth`` and ``later``; undefined medians are left out.
         """
-        found: dict = {}
+        scores: dict = {}
         medians = self.fixations.groupby(["model", "part", "region"], sort=False)["published"].median().dropna()
-        for (model, part, area), score in medians.items():
-            found.setdefault(model, {}).setdefault(part, {})[area] = float(score)
-        return found
+        for (model, part, area), median in medians.items():
+            scores.setdefault(model, {}).setdefault(part, {})[area] = float(median)
+        return scores
 
     def roles(self) -> dict[str, str | None]:
-        """Say which model plays which part in the paper.
+        """Return the model in each role of the paper.
 
         Returns
         -------
         dict
             ``first``: the first network of the corrected protocol (else its first model); ``report``: the first model
             of the report's protocol; ``twin``: the model of the same kind under the corrected one; ``baseline``: the
-            pixels. None where none was compared: a model is left untrained when its images are missing.
+            pixels. None if no such model was compared: a model is not trained if its images are missing.
         """
         models = self._summary["models"]
         corrected = [name for name in self.models if models[name]["protocol"] == "corrected"]
@@ -135,6 +138,10 @@ class Results:
             "twin": next((name for name in corrected if models[name]["kind"] in kinds), None),
             "baseline": next((name for name in pixels if name != first), None),
         }
+
+    def example(self) -> dict:
+        """Read gaze and spikes of the example recording, and thumbnails of the images of the RDMs."""
+        return _read_json(self.file(EXAMPLE), EXAMPLE_KEYS)
 
     def rdms(self, model: str):
         """Return the RDMs of one model and one recorded population (xarray Dataset)."""
@@ -156,11 +163,11 @@ def read(folder: str | os.PathLike = RESULTS) -> Results:
         If a file, a column or a key is missing; the message names it.
     """
     folder = Path(folder)
-    tables = {name: _table(folder / f"{name}.csv", columns.split()) for name, columns in COLUMNS.items()}
-    return Results(folder, tables, _summary(folder / SUMMARY))
+    tables = {name: _read_table(folder / f"{name}.csv", columns.split()) for name, columns in COLUMNS.items()}
+    return Results(folder, tables, _read_json(folder / SUMMARY, KEYS))
 
 
-def _table(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
@@ -172,13 +179,13 @@ def _table(path: Path, columns: list[str]) -> pd.DataFrame:
     return table
 
 
-def _summary(path: Path) -> dict:
+def _read_json(path: Path, keys: tuple[str, ...]) -> dict:
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run the stage summary (dvc repro summary)") from None
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
-    if absent := [key for key in KEYS if key not in summary]:
+    if absent := [key for key in keys if key not in content]:
         raise DataError(f"{path} has no key {', '.join(absent)}: run the stage summary again (dvc repro -f summary)")
-    return summary
+    return content

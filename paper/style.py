@@ -1,7 +1,7 @@
-"""One look for all figures: sizes in mm, type, colours that stay apart for colour-blind readers, and names.
+"""The style of all figures: sizes in mm, type, colours that colour-blind readers can tell apart, and names of models.
 
-Figures are SVG with glyphs as outlines, so that a figure looks the same wherever it is opened, and has the same bytes
-wherever it is drawn with the same matplotlib.
+Figures are SVG with glyphs as outlines: they look the same in every viewer, and the same matplotlib writes the same
+bytes on every machine.
 """
 
 import os
@@ -20,27 +20,29 @@ from analysis.core.files import atomic
 COLUMN, PAGE = 84.0, 174.0
 """Widths of a figure in mm: one column of the paper, and both."""
 
-"""Visual areas from early to late."""
-
 INK, GREY, PALE = "#1a1a1a", "#767676", "#d9d9d9"
 
 # Okabe and Ito's colours without yellow, which is too light for thin lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHED = (0, (4, 3))
+"""Line style of zero and of chance."""
+
 AREA_COLOURS = dict(zip(AREAS, ("#440154", "#3b528b", "#21918c", "#5ec962", "#E69F00", "#D55E00"), strict=True))
 
 NAMES = {
-    "hmo_report": "HMO",
-    "hmo": "HMO, 2014 procedure",
-    "as_reported": "HMO, report protocol",
+    "hmo": "HMO",
+    "hmo_report": "report HMO",
+    "as_reported": "report HMO, as reported",
     "simple_cnn": "plain CNN",
     "resnet": "residual network",
     "vit": "vision transformer",
     "gabor": "Gabor filters",
-    "category": "category observer",
-    "hmo_untrained": "HMO, untrained",
+    "category": "category ideal observer",
+    "hmo_untrained": "report HMO, untrained",
     "pixels": "pixels",
 }
+"""Names of the models: HMO is that of Yamins et al. (2014), the report HMO the report's simplification."""
 
 _RC = {
     "font.family": "DejaVu Sans",
@@ -75,7 +77,7 @@ _RC = {
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Draw in this style within the block, whatever matplotlibrc the machine has."""
+    """Draw in this style within the block, and ignore the machine's matplotlibrc."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
@@ -95,17 +97,17 @@ def save(drawn: Figure, path: str | os.PathLike) -> None:
 
 
 def _settle(drawn: Figure) -> None:
-    """Lay the axes out once and for all, at round places.
+    """Lay out the axes once, at rounded positions.
 
-    The solver of the layout sums in an order that changes from run to run. The last bits of a place would reach
-    the file through the names of clipping paths, which hash it.
+    The layout solver sums in an order that changes from run to run. The last bits of a position would reach the file
+    through the names of clipping paths, which are hashes of it.
     """
     FigureCanvasSVG(drawn)  # text is measured as it will be written
     drawn.draw_without_rendering()
     drawn.set_layout_engine("none")
     for axes in drawn.axes:
-        place = axes.get_position(original=True)
-        axes.set_position(np.round(place.bounds, 6))
+        position = axes.get_position(original=True)
+        axes.set_position(np.round(position.bounds, 6))
 
 
 def name(model: str) -> str:
@@ -114,24 +116,24 @@ def name(model: str) -> str:
 
 
 def colour(model: str, models: list[str]) -> str:
-    """Return the colour of a model: by its place among all models, so that it is the same in every figure."""
+    """Return the colour of a model: by its index among all models, so that it is the same in every figure."""
     return COLOURS[models.index(model) % len(COLOURS)]
 
 
 def marker(model: str, models: list[str]) -> str:
-    """Return the marker of a model, so that colour is never the only mark: no two of 36 models share both."""
-    place = models.index(model)
-    return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+    """Return the marker of a model, so that colour is never the only cue: no two of 36 models share both."""
+    index = models.index(model)
+    return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
 
 
-def spread(values: np.ndarray) -> np.ndarray:
-    """Return a place from -0.5 to 0.5 across for each value by its rank, so that points part and nothing is random."""
-    # The golden ratio spreads neighbours in rank far apart across the width.
+def jitter(values: np.ndarray) -> np.ndarray:
+    """Return an offset from -0.5 to 0.5 for each value, set by its rank, so that points separate without randomness."""
+    # The golden ratio puts values of neighbouring rank far apart.
     return (np.argsort(np.argsort(values, kind="stable"), kind="stable") * 0.618034) % 1 - 0.5
 
 
 def model_rows(panels, models: list[str]) -> None:
-    """Name one row per model on the first of `panels` that share their vertical axis; rules part the rows."""
+    """Label one row per model on the first of `panels`, which share their vertical axis, and rule between rows."""
     panels[0].set_yticks(range(len(models)), [name(model) for model in models])
     panels[0].set_ylim(len(models) - 0.5, -0.5)
     for axes, text in zip(panels, "abcdefgh", strict=False):
@@ -142,13 +144,13 @@ def model_rows(panels, models: list[str]) -> None:
         letter(axes, text)
 
 
-def entry(mark: str, label: str, **look) -> Line2D:
+def entry(marker: str, label: str, **properties) -> Line2D:
     """Return a legend entry of one marker."""
-    return Line2D([], [], marker=mark, linestyle="none", label=label, **look)
+    return Line2D([], [], marker=marker, linestyle="none", label=label, **properties)
 
 
 def letter(axes, text: str) -> None:
-    """Put a bold panel letter above the left corner of `axes`."""
+    """Put a bold panel letter above the upper left corner of `axes`."""
     axes.annotate(
         text,
         (0, 1),
@@ -163,8 +165,8 @@ def letter(axes, text: str) -> None:
 
 
 def stamp(drawn: Figure, source: str) -> None:
-    """Write in the figure itself whether its data are simulated: a figure travels without its caption."""
+    """State in the figure itself whether its data are simulated: figures are copied without their captions."""
     text = "simulated data" if source == "simulated" else "recorded data"
-    line = 3 / (drawn.get_figheight() * 25.4)  # 3 mm at the foot, kept free of axes
+    line = 3 / (drawn.get_figheight() * 25.4)  # 3 mm at the bottom, kept free of axes
     drawn.get_layout_engine().set(rect=(0, line, 1, 1 - line))
     drawn.text(0.995, 0.2 * line, text, ha="right", va="bottom", fontsize=5.5, color=GREY, fontstyle="italic")

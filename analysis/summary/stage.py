@@ -21,7 +21,7 @@ from analysis.recordings.read import open_recording
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
-from analysis.summary import headline
+from analysis.summary import example, headline
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"]
@@ -48,6 +48,7 @@ def run(params: Params) -> None:
     summary = _summarise(params, tables)
     write_json(paths.RESULTS / "summary.json", summary)
     headline.write(summary["models"])
+    example.write(_rdms(summary["models"]))
 
 
 def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
@@ -223,6 +224,12 @@ def _summarise(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
         "protocols": _compare_protocols(models),
         "validation": _summarise_validation(tables["validation"]),
     }
+
+
+def _rdms(models: dict[str, dict]) -> Path | None:
+    """Return the RDMs of the first model compared under the corrected protocol, or None."""
+    found = (paths.RESULTS / "compare" / name / "rdms.nc" for name, m in models.items() if m["protocol"] == "corrected")
+    return next((path for path in found if path.is_file()), None)
 
 
 def _list_missing(params: Params) -> list[str]:

@@ -1,5 +1,5 @@
 "use strict";
-// Sorts the tables, and lets the two RDMs and the example recording be explored with pointer, finger or keys.
+// Sorts and filters the tables; explores the two RDMs and the example recording by pointer, touch or keys.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
@@ -28,7 +28,7 @@ function sortBy(body, column, sign) {
   const value = (row) => row.cells[column].dataset.v ?? row.cells[column].textContent;
   const compare = (a, b) => {
     const [x, y] = [value(a), value(b)];
-    if (x === "" || y === "") return (x === "") - (y === ""); // undefined scores stay below
+    if (x === "" || y === "") return (x === "") - (y === ""); // undefined scores stay at the bottom
     const gap = Number(x) - Number(y);
     return sign * (Number.isNaN(gap) ? x.localeCompare(y) : gap);
   };
@@ -71,8 +71,8 @@ function exploreRdms(rdm) {
     view.picture = picture;
     const move = (event) => {
       const box = view.canvas.getBoundingClientRect();
-      const place = (offset, size) => Math.max(0, Math.min(n - 1, Math.floor((n * offset) / size)));
-      show(place(event.clientY - box.top, box.height), place(event.clientX - box.left, box.width));
+      const indexAt = (offset, size) => Math.max(0, Math.min(n - 1, Math.floor((n * offset) / size)));
+      show(indexAt(event.clientY - box.top, box.height), indexAt(event.clientX - box.left, box.width));
     };
     view.canvas.addEventListener("pointermove", move);
     view.canvas.addEventListener("pointerdown", move);
@@ -111,20 +111,16 @@ function exploreRdms(rdm) {
     at.forEach((image, k) => {
       const thumb = byId(`thumb-${k}`);
       thumb.setAttribute("aria-label", `image ${image + 1}, ${rdm.category[image]}`);
-      if (!rdm.sprite) return;
-      const side = thumb.clientWidth;
-      thumb.style.backgroundImage = `url(${rdm.sprite})`;
-      thumb.style.backgroundSize = `${rdm.across * side}px auto`;
-      thumb.style.backgroundPosition = `${-(image % rdm.across) * side}px ${-Math.floor(image / rdm.across) * side}px`;
+      thumb.style.backgroundImage = rdm.thumbnails[image] ? `url(${rdm.thumbnails[image]})` : "none";
     });
-    const say = (view, name) => {
+    const describe = (view, name) => {
       const k = row * n + column;
       if (view.rank[k] === 255) return `${name}: \u2013`;
       return `${name}: ${number(view.value[k] / 1000, 3)} (percentile ${Math.round((view.rank[k] / 254) * 100)})`;
     };
-    byId("rdm-said").textContent =
+    byId("rdm-reading").textContent =
       `Image ${row + 1} (${rdm.category[row]}) and image ${column + 1} (${rdm.category[column]}). Dissimilarity to the ` +
-      [say(views[0], "network"), say(views[1], "units")].join(", to the ") + ".";
+      [describe(views[0], "network"), describe(views[1], "units")].join(", to the ") + ".";
   }
 
   window.addEventListener("resize", () => views.forEach(draw));
@@ -136,18 +132,19 @@ function exploreRdms(rdm) {
 function exploreExample(example) {
   const [image, presentation, step] = ["example-image", "example-presentation", "example-step"].map(byId);
   const [gaze, raster] = [byId("gaze"), byId("raster")];
-  const AROUND = 1.2; // the screen that is drawn, in sizes of the image
-  const seen = example.size_dva.map((side) => AROUND * side);
+  const AROUND = 1.2; // side of the drawn part of the screen, relative to the image
+  const drawn = example.size_dva.map((side) => AROUND * side);
   let active = 0;
 
-  example.images.forEach((one, k) => image.add(new Option(`${one.category}, ${one.stem.slice(0, 8)}`, k)));
+  example.images.forEach((shown, k) => image.add(new Option(`${shown.category}, ${shown.stem.slice(0, 8)}`, k)));
   const picture = new Image();
   picture.addEventListener("load", draw);
 
   function choose() {
-    const one = example.images[image.value];
-    presentation.replaceChildren(...one.presentations.map((_, k) => new Option(`${k + 1} of ${one.presentations.length}`, k)));
-    picture.src = one.picture ?? "data:image/gif;base64,R0lGODlhAQABAIAAAMzMzP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
+    const shown = example.images[image.value];
+    const count = shown.presentations.length;
+    presentation.replaceChildren(...shown.presentations.map((_, k) => new Option(`${k + 1} of ${count}`, k)));
+    picture.src = shown.picture ?? "data:image/gif;base64,R0lGODlhAQABAIAAAMzMzP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
     pick(0);
   }
 
@@ -155,12 +152,12 @@ function exploreExample(example) {
     const shown = current().fixations;
     active = (fixation + shown.length) % shown.length;
     draw();
-    const [x, y, start, stop, used] = shown[active];
+    const [x, y, start, stop, selected] = shown[active];
     const spikes = current().spikes.flat().filter((t) => t >= start && t < stop).length;
-    byId("example-said").textContent =
+    byId("example-reading").textContent =
       `Fixation ${active + 1} of ${shown.length}: ${number(start, 0)} to ${number(stop, 0)} ms, at ` +
-      `${number(x, 1)}, ${number(y, 1)} dva, ${spikes} spikes of ${example.units.length} units` +
-      (used ? "." : "; not selected for the analysis.");
+      `${number(x, 1)}, ${number(y, 1)} dva, ${spikes} spikes from ${example.units.length} units` +
+      (selected ? "." : "; not selected for the analysis.");
   }
 
   const current = () => example.images[image.value].presentations[presentation.value];
@@ -182,15 +179,15 @@ function exploreExample(example) {
   }
 
   function drawGaze() {
-    const [width, height] = seen;
+    const [width, height] = drawn;
     const [pen, w, h] = fit(gaze, width / height);
-    pen.fillStyle = "#808080";
+    pen.fillStyle = example.screen;
     pen.fillRect(0, 0, w, h);
     const edge = (1 - 1 / AROUND) / 2;
     if (picture.complete && picture.naturalWidth) pen.drawImage(picture, edge * w, edge * h, w / AROUND, h / AROUND);
     const within = (value, size) => Math.max(11, Math.min(size - 11, value));
-    const place = ([x, y]) => [within((x / width + 0.5) * w, w), within((0.5 - y / height) * h, h)];
-    const points = current().fixations.map(place);
+    const onCanvas = ([x, y]) => [within((x / width + 0.5) * w, w), within((0.5 - y / height) * h, h)];
+    const points = current().fixations.map(onCanvas);
     for (const [colour, thick] of [["#fff", 4], ["#d55e00", 1.6]]) {
       pen.strokeStyle = colour;
       pen.lineWidth = thick;
@@ -253,7 +250,7 @@ function exploreExample(example) {
 
   function nearest(event) {
     const box = gaze.getBoundingClientRect();
-    const [width, height] = seen;
+    const [width, height] = drawn;
     const x = ((event.clientX - box.left) / box.width - 0.5) * width;
     const y = (0.5 - (event.clientY - box.top) / box.height) * height;
     const gaps = current().fixations.map(([fx, fy]) => Math.hypot(fx - x, fy - y));
@@ -264,8 +261,8 @@ function exploreExample(example) {
     const box = raster.getBoundingClientRect();
     const [low, high] = current().window;
     const t = low + ((event.clientX - box.left - 44) / (box.width - 50)) * (high - low);
-    const found = current().fixations.findIndex(([, , start, stop]) => t >= start && t < stop);
-    if (found >= 0) pick(found);
+    const fixation = current().fixations.findIndex(([, , start, stop]) => t >= start && t < stop);
+    if (fixation >= 0) pick(fixation);
   }
 
   for (const kind of ["pointermove", "pointerdown"]) {
@@ -274,9 +271,9 @@ function exploreExample(example) {
   }
   for (const canvas of [gaze, raster]) {
     canvas.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-      if (!by) return;
-      pick(active + by);
+      const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+      if (!step) return;
+      pick(active + step);
       event.preventDefault();
     });
   }

@@ -1,4 +1,4 @@
-"""Which layer of a model predicts which area."""
+"""Explained variance in each area by each layer of each model."""
 
 from string import ascii_lowercase
 
@@ -10,7 +10,7 @@ from paper import style
 from paper.results import Results
 
 ACROSS = 4
-"""Models in a row of panels."""
+"""Panels in a row."""
 
 
 def draw(results: Results) -> tuple[Figure, str]:
@@ -24,8 +24,8 @@ def draw(results: Results) -> tuple[Figure, str]:
     values = np.concatenate([table.to_numpy().ravel() for table in tables.values()])
     widest = max([0.05, *values[np.isfinite(values)]])
     grid = figure.add_gridspec(len(rows), min(ACROSS, len(models)), height_ratios=heights)
-    panels = [figure.add_subplot(grid[divmod(place, ACROSS)]) for place in range(len(models))]
-    said = []
+    panels = [figure.add_subplot(grid[divmod(index, ACROSS)]) for index in range(len(models))]
+    descriptions = []
     for axes, (model, table), letter in zip(panels, tables.items(), ascii_lowercase, strict=False):
         shown = axes.imshow(table.to_numpy(), cmap="cividis", vmin=0, vmax=widest, aspect="auto")
         for (row, column), value in np.ndenumerate(table.to_numpy()):
@@ -42,11 +42,11 @@ def draw(results: Results) -> tuple[Figure, str]:
             side.set_visible(False)
         style.letter(axes, letter)
         cells = (f"{layer}: " + ", ".join(f"{a} {table.at[layer, a]:.3f}" for a in areas) for layer in table.index)
-        said.append(f"{style.name(model)} ({'; '.join(cells)})")
+        descriptions.append(f"{style.name(model)} ({'; '.join(cells)})")
     bar = figure.colorbar(shown, ax=panels, pad=0.01, fraction=0.03, aspect=25, shrink=0.8, extend="min")
     bar.set_label("median r²")
     bar.outline.set_linewidth(0.6)
-    return figure, "Matrices of median r squared, layers by areas, one per model. " + ". ".join(said) + "."
+    return figure, "Matrices of median r squared, layers by areas, one per model. " + ". ".join(descriptions) + "."
 
 
 def short(value: float) -> str:

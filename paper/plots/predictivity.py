@@ -1,4 +1,4 @@
-"""How much of each unit's response a model explains, under the report's protocol and under the corrected one."""
+"""Explained variance of single units by the report HMO, under the report's protocol and the corrected one."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +8,7 @@ from paper import style
 from paper.results import Results
 
 LOWEST = -1.0
-"""Units with a lower r2 are counted in the first bin, which says so."""
+"""Units with a lower r2 are counted in the first bin; the title gives their number."""
 
 
 def draw(results: Results) -> tuple[Figure, str]:
@@ -17,32 +17,32 @@ def draw(results: Results) -> tuple[Figure, str]:
     figure = style.figure(style.COLUMN, 16 + 29 * len(models))
     panels = np.atleast_1d(figure.subplots(len(models), 1, sharex=True))
     bins = np.linspace(LOWEST, 1, 41)
-    said = []
+    descriptions = []
     for axes, (title, model), letter in zip(panels, models, "abcdef", strict=False):
         region = latest_area(results, model)
         values = results.unit_scores(model, region)
         axes.hist(np.clip(values, LOWEST, None), bins, color=style.colour(model, results.models), linewidth=0)
-        axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=(0, (4, 3)))
-        median = results.scores(model, region).median_r2  # as the protocol has it: the report's leaves outliers out
+        axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED)
+        median = results.scores(model, region).median_r2  # as the protocol defines it: the report's excludes outliers
         if np.isfinite(median):
-            place = axes.get_xaxis_transform()
-            axes.plot(max(median, LOWEST), 1.03, "v", transform=place, color=style.INK, clip_on=False)
+            above = axes.get_xaxis_transform()
+            axes.plot(max(median, LOWEST), 1.03, "v", transform=above, color=style.INK, clip_on=False)
         below = int((values < LOWEST).sum())
-        words = [f"{title}: {region}, n = {len(values)}", f"median {median:.3f}".replace("-", "−")]
+        title_parts = [f"{title}: {region}, n = {len(values)}", f"median {median:.3f}".replace("-", "−")]
         if below:
-            words.append(f"{below} below −1")
-        axes.set_title(", ".join(words), loc="left", fontsize=6.5, pad=8)
+            title_parts.append(f"{below} below −1")
+        axes.set_title(", ".join(title_parts), loc="left", fontsize=6.5, pad=8)
         axes.set_ylabel("units")
         axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)
         style.letter(axes, letter)
-        said.append(f"{title}: {len(values)} units of {region}, median {median:.3f}, {below} of them below -1")
+        descriptions.append(f"{title}: {len(values)} units of {region}, median {median:.3f}, {below} of them below -1")
     panels[-1].set_xlim(LOWEST, 1)
     panels[-1].set_xlabel("cross-validated r² of a unit")
-    return figure, "Histograms of r squared over units, a panel for each protocol. " + "; ".join(said) + "."
+    return figure, "Histograms of r squared over units, a panel for each protocol. " + "; ".join(descriptions) + "."
 
 
 def shown_models(results: Results) -> list[tuple[str, str]]:
-    """Return (title, model): the first of the report's protocol and its twin, else the first, of the corrected one."""
+    """Return (title, model): the report's protocol, and the same kind of model (else the first) as corrected."""
     roles = results.roles()
     corrected = roles["twin"] or roles["first"]
     chosen = [("report protocol", roles["report"]), ("corrected protocol", corrected)]

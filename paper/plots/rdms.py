@@ -1,4 +1,4 @@
-"""The dissimilarities of the images to a model and to recorded units, side by side."""
+"""The RDMs of a model's layer and of a recorded population, side by side."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +8,7 @@ from paper import style
 from paper.results import Results
 
 ORDER = ("face", "primate_face", "none")
-"""Categories that come first and last; the others stand between them in alphabetical order."""
+"""Categories that come first and last; the others come between them in alphabetical order."""
 
 
 def draw(results: Results) -> tuple[Figure, str]:
@@ -33,7 +33,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     bar.set_label("dissimilarity (1 − Pearson r), percentile")
     bar.outline.set_linewidth(0.6)
     alt = (
-        f"Two square matrices of dissimilarities between {len(order)} images, ordered by category "
+        f"Two representational dissimilarity matrices of {len(order)} images, ordered by category "
         f"({', '.join(names)}): left the layer {attrs['layer']} of {style.name(model)}, right {attrs['n_units']} units "
         f"of {attrs['region']} in recording {attrs['recording']}. Their Spearman correlation is {attrs['rho']:.3f}."
     )
@@ -47,7 +47,7 @@ def by_category(category: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]
     ----------
     category : array of str, shape (n_images,)
     """
-    ends = {name: place for place, name in enumerate(ORDER[:-1])} | {ORDER[-1]: len(ORDER)}
+    ends = {name: position for position, name in enumerate(ORDER[:-1])} | {ORDER[-1]: len(ORDER)}
     rank = [(ends.get(name, len(ORDER) - 1), name) for name in category]
     order = np.array(sorted(range(len(rank)), key=lambda image: (rank[image], image)))
     ordered = category[order]
@@ -58,13 +58,13 @@ def by_category(category: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]
 def percentiles(rdm: np.ndarray) -> np.ndarray:
     """Return the percentile of each off-diagonal entry among all of them.
 
-    The diagonal becomes NaN, and what is undefined stays so. Ranks make two RDMs of different spread comparable by
-    eye, and are what Spearman's correlation sees.
+    The diagonal becomes NaN, and what is undefined stays so. Ranks make two RDMs of different range comparable by
+    eye, and Spearman's correlation depends on ranks alone.
     """
     upper = np.triu(np.isfinite(rdm), 1)
     shown = np.full(rdm.shape, np.nan)
-    _, place, ties = np.unique(rdm[upper], return_inverse=True, return_counts=True)
-    shown[upper] = (100 * (np.cumsum(ties) - ties / 2) / max(upper.sum(), 1))[place]
+    _, rank, ties = np.unique(rdm[upper], return_inverse=True, return_counts=True)
+    shown[upper] = (100 * (np.cumsum(ties) - ties / 2) / max(upper.sum(), 1))[rank]
     return np.fmax(shown, shown.T)
 
 
@@ -76,19 +76,19 @@ def _mark_categories(axes, names: list[str], starts: list[int], n: int) -> None:
         axes.axhline(start - 0.5, color="white", linewidth=0.6)
         axes.axvline(start - 0.5, color="white", linewidth=0.6)
     # Bars along the edge show the extent of a category too small for its lines.
-    for place, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        tone = style.INK if place % 2 == 0 else style.GREY
+    for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        tone = style.INK if number % 2 == 0 else style.GREY
         axes.add_patch(Rectangle((-0.5 - 0.025 * n, start - 0.5), 0.015 * n, stop - start, color=tone, clip_on=False))
-    axes.set_yticks(_apart(middles, n / 16), labels)
+    axes.set_yticks(_spread_out(middles, n / 16), labels)
     axes.set_xticks([])
     axes.tick_params(length=0, pad=7)
     for side in axes.spines.values():
         side.set_visible(False)
 
 
-def _apart(places: list[float], gap: float) -> list[float]:
-    """Push label places apart until neighbours are `gap` apart, moving as little as a forward pass allows."""
+def _spread_out(positions: list[float], gap: float) -> list[float]:
+    """Move labels down, as little as possible, until neighbours are at least `gap` apart."""
     moved = []
-    for place in places:
-        moved.append(max(place, moved[-1] + gap) if moved else place)
+    for position in positions:
+        moved.append(max(position, moved[-1] + gap) if moved else position)
     return moved

@@ -1,5 +1,7 @@
 """A folder of fabricated results in the layout of the stage summary: the paper must build from any such folder."""
 
+import base64
+import io
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.project import ROOT
 
@@ -186,54 +189,33 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
     }
     (folder / "summary.json").write_text(json.dumps(summary, sort_keys=True))
     (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
+    (folder / "example.json").write_text(json.dumps(_example()))
     return folder
 
 
-def fabricate_data(folder: Path) -> Path:
-    """Write to `folder` what the page shows beside the results: images, and gaze and spikes of one recording."""
-    import h5py
-    import xarray
+def _jpeg() -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(buffer, "JPEG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
-    rng = np.random.default_rng(8)
+
+def _example() -> dict:
+    """Return an example recording of two units, the first of which spikes 10 ms after each fixation onset."""
     stems = [f"{i:032x}" for i in range(IMAGES)]
-    (folder / "stimuli").mkdir(parents=True)
-    np.save(folder / "stimuli/images.npy", rng.integers(0, 256, (IMAGES, 3, 32, 32), np.uint8))
-    words = {"path": "", "extension": ".png", "width": 320, "height": 240, "category": "none", "label": "non-face"}
-    words |= {"annotated": True, "group": 0, "split": "train", "label_report": "non-face", "split_report": "train"}
-    pd.DataFrame({"stem": stems}).assign(**words).to_csv(folder / "stimuli/images.csv", index=False)
-    session = "sub-Aa_ses-20000003T000000"
-    trial = np.repeat(np.arange(40), 3)
-    onset = 1000.0 * trial + np.tile([0, 200, 400], 40) + 50
-    coords = {"trial": trial, "onset_ms": onset, "offset_ms": onset + 150, "selected": np.tile([True, True, False], 40)}
-    coords |= {"x_dva": rng.normal(0, 3, 120), "y_dva": rng.normal(0, 3, 120)}
-    coords["stimulus_id"] = np.array(stems)[trial % 8]
-    sizes = {
-        "image_width_px": 320.0,
-        "image_height_px": 240.0,
-        "pixels_per_degree_x": 20.0,
-        "pixels_per_degree_y": 20.0,
+    fixations = [[0.5, -1.25, start, start + 150, start < 400] for start in (0, 200, 400)]
+    spikes = [[10, 210, 410], [-50]]
+    presentation = {"window": [-100, 650], "fixations": fixations, "spikes": spikes}
+    images = [
+        {"stem": stem, "category": "none", "jpeg": None, "presentations": [presentation] * 4} for stem in stems[:6]
+    ]
+    units = [{"name": "40a", "area": "CIT"}, {"name": "1a", "area": "AIT"}]
+    recording = {"name": "Aa000003", "size_dva": [16.0, 12.0], "units": units, "images": images}
+    return {
+        "recording": recording,
+        "missing": None,
+        "thumbnails": {stem: _jpeg() if row else None for row, stem in enumerate(stems)},
+        "screen_grey": 100,
     }
-    recording = xarray.Dataset(
-        {"rate": (("fixation", "unit"), np.zeros((120, 3), np.float32))},
-        {name: ("fixation", values) for name, values in coords.items()}
-        | {
-            "unit": ["1a", "2a", "40a"],
-            "stable": ("unit", [True, False, True]),
-            "region": ("unit", ["AIT", "CIT", "CIT"]),
-        },
-        sizes | {"session": session},
-    )
-    (folder / "recordings/corrected").mkdir(parents=True)
-    recording.to_netcdf(folder / "recordings/corrected/Aa000003.nc", engine="h5netcdf")
-    (folder / "raw/dandiset/sub-Aa").mkdir(parents=True)
-    (folder / "raw/manifest.json").write_text("{}")
-    counts = (rng.random((41_000, 3)) < 0.01).astype(np.uint8)
-    counts[60, 0], counts[60, 2] = 1, 0  # 10 ms after the first fixation: a spike of the last unit but not of the first
-    with h5py.File(folder / f"raw/dandiset/sub-Aa/{session}.nwb", "w") as file:
-        file["session_start_time"] = "2000-01-01T00:00:00"
-        file["processing/ecephys/unit_names/unit_name"] = ["1a", "2a", "40a"]
-        file.create_dataset("processing/ecephys/rasters/data", data=counts, chunks=(41_000, 1), compression="gzip")
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -252,7 +234,8 @@ def drawn(tmp_path_factory, fabricated) -> Path:
     skip = shutil.ignore_patterns("figures", "report.pdf", "report.html", "__pycache__")
     shutil.copytree(ROOT / "paper", folder / "paper", ignore=skip)
     shutil.copytree(fabricated, folder / "results")
-    fabricate_data(folder / "data")
+    (folder / "data/raw").mkdir(parents=True)
+    (folder / "data/raw/manifest.json").write_text("{}")
     shutil.copytree(ROOT / "analysis", folder / "analysis", ignore=skip)  # the paper names the state of the code
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder / name)

@@ -118,15 +118,15 @@ def test_the_section_tells_what_the_audit_found(project):
     build.run(values)
     assert {f"{name}.svg" for name in draw.AUDIT_PLOTS} <= {path.name for path in Path("paper/figures").iterdir()}
     text = text_of_paper()
-    assert "result was made of" in text
+    assert "The origin of the report" in text
     assert "0.012 (\N{MINUS SIGN}0.040 to 0.060, which includes zero)" in text
     assert "\N{MINUS SIGN}0.006 (\N{MINUS SIGN}0.020 to 0.000, which includes zero)" in text
     assert "0.712 (" in text
-    assert "\N{MINUS SIGN}0.009 (\N{MINUS SIGN}0.020 to 0.000, which includes zero) is left" in text
-    assert re.search(r"29 non.{1,3}faces", text)
-    assert re.search(r"3\.0\s?% get\b", text)
+    assert "\N{MINUS SIGN}0.009 (\N{MINUS SIGN}0.020 to 0.000, which includes zero)." in text
+    assert re.search(r"29 as non.{1,3}faces", text)
+    assert re.search(r"3\.0\s?% of all presen", text)
     texts = json.loads(Path("paper/figures/alt.json").read_text())
-    assert "both flaws: rho" in texts["audit_controls"]
+    assert "two, misaligned: rho" in texts["audit_controls"]
 
 
 def test_without_networks_the_section_keeps_what_is_known(project):
@@ -138,7 +138,7 @@ def test_without_networks_the_section_keeps_what_is_known(project):
     assert "audit_table.svg" in drawn
     assert "audit_ladder.svg" not in drawn
     text = text_of_paper()
-    assert re.search(r"29 non.{1,3}faces", text)
+    assert re.search(r"29 as non.{1,3}faces", text)
     assert "One choice at a time" not in text
 
 

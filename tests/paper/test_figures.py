@@ -21,7 +21,7 @@ def test_every_figure_is_drawn_with_a_text_that_holds_its_numbers(project):
     drawn = {path.stem for path in (project / "paper/figures").glob("*.svg")}
     assert drawn == set(draw.PLOTS) == set(texts)
     accuracy = pd.read_csv("results/accuracy.csv").query("split == 'test' and model == 'hmo_report'").accuracy.item()
-    assert f"HMO {accuracy:.3f}" in texts["accuracy"]
+    assert f"report HMO {accuracy:.3f}" in texts["accuracy"]
     units = pd.read_csv("results/units.csv")
     top = units[(units.model == "hmo_report") & (units.layer == "top") & (units.region == "AIT")]
     assert f"corrected protocol: {len(top)} units of AIT, median {top.r2.median():.3f}" in texts["predictivity"]

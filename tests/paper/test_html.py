@@ -87,22 +87,48 @@ def test_the_page_has_the_same_bytes_twice(page, monkeypatch):
     assert page.read_bytes() == first
 
 
-def test_gaze_and_spikes_are_those_of_the_recording(page):
-    example = data_of(page)["example"]
-    assert [unit["name"] for unit in example["units"]] == ["40a", "1a"]  # by area; the unstable one left out
-    assert example["size_dva"] == [16, 12]
-    assert [len(image["presentations"]) for image in example["images"]] == [4] * 6
-    first = next(image for image in example["images"] if image["stem"] == "0" * 32)["presentations"][0]
-    assert [fixation[2:] for fixation in first["fixations"]] == [[0, 150, True], [200, 350, True], [400, 550, False]]
-    assert first["window"] == [-100, 650]
-    assert 10 in first["spikes"][1]
-    assert 10 not in first["spikes"][0]
+def test_gaze_and_spikes_are_those_of_the_results(page):
+    recorded = json.loads((page.parents[1] / "results/example.json").read_text())["recording"]
+    shown = data_of(page)["example"]
+    assert shown["units"] == recorded["units"]
+    assert [image["presentations"] for image in shown["images"]] == [i["presentations"] for i in recorded["images"]]
+    assert {image["category"] for image in shown["images"]} == {"no category"}
+    assert shown["screen"] == "rgb(100 100 100)"
+
+
+def test_images_of_the_rdms_are_those_with_a_thumbnail(project):
+    example = json.loads(Path("results/example.json").read_text())
+    stems = sorted(example["thumbnails"])[:10]
+    example["thumbnails"] = {stem: example["thumbnails"][stem] for stem in stems}
+    Path("results/example.json").write_text(json.dumps(example))
+    build.run(params.load())
+    rdm = data_of(Path(html.OUTPUT))["rdm"]
+    assert len(rdm["category"]) == len(rdm["thumbnails"]) == 10
+    assert rdm["thumbnails"].count(None) == 1
 
 
 def test_without_the_rasters_the_page_says_so(project):
-    shutil.rmtree("data/raw/dandiset")
+    example = json.loads(Path("results/example.json").read_text())
+    example |= {"recording": None, "missing": "data/raw/dandiset/sub-Aa/a.nwb"}
+    Path("results/example.json").write_text(json.dumps(example))
     build.run(params.load())
-    assert "The example recording is not at hand: data/raw/dandiset" in Path(html.OUTPUT).read_text()
+    assert "data/raw/dandiset/sub-Aa/a.nwb not found" in Path(html.OUTPUT).read_text()
+
+
+def test_what_the_results_say_is_escaped(project):
+    summary = json.loads(Path("results/summary.json").read_text())
+    Path("results/summary.json").write_text(json.dumps(summary | {"missing": ["<b>recording</b> & more"]}))
+    build.run(params.load())
+    text = Path(html.OUTPUT).read_text()
+    assert "&lt;b&gt;recording&lt;/b&gt; &amp; more." in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.500"), (-0.25, "\N{MINUS SIGN}0.250"), (-0.0001, "0.000"), (float("nan"), "\N{EN DASH}")],
+)
+def test_numbers_are_written_with_a_true_minus_and_no_negative_zero(value, text):
+    assert html.format_number(value) == text
 
 
 def test_without_the_list_of_data_files_there_is_no_paper(project):
@@ -164,34 +190,34 @@ def test_tables_are_sorted_by_key_and_filtered(opened):
 
 def test_rdms_are_explored_with_keys_and_pointer(opened, page):
     rdm = data_of(page)["rdm"]
-    said = opened.locator("#rdm-said")
+    reading = opened.locator("#rdm-reading")
     opened.focus("#rdm-model")
     opened.keyboard.press("Home")
-    assert "Image 1 (face) and image 1 (face)" in said.inner_text()
+    assert "Image 1 (face) and image 1 (face)" in reading.inner_text()
     opened.keyboard.press("End")
-    assert "Image 24 (no category) and image 24 (no category)" in said.inner_text()
+    assert "Image 24 (no category) and image 24 (no category)" in reading.inner_text()
     opened.keyboard.press("Shift+ArrowLeft")
-    assert "Image 24 (no category) and image 14 (no category)" in said.inner_text()
+    assert "Image 24 (no category) and image 14 (no category)" in reading.inner_text()
     box = opened.locator("#rdm-neural").bounding_box()
     cell = box["width"] / len(rdm["category"])
     opened.mouse.move(box["x"] + 2.5 * cell, box["y"] + 1.5 * cell)
-    assert "Image 2 (face) and image 3 (face)" in said.inner_text()
-    assert "background-image: url" in opened.locator("#thumb-0").get_attribute("style")
+    assert "Image 2 (face) and image 3 (face)" in reading.inner_text()
+    assert "background-image: url" in opened.locator("#thumb-1").get_attribute("style")
     painted = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
     assert opened.eval_on_selector("#rdm-model", painted) > 50
 
 
 def test_the_recording_is_walked_with_keys_and_choices(opened):
-    said = opened.locator("#example-said")
-    assert said.inner_text().startswith("Fixation 1 of 3: 0 to 150 ms")
+    reading = opened.locator("#example-reading")
+    assert reading.inner_text().startswith("Fixation 1 of 3: 0 to 150 ms")
     opened.focus("#gaze")
     opened.keyboard.press("ArrowLeft")
-    assert said.inner_text().startswith("Fixation 3 of 3")
-    assert "not selected" in said.inner_text()
+    assert reading.inner_text().startswith("Fixation 3 of 3")
+    assert "not selected" in reading.inner_text()
     opened.click("#example-step")
     opened.select_option("#example-image", "2")
     opened.select_option("#example-presentation", "1")
-    assert said.inner_text().startswith("Fixation 1 of 3")
+    assert reading.inner_text().startswith("Fixation 1 of 3")
 
 
 def test_the_page_fits_a_phone(browser, page):

@@ -1,4 +1,4 @@
-"""What the figures of the audit share: its tables, and how rungs and words are written."""
+"""Read the tables of the audit, and label protocols and networks as its figures do."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from paper.results import Results
 
 FIELDS = {
     "": "start",
-    "join": "image of a fixation",
+    "join": "match to images",
     "fixations": "fixations",
     "response": "rate or count",
     "latency": "latency",
@@ -19,27 +19,27 @@ FIELDS = {
     "selection": "selection",
     "splits": "images and splits",
     "components": "components",
-    "aggregation": "summary",
+    "aggregation": "summary statistic",
 }
-"""The fields of a protocol as the figures write them."""
+"""Labels of the fields of a protocol."""
 
 SMALL, TRAINED, PLANTED = "small networks", "trained models", "planted truth"
-COLOUR = {SMALL: style.COLOURS[0], TRAINED: style.COLOURS[1], PLANTED: style.COLOURS[2]}
-MARK = {SMALL: "o", TRAINED: "D", PLANTED: "^"}
+COLOURS = {SMALL: style.COLOURS[0], TRAINED: style.COLOURS[1], PLANTED: style.COLOURS[2]}
+MARKERS = {SMALL: "o", TRAINED: "D", PLANTED: "^"}
 
 
-def is_there(results: Results) -> bool:
+def is_available(results: Results) -> bool:
     """Say whether the audit ran on these results."""
     return (results.folder / "audit" / "summary.json").is_file()
 
 
-def drawable(results: Results, figure: str) -> bool:
-    """Say whether the audit left what a figure shows: without images there are no networks, and no ladder."""
-    if not is_there(results):
+def is_drawable(results: Results, figure: str) -> bool:
+    """Say whether the table of a figure has rows: without images there are no networks, and no ladder."""
+    if not is_available(results):
         return False
-    return not table(results, {"audit_table": "table_blocks"}.get(figure, "ladder")).empty
+    return not read_table(results, {"audit_table": "table_blocks"}.get(figure, "ladder")).empty
 
 
-def table(results: Results, name: str) -> pd.DataFrame:
+def read_table(results: Results, name: str) -> pd.DataFrame:
     """Read one table of the audit."""
     return results.table("audit", name, "block", "field")

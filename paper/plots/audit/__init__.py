@@ -1,0 +1,1 @@
+"""The audit: ladder of protocols, controls, and the merged table."""

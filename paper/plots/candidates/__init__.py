@@ -1,0 +1,1 @@
+"""The search for HMO: performance against predictivity of its candidates, and its ablation."""

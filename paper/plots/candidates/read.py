@@ -1,0 +1,28 @@
+"""Read the tables of the stage candidates, and name the variants of HMO as the paper does."""
+
+import json
+
+import pandas as pd
+
+from paper.results import Results
+
+VARIANTS = {
+    "full": "full procedure",
+    "no_boosting": "no boosting, one search",
+    "random_search": "random search instead of TPE",
+    "margin": "margins instead of weights",
+    "trained": "trained filters",
+    "report": "report HMO",
+}
+"""Variants of the procedure, in the order of the figure."""
+
+
+def is_drawable(results: Results) -> bool:
+    """Say whether the stage ran on these results and found images to search on."""
+    path = results.folder / "candidates" / "summary.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["missing"] is None
+
+
+def read_table(results: Results, name: str) -> pd.DataFrame:
+    """Read one table of the stage."""
+    return results.table("candidates", name)

@@ -1,0 +1,1 @@
+"""The explanations: maps, how well they point to faces, whether neurons follow them, and lesions."""

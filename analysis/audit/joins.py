@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.recordings.fixation_table import JOINS, NONE, right_wrong_none
+from analysis.recordings.fixation_table import JOINS, NONE, count_assignments
 from analysis.recordings.main_file import Session
 
 COLUMNS = [
@@ -40,7 +40,7 @@ def errors(session: Session, recording: str) -> list[dict]:
         found = join(session, session.fixation_trial)
         labelled = found != NONE
         seen = labelled & on
-        right, wrong, none = right_wrong_none(session, name)
+        right, wrong, none = count_assignments(session, name)
         rows.append(
             {
                 "recording": recording,

@@ -1,4 +1,4 @@
-"""Readers of this step's output, for the steps after it."""
+"""Readers of the output of the stage ``stimuli``, for later steps."""
 
 from pathlib import Path
 

@@ -40,8 +40,8 @@ def test_a_card_gives_the_activations_of_the_processor(project, model, monkeypat
 def test_a_card_trains_to_the_same_bytes_each_time(project, model, monkeypatch):
     monkeypatch.setenv("NNN_DEVICE", "cuda")
     found = []
-    for at_once in (1, cluster.SHARE):
-        monkeypatch.setattr(cluster, "SHARE", at_once)
+    for at_once in (1, cluster.TASKS_PER_GPU):
+        monkeypatch.setattr(cluster, "TASKS_PER_GPU", at_once)
         train.run(project(), model)
         found.append((paths.MODELS / model / "model.safetensors").read_bytes())
     assert found[0] == found[1]

@@ -33,9 +33,9 @@ def given(tmp_path, monkeypatch, watcher, values):
 
 def test_maps_and_numbers_of_one_image(given, region):
     settings, folder = given
-    said = one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
+    lines = one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
     about = json.loads((folder / "out/picture.json").read_text())
-    assert said[0].startswith("toy: P(face) = ")
+    assert lines[0].startswith("toy: P(face) = ")
     assert 0.5 < about["p_face"] <= 1
     assert set(about["maps"]) == {"gradcam", "gradients", "occlusion", "lime"}
     for method, numbers in about["maps"].items():

@@ -1,4 +1,4 @@
-"""A small residual network, trained from end to end (He et al. 2016, the form they used for small images)."""
+"""A small residual network, trained end to end (He et al. 2016, in their form for small images)."""
 
 import torch
 from torch import nn
@@ -6,11 +6,11 @@ from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
 from analysis.models.network import Network, Standardise
-from analysis.models.registry import Fitted, Job
+from analysis.models.registry import Fitted, Job, Kind
 
 
 class Block(nn.Module):
-    """x + two 3 x 3 convolutions with batch norm, then ReLU; a 1 x 1 convolution takes x to another shape."""
+    """x + two 3 x 3 convolutions with batch norm, then ReLU; a 1 x 1 convolution on x where the shape changes."""
 
     def __init__(self, before: int, after: int, stride: int):
         super().__init__()
@@ -31,7 +31,7 @@ class Block(nn.Module):
 class ResNet(Network):
     """A 3 x 3 convolution of stride 2, then `blocks` residual blocks per entry of `filters`, then a global average.
 
-    Every stage but the first halves height and width.
+    Every stage (He et al.) but the first halves height and width.
     """
 
     def __init__(self, filters: list[int], blocks: int):
@@ -80,3 +80,6 @@ def fit(job: Job) -> Fitted:
     """Train the network."""
     architecture = job.entry.model_dump(include={"size", "filters", "blocks"})
     return fit_end_to_end(job, build(architecture), architecture, initialise_)
+
+
+KIND = Kind(fit, build)

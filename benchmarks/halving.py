@@ -175,8 +175,8 @@ def search(found: list[dict], chosen: ReportHMO) -> dict:
         more = epochs - (chosen.epochs[rung - 1] if rung else 0)
         spent["cpu"] += sum(found[number]["cpu"] for number in numbers) * more
         spent["epochs"] += len(numbers) * more
-        judged = {number: first_layer.judged(found[number]["history"][:epochs]) for number in numbers}
-        return {number: first_layer.Candidate(metrics, {}) for number, metrics in judged.items()}
+        summaries = {number: first_layer.summarised(found[number]["history"][:epochs]) for number in numbers}
+        return {number: first_layer.Candidate(metrics, {}) for number, metrics in summaries.items()}
 
     best = first_layer.successive_halving(chosen, run_rung, "halving")[1]
     tested = [found[number]["tested"][str(chosen.epochs[-1])] for number in best]

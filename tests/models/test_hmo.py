@@ -70,7 +70,7 @@ def test_default_has_the_1250_outputs_of_the_paper():
     made = hmo.build(
         {"first": [{"in_norm_k": 3, "layers": [{"n_filt": 8, "k_filt": 3}]}], "second": [module] * 10, "grid": 4}
     )
-    assert made.read_out.weight.shape == (2, 1250)
+    assert made.read_out.linear.weight.shape == (2, 1250)
 
 
 def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):

@@ -121,7 +121,7 @@ def test_maps_are_resized_at_half_pixel_centres(side):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_upper_stages_see_changed_copies_of_the_images():
+def test_the_upper_layers_see_augmented_copies_of_the_images():
     from analysis.models.train.augment import augmenter
     from analysis.models.train.training import Split
     from analysis.params.kinds import Augment
@@ -132,7 +132,7 @@ def test_the_upper_stages_see_changed_copies_of_the_images():
     x = torch.randint(0, 256, (6, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split, change = Split(x, torch.arange(6) % 2), augmenter(Augment(flip=True, shift=0.2, contrast=0.3))
     plain, copies = (report_hmo.frozen_maps(hmo, split, n, change, 1, batch=4) for n in (1, 3))
-    torch.testing.assert_close(plain.x, hmo.first(x).detach())
+    torch.testing.assert_close(plain.x, hmo.n1(x).detach())
     assert copies.y.tolist() == split.y.tolist() * 3
     maps = [plain.x, *copies.x.split(6)]
     assert all(not torch.allclose(a, b, atol=1e-3) for k, a in enumerate(maps) for b in maps[:k])
@@ -171,8 +171,8 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
 
     values = project(report_hmo=tiny["report_hmo"] | {"protocol": protocol})
     train.run(values, "report_hmo")
-    config = network.read_config(Path("models/hmo"))
-    metrics = json.loads(Path("models/hmo/metrics.json").read_text())
+    config = network.read_config(Path("models/report_hmo"))
+    metrics = json.loads(Path("models/report_hmo/metrics.json").read_text())
     assert metrics["selected_on"] == selection
     # Refit one kept candidate and judge it on that split by hand.
     entry = values.models.entry("report_hmo")
@@ -187,7 +187,7 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     assert again.metrics["accuracy"] == config["notes"]["candidates"][number]["accuracy"]
     # Its weights are the frozen layer N1 of the model: training the upper layers left them alone.
     hmo = registry.kind("report_hmo").build(config["architecture"])
-    network.load_weights(hmo, Path("models/hmo/model.safetensors"))
+    network.load_weights(hmo, Path("models/report_hmo/model.safetensors"))
     for name, value in again.tensors.items():
         assert torch.equal(value, hmo.N1.modules_[0].state_dict()[name])
     logits = scores(hmo, x).numpy()
@@ -226,7 +226,7 @@ def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, ti
 
 def test_the_lowest_loss_is_of_any_epoch():
     history = [{"loss": 0.6, "accuracy": 0.7}, {"loss": 0.4, "accuracy": 0.8}, {"loss": 0.5, "accuracy": 0.9}]
-    assert first_layer.judged(history) == {"loss": 0.5, "accuracy": 0.9, "lowest_loss": 0.4}
+    assert first_layer.summarised(history) == {"loss": 0.5, "accuracy": 0.9, "lowest_loss": 0.4}
 
 
 def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_path):
@@ -267,7 +267,7 @@ def test_values_of_the_training_reach_the_candidates(project, tiny):
 def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
     from analysis.models.train import stage as train
 
-    real = first_layer.fit_network
+    real = first_layer.train_network
 
     def broken(module, *rest, **kwargs):
         if isinstance(module, random_cnn.CandidateCNN) and module.module.convolutions[0].kernel_size == (5, 5):
@@ -275,7 +275,7 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
                 module.classify.bias.fill_(float("nan"))
         return real(module, *rest, **kwargs)
 
-    monkeypatch.setattr(first_layer, "fit_network", broken)
+    monkeypatch.setattr(first_layer, "train_network", broken)
     values = project()
     drawn = [
         random_cnn.random_module(values.models.entry("report_hmo"), values.seed, "candidate", n)["kernel"]
@@ -284,7 +284,7 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
     assert drawn.count(3) >= 2
     assert 5 in drawn
     train.run(values, "report_hmo")
-    notes = network.read_config(Path("models/hmo"))["notes"]
+    notes = network.read_config(Path("models/report_hmo"))["notes"]
     failed = [number for number, item in enumerate(notes["candidates"]) if "failed" in item]
     assert failed == [number for number, kernel in enumerate(drawn) if kernel == 5]
     assert not set(failed) & set(notes["kept_candidates"])
@@ -295,11 +295,11 @@ def test_search_on_two_workers_gives_the_same_bytes_as_here(project, tiny, monke
 
     values = project(report_hmo=tiny["report_hmo"] | {"candidates": 5})
     train.run(values, "report_hmo")
-    here = {path.name: path.read_bytes() for path in Path("models/hmo").rglob("*") if path.is_file()}
-    monkeypatch.setattr(first_layer, "FEW", 0)
+    here = {path.name: path.read_bytes() for path in Path("models/report_hmo").rglob("*") if path.is_file()}
+    monkeypatch.setattr(first_layer, "IN_PROCESS", 0)
     monkeypatch.setenv("NNN_WORKERS", "2")
     train.run(values, "report_hmo")
-    assert {path.name: path.read_bytes() for path in Path("models/hmo").rglob("*") if path.is_file()} == here
+    assert {path.name: path.read_bytes() for path in Path("models/report_hmo").rglob("*") if path.is_file()} == here
 
 
 def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, monkeypatch):
@@ -315,7 +315,7 @@ def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, m
 
     monkeypatch.setattr(cluster, "run_on", killed)
     train.run(project(), "report_hmo")
-    notes = network.read_config(Path("models/hmo"))["notes"]
+    notes = network.read_config(Path("models/report_hmo"))["notes"]
     assert "its worker died" in notes["candidates"][2]["failed"]
     assert 2 not in notes["kept_candidates"]
 

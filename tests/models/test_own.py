@@ -174,7 +174,9 @@ def photographs():
             part = Image.fromarray(load_sample_image(name)).crop((left, 0, left + 427, 427)).resize((224, 224))
             images.append(np.asarray(part).transpose(2, 0, 1))
             split = ("train", "train", "train", "validation", "test")[crop]
-            rows.append({"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
+            about = {"path": name, "extension": ".jpg", "width": 224, "height": 224, "annotated": True}
+            about |= {"group": len(rows), "label_report": label, "split_report": split}
+            rows.append(about | {"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
     np.save("data/stimuli/images.npy", np.stack(images))
     pd.DataFrame(rows).to_csv("data/stimuli/images.csv", index=False)
 

@@ -1,5 +1,6 @@
 """One image given by hand."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -56,7 +57,8 @@ def test_bad_input_is_named(given, monkeypatch):
         one_image.explain_file(settings, "toy", folder / "text.png", folder)
     with pytest.raises(DataError, match="nothing not found: give an image file"):
         one_image.explain_file(settings, "toy", folder / "nothing", folder)
-    monkeypatch.setattr(registry, "inputs", lambda *_: torch.zeros(1, 2))
+    kind = dataclasses.replace(registry.kind("simple_cnn"), inputs=lambda *_: torch.zeros(1, 2))
+    monkeypatch.setattr(registry, "kind", lambda name: kind)
     with pytest.raises(DataError, match="toy: its inputs are not images"):
         one_image.explain_file(settings, "toy", folder / "picture.png", folder)
     with pytest.raises(DataError, match="give both --model and --image"):

@@ -3,7 +3,7 @@
     nox -s reproduce 2>&1 | python -m benchmarks.stages         # in a fresh clone, or dvc repro --force 2>&1 | ...
 
 The words are passed on; at the end ``benchmarks/stages.json`` holds the minutes of each stage, a matrix summed, which
-the README's table of figures quotes.
+the table of figures in docs/results.md quotes.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What the benchmarks found, as the README's tables: ``python -m benchmarks.table`` fills them from the files at hand.
+"""What the benchmarks found, as tables of docs/: ``python -m benchmarks.table`` fills them from the files at hand.
 
 A ratio compares two times of one run on one machine; the files hold the times themselves.
 """
@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.core.files import write_text
 from paper import blocks
 
 FOLDER = Path("benchmarks")
@@ -161,13 +160,14 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [f"order of areas with depth in {name}: rank correlation", "above 0", f"{rho}{ends}", "layer_order"]
 
 
-def filled(readme: str) -> str:
-    """Return the README with its tables of speeds, of full sizes on a GPU and of planted truth."""
-    for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths())):
-        table = blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
-        readme = blocks.filled(readme, name, table)
-    return blocks.filled(readme, "gpu", blocks.table(FULL, list(devices())))
+def texts() -> dict[str, str]:
+    """Return the tables of speeds, of planted truth and of a GPU, by the name of their block in docs/."""
+    tables = {
+        name: blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
+        for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))
+    }
+    return tables | {"gpu": blocks.table(FULL, list(devices()))}
 
 
 if __name__ == "__main__":
-    write_text(blocks.README, filled(blocks.README.read_text(encoding="utf-8")))
+    blocks.fill(texts())

@@ -1,4 +1,4 @@
-"""The section of the README for visitors, run as it stands."""
+"""The example of ``docs/statistics.md``, run as it stands."""
 
 import re
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from tests.project import ROOT
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs/statistics.md"
 
 
-def test_the_readme_example_runs_and_says_what_it_should():
-    section = README.read_text(encoding="utf-8").split("## The comparison statistics by themselves")[1]
+def test_the_example_of_the_page_runs_and_says_what_it_should():
+    page = PAGE.read_text(encoding="utf-8")
     names: dict = {}
-    exec(re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1), names)
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1), names)
     assert (names["fit"].r2 > 0).mean() > 0.9
     assert names["fit"].predicted.shape == (2, 120, 10)
     assert names["lower"] < names["upper"] <= 1

@@ -13,7 +13,7 @@ from paper import blocks, provenance, results, style
 from paper.results import Results
 
 MINUTES = Path("benchmarks/stages.json")
-HEAD = ["figure", "command", "stages before it", "minutes of these", "a value to expect"]
+HEAD = ["figure", "command", "stages before it", "their minutes", "a value to expect"]
 COMMAND = "`python -m analysis figures`"
 
 
@@ -66,8 +66,8 @@ def _areas(found: Results) -> str:
 def _layers(found: Results) -> str:
     model, area = _role(found, "first"), _latest(found)
     rows = found.layers[(found.layers.model == model) & (found.layers.region == area)]
-    said = ", ".join(f"{row.layer} {number(row.median_r2)}" for row in rows.itertuples())
-    return f"median r² in {area} by layer of {style.name(model)}: {said}"
+    scores = ", ".join(f"{row.layer} {number(row.median_r2)}" for row in rows.itertuples())
+    return f"median r² in {area} by layer of {style.name(model)}: {scores}"
 
 
 def _similarity(found: Results) -> str:
@@ -92,7 +92,7 @@ def _confound(found: Results) -> str:
     rows = found.table("audit", "confound")
     rows = rows[(rows["join"] == "trial_id") & (rows["table"] == "merged")]
     rho, left = number(rows.rho.mean()), number(rows.left_block.mean())
-    return f"faces and the rest of different recordings: ρ {rho}, {left} of it after shuffling within recordings"
+    return f"faces and non-faces from different recordings: ρ {rho}, {left} after shuffling within recordings"
 
 
 def _composition(found: Results) -> str:
@@ -128,7 +128,7 @@ def _neurons(found: Results) -> str:
 def _lesions(found: Results) -> str:
     rows = found.table("explain", "lesions")
     rows = rows[(rows.model == _role(found, "first")) & (rows.measure == "accuracy")]
-    return f"most that losing face channels costs over losing others: {number(100 * rows.loss.max(), 1)} points"
+    return f"largest cost of losing face rather than other channels: {number(100 * rows.loss.max(), 1)} points"
 
 
 EXPECTED: dict[str, Callable[[Results], str]] = {
@@ -167,13 +167,13 @@ def table(found: Results) -> str:
     for name in [name for name in EXPECTED if name in sources]:
         before = list(dict.fromkeys(provenance.stage_of(f"results/{file}", known) for file in sources[name]))
         spent = [minutes.get(stage.split("@")[0]) for stage in before]
-        said = "–" if None in spent else f"{sum(spent):.1f}"
-        rows.append([f"`{name}`", COMMAND, ", ".join(f"`{s}`" for s in before), said, EXPECTED[name](found)])
+        total = "–" if None in spent else f"{sum(spent):.1f}"
+        rows.append([f"`{name}`", COMMAND, ", ".join(f"`{s}`" for s in before), total, EXPECTED[name](found)])
     return blocks.table(HEAD, rows)
 
 
 def answer(found: Results) -> str:
-    """Return what the results answer, in words."""
+    """Return the answer in words."""
     first, area = _role(found, "first"), _latest(found)
     score = found.scores(first, area)
     return (

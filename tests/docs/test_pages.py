@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from analysis import statistics
 from tests.project import ROOT
-from tests.readme.commands import PAGES
+from tests.readme.commands import PAGES, code_blocks
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OUTSIDE = re.compile(r"https://|mailto:")
@@ -100,8 +102,23 @@ def test_built_pages_load_nothing_from_elsewhere(site):
         assert [address for address in loaded if re.match(r"(https?:)?//", address)] == []
 
 
-def test_the_api_documents_all_public_statistics(site):
-    from analysis import statistics
+def test_the_example_of_the_statistics_does_what_it_says():
+    names: dict = {}
+    [code] = code_blocks("python", PAGES["statistics"])
+    exec(code, names)
+    assert (names["fit"].r2 > 0).mean() > 0.9
+    assert names["fit"].predicted.shape == (2, 120, 10)
+    assert names["lower"] < names["upper"] <= 1
+    assert names["draws"].scores.shape == (1000, 1)
+    assert np.isfinite(names["draws"].upper).all()
 
+
+def test_functions_named_on_the_page_of_the_statistics_are_public():
+    rows = re.findall(r"^\| .* \| (`.*`) \|$", PAGES["statistics"], re.MULTILINE)
+    assert rows
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) <= set(statistics.__all__)
+
+
+def test_the_api_documents_all_public_statistics(site):
     text = (site / "api.html").read_text(encoding="utf-8")
     assert [name for name in statistics.__all__ if f'id="analysis.statistics.{name}"' not in text] == []

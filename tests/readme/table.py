@@ -93,9 +93,6 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "python -m analysis --help": Run("acquire(.|\n)*report"),
         "nox -s docs": Run("Documentation built", leaves=("site/index.html", "site/api.html")),
     },
-    "index": {
-        "nox -s reproduce": Run("the paper is in paper/report.pdf"),
-    },
     "pipeline": {
         "dvc stage list": Run("acquire +Simulate(.|\n)*report +The paper"),
         "dvc status": Run(UP_TO_DATE),

@@ -30,8 +30,7 @@ def describe_results(project: Path) -> None:
     lock, pipeline, citation = (
         yaml.safe_load((project / name).read_text()) for name in ("dvc.lock", "dvc.yaml", "CITATION.cff")
     )
-    graph = crate.crate(lock, pipeline, citation)
-    write_json(project / crate.OUTPUT, {"@context": crate.CONTEXT, "@graph": graph})
+    write_json(project / crate.OUTPUT, crate.crate_of(lock, pipeline, citation).metadata.generate())
 
 
 def jobs_can_be_asked_for(project: Path) -> None:

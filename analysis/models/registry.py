@@ -75,4 +75,4 @@ def kind(name: str) -> Kind:
     """
     if name not in KINDS:
         raise DataError(f"no model of kind {name!r}; the kinds are {', '.join(sorted(KINDS))}")
-    return importlib.import_module(KINDS[name].implementation).KIND
+    return importlib.import_module(f"analysis.models.{KINDS[name].implementation}").KIND

@@ -30,7 +30,7 @@ Bounds = Annotated[list[Count], Field(min_length=2, max_length=2)]
 class HMO(Model):
     """HMO of Yamins et al. (2014): two stages of searches, each round weighting the images still misclassified."""
 
-    implementation = "analysis.models.yamins_hmo.procedure"
+    implementation = "yamins_hmo.procedure"
 
     kind: Literal["hmo"]
     size: Annotated[int, Field(ge=8)]
@@ -78,7 +78,7 @@ class HMO(Model):
 class ReportHMO(TrainedModel):
     """The report's HMO: a random search of small CNNs, the best of them frozen under two layers of random CNNs."""
 
-    implementation = "analysis.models.report_hmo.network"
+    implementation = "report_hmo.network"
 
     kind: Literal["report_hmo"]
     candidates: Count
@@ -123,7 +123,7 @@ class ReportHMOUntrained(ReportHMO):
     Its CNNs, first layer included, have their initial weights; a linear read-out of the top layer is fitted.
     """
 
-    implementation = "analysis.models.report_hmo.untrained"
+    implementation = "report_hmo.untrained"
 
     kind: Literal["report_hmo_untrained"]
     C: Positive

@@ -15,7 +15,7 @@ class Model(Group):
     """One entry under ``models``: a kind, a protocol, and the values of that kind."""
 
     implementation: ClassVar[str]
-    """Module that holds ``KIND``, an `analysis.models.registry.Kind`."""
+    """Module of `analysis.models` that holds ``KIND``, an `analysis.models.registry.Kind`."""
 
     kind: str
     protocol: Literal["corrected", "report"]
@@ -78,7 +78,7 @@ class EndToEnd(TrainedModel):
 class SimpleCNN(EndToEnd):
     """A plain CNN: convolution - batch norm - ReLU - 2 x 2 max-pool per entry of `filters`, then one dense layer."""
 
-    implementation = "analysis.models.end_to_end.simple_cnn"
+    implementation = "end_to_end.simple_cnn"
 
     kind: Literal["simple_cnn"]
     filters: Counts
@@ -97,7 +97,7 @@ class SimpleCNN(EndToEnd):
 class ResNet(EndToEnd):
     """A small residual network: a convolution of stride 2, then `blocks` residual blocks per entry of `filters`."""
 
-    implementation = "analysis.models.end_to_end.resnet"
+    implementation = "end_to_end.resnet"
 
     kind: Literal["resnet"]
     filters: Counts
@@ -107,7 +107,7 @@ class ResNet(EndToEnd):
 class ViT(EndToEnd):
     """A small vision transformer behind a convolutional stem."""
 
-    implementation = "analysis.models.end_to_end.vit"
+    implementation = "end_to_end.vit"
 
     kind: Literal["vit"]
     stem: Counts
@@ -138,7 +138,7 @@ class FixedFeatures(Model):
 class Pixels(FixedFeatures):
     """Logistic regression on a small copy of the image; its only layer is the pixels."""
 
-    implementation = "analysis.models.baselines.pixels"
+    implementation = "baselines.pixels"
 
     kind: Literal["pixels"]
     colour: Literal["grey", "rgb"]
@@ -147,7 +147,7 @@ class Pixels(FixedFeatures):
 class Gabor(FixedFeatures):
     """Energy of Gabor filters, divisively normalised."""
 
-    implementation = "analysis.models.baselines.gabor"
+    implementation = "baselines.gabor"
 
     kind: Literal["gabor"]
     wavelengths: Annotated[list[Annotated[float, Field(ge=2)]], Field(min_length=1)]
@@ -175,7 +175,7 @@ class Gabor(FixedFeatures):
 class Category(Model):
     """An ideal observer of the labels: one-hot label and category."""
 
-    implementation = "analysis.models.baselines.category"
+    implementation = "baselines.category"
 
     kind: Literal["category"]
 
@@ -191,7 +191,7 @@ class Weights(Group):
 class Own(FixedFeatures):
     """A network of your own, used unchanged, with a linear read-out of its last layer."""
 
-    implementation = "analysis.models.own"
+    implementation = "own"
 
     kind: Literal["own"]
     module: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]

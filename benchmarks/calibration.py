@@ -4,7 +4,7 @@ Run from the root of the project:
 
     python -m benchmarks.calibration        # some minutes on 2 cores
 
-Every line of the table simulates experiments with a known answer and counts how often the statistics tell the truth.
+Each line simulates experiments with a known answer and counts how often the statistics find it.
 """
 
 import json
@@ -23,22 +23,22 @@ UNIT_RUNS = size(1000, 5)
 RSA_RUNS, RSA_DRAWS = size((500, 300), (3, 50))
 CEILING_RUNS = size(60, 3)
 ONE_TRUTH_RUNS, TRUTH_RUNS = size((20, 40), (2, 2))
-"""Large experiments that tell the truth: of one recording, and of several."""
+"""Large experiments that define the truth: of one recording, and of several."""
 
 
 def stream(name: str, run: int) -> np.random.Generator:
-    """Random stream of one simulated experiment."""
+    """Return the random stream of one simulated experiment."""
     return np.random.default_rng([run, *name.encode()])
 
 
 def covered(low: float, high: float, truth: float) -> bool:
-    """Say whether the interval holds the truth."""
+    """Tell whether the interval contains the truth."""
     return bool(low <= truth <= high)
 
 
 def coverage_of_unit_means(recordings: int, units: int, between: float) -> dict:
-    """Mean score over units that differ by recording, for both kinds of interval."""
-    spread = "recordings differ" if between else "recordings alike"
+    """Return coverage for the mean score over units that differ by recording, for both kinds of interval."""
+    variance = "recordings differ" if between else "recordings alike"
     label, hits = np.repeat(np.arange(recordings), units), {"percentile": [], "bca": []}
     for run in range(UNIT_RUNS):
         rng = stream("units", run)
@@ -46,12 +46,12 @@ def coverage_of_unit_means(recordings: int, units: int, between: float) -> dict:
         for method, found in hits.items():
             ends = inference.bootstrap_interval(values, np.mean, (label,), n_draws=DRAWS, seed=run, method=method)
             found.append(covered(ends.low, ends.high, 0.4))
-    cases = f"{recordings} recordings x {units} units, {spread}"
+    cases = f"{recordings} recordings x {units} units, {variance}"
     return {f"{method}, {cases}": float(np.mean(found)) for method, found in hits.items()}
 
 
 def coverage_of_unit_medians() -> dict:
-    """Median of skewed scores of independent units."""
+    """Return coverage for the median of skewed scores of independent units."""
     hits = []
     for run in range(UNIT_RUNS):
         values = stream("medians", run).gamma(2.0, size=60)
@@ -60,19 +60,22 @@ def coverage_of_unit_medians() -> dict:
     return {"percentile, median of 60 units": float(np.mean(hits))}
 
 
-def _experiment(rng, n_images: int, subjects: int, spread: float):
-    """Return a model RDM and subjects' RDMs over images; all share four features."""
+def _experiment(rng, n_images: int, subjects: int, deviation: float):
+    """Return a model RDM and the subjects' RDMs over images; all share four features.
+
+    `deviation` is the standard deviation over subjects of the log scale of their other features.
+    """
     shared = rng.normal(size=(n_images, 4))
     model = rdm.rdm(np.hstack([shared, rng.normal(size=(n_images, 4))]), "sqeuclidean")
     data = []
     for _ in range(subjects):
-        own = np.exp(spread * rng.normal())
+        own = np.exp(deviation * rng.normal())
         data.append(rdm.rdm(np.hstack([shared, own * rng.normal(size=(n_images, 4))]), "sqeuclidean"))
     return model, data
 
 
 def coverage_over_images(n_images: int) -> dict:
-    """Spearman correlation of RDMs: images drawn, one recording."""
+    """Return coverage for the Spearman correlation of RDMs, images resampled, one recording."""
     big = [_experiment(stream("truth one", run), 400, 1, 0.0) for run in range(ONE_TRUTH_RUNS)]
     truth, hits = np.mean([similarity.compare_rdms(model, data[0]) for model, data in big]), []
     for run in range(RSA_RUNS):
@@ -83,7 +86,7 @@ def coverage_over_images(n_images: int) -> dict:
 
 
 def coverage_over_recordings(subjects: int = 10) -> dict:
-    """Spearman correlation of RDMs: recordings drawn. The truth is the mean over others who see the same images."""
+    """Return the same with recordings resampled; the truth is the mean over other recordings of the same images."""
     hits = []
     for run in range(RSA_RUNS):
         model, data = _experiment(stream("both", run), 40, subjects, 0.5)
@@ -99,7 +102,7 @@ def coverage_over_recordings(subjects: int = 10) -> dict:
 
 
 def coverage_over_both(subjects: int = 10) -> dict:
-    """Spearman correlation of RDMs: images and recordings drawn."""
+    """Return the same with images and recordings resampled."""
     big = [_experiment(stream("truth", run), 250, 6, 0.5) for run in range(TRUTH_RUNS)]
     truth, hits = np.mean([similarity.compare_rdms(model, one) for model, data in big for one in data]), []
     for run in range(RSA_RUNS):
@@ -110,7 +113,7 @@ def coverage_over_both(subjects: int = 10) -> dict:
 
 
 def null_p_values() -> dict[str, list[float]]:
-    """P-values under true null hypotheses."""
+    """Return p-values under true null hypotheses."""
     found: dict[str, list] = {"permutation of images, RDM correlation": [], "paired models, signs of 14 recordings": []}
     found["largest of 24 layers x areas (max-T)"] = []
     for run in range(RUNS):
@@ -141,13 +144,13 @@ def null_p_values() -> dict[str, list[float]]:
 
 
 def uniform(p: list[float], levels: int) -> float:
-    """P-value of the Kolmogorov-Smirnov test; p-values on a grid of 1 / levels are spread over their cells first."""
+    """Return the p-value of the Kolmogorov-Smirnov test for `p` on a grid of 1 / levels, jittered within its cells."""
     rng = np.random.default_rng(0)
     return float(stats.kstest(np.asarray(p) - rng.random(len(p)) / levels, "uniform").pvalue)
 
 
 def bias_of_ceilings() -> dict:
-    """Mean split-half ceiling less the planted explainable variance; Poisson spikes, noise shared within a trial."""
+    """Return the mean split-half ceiling minus the planted variance, for Poisson spikes with trial noise."""
     result = {}
     for repeats in (4, 10, 50):
         gaps = []
@@ -161,7 +164,7 @@ def bias_of_ceilings() -> dict:
             halves = ceilings.Halves(rates, image, trial)
             means = halves.means()
             planted = [np.corrcoef(means[:, k], mean[:, k])[0, 1] ** 2 for k in range(10)]
-            gaps.append(ceilings.split_half_of(halves, 10, run).value.mean() - np.mean(planted))
+            gaps.append(ceilings.reliability_of(halves, 10, run).value.mean() - np.mean(planted))
         result[f"{repeats} repeats"] = {
             "bias": float(np.mean(gaps)),
             "standard_error": float(np.std(gaps) / np.sqrt(CEILING_RUNS)),
@@ -170,7 +173,7 @@ def bias_of_ceilings() -> dict:
 
 
 def ceiling_against_models() -> dict:
-    """Largest lead of any model over the rank-pooled upper ceiling; each model is improved by exchanges of ranks."""
+    """Return the largest lead of any model over the rank-pooled upper ceiling; models improve by swapping ranks."""
     names = ("spearman", "rho-a with ties", "spearman with ties, over its bound", "raw pooling, spearman")
     lead = dict.fromkeys(names, -np.inf)
     for run in range(CEILING_RUNS):
@@ -183,7 +186,7 @@ def ceiling_against_models() -> dict:
         )
         parts = np.stack([stats.rankdata(d.distances) for d in data])
         order = rng.permutation(15).astype(float)
-        for _ in range(400):  # climb: exchange two ranks whenever that raises the mean correlation
+        for _ in range(400):  # hill climbing: swap two ranks whenever that raises the mean correlation
             i, j = rng.choice(15, 2, replace=False)
             if (order[i] - order[j]) * (parts[:, i].sum() - parts[:, j].sum()) < 0:
                 order[i], order[j] = order[j], order[i]
@@ -202,7 +205,7 @@ def ceiling_against_models() -> dict:
 
 
 def draw(found: dict, p_values: dict[str, list[float]]) -> None:
-    """Draw coverage, p-values and ceilings."""
+    """Plot coverage, p-values and ceilings."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -217,7 +220,7 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     left.set_yticks(range(len(names)), names, fontsize=6.5)
     left.invert_yaxis()
     left.set_xlim(0.85, 1)
-    left.set_xlabel("share of 95 % intervals that hold the truth")
+    left.set_xlabel("share of 95 % intervals that contain the truth")
     for name, values in p_values.items():
         middle.plot(np.sort(values), (np.arange(len(values)) + 0.5) / len(values), linewidth=1, label=name)
     middle.plot([0, 1], [0, 1], color="0.5", linewidth=0.7, linestyle=":")
@@ -250,7 +253,7 @@ COVERAGE = (
 
 
 def main() -> None:
-    """Run everything, a process for each part, and write the figures beside this file."""
+    """Run every part in a process of its own and write the results beside this file."""
     found: dict = {"runs": {"units": UNIT_RUNS, "rsa": RSA_RUNS, "p": RUNS}, "coverage": {}}
     with ProcessPoolExecutor(workers()) as pool:
         others = [pool.submit(part) for part in (null_p_values, bias_of_ceilings, ceiling_against_models)]

@@ -1,12 +1,12 @@
-"""Times of the comparison statistics against the packages of the field, on one machine in one run.
+"""Time the comparison statistics against the packages of the field, on one machine in one run.
 
-Run from the root of the project; himalaya, which is no dependency, is left out where it is not installed:
+Run from the root of the project (himalaya is skipped where it is not installed):
 
     python -m benchmarks.compare            # writes benchmarks/compare.json and prints the table
 
-Every figure is the shortest of some runs; a ratio compares two such figures of the same run. Peers that take minutes
-run fewer draws and are scaled up, which the table says. The file says for which processor BLAS works: where
-OPENBLAS_CORETYPE is set to an older one than there is, the times are of neither side's best.
+Each time is the shortest of several runs, and ratios compare times of the same run. Peers that take minutes run fewer
+draws and are scaled up, as the table states. The file names the processor that BLAS is tuned for: where
+OPENBLAS_CORETYPE names an older one, neither side is at its best.
 """
 
 import platform
@@ -28,7 +28,7 @@ TRAIN = 9 * IMAGES // 10
 
 
 class Time(float):
-    """Shortest wall time of some runs, seconds, with the shortest processor time as `cpu`."""
+    """Shortest wall time of several runs, in seconds, with the shortest processor time as `cpu`."""
 
     cpu: float
 
@@ -41,15 +41,15 @@ class Time(float):
 
 def seconds(wall: float, cpu: float) -> Time:
     """Return a time with its processor time."""
-    found = Time(wall)
-    found.cpu = cpu
-    return found
+    shortest = Time(wall)
+    shortest.cpu = cpu
+    return shortest
 
 
 def best(function, runs: int) -> Time:
-    """Return the shortest time of some runs.
+    """Return the shortest time of `runs` runs.
 
-    Where other programs share the processors, processor time says more than wall time.
+    On a busy machine processor time is more telling than wall time.
     """
     times = []
     for _ in range(runs):
@@ -60,7 +60,7 @@ def best(function, runs: int) -> Time:
 
 
 def data(n=IMAGES, p=FEATURES, u=UNITS):
-    """Features with a falling spectrum and units that are noisy sums of them."""
+    """Return features with a falling spectrum and units that are noisy sums of them."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, p)) * np.arange(1, p + 1) ** -0.5
     X = X @ np.linalg.qr(rng.normal(size=(p, p)))[0]
@@ -83,9 +83,9 @@ def time_pls(runs: int) -> dict:
         fits = [PLSRegression(25, scale=False, tol=1e-12).fit(X[train], Y[train, k]) for k in units]
         found["theirs"] = np.column_stack([fit.predict(X[rest]).ravel() for fit in fits])
 
-    some = range(0, UNITS, 4)  # of units that are fitted one by one, a quarter tells the time of all
+    some = range(0, UNITS, 4)  # a quarter of the units, as they are fitted one by one
     mine, peers = best(ours, runs), []
-    for threads in {1, THREADS}:  # its products are so small that some machines do them faster with one
+    for threads in {1, THREADS}:  # its products are so small that one thread is faster on some machines
         with threadpool_limits(limits=threads):
             peers.append(best(lambda: theirs(some), 3) * (UNITS / len(some)))
     peer = min(peers)
@@ -145,7 +145,7 @@ def time_bootstrap(n_images: int, draws: int, peer_draws: int) -> dict:
 
 
 def time_ridge(runs: int) -> list[dict]:
-    """Time ridge with 30 penalties, each unit its own, against himalaya and RidgeCV."""
+    """Time ridge with 30 penalties, chosen for each unit, against himalaya and RidgeCV."""
     from sklearn.linear_model import RidgeCV
 
     X, Y = data()
@@ -173,7 +173,7 @@ def time_ridge(runs: int) -> list[dict]:
             }
         )
     except ImportError:
-        print("himalaya is not installed: left out")
+        print("himalaya is not installed: skipped")
     peer = RidgeCV(alphas, alpha_per_target=True)
     taken = best(lambda: peer.fit(X, Y), runs)
     agree = float(np.mean(peer.alpha_ == ridge.fit_predict(X, Y, rows, none, alphas)[1]))
@@ -214,7 +214,7 @@ def growth(runs: int) -> dict:
 
 
 def memory() -> list[dict]:
-    """Return the peak of memory allocated during each kind of work, beside its inputs and one RDM, bytes."""
+    """Return the peak memory of each kind of work, in bytes, with the size of its inputs and its bound."""
     X, Y = data()
     train = np.arange(TRAIN)
     square = IMAGES * IMAGES * 8
@@ -240,7 +240,7 @@ def memory() -> list[dict]:
     }
     result = []
     for work, (function, inputs) in kinds.items():
-        function()  # loads what is loaded once, such as torch
+        function()  # first, so that modules such as torch are loaded
         tracemalloc.start()  # numpy reports its arrays; the inputs, allocated before, are added
         function()
         peak = tracemalloc.get_traced_memory()[1] + inputs

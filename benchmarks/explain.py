@@ -21,7 +21,7 @@ from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.parallel import map_threads
 from analysis.explain import opened_networks
 from analysis.explain.maps import attribution
-from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo import network as report_hmo
 from analysis.models.report_hmo.random_cnn import random_module
 from benchmarks.sizes import keep, size
 
@@ -32,11 +32,11 @@ IMAGES, NAIVE_IMAGES = size((8, 2), (2, 1))
 def network(values: params.Params) -> torch.nn.Module:
     """Return the report's HMO with initial weights."""
     entry = values.models.entry("hmo_report")
-    stages = {
-        stage: [random_module(entry, values.seed, stage, number) for number in range(entry.modules)]
-        for stage in hmo_report.STAGES
+    cnns = {
+        layer: [random_module(entry, values.seed, layer, number) for number in range(entry.modules)]
+        for layer in report_hmo.LAYERS
     }
-    made = hmo_report.build({"size": entry.size, "grid": entry.grid, "top": entry.top, "stages": stages})
+    made = report_hmo.build({"size": entry.size, "grid": entry.grid, "top": entry.top, "cnns": cnns})
     return opened_networks.untrained(made, 0)
 
 

@@ -27,8 +27,8 @@ from analysis.core import environment, settings
 from analysis.core.numerics import fixed_threads
 from analysis.models.data import Examples
 from analysis.models.registry import Job
-from analysis.models.report_hmo import first_stage
-from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo import first_layer
+from analysis.models.report_hmo import network as report_hmo
 from analysis.models.train.training import scores
 from analysis.models.yamins_hmo import procedure as hmo
 from analysis.neural.scoring import number
@@ -78,8 +78,8 @@ def report() -> dict:
     with tempfile.TemporaryDirectory() as folder, fixed_threads():
         os.environ["NNN_STORE"] = folder
         job = Job("benchmark", chosen, found, 1, settings.device(), Path(folder), lambda *_: None, {})
-        searched, (tried, kept) = timed(lambda: first_stage.find(job, *hmo_report.images_of(job)))
-        rest, fitted = timed(lambda: hmo_report.fit(job))  # finds the search finished
+        searched, (tried, kept) = timed(lambda: first_layer.find(job, *report_hmo.images_of(job)))
+        rest, fitted = timed(lambda: report_hmo.fit(job))  # finds the search finished
     reached = [candidate.metrics["accuracy"] for candidate in tried.values() if "failed" not in candidate.metrics]
     return about(found) | {
         "candidates": CANDIDATES,

@@ -35,12 +35,12 @@ from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.core.settings import workers
 from analysis.models.network import Standardise
-from analysis.models.report_hmo import first_stage
+from analysis.models.report_hmo import first_layer
 from analysis.models.report_hmo.random_cnn import random_module
 from analysis.models.train.augment import augmenter
-from analysis.models.train.training import Plan, Split, fit, scores
+from analysis.models.train.training import Plan, Split, scores, train_network
 from analysis.neural.scoring import number
-from analysis.params.models import HMOReport
+from analysis.params.hmo import ReportHMO
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
 from analysis.statistics.inference import student_interval
@@ -93,28 +93,28 @@ def _drawn(pixels: int, scene: Scene) -> np.ndarray:
     return pad(Image.fromarray(render(scene)[0]), pixels)
 
 
-def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport, place: tuple[int, int]) -> None:
+def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO, place: tuple[int, int]) -> None:
     """Train one candidate of one seed; keep its history and its accuracies on the test images."""
     number, seed = place
     left = len(y) - TRAIN - SELECTION
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed)).to(y.device)
     train, selection, tests = (Split(x[part], y[part]) for part in order.split([TRAIN, SELECTION, left]))
     standardise = Standardise()
-    standardise.measure(train.x)
+    standardise.fit(train.x)
     plan = Plan(ENDS[-1], chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
     values, own = random_module(chosen, seed, "halving", number), seed_of(seed, "halving", number)
-    network = first_stage.initial(values, standardise, own).to(y.device, memory_format=torch.channels_last)
+    network = first_layer.initial(values, standardise, own).to(y.device, memory_format=torch.channels_last)
     tested = {}
 
     def test(epoch: int, _metrics: dict) -> None:
         if epoch + 1 in ENDS:
             tested[epoch + 1] = float((scores(network, tests.x).argmax(1) == tests.y).double().mean())
 
-    history = fit(network, train, selection, plan, own, on_epoch=test)
+    history = train_network(network, train, selection, plan, own, on_epoch=test)
     write_text(_kept(folder, place), json.dumps({"history": history, "tested": tested, "values": values}))
 
 
-def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) -> None:
+def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO) -> None:
     """Train the candidates that a folder does not hold yet, side by side."""
     places = [(number, seed) for number in range(CANDIDATES) for seed in SEEDS]
     missing = [place for place in places if not _kept(folder, place).exists()]
@@ -132,7 +132,7 @@ def _alone() -> None:
     torch.set_num_threads(1)
 
 
-def costs(found: list[dict], x: torch.Tensor, y: torch.Tensor, chosen: HMOReport) -> dict[str, float]:
+def costs(found: list[dict], x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO) -> dict[str, float]:
     """Return processor seconds of an epoch by the values of a candidate: one thread each, one after another."""
     train, selection = Split(x[:TRAIN], y[:TRAIN]), Split(x[:SELECTION], y[:SELECTION])
     plan = Plan(1, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
@@ -140,9 +140,9 @@ def costs(found: list[dict], x: torch.Tensor, y: torch.Tensor, chosen: HMOReport
     with fixed_threads(1):
         for one in track(found, "candidates timed"):
             if (name := json.dumps(one["values"])) not in result:
-                network = first_stage.initial(one["values"], Standardise(), 1).to(memory_format=torch.channels_last)
+                network = first_layer.initial(one["values"], Standardise(), 1).to(memory_format=torch.channels_last)
                 start = time.process_time()
-                fit(network, train, selection, plan, 1)
+                train_network(network, train, selection, plan, 1)
                 result[name] = time.process_time() - start
     return result
 
@@ -151,7 +151,7 @@ def _kept(folder: str, place: tuple[int, int]) -> Path:
     return Path(folder) / "seed{1}-candidate{0}.json".format(*place)
 
 
-def judge(found: dict[int, list[dict]], chosen: HMOReport) -> tuple[dict, list[dict]]:
+def judge(found: dict[int, list[dict]], chosen: ReportHMO) -> tuple[dict, list[dict]]:
     """Return what is to be said of each search, and what each reached with each seed, pruned and whole."""
     rows = [
         {"seed": seed}
@@ -167,18 +167,18 @@ def judge(found: dict[int, list[dict]], chosen: HMOReport) -> tuple[dict, list[d
     return {name: rule | summary(name, rows) for name, rule in SEARCHES.items()}, rows
 
 
-def search(found: list[dict], chosen: HMOReport) -> dict:
+def search(found: list[dict], chosen: ReportHMO) -> dict:
     """Return what one search of trained candidates would cost, and the mean test accuracy of those it would keep."""
     spent = {"cpu": 0.0, "epochs": 0}
 
-    def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, first_stage.Candidate]:
+    def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, first_layer.Candidate]:
         more = epochs - (chosen.epochs[rung - 1] if rung else 0)
         spent["cpu"] += sum(found[number]["cpu"] for number in numbers) * more
         spent["epochs"] += len(numbers) * more
-        judged = {number: first_stage.judged(found[number]["history"][:epochs]) for number in numbers}
-        return {number: first_stage.Candidate(metrics, {}) for number, metrics in judged.items()}
+        summaries = {number: first_layer.summarised(found[number]["history"][:epochs]) for number in numbers}
+        return {number: first_layer.Candidate(metrics, {}) for number, metrics in summaries.items()}
 
-    best = first_stage.successive_halving(chosen, run_rung, "halving")[1]
+    best = first_layer.successive_halving(chosen, run_rung, "halving")[1]
     tested = [found[number]["tested"][str(chosen.epochs[-1])] for number in best]
     return spent | {"test_accuracy": float(np.mean(tested))}
 
@@ -207,7 +207,7 @@ def main(folder: str) -> None:
     x, y = images()
     numbers = {"candidates": CANDIDATES, "kept": KEPT}
     changed = {"size": SIZE, "filters": FILTERS, "batch": BATCH} | numbers
-    chosen = HMOReport.model_validate(params.load().models.entry("hmo_report").model_dump() | changed)
+    chosen = ReportHMO.model_validate(params.load().models.entry("hmo_report").model_dump() | changed)
     train_all(folder, x, y, chosen)
     found = {
         seed: [json.loads(_kept(folder, (number, seed)).read_text(encoding="utf-8")) for number in range(CANDIDATES)]

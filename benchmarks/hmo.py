@@ -29,7 +29,8 @@ from analysis.models.yamins_hmo import boosting
 from analysis.models.yamins_hmo import space as hmo_space
 from analysis.models.yamins_hmo.ask_tell import Told, minimise
 from analysis.models.yamins_hmo.layers import Module
-from analysis.models.yamins_hmo.procedure import Screening, maps_of
+from analysis.models.yamins_hmo.network import maps_of
+from analysis.models.yamins_hmo.screening import Screening
 from benchmarks.sizes import keep, size
 
 CANDIDATES = size(12, 2)
@@ -71,7 +72,7 @@ def line(entry, images: int = IMAGES, size: int = SIZE, filters: int = FILTERS) 
     """Time one line of the table."""
     x = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     label = np.arange(images) % 2
-    screening = Screening.of(label, np.arange(images), entry.folds, entry.penalty, 0)
+    screening = Screening.of(label, np.arange(images), entry.folds, entry.C, 0)
     values = drawn(entry, filters)
     with FlopCounterMode(display=False) as counted, torch.no_grad():
         for number, one in enumerate(values):

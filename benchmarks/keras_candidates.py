@@ -3,7 +3,7 @@
     python keras_candidates.py images.npz candidates.json out.json EPOCHS
 
 ``images.npz`` holds x_train, y_train, x_test, y_test (uint8 images (n, height, width, 3), labels 0 and 1), mean and
-spread (of each channel from 0 to 1, by which images are standardised). Written are, for each candidate, seconds of
+std (of each channel from 0 to 1, by which images are standardised). The output holds, for each candidate, seconds of
 training and of each epoch, accuracy on the test images and number of parameters.
 """
 
@@ -39,7 +39,7 @@ def main(images: str, candidates: str, out: str, epochs: str) -> None:
     """Train every candidate and write what came out."""
     data = np.load(images)
     x_train, x_test = (
-        ((data[name].astype(np.float32) / 255 - data["mean"]) / data["spread"]).astype(np.float32)
+        ((data[name].astype(np.float32) / 255 - data["mean"]) / data["std"]).astype(np.float32)
         for name in ("x_train", "x_test")
     )
     found = []

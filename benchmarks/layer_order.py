@@ -1,12 +1,12 @@
-"""The planted order of areas: are units of later areas best predicted by deeper layers? Writes layer_order.json, .png.
+"""Are units of later areas best predicted by deeper layers, as simulated? Writes layer_order.json and .png.
 
 Run from the root of a project whose default is finished (simulated data):
 
     python -m benchmarks.layer_order
 
-The layers are those of every network in the results, and those that the simulation itself is built of: its maps of V1,
-V2 and V4, and its face term. The latter go through the same folds and the same PLS as a network's, so that what they
-lack is the fault of the comparison and not of a network.
+The layers are those of every network in the results, and those of the simulation itself: its V1, V2 and V4 maps, and
+its face term. The latter are compared with the same folds and the same PLS as networks, so that what they fail to
+predict is due to the comparison and not to a network.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ from analysis.neural import read as neural
 from analysis.neural import scoring
 from analysis.neural.scoring import number
 from analysis.params.protocol import CORRECTED
+from analysis.simulate.early_features import STAGES
 from analysis.simulate.experiment import make_image
-from analysis.simulate.features import STAGES
 from analysis.simulate.neurons import face_terms
 from analysis.simulate.scenes import draw_scenes
 from analysis.statistics import inference
@@ -29,15 +29,15 @@ from analysis.stimuli.read import read_table
 from benchmarks.sizes import FIGURES, keep
 
 CELLS = 4
-"""The maps of a stage are averaged to so many rows and columns."""
+"""Maps are averaged to this many rows and columns."""
 
 
 def planted_stages(values: params.Params) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Return the stems of the simulated images and what each stage holds of them, (n_images, n_features)."""
+    """Return the stems of the simulated images and their features in each stage, (n_images, n_features)."""
     scenes = draw_scenes(values.simulate, values.seed)
     truth = pd.read_csv(paths.TRUTH / "scenes.csv")
     if len(truth) != len(scenes):
-        raise SystemExit("data/raw holds another experiment than params.yaml simulates: run dvc repro first")
+        raise SystemExit("data/raw is not the experiment that params.yaml simulates: run dvc repro first")
     maps = np.stack([_cells(make_image(scene)[2]) for scene in scenes])  # (n_images, channels, CELLS, CELLS)
     stages = {stage: maps[:, channels].reshape(len(scenes), -1) for stage, channels in STAGES.items()}
     return truth["stem"].tolist(), stages | {"face": np.stack([face_terms(scene) for scene in scenes])}
@@ -50,12 +50,12 @@ def _cells(maps: np.ndarray) -> np.ndarray:
 
 
 def order_of_stages() -> dict:
-    """Judge the order of the units by the stages that drive them."""
+    """Assess the order of the units by the stages that drive them."""
     values = params.load()
     stems, stages = planted_stages(values)
     groups = neural.Images(read_table(), neural.read_levels("corrected")).groups
     scores, units = [], []
-    for measured in neural.read("corrected"):
+    for measured in neural.read_populations("corrected"):
         one = measured.population
         rows = scoring.rows_of(one, stems)
         features = {stage: np.asarray(x[rows], np.float64) for stage, x in stages.items()}
@@ -69,12 +69,13 @@ def order_of_stages() -> dict:
 
 
 def order_of_networks() -> dict:
-    """Judge the order of the units by the layers of each network.
+    """Assess the order of the units by the layers of each network.
 
-    Units are judged, not areas: where a model hardly predicts an area, the largest of its medians is noise. For the
-    same reason units that no layer predicts (r below 1.96 / sqrt(n_images)) have no depth and are left out. Spearman's
-    correlation of the area's place with the depth of the unit's best layer has an interval over recordings; beside it,
-    the same for the centre of the layers weighted by r2. An order is recovered where the former's interval is above 0.
+    Units are assessed rather than areas: if a model hardly predicts an area, its best layer by median is determined by
+    noise. For the same reason, units that no layer predicts (r below 1.96 / sqrt(n_images)) are left out. We take
+    Spearman's correlation of the area's position with the depth of the unit's best layer, with an interval over
+    recordings, and also with the mean depth of the layers weighted by r2. The order counts as recovered if the interval
+    of the former is above 0.
     """
     table = pd.read_csv(paths.RESULTS / "units.csv")
     table = table[table["protocol"] == "corrected"]
@@ -89,7 +90,7 @@ def order_of_networks() -> dict:
 
 
 def order_of(r: np.ndarray, units) -> dict:
-    """Judge the order of units by layers, (n_units, n_layers); `units` has recording, region and n_images of each."""
+    """Assess the order of units from r (n_units, n_layers); `units` has recording, region, n_images."""
     predicted = r.max(axis=1) > 1.96 / np.sqrt(units["n_images"].to_numpy())
     place, recording = units["region"].map(AREAS.index).to_numpy(), units["recording"].to_numpy()[predicted]
     weight = np.clip(r, 0, None) ** 2
@@ -119,13 +120,13 @@ def order_of(r: np.ndarray, units) -> dict:
 
 
 def order_in(pair: np.ndarray, rows: np.ndarray) -> float:
-    """Spearman's correlation of places and depths, (2, n_units), over some units; NaN where one of them is constant."""
+    """Return Spearman's correlation of position and depth (2, n_units) over some units; NaN if either is constant."""
     drawn = pair[:, rows.astype(int)]
     return float(stats.spearmanr(*drawn).statistic) if (np.ptp(drawn, axis=1) > 0).all() else np.nan
 
 
 def draw(found: dict) -> None:
-    """Draw the depth of the units' best layers by area, and how far it follows the order of areas."""
+    """Draw the depth of the units' best layers by area, and its correlation with the order of areas."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -149,7 +150,7 @@ def draw(found: dict) -> None:
 
 
 def main() -> None:
-    """Judge stages and networks and write the figures beside this file."""
+    """Assess stages and networks; write the results beside this file."""
     found = {"planted stages": order_of_stages()} | order_of_networks()
     keep("layer_order", found)
     draw(found)

@@ -38,12 +38,12 @@ from analysis.core.settings import workers
 from analysis.models import data
 from analysis.models.network import Standardise
 from analysis.models.registry import Job
-from analysis.models.report_hmo import first_stage
-from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo import first_layer
+from analysis.models.report_hmo import network as report_hmo
 from analysis.models.report_hmo.random_cnn import CandidateCNN, random_module
 from analysis.models.train.augment import augmenter
-from analysis.models.train.training import Plan, Split, fit
-from analysis.params.models import HMOReport
+from analysis.models.train.training import Plan, Split, train_network
+from analysis.params.hmo import ReportHMO
 from benchmarks import halving, sizes
 from benchmarks.sizes import size
 
@@ -63,7 +63,7 @@ def entry(**changed):
         "augment": plain,
         "batch": 32,
     }
-    return HMOReport.model_validate(values | changed)
+    return ReportHMO.model_validate(values | changed)
 
 
 def images(pixels: int) -> tuple[Split, Split]:
@@ -119,8 +119,8 @@ def gflops(n: int = size(2048, 256)) -> float:
 
 def training_flops(values: dict, pixels: int, n_images: int) -> float:
     """Return the operations of one pass of training: forward, and backward to weights and (but for images) inputs."""
-    first = first_stage.cost(values | {"layers": 1}, pixels)
-    return n_images * 2 * (2 * first + 3 * (first_stage.cost(values, pixels) - first))
+    first = first_layer.cost(values | {"layers": 1}, pixels)
+    return n_images * 2 * (2 * first + 3 * (first_layer.cost(values, pixels) - first))
 
 
 def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> dict:
@@ -135,13 +135,13 @@ def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> 
     wall = {"keras": sum(item["seconds"] for item in peer)} if peer else {}
     cpu = {"keras": sum(item["cpu"] for item in peer)} if peer else {}
     with fixed_threads():
-        one = timed(lambda: [first_stage.fit_candidate(v, splits, Standardise(), entry(), 1, epochs) for v in drawn])[0]
+        one = timed(lambda: [first_layer.fit_candidate(v, splits, Standardise(), entry(), 1, epochs) for v in drawn])[0]
     wall["one after another"], cpu["one after another"] = one["seconds"], one["cpu"]
     with cluster.client_for(n, 0) as client, tempfile.TemporaryDirectory() as folder:
-        first_stage._write_inputs(Path(folder) / first_stage.INPUTS, splits, Standardise())
+        first_layer._write_inputs(Path(folder) / first_layer.INPUTS, splits, Standardise())
         for rung, precision in enumerate(("float32", "float32", "bfloat16")):  # the first pass warms the workers up
             chosen = entry(precision=precision)
-            order = sorted(range(n), key=lambda number: -first_stage.cost(drawn[number], SIZE))
+            order = sorted(range(n), key=lambda number: -first_layer.cost(drawn[number], SIZE))
             tasks = {
                 f"{rung}-{number}": (Path(folder), number, rung, drawn[number], chosen, 1, epochs, "cpu")
                 for number in order
@@ -170,8 +170,8 @@ def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> 
 
 def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int, epochs: int, device: str) -> None:
     """Train one candidate on a worker, from its start."""
-    splits, standardise = first_stage._inputs(folder / first_stage.INPUTS, device)
-    spent = timed(partial(first_stage.fit_candidate, values, splits, standardise, chosen, seed, epochs))[0]
+    splits, standardise = first_layer._inputs(folder / first_layer.INPUTS, device)
+    spent = timed(partial(first_layer.fit_candidate, values, splits, standardise, chosen, seed, epochs))[0]
     (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
@@ -187,7 +187,7 @@ def accuracy(python: str | None, n: int = size(40, 1), epochs: int = size(12, 1)
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     train, rest = order[: halving.TRAIN], order[halving.TRAIN :]
     splits, chosen = (Split(x[train], y[train]), Split(x[rest], y[rest])), entry(size=halving.SIZE)
-    standardise = Standardise().measure(splits[0].x)
+    standardise = Standardise().fit(splits[0].x)
     drawn = [random_module(chosen, 2, "benchmark", number) for number in range(n)]
     peer = [item["accuracy"] for item in keras(python, splits, drawn, epochs, standardise)]
     found = {}
@@ -227,7 +227,7 @@ def search(python: str | None, n: int = size(20, 3), epochs: int = 4) -> dict:
             os.environ["NNN_STORE"] = folder
             values = chosen.model_copy(update=rule)
             job = Job("benchmark", values, None, 1, "cpu", Path(folder), lambda *_: None, {})
-            spent = timed(lambda job=job: first_stage.find(job, splits, Standardise()))[0]["seconds"]
+            spent = timed(lambda job=job: first_layer.find(job, splits, Standardise()))[0]["seconds"]
         searches[name] = rule | {"seconds": spent}
     found = {"candidates": n, "epochs_timed": epochs, "searches": searches, "load_average": os.getloadavg()[0]}
     if peer:
@@ -239,20 +239,20 @@ def search(python: str | None, n: int = size(20, 3), epochs: int = 4) -> dict:
     return found
 
 
-def _fit_alone(splits: tuple[Split, Split], standardise, values: HMOReport, epochs: int, number: int, drawn: dict):
+def _fit_alone(splits: tuple[Split, Split], standardise, values: ReportHMO, epochs: int, number: int, drawn: dict):
     """Train one candidate with one thread."""
     with fixed_threads(1):
-        return first_stage.fit_candidate(drawn, splits, standardise, values, number, epochs)
+        return first_layer.fit_candidate(drawn, splits, standardise, values, number, epochs)
 
 
 def activations(n: int = size(128, 8)) -> dict:
     """Time the forward pass of the default HMO of the report, and hold it to the floor."""
     chosen = params.load().models.entry("hmo_report")
-    stages = {
-        stage: [random_module(chosen, 1, stage, number) for number in range(chosen.modules)]
-        for stage in hmo_report.STAGES
+    cnns = {
+        layer: [random_module(chosen, 1, layer, number) for number in range(chosen.modules)]
+        for layer in report_hmo.LAYERS
     }
-    network = hmo_report.build({"stages": stages, "grid": chosen.grid, "top": chosen.top}).eval()
+    network = report_hmo.build({"cnns": cnns, "grid": chosen.grid, "top": chosen.top}).eval()
     network.to(memory_format=torch.channels_last)
     x = torch.randint(0, 256, (n, 3, chosen.size, chosen.size), dtype=torch.uint8)
     with torch.no_grad(), fixed_threads():
@@ -291,7 +291,7 @@ def compilation(epochs: int = size(3, 1)) -> dict:
     with fixed_threads(), tempfile.TemporaryDirectory() as folder:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # what an earlier run compiled is not taken from it
         for name in ("as it is", "compiled"):
-            network = first_stage.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
+            network = first_layer.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
             if name == "compiled":
                 network.compile(backend=size("inductor", "eager"))  # the latter runs what the former would compile
             first = timed(lambda n=network: _train_network(n, splits, chosen, 1))[0]
@@ -300,9 +300,9 @@ def compilation(epochs: int = size(3, 1)) -> dict:
     return times | {"load_average": os.getloadavg()[0]}
 
 
-def _train_network(network: nn.Module, splits: tuple[Split, Split], chosen: HMOReport, epochs: int) -> None:
+def _train_network(network: nn.Module, splits: tuple[Split, Split], chosen: ReportHMO, epochs: int) -> None:
     plan = Plan(epochs, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
-    fit(network, *splits, plan, seed_of(1, "benchmark"))
+    train_network(network, *splits, plan, seed_of(1, "benchmark"))
 
 
 PIECES = {

@@ -95,7 +95,7 @@ def main(raw: Path) -> None:
             command = [
                 sys.executable,
                 "-c",
-                "import analysis.core.cluster as c; c.FEW = 0; from analysis.__main__ import main; main()",
+                "import analysis.core.cluster as c; c.MAX_IN_PROCESS = 0; from analysis.__main__ import main; main()",
             ]
             start = time.monotonic()
             process = subprocess.Popen([*command, "recordings", "corrected"], cwd=folder, env=environment)

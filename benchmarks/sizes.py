@@ -1,7 +1,7 @@
-"""How much the benchmarks do, and where their figures lie.
+"""How much the benchmarks compute, and where their figures go.
 
-With ``NNN_BENCHMARK=small`` each takes seconds: a few images, draws or candidates, and none of the peers that would
-have to be installed first. That shows that they run, not how fast; the figures then lie in a folder of their own.
+With ``NNN_BENCHMARK=small`` each takes seconds: a few images, draws or candidates, and no peer that would have to be
+installed first. This shows that they run, not how fast; the figures then go to a folder of their own.
 """
 
 import json
@@ -19,7 +19,7 @@ SMALL = CHOSEN == "small"
 
 
 def size(full, small):
-    """Return the one of two values that this run is to take."""
+    """Return `small` if ``NNN_BENCHMARK=small``, else `full`."""
     return small if SMALL else full
 
 
@@ -28,12 +28,12 @@ FIGURES = size(HERE, HERE / "small")
 
 
 def keep(name: str, found: dict | list) -> None:
-    """Write the figures of a benchmark; not-a-number is refused, since JSON has none."""
+    """Write the figures of a benchmark as JSON; NaN is refused, since JSON has none."""
     write_text(FIGURES / f"{name}.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 
 def keep_piece(name: str, piece: str, found: dict) -> None:
-    """Print the figures of one piece of a benchmark and write them beside those of its others."""
+    """Print the figures of one part of a benchmark, and add them to those of its other parts."""
     print(json.dumps(found, indent=1), flush=True)
     path = FIGURES / f"{name}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""What the benchmarks found, as the README's tables: ``python -m benchmarks.table`` fills them from the files at hand.
+"""The results of the benchmarks as tables of docs/: ``python -m benchmarks.table`` fills them from the files at hand.
 
 A ratio compares two times of one run on one machine; the files hold the times themselves.
 """
@@ -7,14 +7,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.core.files import write_text
 from paper import blocks
 
 FOLDER = Path("benchmarks")
-FLOOR = "a float32 matrix product of as many operations"
-HEAD = ["work", "against", "faster", "benchmark"]
-FULL = ["on one GPU", "seconds", "gigabytes of it", "found"]
-TRUTH = ["against planted truth", "aim", "found", "benchmark"]
+FLOOR = "a float32 matrix product with as many operations"
+HEAD = ["task", "compared with", "speed-up", "benchmark"]
+FULL = ["on one GPU", "seconds", "GPU memory (GB)", "result"]
+TRUTH = ["against planted truth", "aim", "result", "benchmark"]
 
 
 def _read(folder: Path, name: str) -> dict | None:
@@ -28,10 +27,10 @@ def times(ratio: float) -> str:
 
 
 def _difference(found: dict) -> str:
-    """Say what the kept candidates of a pruned search lose on the test images, with the 95 % interval over seeds."""
+    """Return what pruning costs the kept candidates in test accuracy, with the 95 % interval over seeds."""
     half = found["half_width_95"]
     reach = "" if half is None else f" ± {100 * half:.1f}"
-    return f"accuracy of what is kept {signed(100 * found['test_accuracy_difference'], 1)}{reach} points"
+    return f"accuracy of those kept {signed(100 * found['test_accuracy_difference'], 1)}{reach} points"
 
 
 def signed(value: float, digits: int) -> str:
@@ -40,7 +39,7 @@ def signed(value: float, digits: int) -> str:
 
 
 def _agreement(reached: dict, precision: str) -> str:
-    """Say whether candidates that Keras trains reach other accuracies than ours."""
+    """Return how the accuracies of candidates trained in Keras compare with ours."""
     ours, peer = reached[precision], reached["keras"]
     return (
         f" (accuracies of {reached['candidates']} after {reached['epochs']} epochs: mean {100 * ours['mean']:.1f} %, "
@@ -49,7 +48,7 @@ def _agreement(reached: dict, precision: str) -> str:
 
 
 def _models(found: dict) -> Iterator[list[str]]:
-    """Yield the rows of training, of torch.compile and of activations; none of a peer that was left out."""
+    """Yield the rows of training, torch.compile and activations, without peers that were left out."""
     if speed := found.get("speed"):
         for precision in ("float32", "bfloat16"):
             name = f"side by side, {precision}"
@@ -102,13 +101,13 @@ def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
 
 
 def devices(folder: Path = FOLDER) -> Iterator[list[str]]:
-    """Yield work on a GPU, seconds, gigabytes and what was found, from the figures in a folder."""
+    """Yield work on a GPU, seconds, gigabytes and results, from the figures in a folder."""
     known = _read(folder, "gpu") or {}
     if found := known.get("report"):
         work = (
             f"search of the report's HMO: {found['candidates']} candidates, {found['epochs']} epochs, {_images(found)}"
         )
-        kept = f"accuracy of the kept {_range(found['accuracy_of_kept'])} %; {found['failed']} candidates failed"
+        kept = f"accuracy of those kept {_range(found['accuracy_of_kept'])} %; {found['failed']} candidates failed"
         yield [work, f"{found['seconds']['search']:.0f}", f"{found['gigabytes_of_device']:.1f}", kept]
         yield ["its upper stages", f"{found['seconds']['upper stages']:.0f}", "", _tested(found)]
     if found := known.get("hmo"):
@@ -116,7 +115,8 @@ def devices(folder: Path = FOLDER) -> Iterator[list[str]]:
         if beside := known.get("hmo on the processor"):
             losses = [[one["loss"] for part in each["rounds"].values() for one in part] for each in (found, beside)]
             apart = max(abs(a - b) for a, b in zip(*losses, strict=True))
-            tested += f" (processor: {100 * beside['test_accuracy']:.1f} %; losses of the chosen differ by {apart:.4f})"
+            accuracy = f"{100 * beside['test_accuracy']:.1f} %"
+            tested += f" (processor: {accuracy}; losses of the chosen modules differ by up to {apart:.4f})"
         work = f"HMO (2014): {found['candidates']} candidates, {_images(found)}"
         yield [work, f"{found['seconds']:.0f}", f"{found['gigabytes_of_device']:.1f}", tested]
     if found := known.get("scores"):
@@ -139,20 +139,21 @@ def _range(shares: list[float]) -> str:
 
 
 def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
-    """Yield what was planted, the aim, what was found and the benchmark, from the figures in a folder."""
+    """Yield what was planted, the aim, the result and the benchmark, from the figures in a folder."""
     if found := _read(folder, "calibration"):
         runs, share, p = found["runs"], found["coverage"].values(), found["uniform_ks_p"].values()
         fewest, most = min(runs["units"], runs["rsa"]), max(runs["units"], runs["rsa"])
-        intervals = f"95 % intervals that hold it, in {len(share)} cases of {fewest} to {most:,} experiments"
+        intervals = f"coverage of 95 % intervals, in {len(share)} cases of {fewest} to {most:,} experiments"
         yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "calibration"]
-        tests = f"p-values of {len(p)} tests without effect, {runs['p']} each, uniform: Kolmogorov-Smirnov p, the least"
+        tests = f"p-values of {len(p)} tests under the null, {runs['p']} each"
+        tests += ": smallest Kolmogorov-Smirnov p against uniformity"
         yield [tests, "above 0.01", f"{min(p):.2f}", "calibration"]
         repeats = ", ".join(name.split()[0] for name in found["ceilings"])
         bias = ", ".join(signed(one["bias"], 3) for one in found["ceilings"].values())
         yield [f"bias of ceilings of units with {repeats} repeats", "within 0.02", bias, "calibration"]
         lead = found["lead_over_upper_ceiling"]
         for name, kind in (("spearman", "Spearman, no ties"), ("rho-a with ties", "rho-a, ties")):
-            work = f"most by which a model passes the upper ceiling of RDMs ({kind})"
+            work = f"largest excess of a model over the upper noise ceiling of RDMs ({kind})"
             yield [work, "0 or less", signed(lead[name], 3), "calibration"]
     for name, one in (_read(folder, "layer_order") or {}).items():
         best = one["best_layer"]
@@ -161,13 +162,14 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [f"order of areas with depth in {name}: rank correlation", "above 0", f"{rho}{ends}", "layer_order"]
 
 
-def filled(readme: str) -> str:
-    """Return the README with its tables of speeds, of full sizes on a GPU and of planted truth."""
-    for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths())):
-        table = blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
-        readme = blocks.filled(readme, name, table)
-    return blocks.filled(readme, "gpu", blocks.table(FULL, list(devices())))
+def texts() -> dict[str, str]:
+    """Return the tables of speeds, of planted truth and of a GPU, by the name of their block in docs/."""
+    tables = {
+        name: blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
+        for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))
+    }
+    return tables | {"gpu": blocks.table(FULL, list(devices()))}
 
 
 if __name__ == "__main__":
-    write_text(blocks.README, filled(blocks.README.read_text(encoding="utf-8")))
+    blocks.fill(texts())

@@ -1,4 +1,4 @@
-"""What the README says of the results: the answer in a sentence, and per figure what makes it and a value to expect."""
+"""What README and docs say of the results: the answer in words, and for each figure what makes it and a value."""
 
 import json
 from collections.abc import Callable
@@ -8,18 +8,17 @@ import numpy as np
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.core.files import write_text
 from analysis.core.paths import FIGURES
 from paper import blocks, provenance, results, style
 from paper.results import Results
 
 MINUTES = Path("benchmarks/stages.json")
-HEAD = ["figure", "command", "stages before it", "minutes of these", "a value to expect"]
+HEAD = ["figure", "command", "stages before it", "their minutes", "a value to expect"]
 COMMAND = "`python -m analysis figures`"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number as the README writes it; a dash where it is undefined."""
+    """Return a number with a true minus sign; a dash where it is undefined."""
     return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
@@ -51,8 +50,8 @@ def _r2(found: Results, part: str) -> str:
 
 def _accuracy(found: Results) -> str:
     first, baseline = _role(found, "first"), _role(found, "baseline")
-    said = ", ".join(f"{style.name(model)} {percent(_right(found, model))}" for model in (first, baseline))
-    return f"test images labelled rightly: {said}"
+    scores = ", ".join(f"{style.name(model)} {percent(_right(found, model))}" for model in (first, baseline))
+    return f"test images classified correctly: {scores}"
 
 
 def _predictivity(found: Results) -> str:
@@ -67,8 +66,8 @@ def _areas(found: Results) -> str:
 def _layers(found: Results) -> str:
     model, area = _role(found, "first"), _latest(found)
     rows = found.layers[(found.layers.model == model) & (found.layers.region == area)]
-    said = ", ".join(f"{row.layer} {number(row.median_r2)}" for row in rows.itertuples())
-    return f"median r² in {area} by layer of {style.name(model)}: {said}"
+    scores = ", ".join(f"{row.layer} {number(row.median_r2)}" for row in rows.itertuples())
+    return f"median r² in {area} by layer of {style.name(model)}: {scores}"
 
 
 def _similarity(found: Results) -> str:
@@ -93,7 +92,7 @@ def _confound(found: Results) -> str:
     rows = found.table("audit", "confound")
     rows = rows[(rows["join"] == "trial_id") & (rows["table"] == "merged")]
     rho, left = number(rows.rho.mean()), number(rows.left_block.mean())
-    return f"faces and the rest of different recordings: ρ {rho}, {left} of it after shuffling within recordings"
+    return f"faces and non-faces from different recordings: ρ {rho}, {left} after shuffling within recordings"
 
 
 def _composition(found: Results) -> str:
@@ -129,7 +128,7 @@ def _neurons(found: Results) -> str:
 def _lesions(found: Results) -> str:
     rows = found.table("explain", "lesions")
     rows = rows[(rows.model == _role(found, "first")) & (rows.measure == "accuracy")]
-    return f"most that losing face channels costs over losing others: {number(100 * rows.loss.max(), 1)} points"
+    return f"largest cost of losing face rather than other channels: {number(100 * rows.loss.max(), 1)} points"
 
 
 EXPECTED: dict[str, Callable[[Results], str]] = {
@@ -168,28 +167,28 @@ def table(found: Results) -> str:
     for name in [name for name in EXPECTED if name in sources]:
         before = list(dict.fromkeys(provenance.stage_of(f"results/{file}", known) for file in sources[name]))
         spent = [minutes.get(stage.split("@")[0]) for stage in before]
-        said = "–" if None in spent else f"{sum(spent):.1f}"
-        rows.append([f"`{name}`", COMMAND, ", ".join(f"`{s}`" for s in before), said, EXPECTED[name](found)])
+        total = "–" if None in spent else f"{sum(spent):.1f}"
+        rows.append([f"`{name}`", COMMAND, ", ".join(f"`{s}`" for s in before), total, EXPECTED[name](found)])
     return blocks.table(HEAD, rows)
 
 
 def answer(found: Results) -> str:
-    """Return what the results answer, in words."""
+    """Return the answer in words."""
     first, area = _role(found, "first"), _latest(found)
     score = found.scores(first, area)
     return (
-        f"On {found.source} data {style.name(first)} labels {percent(_right(found, first))} of the test images "
-        f"rightly, and its top layer predicts the units of {area} with a median r² of {number(score.median_r2)} "
-        f"({number(score.ci_low)} to {number(score.ci_high)}; the recordings' noise allows "
-        f"{number(score.median_ceiling)}), raw pixels with {_r2(found, 'baseline')}. By the report's protocol the same "
-        f"network scores {_r2(found, 'report')}."
+        f"On {found.source} data, {style.name(first)} classifies {percent(_right(found, first))} of the test images "
+        f"correctly, and its top layer predicts the units of {area} with a median r² of {number(score.median_r2)} "
+        f"(95 % interval {number(score.ci_low)} to {number(score.ci_high)}, noise ceiling "
+        f"{number(score.median_ceiling)}); raw pixels reach {_r2(found, 'baseline')}. Under the report's protocol the "
+        f"same architecture scores {_r2(found, 'report')}."
     )
 
 
-def filled(readme: str) -> str:
-    """Return the README with both blocks filled from the results."""
+def texts() -> dict[str, str]:
+    """Return what the results put into the blocks ``answer`` (README) and ``expected`` (docs/results.md)."""
     found = results.read()
-    return blocks.filled(blocks.filled(readme, "answer", answer(found)), "expected", table(found))
+    return {"answer": answer(found), "expected": table(found)}
 
 
 def _json(path: Path) -> dict:
@@ -200,4 +199,4 @@ def _json(path: Path) -> dict:
 
 
 if __name__ == "__main__":
-    write_text(blocks.README, filled(blocks.README.read_text(encoding="utf-8")))
+    blocks.fill(texts())

@@ -1,4 +1,4 @@
-"""A project folder with small planted data in the formats of the steps before `compare`."""
+"""A project with small planted data, in the formats of the steps before `compare`."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ MODELS = {"good": "corrected", "bad": "corrected", "reported": "report"}
 
 @dataclass
 class Planted:
-    """What the tests know: noise-free means per recording, and the features behind them."""
+    """The planted truth: noise-free mean responses of each recording, and the features behind them."""
 
     stems: list[str]
     features: np.ndarray
@@ -64,7 +64,7 @@ def _recording(folder: Path, name: str, subject: str, regions: list[str], stems,
     shared = rng.normal(0, 1.0, (trial.max() + 1, mean.shape[1]))[trial]
     rate = mean[image] + shared + rng.normal(0, 2.0, (len(image), mean.shape[1]))
     selected = np.arange(len(image)) % 7 != 3
-    rate[~selected] += 500  # a selection that is ignored shows at once
+    rate[~selected] += 500  # shows at once if the selection is ignored
     units = [f"{k + 1}a" for k in range(len(regions))]
     data = xr.Dataset(
         {"rate": (("fixation", "unit"), rate.astype(np.float32))},
@@ -88,7 +88,7 @@ def _recording(folder: Path, name: str, subject: str, regions: list[str], stems,
     )
     (folder / "corrected").mkdir(parents=True, exist_ok=True)
     data.to_netcdf(folder / "corrected" / f"{name}.nc", engine="h5netcdf")
-    order = rng.permutation(len(stems))  # other order than the images' table: rows must be joined by stem
+    order = rng.permutation(len(stems))  # another order than in images.csv: rows must be joined by stem
     data["image_count"] = (("image", "unit"), rng.poisson(30, (len(stems), len(units))))
     data = data.assign_coords(image=("image", np.array(stems)[order]), region=("unit", [regions[0]] * len(units)))
     (folder / "report").mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def _recording(folder: Path, name: str, subject: str, regions: list[str], stems,
 
 
 def _patches(folder: Path, recordings: Path, stems: list[str], features: np.ndarray, rng) -> None:
-    """Write features of what was looked at in half the fixations of two recordings: of the image on the screen."""
+    """Write features of the fixated patch for half the fixations of two recordings; here, of the whole image."""
     folder.mkdir()
     for name in ("Aa000001", "Aa000003"):
         with xr.open_dataset(recordings / f"{name}.nc", engine="h5netcdf") as recording:
@@ -113,7 +113,7 @@ def _patches(folder: Path, recordings: Path, stems: list[str], features: np.ndar
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory) -> tuple[Path, Planted]:
-    """A folder of data: a model ``good`` that holds the features of the units, ``bad`` that holds none of them."""
+    """A folder of data: the model ``good`` has the features of the units, ``bad`` has none of them."""
     rng = np.random.default_rng(3)
     root = tmp_path_factory.mktemp("planted")
     stems = [f"{k:032x}" for k in rng.permutation(IMAGES)]
@@ -147,15 +147,15 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
         metrics = {"protocol": MODELS[model], "splits": {"train": share, "test": share}}
         (root / "models" / model / "metrics.json").write_text(json.dumps(metrics))
         called = np.where(np.arange(IMAGES) % 4 < 3, np.arange(IMAGES) % 2 == 0, np.arange(IMAGES) % 2 == 1)
-        said = pd.DataFrame({"stem": stems, "split": np.resize(["train", "test"], IMAGES)})
-        said["label"] = np.where(np.arange(IMAGES) % 2 == 0, "face", "non-face")
-        said["predicted"] = np.where(called, "face", "non-face")
-        said.to_csv(root / "models" / model / "predictions.csv", index=False)
+        predictions = pd.DataFrame({"stem": stems, "split": np.resize(["train", "test"], IMAGES)})
+        predictions["label"] = np.where(np.arange(IMAGES) % 2 == 0, "face", "non-face")
+        predictions["predicted"] = np.where(called, "face", "non-face")
+        predictions.to_csv(root / "models" / model / "predictions.csv", index=False)
     return root, Planted(stems, features, means)
 
 
-def parameters(path: Path):
-    """Write parameters that match the planted data and read them."""
+def write_parameters(path: Path):
+    """Write parameters that match the planted data; return them as read."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
@@ -177,7 +177,7 @@ def parameters(path: Path):
 def measured(planted, tmp_path_factory):
     """The planted folder once the stage ``neural`` has run on it."""
     root, truth = planted
-    values = parameters(tmp_path_factory.mktemp("values") / "params.yaml")
+    values = write_parameters(tmp_path_factory.mktemp("values") / "params.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         for protocol in ("corrected", "report"):
@@ -197,4 +197,4 @@ def project(measured, tmp_path, monkeypatch):
         (tmp_path / name).unlink()
         shutil.copytree(root / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    return parameters(Path("params.yaml")), truth
+    return write_parameters(Path("params.yaml")), truth

@@ -1,4 +1,4 @@
-"""Stage ``acquire``: the data, simulated or real, to data/raw."""
+"""Stage ``acquire``: bring the data, simulated or real, to data/raw."""
 
 import importlib
 import shutil
@@ -22,7 +22,7 @@ def run(params: Params) -> None:
 
 
 def simulated(params: Params, raw: Path) -> None:
-    """Simulate into a folder beside `raw` and put it in its place when it is whole."""
+    """Simulate into a folder beside `raw`, then rename it to `raw`."""
     from analysis.simulate.experiment import simulate
 
     fresh = raw.with_name(f".{raw.name}.part")

@@ -38,7 +38,7 @@ def entries(params: Params) -> dict[str, Model]:
     """Return the values of every variant: those of the models named, at the sizes of ``candidates.ablation``."""
     values = params.candidates
     full, report = params.models.entry(values.model), params.models.entry(values.report)
-    for entry, kind, key in ((full, "hmo", "model"), (report, "hmo_report", "report")):
+    for entry, kind, key in ((full, "hmo", "model"), (report, "report_hmo", "report")):
         if entry.kind != kind:
             raise DataError(f"candidates.{key} names a model of kind {entry.kind!r}; give one of kind {kind!r}")
     base, small = full.model_dump() | values.ablation.hmo.model_dump(), values.ablation.report.model_dump()
@@ -84,10 +84,10 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
     folder.mkdir(parents=True)
     with counted() as cost:
         try:
-            fitted = registry.module(entry.kind).fit(job)
+            fitted = registry.kind(entry.kind).fit(job)
         except DataError as error:
             return {"failed": str(error)}
-    x = registry.inputs(entry.kind, examples, fitted.architecture)
+    x = registry.kind(entry.kind).inputs(examples, fitted.architecture)
     network = fitted.network.to(device)
     row = {"search_gflop": round(cost.operations / 1e9, 3), "failed": None}
     for split, prefix in (("test", ""), ("validation", "validation_")):

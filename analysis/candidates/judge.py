@@ -15,7 +15,8 @@ from analysis.models import data
 from analysis.models.train.training import is_memory
 from analysis.models.yamins_hmo import boosting, svm
 from analysis.models.yamins_hmo.layers import Module
-from analysis.models.yamins_hmo.procedure import Screening, maps_of
+from analysis.models.yamins_hmo.network import maps_of
+from analysis.models.yamins_hmo.screening import Screening
 from analysis.neural import scoring
 from analysis.neural.populations import Population, populations
 from analysis.params import Params
@@ -65,7 +66,7 @@ class Judge:
         )
         groups = examples.table["group"].to_numpy()
         self.screening = Screening.of(
-            examples.label[self.train], groups[self.train], entry.folds, entry.penalty, seed_of(self.seed, "folds")
+            examples.label[self.train], groups[self.train], entry.folds, entry.C, seed_of(self.seed, "folds")
         )
         self.y = np.where(examples.label == 1, 1.0, -1.0)
         self.x = data.resized(examples.images, self.values.size).to(device)
@@ -117,10 +118,10 @@ class Judge:
         train = torch.from_numpy(self.train).to(self.device)
         weights = boosting.balanced(self.screening.y)
         decision = self.screening.decisions(maps[train], weights)
-        found = svm.fit(maps[train], self.screening.y, weights, self.screening.penalty)
+        found = svm.fit(maps[train], self.screening.y, weights, self.screening.C)
         features = as_numpy(maps).astype(np.float64)
         y = self.y[self.rest]
-        held_out = (features[self.rest] - found.mean) / found.spread @ found.weight + found.bias
+        held_out = (features[self.rest] - found.mean) / found.std @ found.weight + found.bias
         return {
             "training_error": boosting.weighted_error(weights, self.screening.y, decision),
             "training_r": self._training_r(features),

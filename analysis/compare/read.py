@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from analysis.compare import glimpses
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.neural import readout
@@ -16,12 +15,20 @@ LAYERS = [
     *["median_pearson_r", "median_ceiling", "median_ev_normalised"],
 ]
 RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
-TABLES = {"units": UNITS, "layers": LAYERS, "rsa": RSA} | {
+FIXATIONS = [
+    *[*WHO, *WHERE, "unit", "neuroid_id", "part", "n_fixations"],
+    *["r2", "pearson_r", "rsc", "explained", "published"],
+]
+TABLES = {
+    "units": UNITS,
+    "layers": LAYERS,
+    "rsa": RSA,
     "best": [*WHO, *readout.BEST],
     "decoding": [*WHO, *readout.DECODING],
     "kernel": [*WHO, *readout.KERNEL],
-    "fixations": [*WHO, *glimpses.COLUMNS],
+    "fixations": FIXATIONS,
 }
+"""Columns of each table."""
 
 
 def read_scores(model: str, name: str) -> pd.DataFrame:
@@ -34,7 +41,7 @@ def read_scores(model: str, name: str) -> pd.DataFrame:
     """
     columns, path = TABLES[name], paths.RESULTS / "compare" / model / f"{name}.csv"
     try:
-        # Floats must survive reading and writing, so that the merged table holds the same digits.
+        # Only empty cells are undefined: a unit or category may be called "NA".
         table = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: run the stage compare for {model}") from error

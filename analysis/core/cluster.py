@@ -1,14 +1,14 @@
-"""Independent tasks: in this process, on local workers, or on a cluster.
+"""Run independent tasks in this process, on local workers, or on a cluster.
 
-Where they run is the business of the environment and never changes a result:
+The environment decides where they run, which never changes a result:
 
-- ``NNN_SCHEDULER=tcp://host:8786`` (or the path of a scheduler file): a scheduler and workers started by hand
-  (``dask scheduler``, ``python -m analysis worker tcp://host:8786 --nthreads 1``) in folders that see the same files;
-  for networks on GPUs one worker for each (``CUDA_VISIBLE_DEVICES=0 python -m analysis worker ... --resources
-  "GPU=1"``). ``dask worker`` itself does not fix the numerics, and tasks on it are refused;
-- ``NNN_SCHEDULER=slurm``: workers as SLURM jobs, as configured for dask-jobqueue (the extra ``slurm``);
-- otherwise ``NNN_WORKERS`` local workers, one process each (default: one per core), and no worker but this process
-  where there are few tasks or one worker.
+- ``NNN_SCHEDULER=tcp://host:8786`` (or the path of a scheduler file): on a dask scheduler and workers that you start
+  yourself (``dask scheduler``, ``python -m analysis worker tcp://host:8786 --nthreads 1``) in folders that see the same
+  files. For GPUs start one worker each (``CUDA_VISIBLE_DEVICES=0 python -m analysis worker ... --resources "GPU=1"``).
+  ``dask worker`` itself does not fix the numerics; tasks refuse to run on it.
+- ``NNN_SCHEDULER=slurm``: on SLURM jobs, as configured for dask-jobqueue (the extra ``slurm``).
+- Otherwise on ``NNN_WORKERS`` local processes (default: one per core), or in this process if there are few tasks or
+  one worker.
 """
 
 import platform
@@ -26,41 +26,42 @@ from analysis.core import numerics, settings
 from analysis.core.errors import DataError
 from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
 
-FEW = 24
-"""Up to this many recordings run in this process: starting workers takes as long."""
-DIED = "its worker died again and again"
-"""How the reason of a task begins whose worker was killed each time, as by a kernel that is out of memory."""
-SHARE = 4
+MAX_IN_PROCESS = 24
+"""Up to this many recordings run in this process: starting workers would take as long."""
+DIED = "its worker died on every try"
+"""Start of the failure message of a task whose worker was killed each time, for example for lack of memory."""
+TASKS_PER_GPU = 4
 """Tasks that share the GPU of this process."""
 JOB_MEMORY = "2GB"
-"""Memory of a SLURM job where dask-jobqueue's configuration names none; a worker was seen to need a tenth of it."""
+"""Memory of a SLURM job unless dask-jobqueue's configuration sets it; a worker needs about a tenth of it."""
 WORKER = "analysis worker"
-"""What a SLURM job calls with ``python -m``."""
-WAIT_S = 60
+"""Command of a SLURM job, after ``python -m``."""
+TIMEOUT_S = 60
 """How long a scheduler may take to answer."""
 
 
 def run_all(function: Callable, tasks: dict[str, tuple]) -> Iterator[tuple[str, str | None]]:
-    """Run ``function(*arguments)`` for each named task, wherever `client_for` says, and yield what `run_on` yields."""
-    with client_for(len(tasks), FEW) as client:
+    """Run ``function(*arguments)`` for each named task where the environment says; yields as `run_on`."""
+    with client_for(len(tasks), MAX_IN_PROCESS) as client:
         yield from run_on(client, function, tasks)
 
 
 @contextmanager
-def client_for(n_tasks: int, few: int, gpus: int = 0):
-    """Yield a dask client for so many tasks, or None where they are to run in this process.
+def client_for(n_tasks: int, max_in_process: int, gpus: int = 0):
+    """Yield a dask client, or None if the tasks should run in this process.
 
     Parameters
     ----------
     n_tasks : int
-    few : int
-        Up to so many tasks run in this process, unless a scheduler is given: starting workers takes as long.
+    max_in_process : int
+        Up to this many tasks run in this process, unless a scheduler is given: starting workers would take as long.
     gpus : int
-        Of this machine, where the tasks run on GPUs: one worker for each, and none but this process for a single one.
+        Number of GPUs of this machine, if the tasks run on GPUs: each gets a worker; a single one is used from this
+        process.
     """
     values = settings.read()
     scheduler, n_workers = values.scheduler, min(gpus or values.workers, n_tasks)
-    if n_tasks == 0 or (not scheduler and (n_workers == 1 or n_tasks <= few)):
+    if n_tasks == 0 or (not scheduler and (n_workers == 1 or n_tasks <= max_in_process)):
         yield None
     else:
         with _client(scheduler, n_workers, {"GPU": 1} if gpus else {}) as client:
@@ -77,23 +78,24 @@ def run_on(
 ) -> Iterator[tuple[str, str | None]]:
     """Run ``function(*arguments)`` for each named task and yield (name, reason of failure or None) as they end.
 
-    A `DataError` is a failure with its own words; anything else is one too, with its traceback on standard error, so
-    that one task never costs the others. A task whose worker dies runs again elsewhere, up to four times; its reason
-    then begins with `DIED`.
+    Any exception counts as a failure of its task alone: of a `DataError` the message is the reason; of any other the
+    traceback goes to standard error. A task whose worker dies runs again elsewhere, up to four times; its reason then
+    begins with `DIED`.
 
     Parameters
     ----------
-    client : dask client, or None to run the tasks here, one after another
+    client : dask client or None
+        None runs the tasks in this process, one after another.
     threads : int
-        Of each task's arithmetic.
+        BLAS and torch threads of each task.
     gpu : bool
-        Whether tasks run on GPUs: on a worker each takes a whole one, of which the worker has as many as its resource
-        ``GPU`` says; here they share the only one.
+        Whether tasks run on GPUs. On a cluster each task takes a whole GPU, and a worker has as many as its resource
+        ``GPU`` says; in this process the tasks share the one GPU.
     share : int, optional
-        Tasks at once on the GPU of this process, if not `SHARE`.
+        Tasks at once on the GPU of this process, if not `TASKS_PER_GPU`.
     """
     if client is None and gpu:
-        yield from _share_gpu(threads, function, tasks, share or SHARE)
+        yield from _share_gpu(threads, function, tasks, share or TASKS_PER_GPU)
         return
     if client is None:
         for name, arguments in tasks.items():
@@ -102,7 +104,7 @@ def run_on(
     from dask.distributed import as_completed
 
     resources = _gpu_of(client) if gpu else None
-    # A scheduler that still knows a key answers it with the result it has: no two calls may share one.
+    # A scheduler that remembers a key answers with the old result, so every call has keys of its own.
     key = f"{function.__name__}-{{}}-{uuid.uuid4().hex}".format
     futures = {
         client.submit(
@@ -119,13 +121,13 @@ def run_on(
     }
     for future in as_completed(futures):
         error = future.exception()
-        if isinstance(error, DataError):  # of the worker, not of the task
+        if isinstance(error, DataError):  # raised by the worker, not by the task
             raise error
         yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
 
 
 def _share_gpu(threads: int, function: Callable, tasks: dict, share: int) -> Iterator[tuple[str, str | None]]:
-    """Run tasks on the one GPU of this process, some at once: a small network alone leaves most of it idle."""
+    """Run tasks on the one GPU of this process, several at once: one small network leaves most of it idle."""
     with fixed_threads(threads), ThreadPoolExecutor(share) as pool:
         futures = {pool.submit(_outcome, function, *arguments): name for name, arguments in tasks.items()}
         for future in completed(futures):
@@ -133,33 +135,33 @@ def _share_gpu(threads: int, function: Callable, tasks: dict, share: int) -> Ite
 
 
 def _gpu_of(client) -> dict[str, int]:
-    """Return what a task on a GPU asks of its worker; where no worker has it, the task would wait for ever."""
+    """Return the resource that a task on a GPU asks for; without a worker that has it, the task would wait for ever."""
     with suppress(TimeoutError):
-        client.wait_for_workers(1, timeout=WAIT_S)
+        client.wait_for_workers(1, timeout=TIMEOUT_S)
     if not any(worker["resources"].get("GPU") for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
         raise DataError('no worker of the scheduler offers a GPU: start one for each with --resources "GPU=1"')
     return {"GPU": 1}
 
 
 def gpu_of_worker(device: str) -> str:
-    """Return the device of a task: on one of several local GPU workers, that worker's own GPU."""
+    """Return the device for a task: on one of several local GPU workers, that worker's GPU."""
     from dask.distributed import get_worker
 
     try:
-        place = get_worker().name
+        worker = get_worker().name
     except ValueError:  # not on a worker
         return device
-    return f"cuda:{place}" if device == "cuda" and isinstance(place, int) else device
+    return f"cuda:{worker}" if device == "cuda" and isinstance(worker, int) else device
 
 
 def attempt(threads: int, function: Callable, *arguments) -> str | None:
-    """Call the function with a fixed number of threads; return None, or why it failed."""
+    """Call the function with a fixed number of threads; return None, or the reason of its failure."""
     with fixed_threads(threads):
         return _outcome(function, *arguments)
 
 
 def _attempt_there(here: str, threads: int, function: Callable, *arguments) -> str | None:
-    """Call `attempt` on a worker, unless its numerics are not those of the process that asks: bits would differ."""
+    """Call `attempt` on a worker, unless its numerics differ from those of the process that asks."""
     if (there := numerics.state()) != here:
         raise DataError(
             f"a worker on {platform.node()} has other numerics than this process ({there}; here {here}):"
@@ -173,7 +175,7 @@ def _outcome(function: Callable, *arguments) -> str | None:
         function(*arguments)
     except DataError as error:
         return str(error)
-    except Exception as error:  # a defect of ours; the other tasks go on
+    except Exception as error:  # a defect of this project; the other tasks go on
         traceback.print_exc(file=sys.stderr)
         return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
     return None
@@ -185,7 +187,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
     import dask
     from dask.distributed import Client, LocalCluster
 
-    # A worker that dies while it starts must not be restarted for ever; results hold no data worth spilling.
+    # A worker that dies while starting must not be restarted for ever.
     dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
     _keep_memory_of_workers()
     if scheduler is None:
@@ -194,7 +196,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
                 n_workers=n_workers,
                 threads_per_worker=1,
                 dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: 8787 may be another's
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: 8787 may be taken
                 resources=resources,
             ) as cluster,
             Client(cluster) as client,
@@ -204,9 +206,9 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
         with _slurm(n_workers) as cluster, Client(cluster) as client:
             yield client
     else:
-        where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+        address = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
         try:
-            client = Client(**where, timeout=WAIT_S)
+            client = Client(**address, timeout=TIMEOUT_S)
         except (OSError, ValueError) as error:
             raise DataError(f"NNN_SCHEDULER={scheduler}: no scheduler answers there ({error})") from error
         with client:
@@ -214,7 +216,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
 
 
 def _keep_memory_of_workers() -> None:
-    """As `numerics.keep_memory`, from the start of a worker: its tasks run in a thread with an arena of its own."""
+    """Do as `numerics.keep_memory` from the start of a worker, whose tasks run in a thread with its own arena."""
     import dask
 
     kept = {f"MALLOC_{name}_": bytes_ for name, bytes_ in KEPT_BYTES.items()} | {"MALLOC_ARENA_MAX": 1}
@@ -222,7 +224,7 @@ def _keep_memory_of_workers() -> None:
 
 
 def run_worker(arguments: list[str]) -> None:
-    """Be a dask worker, with the options of ``dask worker``; the numerics are those of this process."""
+    """Run a dask worker with the numerics of this process and the options of ``dask worker``."""
     from distributed.cli.dask_worker import main
 
     _keep_memory_of_workers()
@@ -230,7 +232,7 @@ def run_worker(arguments: list[str]) -> None:
 
 
 def _slurm(n_workers: int):
-    """Ask SLURM for workers, one process and one core each; all else comes from dask-jobqueue's configuration."""
+    """Start workers as SLURM jobs of one process and one core; the rest comes from dask-jobqueue's configuration."""
     import dask
 
     try:
@@ -240,7 +242,7 @@ def _slurm(n_workers: int):
     if shutil.which("sbatch") is None:
         raise DataError("NNN_SCHEDULER=slurm: there is no command sbatch here; run on a login node of the cluster")
     memory = dask.config.get("jobqueue.slurm.memory", None) or JOB_MEMORY
-    # Each job is ``python -m analysis worker``, which fixes the numerics by the processor it finds.
+    # Each job is ``python -m analysis worker``, which fixes the numerics for the processor it runs on.
     cluster = SLURMCluster(cores=1, processes=1, memory=memory, worker_command=WORKER)
     cluster.scale(n_workers)
     return cluster

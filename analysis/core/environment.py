@@ -1,13 +1,13 @@
-"""The environment stamp: what a result was computed with, and in what two such stamps differ.
+"""The environment stamp: the software and hardware behind a result, and how two such stamps differ.
 
-The stamp lies beside the results, the paper's colophon prints it, and results computed under different stamps are
-said to be so when they are compared: another torch, other numerics or another thread count may change last digits.
-Where numerics are fixed (`analysis.core.numerics`) the processor changes none and is not named, so that the stamp too
-has the same bytes on every machine.
+The stamp is kept beside the results and printed in the paper's colophon; comparisons of results report differences
+between their stamps, because another torch, other numerics or another thread count may change last digits. With fixed
+numerics (`analysis.core.numerics`) the processor changes no digit and is left out, so that the stamp has the same
+bytes on every machine.
 
-The stamp has two parts. All but ``image`` can change a digit, so equal results need equal values there. ``image`` says
-where a run took place and decides nothing beyond that: what an image fixes is in the other values. The paper prints
-only the first part. So it has the same bytes inside an image and outside, and a reader can compare the two by ``cmp``.
+All values but ``image`` can change a digit. ``image`` records where a run took place; what an image fixes is in the
+other values. The paper prints only these, so it has the same bytes inside an image and outside, and ``cmp`` suffices
+to compare the two.
 """
 
 import json
@@ -28,10 +28,10 @@ INSTRUCTION_SETS = {
     "AVX512": {"avx512vl", "avx512bw", "avx512dq", "fma"},
     "AVX2": {"avx2", "fma"},
 }
-"""Flags of the processor by which torch chooses its vector instructions, the best first."""
+"""Flags of the processor by which torch chooses its vector instructions, best first."""
 
 FILE = "environment.json"
-"""Name of the stamp in the folder of the results."""
+"""File name of the stamp in the folder of the results."""
 
 
 def stamp(root: str | os.PathLike = ".") -> dict:
@@ -74,7 +74,7 @@ def stamp(root: str | os.PathLike = ".") -> dict:
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
-    """Return one line per value in which two stamps differ, named by its path in the stamp."""
+    """Return a line for each value in which two stamps differ, named by its path in the stamp."""
     lines = []
     for key in sorted(ours.keys() | theirs.keys()):
         a, b = ours.get(key), theirs.get(key)
@@ -108,7 +108,7 @@ def read(path: str | os.PathLike) -> dict:
 
 
 def _torch():
-    """Return torch's module of versions, without the two seconds that loading torch takes."""
+    """Return torch's module of versions without importing torch, which takes two seconds."""
     package = find_spec("torch")
     spec = spec_from_file_location("torch_version", Path(package.origin).with_name("version.py"))
     found = module_from_spec(spec)
@@ -127,7 +127,7 @@ def _cpu() -> str:
 
 
 def _instruction_set() -> str:
-    """Return what ``torch.backends.cpu.get_cpu_capability()`` says of an x86 processor that nothing restrains."""
+    """Return what ``torch.backends.cpu.get_cpu_capability()`` would for this x86 processor without restrictions."""
     if chosen := os.environ.get("ATEN_CPU_CAPABILITY"):
         return chosen.upper()
     flags = numerics.cpu_flags()

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Write files whole or not at all; hash them."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from analysis.core.errors import DataError
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` when the block succeeds.
 
-    The folder is made if missing. If the block fails, the temporary file is removed and `path` keeps its former
+    The folder is created if missing. If the block fails, the temporary file is removed and `path` keeps its previous
     content.
 
     Raises
@@ -46,12 +46,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def write_json(path: str | os.PathLike, value) -> None:
-    """Write `value` as JSON with sorted keys; not-a-number is refused, since JSON has none."""
+    """Write `value` as JSON with sorted keys; NaN is an error, since JSON has none."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_csv(path: str | os.PathLike, table) -> None:
-    """Write a pandas table as CSV without its index; floats keep the digits that identify them."""
+    """Write a pandas table as CSV without its index; floats are written in full precision."""
     with atomic(path) as part:
         table.to_csv(part, index=False, lineterminator="\n")
 
@@ -63,7 +63,7 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 def as_json(value):
-    """Return nested dicts and lists as JSON has them: Python numbers, None where undefined."""
+    """Convert nested dicts and lists to JSON values: Python numbers, and None for NaN or infinity."""
     if isinstance(value, dict):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""Run independent tasks side by side on this machine, in threads or in processes; for clusters see `cluster`.
+"""Run independent tasks in parallel on this machine, in threads or in processes; for clusters see `cluster`.
 
-Every task computes with a fixed number of BLAS and torch threads (one, where nothing else is said), results come in
+Every task computes with a fixed number of BLAS and torch threads (one unless stated otherwise), results come in
 the order of the tasks, and what a task starts runs in the task itself. So the bits of a result do not depend on how
 many tasks run at once.
 
@@ -28,7 +28,7 @@ from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.progress import track
 
 PARENT_CHECK_S = 0.5
-"""How often a child process looks whether its parent still lives."""
+"""How often a child process checks that its parent is alive."""
 
 _guard = threading.Lock()
 _depth = 0
@@ -213,7 +213,7 @@ def _end_with(parent: int) -> None:
 
 @contextmanager
 def _deaths(progress: str | None) -> Iterator[None]:
-    """Report a killed child as what it usually is."""
+    """Report a killed child as a lack of memory, the usual cause."""
     try:
         yield
     except BrokenProcessPool as error:

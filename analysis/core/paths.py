@@ -1,4 +1,4 @@
-"""Where the steps leave their files, relative to the folder that holds ``params.yaml``."""
+"""Folders of the pipeline, relative to the one that holds ``params.yaml``."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The store: a folder outside the pipeline's outputs where long work keeps what it has finished.
+"""The store: a folder outside the pipeline's outputs, for fetched files and finished parts of long work.
 
-DVC empties a stage's outputs before it runs the stage, so what a killed run had finished must lie elsewhere.
-The environment variable ``NNN_STORE`` names the folder; the default lies under the user's cache folder.
+DVC empties the outputs of a stage before it runs the stage, so what a killed run had finished is kept elsewhere.
+``NNN_STORE`` names the folder; by default it is in the user's cache folder.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from analysis.core.files import sha256
 
 
 def store_root() -> Path:
-    """Return the folder of the store (``NNN_STORE``, else a folder in the user's cache folder)."""
+    """Return the folder of the store (``NNN_STORE``, by default in the user's cache folder)."""
     return settings.read().store
 
 
 def code_digest() -> str:
-    """Return one SHA-256 over the package's Python files, so that unfinished work of other code is never resumed."""
+    """Return one SHA-256 over the package's Python files, so that only work of the same code is resumed."""
     package, digest = Path(__file__).parents[1], hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
@@ -27,14 +27,14 @@ def code_digest() -> str:
 
 
 def work_folder(stage: str, key: dict) -> Path:
-    """Return (and make) the folder in which `stage` keeps unfinished work.
+    """Create and return the folder in which `stage` keeps unfinished work.
 
     Parameters
     ----------
     stage : str
         Name of the stage.
     key : dict
-        Everything that decides the result beside the numerics, as JSON values: parameters, hashes of the inputs,
+        Everything but the numerics that determines the result, as JSON values: parameters, hashes of the inputs,
         `code_digest`.
     """
     key = {"numerics": numerics.state()} | key
@@ -45,5 +45,5 @@ def work_folder(stage: str, key: dict) -> Path:
 
 
 def discard(folder: Path) -> None:
-    """Remove a work folder once its results are in the stage's output."""
+    """Remove a work folder whose results are in the output of the stage."""
     shutil.rmtree(folder, ignore_errors=True)

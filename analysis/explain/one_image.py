@@ -47,7 +47,7 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
     examples = data.load(entry.rules)
     network, architecture = opened_networks.load(params, model, examples)
     square = pad(image, examples.images.shape[2])  # like the training images in the stage stimuli
-    inputs = registry.inputs(entry.kind, replace(examples, images=square[None]), architecture)
+    inputs = registry.kind(entry.kind).inputs(replace(examples, images=square[None]), architecture)
     if not attribution.are_images(inputs):
         raise DataError(f"{model}: {attribution.NOT_IMAGES}")
     x = as_floats(inputs, np.array([0]), device())

@@ -7,10 +7,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.models import network as files
-from analysis.models import registry
+from analysis.models import trained
 from analysis.models.data import Examples
 from analysis.models.network import Network, glorot_
 from analysis.params import Params
@@ -24,13 +22,8 @@ def load(params: Params, model: str, examples: Examples) -> tuple[Network, dict]
     DataError
         If the model is not trained, or was trained on other images or with other parameters than the present ones.
     """
-    entry, folder = params.models.entry(model), paths.MODELS / model
-    config = files.read_config(folder)
-    if config["images"] != examples.digest or config["values"] != entry.model_dump():
-        raise DataError(f"{folder} was trained on other images or parameters: run the stage train for {model} again")
-    network = registry.module(entry.kind).build(config["architecture"])
-    files.load_weights(network, folder / files.WEIGHTS)
-    return _fixed(network), config["architecture"]
+    found = trained.load(params, model, examples)
+    return _fixed(found.network), found.config["architecture"]
 
 
 def untrained(network: Network, seed: int) -> Network:

@@ -122,7 +122,7 @@ def _load(model: str, params: Params) -> Loaded:
     trained, architecture = opened_networks.load(params, model, examples)
     untrained = opened_networks.untrained(trained, seed_of(params.seed, "untrained", model))
     networks = {TRAINED: trained.to(device()), UNTRAINED: untrained.to(device())}
-    return Loaded(model, networks, registry.inputs(entry.kind, examples, architecture), examples)
+    return Loaded(model, networks, registry.kind(entry.kind).inputs(examples, architecture), examples)
 
 
 def _tabulate_maps(explained: Explained, params: Params) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""What models see of ``data/stimuli``: the images, and the labels and splits of one protocol."""
+"""The images of ``data/stimuli`` with the labels and splits of one protocol."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.params.protocol import Protocol
+from analysis.stimuli.read import read_images, read_table
 
 CLASSES = ("non-face", "face")
 """Class names by class number."""
@@ -53,24 +54,19 @@ def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
     Raises
     ------
     DataError
-        If a file or column is missing or the two files disagree, or a label or split is unknown; `NoExamples` if a
+        If a file or column is missing, the two files disagree, or a label or split is unknown; `NoExamples` if a
         split that the protocol needs (train, test and the one it selects on) lacks one of the classes.
     """
     csv, npy = folder / "images.csv", folder / "images.npy"
-    images, table = _images(npy), _table(csv)
-    if len(images) != len(table):
-        raise DataError(f"{npy} holds {len(images)} images, {csv} {len(table)} rows: run the stage stimuli again")
+    images, table = read_images(folder), read_table(folder)
     label_column, split_column = _COLUMNS[rules.labels]
-    missing = [name for name in ("stem", label_column, split_column) if name not in table]
-    if missing:
-        raise DataError(f"{csv} lacks the column {missing[0]}: run the stage stimuli again")
     numbers = {name: number for number, name in enumerate(CLASSES)} | {"unlabelled": -1}
     label = table[label_column].map(numbers)
     if label.isna().any():
-        raise DataError(f"{csv}: {label_column} = {table[label_column][label.isna()].iloc[0]!r} is no label")
+        raise DataError(f"{csv}: {label_column} = {table[label_column][label.isna()].iloc[0]!r} is not a label")
     split = table[split_column].to_numpy(dtype=str)
     if unknown := sorted(set(split) - {*SPLITS, ""}):
-        raise DataError(f"{csv}: {split_column} = {str(unknown[0])!r} is no split")
+        raise DataError(f"{csv}: {split_column} = {str(unknown[0])!r} is not a split")
     digest = {"images.npy": sha256(npy), "images.csv": sha256(csv)}
     examples = Examples(images, table, label.to_numpy(np.int8), split, rules.selection, digest)
     for name in sorted({"train", rules.selection, "test"}):
@@ -81,31 +77,15 @@ def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
     return examples
 
 
-def _images(path: Path) -> np.ndarray:
-    try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage stimuli") from error
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a whole .npy file: run the stage stimuli again") from error
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-        raise DataError(f"{path} holds {images.dtype} {images.shape}, not uint8 (n, 3, height, width)")
-    return images
-
-
-def _table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, keep_default_na=False, dtype={"stem": str})
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage stimuli") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a table: run the stage stimuli again") from error
+def image_inputs(examples: Examples, architecture: dict):
+    """Return all images as a uint8 torch tensor (n_images, 3, size, size), `size` being that of the architecture."""
+    return resized(examples.images, architecture["size"])
 
 
 def resized(images: np.ndarray, size: int, chunk: int = 512):
-    """Return images as a uint8 torch tensor (n, 3, size, size), smoothed before they are made smaller.
+    """Return images as a uint8 torch tensor (n, 3, size, size), anti-aliased where they shrink.
 
-    Bytes are kept, not floats: the full set at 112 x 112 then fits a device (4,240 images: 160 MB).
+    Bytes rather than floats, so that the full set fits on a device (4,240 images of 112 x 112: 160 MB).
     """
     import torch
     from torch.nn import functional

@@ -19,7 +19,7 @@ class Network(nn.Module):
     """A face / non-face classifier that names its layers.
 
     Subclasses set `layer_names` (in order of depth; the last is the top layer) and implement `maps` and `head`.
-    Inputs are what `inputs` of the kind gives: for images, uint8 or float (n, 3, size, size).
+    Inputs are those of the kind (`analysis.models.registry.Kind`): for images, uint8 or float (n, 3, size, size).
     """
 
     layer_names: tuple[str, ...]
@@ -34,7 +34,7 @@ class Network(nn.Module):
 
 
 def unit_range(x: torch.Tensor) -> torch.Tensor:
-    """Return images as float32 from 0 to 1, laid out with the channels last; floats pass unchanged."""
+    """Return images as float32 from 0 to 1, channels last in memory; floats pass unchanged."""
     if x.dtype == torch.uint8:
         x = x.to(torch.float32).div_(255)
         x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
@@ -42,26 +42,26 @@ def unit_range(x: torch.Tensor) -> torch.Tensor:
 
 
 class Standardise(nn.Module):
-    """Images (n, 3, h, w), uint8 or 0 to 1, less the mean and by the spread of each channel; as made: no change."""
+    """Standardise each channel of images (n, 3, h, w), uint8 or 0 to 1; the identity until fitted."""
 
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.zeros(3, 1, 1))
-        self.register_buffer("spread", torch.ones(3, 1, 1))
+        self.register_buffer("std", torch.ones(3, 1, 1))
 
-    def measure(self, x: torch.Tensor) -> "Standardise":
-        """Take mean and spread from uint8 images (n, 3, h, w), exactly: from counts of each byte."""
+    def fit(self, x: torch.Tensor) -> "Standardise":
+        """Take mean and standard deviation from uint8 images (n, 3, h, w), exactly: from the counts of each byte."""
         for channel in range(3):
             counts = torch.bincount(x[:, channel].flatten().to(torch.int64), minlength=256).to("cpu", torch.float64)
             values = torch.arange(256, dtype=torch.float64) / 255
             mean = (counts * values).sum() / counts.sum()
-            spread = sqrt((counts * (values - mean) ** 2).sum() / counts.sum())
-            self.mean[channel], self.spread[channel] = mean, spread.clamp(min=1 / 255)
+            std = sqrt((counts * (values - mean) ** 2).sum() / counts.sum())
+            self.mean[channel], self.std[channel] = mean, std.clamp(min=1 / 255)
         return self
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the standardised images."""
-        return (unit_range(x) - self.mean) / self.spread
+        return (unit_range(x) - self.mean) / self.std
 
 
 def glorot_(module: nn.Module, generator: torch.Generator) -> None:

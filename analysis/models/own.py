@@ -1,4 +1,4 @@
-"""A network of the reader's own: any torch module, its layers by name, and a linear read-out of its last layer."""
+"""A network of your own: any torch module, its layers by name, and a linear read-out of the last."""
 
 import fnmatch
 import importlib
@@ -11,58 +11,58 @@ from torch import nn
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.models import data
-from analysis.models.baselines.linear import LinearReadOut
 from analysis.models.network import Network, read_tensors, unit_range
-from analysis.models.registry import Fitted, Job
-from analysis.params.models import Weights
+from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.registry import Fitted, Job, Kind
+from analysis.params.kinds import Weights
 
 
 class Own(Network):
-    """A module as it is, behind its normalisation of RGB; layers are the outputs of its named modules.
+    """A module, unchanged, behind its normalisation of RGB; layers are the outputs of its named modules.
 
     Parameters
     ----------
     inner : torch module
     layers : list of str
         Names among ``inner.named_modules()``, in the order in which they run.
-    mean, spread : list of 3 floats
-        Images from 0 to 1 are given to `inner` less the mean and by the spread of each channel.
+    mean, std : list of 3 floats
+        Of each channel, by which images from 0 to 1 are standardised.
     features : int
-        Features of the last layer that `described` gives.
+        Features that `summarised` gives of the last layer.
     """
 
-    def __init__(self, inner: nn.Module, layers: list[str], mean: list[float], spread: list[float], features: int):
+    def __init__(self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int):
         super().__init__()
         self.inner = inner
         self.layer_names = tuple(layers)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
-        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
         self.read_out = LinearReadOut(features)
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the output of every named layer; of one that runs several times, the last."""
-        taken = outputs(self.inner, self.layer_names, (unit_range(x) - self.mean) / self.spread)
+        """Return the output of every named layer; the last one if it runs several times."""
+        taken = outputs(self.inner, self.layer_names, (unit_range(x) - self.mean) / self.std)
         return {name: taken[name] for name in self.layer_names}
 
     def head(self, top: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2)."""
-        return self.read_out(described(top))
+        return self.read_out(summarised(top))
 
 
-def described(top: torch.Tensor) -> torch.Tensor:
-    """Return features (n, f) of a layer: means over places (n, f, h, w) or tokens (n, tokens, f), else all."""
+def summarised(top: torch.Tensor) -> torch.Tensor:
+    """Return features (n, f) of a layer: means over positions (n, f, h, w) or tokens (n, tokens, f), else all of it."""
     if top.ndim == 4:
         return top.mean((2, 3))
     return top.mean(1) if top.ndim == 3 else top.flatten(1)
 
 
 def outputs(inner: nn.Module, names, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Run a module and return the outputs of its named parts, in the order in which they ran last.
+    """Run a module and return the outputs of its named submodules, in the order of their last calls.
 
     Raises
     ------
     DataError
-        If a part gives something other than one tensor with a row per input.
+        If a submodule gives anything but one tensor with a row per input.
     """
     taken: dict[str, torch.Tensor] = {}
 
@@ -84,19 +84,19 @@ def outputs(inner: nn.Module, names, x: torch.Tensor) -> dict[str, torch.Tensor]
     return taken
 
 
-def make(module: str, arguments: dict) -> nn.Module:
-    """Return what a ``package.module:callable`` gives for its keyword arguments.
+def call(module: str, arguments: dict) -> nn.Module:
+    """Call a ``package.module:callable`` with its keyword arguments and return the torch module it gives.
 
     Raises
     ------
     DataError
-        If there is no such module or callable, it fails, or what it returns is no torch module.
+        If there is no such callable, it fails, or it returns anything but a torch module.
     """
     where, _, path = module.partition(":")
     try:
         found = importlib.import_module(where)
-    except Exception as error:  # the reader's own code may fail in any way
-        raise DataError(f"module {module}: cannot import {where} ({_said(error)})") from error
+    except Exception as error:  # foreign code may fail in any way
+        raise DataError(f"module {module}: cannot import {where} ({_one_line(error)})") from error
     for name in path.split("."):
         if not hasattr(found, name):
             raise DataError(f"module {module}: {where} has no {path}")
@@ -104,23 +104,23 @@ def make(module: str, arguments: dict) -> nn.Module:
     try:
         made = found(**arguments)
     except Exception as error:
-        raise DataError(f"module {module}: the call with {arguments} failed ({_said(error)})") from error
+        raise DataError(f"module {module}: the call with {arguments} failed ({_one_line(error)})") from error
     if not isinstance(made, nn.Module):
-        raise DataError(f"module {module}: gave a {type(made).__name__}, not a torch module")
+        raise DataError(f"module {module}: returned a {type(made).__name__}, not a torch module")
     return made
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
-    """Return the names of a module's parts that match shell-style patterns.
+    """Return the names of the submodules that match shell-style patterns.
 
     Raises
     ------
     DataError
-        If a pattern matches none.
+        If a pattern matches nothing.
     """
     known = [name for name, _ in inner.named_modules() if name]
     for pattern in patterns:
@@ -131,7 +131,7 @@ def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
 
 
 def weights_path(file: str) -> Path:
-    """Return the path of a file of weights, which may lie inside an installed package (``package:path``).
+    """Return the path of a weights file, which may lie inside an installed package (``package:path``).
 
     Raises
     ------
@@ -151,7 +151,7 @@ def weights_path(file: str) -> Path:
 
 
 def load_own_weights(inner: nn.Module, weights: Weights) -> None:
-    """Load weights into a module: .safetensors, or a state_dict, read without running any code it may hold.
+    """Load .safetensors or a state_dict into a module, without running any code that the file may hold.
 
     Raises
     ------
@@ -183,20 +183,20 @@ def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        said = " ".join(str(error).split())[:120]
+        reason = " ".join(str(error).split())[:120]
         raise DataError(
-            f"weights {name}: refused, as it is no plain state_dict ({said}); save it as .safetensors"
+            f"weights {name}: refused, as it is not a plain state_dict ({reason}); save it as .safetensors"
         ) from error
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise DataError(f"weights {name}: holds no state_dict; save module.state_dict(), or .safetensors")
+        raise DataError(f"weights {name}: not a state_dict; save module.state_dict(), or .safetensors")
     return found
 
 
 def build(architecture: dict) -> Network:
-    """Return the module with the weights it is made with, and an empty read-out."""
-    values = {name: architecture[name] for name in ("layers", "mean", "spread", "features")}
-    return Own(make(architecture["module"], architecture["arguments"]), **values)
+    """Return the module with its initial weights, and an empty read-out."""
+    values = {name: architecture[name] for name in ("layers", "mean", "std", "features")}
+    return Own(call(architecture["module"], architecture["arguments"]), **values)
 
 
 @torch.no_grad()
@@ -210,26 +210,30 @@ def fit(job: Job) -> Fitted:
 
 def _fit(job: Job) -> Fitted:
     entry, rows = job.entry, job.examples.rows("train")
-    torch.manual_seed(job.seed)  # a module without weights draws its own
-    inner = make(entry.module, entry.arguments)
+    torch.manual_seed(job.seed)  # a module given no weights draws its own
+    inner = call(entry.module, entry.arguments)
     if entry.weights is not None:
         load_own_weights(inner, entry.weights)
     inner.eval()
     x = data.resized(job.examples.images[rows], entry.size)
     names = matching(inner, entry.layers)
-    first = Own(inner, names, entry.mean, entry.spread, features=1).to(job.device)
+    first = Own(inner, names, entry.mean, entry.std, features=1).to(job.device)
     try:
-        ran = outputs(inner, names, (unit_range(x[:1].to(job.device)) - first.mean) / first.spread)
+        ran = outputs(inner, names, (unit_range(x[:1].to(job.device)) - first.mean) / first.std)
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"module {entry.module} fails on an image of size {entry.size} ({_said(error)})") from error
+        raise DataError(f"module {entry.module} fails on an image of size {entry.size} ({_one_line(error)})") from error
     if idle := [name for name in names if name not in ran]:
         raise DataError(f"layers: {idle[0]} does not run when the module does")
-    architecture = entry.model_dump(include={"size", "module", "arguments", "mean", "spread"})
-    top = described(ran[list(ran)[-1]])
+    architecture = entry.model_dump(include={"size", "module", "arguments", "mean", "std"})
+    top = summarised(ran[list(ran)[-1]])
     architecture |= {"layers": list(ran), "features": top.shape[1]}
-    network = Own(inner, architecture["layers"], entry.mean, entry.spread, top.shape[1]).to(job.device).eval()
-    features = [described(network.maps(part.to(job.device))[network.layer_names[-1]]).cpu() for part in x.split(64)]
-    iterations = network.read_out.fit(torch.cat(features), job.examples.label[rows], entry.inverse_penalty)
+    network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1]).to(job.device).eval()
+    features = [summarised(network.maps(part.to(job.device))[network.layer_names[-1]]).cpu() for part in x.split(64)]
+    fitted, iterations = fit_logistic(torch.cat(features), job.examples.label[rows], entry.C)
+    network.read_out.set(fitted)
     return Fitted(network, architecture, {"iterations": iterations})
+
+
+KIND = Kind(fit, build)

@@ -1,19 +1,12 @@
-"""Every kind of model: how it is trained, how it is rebuilt from its configuration, and what it takes as input.
+"""How each kind of model is trained, rebuilt from its configuration, and given its inputs.
 
-A new kind is a parameter class in `analysis.params.models` and a module here that holds
-
-``fit(job: Job) -> Fitted``
-    train on ``job.examples`` and return the network with the values from which `build` makes it again;
-``build(architecture: dict) -> Network``
-    the untrained network;
-``inputs(examples: Examples, architecture: dict) -> Tensor``
-    its inputs (n_images, ...), if they are not the images at ``architecture["size"]``.
+A new kind is a class in `analysis.params.models.Entry` and the module it names, which holds ``KIND``, a `Kind`.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import torch
 
@@ -23,26 +16,14 @@ from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.models.train.log import Log
 from analysis.params import Model
-
-MODULES = {
-    "hmo": "analysis.models.yamins_hmo.procedure",
-    "hmo_report": "analysis.models.report_hmo.network",
-    "hmo_untrained": "analysis.models.report_hmo.untrained",
-    "simple_cnn": "analysis.models.end_to_end.simple_cnn",
-    "resnet": "analysis.models.end_to_end.resnet",
-    "vit": "analysis.models.end_to_end.vit",
-    "gabor": "analysis.models.baselines.gabor",
-    "pixels": "analysis.models.baselines.pixels",
-    "category": "analysis.models.baselines.category",
-    "own": "analysis.models.own",
-}
+from analysis.params.models import KINDS
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: the checked values, the images, and where unfinished work lies.
+    """One training: the checked parameters, the images, and the folder of unfinished work.
 
-    `origin` is everything but `entry` that decides the result, as JSON values.
+    `origin` holds everything beside `entry` that decides the result, as JSON values.
     """
 
     name: str
@@ -57,27 +38,41 @@ class Job:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network, the values that rebuild it, and what else its configuration should say."""
+    """A trained network, the architecture from which `Kind.build` makes it again, and notes for its configuration."""
 
     network: Network
     architecture: dict
     notes: dict = field(default_factory=dict)
 
 
-def module(kind: str) -> ModuleType:
-    """Return the module of a kind.
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of model can do.
+
+    Attributes
+    ----------
+    fit : function (Job) -> Fitted
+        Trains on the examples of the job.
+    build : function (architecture) -> Network
+        Returns the untrained network.
+    inputs : function (Examples, architecture) -> tensor (n_images, ...)
+        Returns what the network takes, in the order of ``images.csv``: by default the images at
+        ``architecture["size"]``.
+    """
+
+    fit: Callable[[Job], Fitted]
+    build: Callable[[dict], Network]
+    inputs: Callable[[Examples, dict], torch.Tensor] = data.image_inputs
+
+
+def kind(name: str) -> Kind:
+    """Return a kind of model.
 
     Raises
     ------
     DataError
         If there is no such kind.
     """
-    if kind not in MODULES:
-        raise DataError(f"no model of kind {kind!r}; the kinds are {', '.join(sorted(MODULES))}")
-    return importlib.import_module(MODULES[kind])
-
-
-def inputs(kind: str, examples: Examples, architecture: dict) -> torch.Tensor:
-    """Return the inputs (n_images, ...) of a network of this kind, in the order of ``images.csv``."""
-    own = getattr(module(kind), "inputs", None)
-    return own(examples, architecture) if own else data.resized(examples.images, architecture["size"])
+    if name not in KINDS:
+        raise DataError(f"no model of kind {name!r}; the kinds are {', '.join(sorted(KINDS))}")
+    return importlib.import_module(KINDS[name].implementation).KIND

@@ -1,1 +1,1 @@
-"""The neural side: populations of units, their means, reliability and read-out."""
+"""The neural side: populations of units, their mean responses, reliability and read-out."""

@@ -1,4 +1,4 @@
-"""The neural side of a comparison: responses of the units of one area to images, as a protocol has them."""
+"""Populations: the responses of the units of one area to images, under a protocol."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from analysis.core.areas import AREAS
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.ceilings import Halves
+from analysis.statistics.crossval import mean_of_defined
 
 if TYPE_CHECKING:
     import xarray as xr
 
 MERGED = "merged"
-"""Name of the recording and subject of a table merged over recordings."""
+"""Recording and subject of a table that is merged over recordings."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Units of one area, recorded together (or merged by column, as the report did).
+    """Units of one area that were recorded together (or merged by column, as in the report).
 
     Attributes
     ----------
@@ -32,9 +33,9 @@ class Population:
     images : tuple of str, n_images
         Stems, sorted.
     responses : (n_images, n_units)
-        Response to each image: mean rate over its fixations (spikes/s), or spikes summed over them.
+        Response to each image: mean rate over its fixations (spikes/s), or number of spikes summed over them.
     halves : Halves or None
-        Splitter of the presentations, over the same images and units; None where responses are sums of a merged table.
+        Random halves of the presentations, of the same images and units; None where responses are summed spikes.
     """
 
     recording: str
@@ -57,9 +58,9 @@ def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Itera
     rules : Protocol
         Its fields `fixations`, `response`, `unit_identity` and `filling` are used.
     allowed : set of str
-        Stems of images with activations that the protocol compares.
+        Stems of the images that the protocol compares.
     """
-    from analysis.recordings import read  # loads xarray, which comparisons do without
+    from analysis.recordings import read  # loads xarray, which comparisons need not
 
     recordings = read.all_recordings(protocol_name, stable_only=True)
     yield from IDENTITY[rules.unit_identity](recordings, rules, allowed)
@@ -86,15 +87,14 @@ def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: se
 def _by_column(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:
     """Merge the tables of an area by column number, as the report did.
 
-    Unit k of every recording goes to column k; of an image shown in several recordings the last row stays; empty cells
-    are filled over all rows of the merged table, before any choice of images.
+    Unit k of every recording goes to column k; an image shown in several recordings keeps its last row; empty cells are
+    filled over all rows of the merged table, before images are chosen.
     """
     tables: dict[str, list] = {}
     for recording in recordings:
         regions = recording["region"].values.astype(str)
         for region in (area for area in AREAS if area in regions):
-            part = recording.isel(unit=regions == region)
-            images, responses, _ = RESPONSE[rules.response](part, rules, None)
+            images, responses, _ = RESPONSE[rules.response](recording.isel(unit=regions == region), rules, None)
             tables.setdefault(region, []).append((images, responses))
     for region in sorted(tables, key=AREAS.index):
         width = max(responses.shape[1] for _, responses in tables[region])
@@ -106,22 +106,20 @@ def _by_column(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[s
                 rows[image] = row
         table = FILLING[rules.filling](np.stack(list(rows.values())))
         images = tuple(sorted(set(rows) & allowed))
-        place = {image: index for index, image in enumerate(rows)}
+        row_of = {image: row for row, image in enumerate(rows)}
         names = tuple(f"column_{k}" for k in range(width))
         if images:
-            chosen = table[[place[image] for image in images]]
+            chosen = table[[row_of[image] for image in images]]
             ids = tuple(f"{region}-{name}" for name in names)
             yield Population(MERGED, MERGED, region, names, ids, images, chosen, None)
 
 
 def _column_means(table: np.ndarray) -> np.ndarray:
-    counts = np.isfinite(table).sum(axis=0)
-    means = np.where(np.isfinite(table), table, 0.0).sum(axis=0) / np.where(counts > 0, counts, np.nan)
-    return np.where(np.isfinite(table), table, means)
+    return np.where(np.isfinite(table), table, mean_of_defined(table))
 
 
 def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
-    """Mean rate over the fixations on each image, with a splitter of its presentations."""
+    """Return images, the mean rate over the fixations on each, and halves of their presentations."""
     stems = recording["stimulus_id"].values.astype(str)
     rows = FIXATIONS[rules.fixations](recording)
     rows &= np.isfinite(recording["rate"].values).all(axis=1)
@@ -134,7 +132,7 @@ def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
 
 
 def _counts(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
-    """Spikes summed over all fixations on each image; sums cannot be split into halves of equal meaning."""
+    """Return images and the spikes summed over all fixations on each; sums have no comparable halves."""
     stems = recording["image"].values.astype(str)
     order = np.argsort(stems, kind="stable")
     rows = order if allowed is None else order[np.isin(stems[order], sorted(allowed))]
@@ -153,7 +151,7 @@ FILLING: dict[str, Callable] = {"none": lambda table: table, "column_mean": _col
 def compared_images(table: pd.DataFrame, rules: Protocol, settings: Compare) -> list[str]:
     """Return the stems of the images that a protocol compares.
 
-    The report compared its own test images; the corrected protocol all images, or those the model was not trained on.
+    The report compared its own test images; the corrected protocol compares all, or those outside the training set.
     """
     return table["stem"][IMAGES[rules.splits](table, settings)].tolist()
 

@@ -16,16 +16,17 @@ from analysis.params import Compare
 from analysis.params.protocol import Protocol
 
 TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL}
+"""Columns of the tables of the populations' read-out."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A population with what was worked out about it.
+class MeasuredPopulation:
+    """A population with its ceilings.
 
     Attributes
     ----------
     population : Population
-        Without its splitter of presentations.
+        Without halves of its presentations.
     ceiling : (n_units,)
         Split-half ceiling of each unit; NaN where undefined.
     rdm_ceilings : tuple of float
@@ -38,72 +39,71 @@ class Measured:
 
 
 class Images:
-    """What is known of the images, by stem.
+    """Group, labels and levels of variation of the images, by stem.
 
     Parameters
     ----------
     table : DataFrame
         images.csv.
     levels : DataFrame
-        `variation.factors`.
+        `variation.assign_levels`.
     """
 
     def __init__(self, table: pd.DataFrame, levels: pd.DataFrame):
         self.table, self.levels = table.set_index("stem"), levels
         self.groups: dict[str, int] = dict(zip(table["stem"], table["group"], strict=True))
 
-    def task(self, population: Population, rules: Protocol, settings: Compare) -> readout.Task:
+    def task(self, population: Population, rules: Protocol, settings: Compare) -> readout.FaceTask:
         """Return the face task on a population's images."""
-        return readout.Task(population, self.table, self.levels, self.groups, rules, settings)
+        return readout.FaceTask(population, self.table, self.levels, self.groups, rules, settings)
 
 
 def seed_for(seed: int, population: Population) -> int:
-    """Return the seed of a population: it names no model, so that all meet the same folds, halves and draws."""
+    """Return the seed of a population: the same for all models, so that they meet the same folds, halves and draws."""
     return seed_of(seed, "compare", population.recording, population.region)
 
 
-def read(protocol: str) -> Iterator[Measured]:
-    """Read the populations of a protocol, in their order.
+def read_populations(protocol: str) -> Iterator[MeasuredPopulation]:
+    """Yield the populations of a protocol, in the order in which they were written.
 
     Raises
     ------
     DataError
-        If the stage ``neural`` has not run, or a file of its is damaged.
+        If the stage ``neural`` has not run, or one of its files is damaged.
     """
     folder = paths.NEURAL / protocol
     again = f"run the stage neural for {protocol}"
     try:
-        described = json.loads((folder / "populations.json").read_text(encoding="utf-8"))
-        for one in described:
-            responses = np.load(folder / one["file"], allow_pickle=False)
-            if responses.shape != (len(one["images"]), len(one["units"])):
-                raise DataError(f"{folder / one['file']} has another shape than populations.json says: {again}")
-            yield Measured(
+        for entry in json.loads((folder / "populations.json").read_text(encoding="utf-8")):
+            responses = np.load(folder / entry["file"], allow_pickle=False)
+            if responses.shape != (len(entry["images"]), len(entry["units"])):
+                raise DataError(f"{folder / entry['file']} does not match the shape in populations.json: {again}")
+            yield MeasuredPopulation(
                 Population(
-                    *(one[name] for name in ("recording", "subject", "region")),
-                    *(tuple(one[name]) for name in ("units", "neuroid_ids", "images")),
+                    *(entry[name] for name in ("recording", "subject", "region")),
+                    *(tuple(entry[name]) for name in ("units", "neuroid_ids", "images")),
                     responses,
                     None,
                 ),
-                np.array(one["ceiling"], dtype=np.float64),
-                tuple(np.array(one["rdm_ceilings"], dtype=np.float64).tolist()),
+                np.array(entry["ceiling"], dtype=np.float64),
+                tuple(np.array(entry["rdm_ceilings"], dtype=np.float64).tolist()),
             )
     except FileNotFoundError as error:
         raise DataError(f"{error.filename} not found: {again}") from error
     except (ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{folder}: not whole ({' '.join(str(error).split())}): {again}") from error
+        raise DataError(f"{folder}: damaged ({' '.join(str(error).split())}): {again}") from error
 
 
 def read_levels(protocol: str) -> pd.DataFrame:
-    """Read the levels of variation of the images (`variation.factors`)."""
-    return read_out(protocol, "levels", dtype=str, keep_default_na=False).set_index("stem")
+    """Read the levels of variation of the images (`variation.assign_levels`), indexed by stem."""
+    return read_table(protocol, "levels", dtype=str, keep_default_na=False).set_index("stem")
 
 
-def read_out(protocol: str, name: str, **how) -> pd.DataFrame:
-    """Read a table of `TABLES`, the populations' read-out; `how` as in ``pandas.read_csv``."""
+def read_table(protocol: str, name: str, **options) -> pd.DataFrame:
+    """Read a table that the stage ``neural`` wrote, by name; `options` are those of ``pandas.read_csv``."""
     path = paths.NEURAL / protocol / f"{name}.csv"
     try:
-        return pd.read_csv(path, **how)
+        return pd.read_csv(path, **options)
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: run the stage neural for {protocol}") from error
 

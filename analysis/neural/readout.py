@@ -1,4 +1,4 @@
-"""For the stage: the layer chosen inside the training folds, and the face task read out of populations and models."""
+"""The layer chosen inside the training folds, and the face task read out of populations and models."""
 
 import numpy as np
 import pandas as pd
@@ -15,17 +15,18 @@ from analysis.statistics.predictivity.kernel_analysis import kernel_analysis
 from analysis.statistics.predictivity.layer_choice import choose
 
 WHERE = ["recording", "subject", "region"]
-BEST = [*WHERE, "n_images", "n_units", "layers", "median_r2", "median_pearson_r"]
-BEST = [*BEST, "median_ev_normalised"]
+BEST_SCORES = ["median_r2", "median_pearson_r", "median_ev_normalised"]
+BEST = [*WHERE, "n_images", "n_units", "layers", *BEST_SCORES]
 DECODING = [*WHERE, "system", "factor", "level", "n_images", "n_units", "measure", "score"]
 KERNEL = [*WHERE, "system", "n_images", "n_units", "complexity", "precision"]
 FACE = {"roi": "label", "filename": "label_report"}
-"""Column of images.csv that says what is a face, by the protocol's field `labels`."""
+"""Column of images.csv that labels faces, by the protocol's field `labels`."""
 KERNEL_FOLDS = 10
+"""Most folds in kernel analysis, of whole groups of near-duplicates."""
 
 
-def place(population: Population) -> dict:
-    """Return what identifies a population and its size, as columns of a row."""
+def identify(population: Population) -> dict:
+    """Return the columns of a row that identify a population and give its size."""
     return {
         "recording": population.recording,
         "subject": population.subject,
@@ -35,16 +36,16 @@ def place(population: Population) -> dict:
     }
 
 
-def best_rows(population, plan: scoring.Plan, found: dict, rules: Protocol, ceiling) -> list[dict]:
+def best_layer_rows(population, plan: scoring.Plan | None, fits: dict, rules: Protocol, ceiling) -> list[dict]:
     """Score the layer that was best within the training images; no row where images are too few for that."""
-    inside = {layer: one for layer, one in found.items() if np.isfinite(one[0].inner_r).any()}
-    if not inside:
+    candidates = {layer: repeats for layer, repeats in fits.items() if np.isfinite(repeats[0].inner_r).any()}
+    if not candidates:
         return []
-    choice = choose(inside, population.responses, plan.folds, against=plan.against)
+    choice = choose(candidates, population.responses, plan.folds, against=plan.against)
     scores = choice.prediction
     return [
         {
-            **place(population),
+            **identify(population),
             "layers": " ".join(choice.layers),
             "median_r2": scoring.AGGREGATION[rules.aggregation](scores.r2),
             "median_pearson_r": scoring.median(scores.pearson_r),
@@ -53,14 +54,14 @@ def best_rows(population, plan: scoring.Plan, found: dict, rules: Protocol, ceil
     ]
 
 
-class Task:
+class FaceTask:
     """The face / non-face task on the images of one population.
 
     Parameters
     ----------
     population : Population
     table, levels : DataFrame
-        images.csv, and `variation.factors`, both indexed by stem.
+        images.csv, and `variation.assign_levels`, both indexed by stem.
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
@@ -82,63 +83,64 @@ class Task:
         self.groups = np.array([groups[image] for image in population.images])
         self.settings = settings
 
-    def possible(self) -> bool:
-        """Say whether both classes have enough groups of images for the folds."""
-        return min(len(np.unique(self.groups[self.labels == value])) for value in (0, 1)) >= self.settings.folds
+    def has_enough_groups(self) -> bool:
+        """Tell whether both classes have enough groups of near-duplicates for the folds."""
+        return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1)) >= self.settings.folds
 
     def decode(self, X: np.ndarray, seed: int) -> list[dict]:
-        """Return the score at every level of variation (`variation.scores`)."""
-        found = decode(X, self.labels, self.groups, folds=self.settings.folds, seed=seed)
-        return variation.scores(found.score > 0, self.labels, self.levels)
+        """Decode the task and return its score at every level of variation (`variation.score_levels`)."""
+        decoding = decode(X, self.labels, self.groups, folds=self.settings.folds, seed=seed)
+        return variation.score_levels(decoding.score > 0, self.labels, self.levels)
 
     def kernel(self, X: np.ndarray, seed: int):
-        """Return the kernel analysis of the labelled images."""
+        """Return the kernel analysis (`Curve`) of the labelled images."""
         rows = self.labels >= 0
         n = min(KERNEL_FOLDS, len(np.unique(self.groups[rows])))
         return kernel_analysis(X[rows], self.labels[rows], group_folds(self.groups[rows], n, seed))
 
 
-def population_rows(population: Population, task: Task, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
+def population_rows(population: Population, task: FaceTask, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
     """Read the face task out of a population.
 
     Returns
     -------
     dict with ``decoding`` and ``kernel``
-        Rows; none where the images hold too few of either class, or no unit has a ceiling for a model to match.
+        Rows; none where either class has too few images, or no unit has a ceiling for a model to match.
     """
-    if not task.possible() or not np.isfinite(ceiling).any():
+    if not task.has_enough_groups() or not np.isfinite(ceiling).any():
         return {"decoding": [], "kernel": []}
-    return _rows(population, task, "population", [population.responses], seed)
+    return _read_out(population, task, "population", [population.responses], seed)
 
 
 def model_rows(
-    population: Population, top: np.ndarray, task: Task, ceiling: np.ndarray, settings: Compare, seed: int
+    population: Population, top: np.ndarray, task: FaceTask, ceiling: np.ndarray, settings: Compare, seed: int
 ) -> dict[str, list[dict]]:
     """Read the face task out of a model's top layer, (n_images, n_features), as `population_rows` does of units.
 
     Scores are means over draws of features and noise that match the number and the reliability of the units.
     """
-    if not task.possible() or not np.isfinite(ceiling).any():
+    if not task.has_enough_groups() or not np.isfinite(ceiling).any():
         return {"decoding": [], "kernel": []}
     matched = [
         match_noise(top, ceiling[np.isfinite(ceiling)], len(population.units), seed_of(seed, "match", draw))
         for draw in range(settings.readout_draws)
     ]
-    return _rows(population, task, "model", matched, seed)
+    return _read_out(population, task, "model", matched, seed)
 
 
-def _rows(population: Population, task: Task, system: str, tables: list[np.ndarray], seed: int):
-    read = [task.decode(X, seed_of(seed, "decode")) for X in tables]
-    who = place(population) | {"system": system}
+def _read_out(population: Population, task: FaceTask, system: str, draws: list[np.ndarray], seed: int):
+    """Return rows of the scores, means over `draws` of the features, (n_images, n_features) each."""
+    scores = [task.decode(X, seed_of(seed, "decode")) for X in draws]
+    who = identify(population) | {"system": system}
     decoding = [
-        who | {**same[0], "n_images": same[0]["n"], "score": float(np.mean([one["score"] for one in same]))}
-        for same in zip(*read, strict=True)
+        who | {**rows[0], "n_images": rows[0]["n"], "score": float(np.mean([row["score"] for row in rows]))}
+        for rows in zip(*scores, strict=True)
     ]
-    curves = [task.kernel(X, seed_of(seed, "kernel")) for X in tables]
+    curves = [task.kernel(X, seed_of(seed, "kernel")) for X in draws]
     precision = np.mean([curve.precision for curve in curves], axis=0)
     who["n_images"] = int((task.labels >= 0).sum())
     kernel = [
-        who | {"complexity": complexity, "precision": value}
-        for complexity, value in zip(curves[0].complexity, precision, strict=True)
+        who | {"complexity": complexity, "precision": mean}
+        for complexity, mean in zip(curves[0].complexity, precision, strict=True)
     ]
     return {"decoding": decoding, "kernel": kernel}

@@ -1,4 +1,4 @@
-"""One population against the layers of one model: predictivity per unit, and RDMs."""
+"""One population against the layers of one model: predictivity of each unit, and RDMs."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +12,9 @@ from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics import ceilings, crossval
+from analysis.statistics.crossval import TooFewImages
 from analysis.statistics.inference import percentile_interval
-from analysis.statistics.keys import shared
+from analysis.statistics.keys import as_array, shared
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import Nested, nested
 from analysis.statistics.rsa import bootstrap, similarity
@@ -21,11 +22,11 @@ from analysis.statistics.rsa.rdm import RDM, rdm
 
 LEAST_IMAGES = 8
 LEAST_UNITS = 3
-"""Fewer give no geometry: with two units every correlation distance is 0 or 2."""
+"""Fewer have no geometry: with two units every correlation distance is 0 or 2."""
 METHOD = "rho-a"
-"""Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing by them."""
+"""Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing from them."""
 TEST_SHARE = 0.25
-"""Of the report's single split."""
+"""Share of test images in the report's single split."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ class Plan:
     Attributes
     ----------
     folds : (n_repeats, n_images) int
-        -1: the image only trains.
+        Fold in which an image is tested; -1: the image only trains.
     inner : (n_repeats, n_images) int
-        The same, with folds for the images that only train: choices are made between those.
+        The same, with folds for the images that only train, between which choices are made.
     scale : bool
-        Features divided by their standard deviation in the training rows.
+        Divide features by their standard deviation in the training rows.
     against : {"training", "test"}
-        Images whose mean r2 is relative to (`pls.score`).
+        Images whose mean is the reference of r2 (`pls.score`).
     numbers : list of int
-        Numbers of components among which each unit's is chosen, or the one there is.
+        Numbers of components among which each unit's is chosen; a single one is fixed.
     """
 
     folds: np.ndarray
@@ -54,13 +55,14 @@ class Plan:
 
 
 def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
+    """Fold by near-duplicate group, with repeats; r2 is relative to the training mean."""
     labels = np.array([groups[image] for image in images])
-    folds = [crossval.group_folds(labels, settings.folds, seed_of(seed, "folds", r)) for r in range(settings.repeats)]
-    return np.stack(folds), np.stack(folds), False, "training"
+    folds = crossval.repeated_folds(labels, settings.folds, settings.repeats, seed)
+    return folds, folds, False, "training"
 
 
 def _single(images, groups: dict[str, int], settings: Compare, seed: int):
-    """One random 75/25 split without regard to near-duplicates, with scikit-learn's scaling and r2: the report's."""
+    """Split once, 75/25 and without regard to near-duplicates, with scikit-learn's scaling and r2: the report's."""
     folds = crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))
     inner, train = folds.copy(), folds < 0
     labels = np.array([groups[image] for image in images])[train]
@@ -75,48 +77,29 @@ COMPONENTS: dict[str, Callable] = {
 }
 
 
-def plan_of(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
+def plan_predictions(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
     """Return how a protocol predicts responses to these images (its fields `splits` and `components`).
 
     Raises
     ------
-    DataError
+    TooFewImages
         If there are fewer groups of images than folds.
     """
     split = SPLITS[rules.splits](images, groups, settings, seed)
     return Plan(*split, COMPONENTS[rules.components](settings))
 
 
-def fits(
-    population: Population, features: dict[str, np.ndarray], plan: Plan, *, inner: bool = True
-) -> dict[str, list[Nested]]:
+def predict_layers(
+    population: Population,
+    features: dict[str, np.ndarray],
+    groups: dict[str, int],
+    rules: Protocol,
+    settings: Compare,
+    seed: int,
+    *,
+    inner: bool = True,
+) -> tuple[Plan | None, dict[str, list[Nested]]]:
     """Predict every unit from every layer, with all choices made inside the training images.
-
-    `inner`: also say how well each layer predicts within them, which the choice of a layer needs.
-
-    Returns
-    -------
-    dict from layer to a `Nested` for each repeat
-        Layers with too few features, or of too few images, for the numbers of components are left out.
-    """
-    found = {}
-    for layer, X in features.items():
-        with suppress(DataError):
-            found[layer] = [
-                nested(X, population.responses, all_, plan.numbers, tested=_tested(f), scale=plan.scale, inner=inner)
-                for f, all_ in zip(plan.folds, plan.inner, strict=True)
-            ]
-    return found
-
-
-def _tested(folds: np.ndarray) -> np.ndarray:
-    return np.unique(folds[folds >= 0])
-
-
-def predictivity(
-    population: Population, features: dict[str, np.ndarray], groups: dict, rules: Protocol, settings: Compare, seed: int
-):
-    """Score every layer against every unit.
 
     Parameters
     ----------
@@ -130,93 +113,132 @@ def predictivity(
     settings : Compare
         Or anything with its ``components``, ``fixed_components``, ``folds`` and ``repeats``.
     seed : int
+    inner : bool
+        Also score each layer within the training images, which the choice of a layer needs.
+
+    Returns
+    -------
+    plan : Plan or None
+        None where there are fewer groups of images than folds: nothing can be predicted.
+    fits : dict from layer to one `Nested` per repeat
+        Without layers whose features, or images, are too few for the numbers of components.
+
+    Raises
+    ------
+    DataError
+        If an activation is not finite.
+    """
+    features = {layer: as_array(f"layer {layer}", X, 2) for layer, X in features.items()}
+    try:
+        plan = plan_predictions(population.images, groups, rules, settings, seed)
+    except TooFewImages:
+        return None, {}
+    fits = {}
+    for layer, X in features.items():
+        with suppress(TooFewImages):
+            fits[layer] = [
+                nested(
+                    X,
+                    population.responses,
+                    with_inner,
+                    plan.numbers,
+                    tested=np.unique(folds[folds >= 0]),
+                    scale=plan.scale,
+                    inner=inner,
+                )
+                for folds, with_inner in zip(plan.folds, plan.inner, strict=True)
+            ]
+    return plan, fits
+
+
+def predictivity(
+    population: Population, features: dict[str, np.ndarray], groups: dict, rules: Protocol, settings: Compare, seed: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Score every layer against every unit; parameters and errors as in `predict_layers`.
 
     Returns
     -------
     dict from layer to (r2, pearson_r), each (n_units,)
         NaN for units that do not vary, and for all units where the images are too few for the folds or components.
     """
-    try:
-        plan = plan_of(population.images, groups, rules, settings, seed)
-    except DataError:  # fewer groups than folds: nothing can be predicted, which the table says by its empty cells
-        return unit_scores(population, features, None, {})
-    return unit_scores(population, features, plan, fits(population, features, plan, inner=False))
+    plan, fits = predict_layers(population, features, groups, rules, settings, seed, inner=False)
+    return score_units(population, features, plan, fits)
 
 
-def unit_scores(population: Population, features, plan: Plan | None, found: dict[str, list[Nested]]):
-    """Return r2 and Pearson's r of every unit by layer, as `predictivity` does, from fits."""
-    nothing = np.full(len(population.units), np.nan)
-    scores = {layer: (nothing, nothing) for layer in features}
-    for layer, repeats in found.items():
-        predicted = np.stack([one.predicted for one in repeats])
-        result = pls.score(population.responses, predicted, plan.folds, against=plan.against)
-        scores[layer] = (result.r2, result.pearson_r)
+def score_units(population: Population, layers, plan: Plan | None, fits: dict[str, list[Nested]]):
+    """Return r2 and Pearson's r of every unit for each of `layers`, as `predictivity` does, from fits."""
+    undefined = np.full(len(population.units), np.nan)
+    scores = {layer: (undefined, undefined) for layer in layers}
+    for layer, repeats in fits.items():
+        predicted = np.stack([fit.predicted for fit in repeats])
+        prediction = pls.score(population.responses, predicted, plan.folds, against=plan.against)
+        scores[layer] = (prediction.r2, prediction.pearson_r)
     return scores
 
 
 def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.ndarray:
-    """Split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
+    """Return the split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
     if population.halves is None or (population.halves.n_presentations >= 2).sum() < 3:
         return np.full(len(population.units), np.nan)
-    return ceilings.split_half_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
+    return ceilings.reliability_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
 
 
 def too_small(population: Population) -> bool:
-    """Say whether images or units are too few for a geometry."""
+    """Tell whether images or units are too few for a geometry."""
     return len(population.images) < LEAST_IMAGES or len(population.units) < LEAST_UNITS
 
 
 def neural_rdm(population: Population) -> RDM:
-    """RDM (1 - Pearson over units) of a population."""
+    """Return the RDM of a population (1 - Pearson over units)."""
     return rdm(population.responses, "correlation", population.images)
 
 
 def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[float, float]:
-    """Bounds on the rank correlation of a model RDM with the population's RDM.
+    """Return the lower and upper bound on the rank correlation of a model's RDM with the population's.
 
-    The RDMs of two random halves of the presentations correlate by r on average, so the population's own RDM has the
-    reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, what another recording of the same units would reach;
-    upper: sqrt(R), what a noise-free RDM would.
+    From the mean correlation r of the RDMs of two random halves of the presentations, the population's RDM has the
+    reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, as another recording of the same units would reach; upper:
+    sqrt(R), as a noise-free RDM would.
     """
     if population.halves is None or too_small(population):
         return np.nan, np.nan
     rng = np.random.default_rng(seed_of(seed, "rdm halves"))
-    found = []
+    correlations = []
     for _ in range(settings.split_halves):
         first, second = (rdm(half, "correlation", population.images) for half in population.halves.draw(rng))
         if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
-            found.append(similarity.compare_rdms(first, second, METHOD))
-    if not np.isfinite(found).any():
+            correlations.append(similarity.compare_rdms(first, second, METHOD))
+    if not np.isfinite(correlations).any():
         return np.nan, np.nan
-    reliability = float(ceilings.spearman_brown(np.nanmean(found)))
+    reliability = float(ceilings.spearman_brown(np.nanmean(correlations)))
     return reliability, float(np.sqrt(max(reliability, 0.0)))
 
 
 def layer_rdms(population: Population, features: dict[str, np.ndarray]) -> dict[str, RDM]:
-    """Return the RDM of each layer on a population's images; none where images or units are too few for a geometry."""
+    """Return the RDM of each layer over a population's images; none where images or units are too few."""
     if too_small(population):
         return {}
     return {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
 
 
-def rsa_scores(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int):
-    """Rank correlation of each layer's RDM with the population's (`METHOD`), and its bootstrap interval over images.
+def score_rdms(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int):
+    """Return the rank correlation (`METHOD`) of each layer's RDM with the population's, with its interval over images.
 
     Returns
     -------
     dict from layer to (rho, low, high)
     """
-    whole = [layer for layer, one in models.items() if np.isfinite(one.distances).all()]
-    holed = [
+    complete = [layer for layer, model in models.items() if np.isfinite(model.distances).all()]
+    incomplete = [
         layer
-        for layer, one in models.items()
-        if layer not in whole and np.isfinite(one.distances + neural.distances).sum() >= LEAST_IMAGES
+        for layer, model in models.items()
+        if layer not in complete and np.isfinite(model.distances + neural.distances).sum() >= LEAST_IMAGES
     ]
-    result = {layer: (np.nan, np.nan, np.nan) for layer in models}
+    scores = {layer: (np.nan, np.nan, np.nan) for layer in models}
     if np.isfinite(neural.distances).sum() < LEAST_IMAGES:
-        return result
-    # Layers that are defined at every image share their draws; one with undefined images would take them from others.
-    for layers in ([whole] if whole else []) + [[layer] for layer in holed]:
+        return scores
+    # Layers defined at every image share their draws; a layer with undefined images would take those from the others.
+    for layers in ([complete] if complete else []) + [[layer] for layer in incomplete]:
         draws = bootstrap.bootstrap_rsa(
             [models[layer] for layer in layers],
             [neural],
@@ -225,36 +247,36 @@ def rsa_scores(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int
             seed=seed_of(seed, "images"),
             ceilings=False,
         )
-        for layer, scores in zip(layers, draws.scores.T, strict=True):
-            ends = percentile_interval(scores, n=neural.n_images, limits=(-1.0, 1.0))
-            result[layer] = (similarity.compare_rdms(models[layer], neural, METHOD), *ends)
-    return result
+        for layer, drawn in zip(layers, draws.scores.T, strict=True):
+            ends = percentile_interval(drawn, n=neural.n_images, limits=(-1.0, 1.0))
+            scores[layer] = (similarity.compare_rdms(models[layer], neural, METHOD), *ends)
+    return scores
 
 
 def rows_of(population: Population, stems: list[str]) -> np.ndarray:
-    """Return the rows of activations that hold the population's images, in its order."""
-    images, (rows, mine) = shared(stems, population.images)
+    """Return the rows of activations (whose images are `stems`) for the population's images, in its order."""
+    images, (rows, positions) = shared(stems, population.images)
     if len(images) != len(population.images):
         raise DataError(f"{len(population.images) - len(images)} images of {population.recording} have no activations")
     out = np.empty(len(images), dtype=np.intp)
-    out[mine] = rows
+    out[positions] = rows
     return out
 
 
 def median(values: np.ndarray) -> float:
-    """Median over defined units."""
-    values = np.asarray(values, dtype=float)  # an empty table's column holds objects
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else np.nan
+    """Return the median over defined units; NaN if there is none."""
+    values = np.asarray(values, dtype=float)  # the columns of an empty table hold objects
+    defined = values[np.isfinite(values)]
+    return float(np.median(defined)) if len(defined) else np.nan
 
 
 median.is_median = True  # its bootstrap needs no loop over draws
 
 
 def median_without_outliers(values: np.ndarray) -> float:
-    """Median after dropping values beyond 1.5 interquartile ranges from the quartiles: the report's."""
-    values = values[np.isfinite(values)]
-    return float(_inner_medians(values[None])[0]) if len(values) else np.nan
+    """Return the report's median: without values beyond 1.5 interquartile ranges from the quartiles."""
+    defined = values[np.isfinite(values)]
+    return float(_inner_medians(defined[None])[0]) if len(defined) else np.nan
 
 
 def _inner_medians(rows: np.ndarray) -> np.ndarray:
@@ -262,7 +284,7 @@ def _inner_medians(rows: np.ndarray) -> np.ndarray:
     rows = np.sort(rows, axis=1)
     low, high = np.quantile(rows, [0.25, 0.75], axis=1)[..., None]
     reach = 1.5 * (high - low)
-    middle = (rows < low - reach).sum(axis=1) + (rows <= high + reach).sum(axis=1) - 1  # twice its place
+    middle = (rows < low - reach).sum(axis=1) + (rows <= high + reach).sum(axis=1) - 1  # twice its position
     each = np.arange(len(rows))
     return (rows[each, middle // 2] + rows[each, (middle + 1) // 2]) / 2
 
@@ -273,9 +295,9 @@ BY_ROW: dict[Callable, Callable] = {
     median_without_outliers: _inner_medians,
     np.mean: lambda rows: rows.mean(axis=1),
 }
-"""The same of every row of a table without undefined values, for bootstrap draws."""
+"""The same for every row of a table without undefined values, for bootstrap draws."""
 
 
 def number(value) -> float | None:
-    """Return a float that JSON can hold: None where undefined."""
+    """Return a number that JSON can hold: None where undefined."""
     return float(value) if np.isfinite(value) else None

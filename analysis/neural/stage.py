@@ -1,7 +1,7 @@
-"""The stage ``neural``: what a comparison needs of the recordings and no model changes.
+"""The stage ``neural``: everything a comparison needs from the recordings that does not depend on a model.
 
-Mean responses, ceilings of units and RDMs, and the face task read out of the populations are computed once under each
-protocol, then read by every comparison.
+Mean responses, ceilings of units and RDMs, and the face task read out of the populations are computed once for each
+protocol and read by every comparison.
 """
 
 import numpy as np
@@ -22,9 +22,9 @@ from analysis.stimuli.read import read_table
 def run(params: Params, protocol: str) -> None:
     """Write ``data/neural/<protocol>/``.
 
-    counts.json (recordings, units, fixations), populations.json, one ``<recording>-<area>.npy`` of mean responses
-    (n_images, n_units) for each population, their read-out of the face task (decoding.csv and kernel.csv), and the
-    levels of variation of all images (levels.csv).
+    The numbers of recordings, units and fixations (counts.json); the populations (populations.json) with their mean
+    responses, (n_images, n_units), each in ``<recording>-<area>.npy``; the face task read out of them (decoding.csv,
+    kernel.csv); and the levels of variation of all images (levels.csv).
 
     Raises
     ------
@@ -34,41 +34,44 @@ def run(params: Params, protocol: str) -> None:
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
     rules, settings, table = PROTOCOLS[protocol], params.compare, read_table()
-    images = Images(table, variation.factors(table))
+    images = Images(table, variation.assign_levels(table))
     allowed = set(compared_images(table, rules, settings))
     out = paths.NEURAL / protocol
-    described, rows = [], {"decoding": [], "kernel": []}
+    entries, rows = [], {name: [] for name in TABLES}
     for population in track(populations(protocol, rules, allowed), f"neural {protocol}"):
         seed = seed_for(params.seed, population)
         ceiling = scoring.unit_ceilings(population, settings, seed)
-        described.append(_described(population, ceiling, scoring.rdm_ceilings(population, settings, seed)))
-        with atomic(out / f"{described[-1]['file']}") as part, part.open("wb") as file:
+        entry = _describe(population, ceiling, scoring.rdm_ceilings(population, settings, seed))
+        entries.append(entry)
+        with atomic(out / entry["file"]) as temporary, temporary.open("wb") as file:
             np.save(file, population.responses)
         task = images.task(population, rules, settings)
-        for name, found in readout.population_rows(population, task, ceiling, seed).items():
-            rows[name] += found
+        for name, new_rows in readout.population_rows(population, task, ceiling, seed).items():
+            rows[name] += new_rows
     write_csv(out / "levels.csv", images.levels.reset_index())
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", pd.DataFrame(rows[name], columns=columns))
-    write_json(out / "populations.json", described)
-    write_json(out / "counts.json", _counts(protocol))
+    write_json(out / "populations.json", entries)
+    write_json(out / "counts.json", _count(protocol))
 
 
-def _counts(protocol: str) -> dict[str, int]:
+def _count(protocol: str) -> dict[str, int]:
+    """Count recordings, subjects, stable units and fixations."""
     from analysis.recordings.read import all_recordings
 
     recordings = list(all_recordings(protocol))
     attrs = [recording.attrs for recording in recordings]
     return {
         "recordings": len(recordings),
-        "subjects": len({str(one["subject"]) for one in attrs}),
-        "units": int(sum(one["stable"].values.sum() for one in recordings)),
-        "fixations_in_file": int(sum(one["fixations_in_file"] for one in attrs)),
-        "fixations_selected": int(sum(one["fixations_selected"] for one in attrs)),
+        "subjects": len({str(recording["subject"]) for recording in attrs}),
+        "units": int(sum(recording["stable"].values.sum() for recording in recordings)),
+        "fixations_in_file": int(sum(recording["fixations_in_file"] for recording in attrs)),
+        "fixations_selected": int(sum(recording["fixations_selected"] for recording in attrs)),
     }
 
 
-def _described(population: Population, ceiling: np.ndarray, bounds: tuple[float, float]) -> dict:
+def _describe(population: Population, ceiling: np.ndarray, bounds: tuple[float, float]) -> dict:
+    """Return the entry of a population in populations.json."""
     return {
         "recording": population.recording,
         "subject": population.subject,
@@ -77,6 +80,6 @@ def _described(population: Population, ceiling: np.ndarray, bounds: tuple[float,
         "neuroid_ids": list(population.neuroid_ids),
         "images": list(population.images),
         "file": f"{population.recording}-{population.region}.npy",
-        "ceiling": [scoring.number(value) for value in ceiling],
-        "rdm_ceilings": [scoring.number(value) for value in bounds],
+        "ceiling": [scoring.number(unit) for unit in ceiling],
+        "rdm_ceilings": [scoring.number(bound) for bound in bounds],
     }

@@ -1,9 +1,9 @@
-"""Levels of variation of the images, and how well a face / non-face decision does at each.
+"""Levels of variation of the images, and how accurate face / non-face decisions are at each.
 
-What is published of an image are its outlined regions: from them come the category, and for primate faces whether the
-scene is cluttered or the face upside down. Pose and clutter of every image are known of simulated scenes alone
-(``data/raw/truth/scenes.csv``: ``pose`` the turn of the head or object about its vertical axis in radians,
-either way; ``clutter`` the share of the possible shapes behind it), which fall into thirds of the images at hand.
+The published outlines give an image's category and, for primate faces, whether the scene is cluttered or the face
+inverted. Pose and clutter of every image are known for simulated scenes only (``data/raw/truth/scenes.csv``: ``pose``,
+rotation of the head or object about its vertical axis in radians, to either side; ``clutter``, share of the possible
+shapes behind it); these are divided into thirds of the images at hand.
 """
 
 from pathlib import Path
@@ -18,15 +18,15 @@ THIRDS = np.array(["low", "middle", "high"])
 BALANCED, CALLED = "balanced accuracy", "called face"
 
 
-def factors(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv") -> pd.DataFrame:
-    """Return the level of each image in every factor that the data at hand know.
+def assign_levels(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv") -> pd.DataFrame:
+    """Return the level of each image in every factor that is known.
 
     Parameters
     ----------
     table : DataFrame
         images.csv.
     scenes : path
-        Of the simulated scenes; need not exist.
+        Table of the simulated scenes; need not exist.
 
     Returns
     -------
@@ -35,33 +35,35 @@ def factors(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv") -> p
     """
     images = table.set_index("stem")
     category, label = images["category"].astype(str), images["label"]
-    found = {"category": category.where(category != "none", label.map({"non-face": "object"}).fillna("unlabelled"))}
+    levels = {"category": category.where(category != "none", label.map({"non-face": "object"}).fillna("unlabelled"))}
     if scenes.is_file():
-        found |= _of_scenes(images.index, scenes)
+        levels |= _scene_levels(images.index, scenes)
     else:
         primate = category.str.contains("primate_face")
         cluttered, inverted = category.str.contains("clutter"), category.str.contains("inverted")
         if cluttered.any():
-            found["clutter"] = pd.Series(np.where(cluttered, "high", "low"), images.index).where(primate, "")
+            levels["clutter"] = pd.Series(np.where(cluttered, "high", "low"), images.index).where(primate, "")
         if inverted.any():
-            found["orientation"] = pd.Series(np.where(inverted, "inverted", "upright"), images.index).where(primate, "")
-    return pd.DataFrame(found, index=images.index)
+            levels["orientation"] = pd.Series(np.where(inverted, "inverted", "upright"), images.index).where(
+                primate, ""
+            )
+    return pd.DataFrame(levels, index=images.index)
 
 
-def _of_scenes(stems: pd.Index, path: Path) -> dict[str, pd.Series]:
+def _scene_levels(stems: pd.Index, path: Path) -> dict[str, pd.Series]:
     scenes = pd.read_csv(path, dtype={"stem": str})
     if missing := {"stem", "pose", "clutter"} - set(scenes):
         raise DataError(f"{path} has no column {min(missing)}: run the stage acquire again")
     scenes = scenes.drop_duplicates("stem").set_index("stem").reindex(stems)
-    found = {}
-    for name, values in (("pose", scenes["pose"].abs()), ("clutter", scenes["clutter"])):
-        edges = values.quantile([1 / 3, 2 / 3]).to_numpy()
-        third = THIRDS[np.searchsorted(edges, values.to_numpy(float), side="right").clip(0, 2)]
-        found[name] = pd.Series(third, stems).where(values.notna(), "")
-    return found
+    levels = {}
+    for factor, strength in (("pose", scenes["pose"].abs()), ("clutter", scenes["clutter"])):
+        edges = strength.quantile([1 / 3, 2 / 3]).to_numpy()
+        third = THIRDS[np.searchsorted(edges, strength.to_numpy(float), side="right").clip(0, 2)]
+        levels[factor] = pd.Series(third, stems).where(strength.notna(), "")
+    return levels
 
 
-def scores(called: np.ndarray, labels: np.ndarray, levels: pd.DataFrame) -> list[dict]:
+def score_levels(called: np.ndarray, labels: np.ndarray, levels: pd.DataFrame) -> list[dict]:
     """Score decisions at every level of every factor.
 
     Parameters
@@ -71,24 +73,24 @@ def scores(called: np.ndarray, labels: np.ndarray, levels: pd.DataFrame) -> list
     labels : (n_images,) int
         1 face, 0 non-face, -1 neither.
     levels : (n_images, n_factors) DataFrame
-        As `factors` gives it, for these images.
+        As from `assign_levels`, for these images.
 
     Returns
     -------
     list of dict
-        factor, level, n, measure, score. Where a level has faces and non-faces, the balanced accuracy over those (n of
-        them); else the share called face (right for faces, wrong for objects, telling for pareidolia). The first row
-        is over all labelled images.
+        factor, level, n, measure, score. For a level with faces and non-faces the balanced accuracy over its n labelled
+        images; otherwise the share of its n images called a face (hits for faces, false alarms for objects). The first
+        row is over all labelled images.
     """
-    everything = pd.DataFrame({"all": "all"}, index=levels.index)
+    overall = pd.DataFrame({"all": "all"}, index=levels.index)
     rows = []
-    for factor, column in [*everything.items(), *levels.items()]:
+    for factor, column in [*overall.items(), *levels.items()]:
         for level in sorted(set(column) - {""}):
-            here = (column == level).to_numpy()
-            shares = [(called[here & (labels == value)] == bool(value)) for value in (0, 1)]
-            if all(map(len, shares)):
-                n, measure, score = sum(map(len, shares)), BALANCED, np.mean([share.mean() for share in shares])
+            at_level = (column == level).to_numpy()
+            correct = [called[at_level & (labels == label)] == bool(label) for label in (0, 1)]
+            if all(map(len, correct)):
+                n, measure, score = sum(map(len, correct)), BALANCED, np.mean([hits.mean() for hits in correct])
             else:
-                n, measure, score = int(here.sum()), CALLED, called[here].mean()
+                n, measure, score = int(at_level.sum()), CALLED, called[at_level].mean()
             rows.append({"factor": factor, "level": level, "n": n, "measure": measure, "score": float(score)})
     return rows

@@ -16,7 +16,7 @@ MIN_LATENCY_MS = 40
 
 @dataclass(frozen=True)
 class RecordingTables:
-    """What the csv files say about one recording."""
+    """Entries of the csv files for one recording."""
 
     name: str
     banks: dict[int, str]
@@ -80,12 +80,12 @@ class Annotations:
         return set(self._units.loc[self._units["Session"] == name, "Name"])
 
     def of(self, name: str) -> RecordingTables:
-        """Return what the files say about one recording.
+        """Return the entries for one recording.
 
         Raises
         ------
         DataError
-            If the area table or the rig table does not have it, or a number is not one.
+            If the area table or the rig table lacks the recording, or an entry is not a number.
         """
         banks = self._banks[self._banks["Session"] == name]
         if banks.empty:

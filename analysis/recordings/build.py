@@ -10,7 +10,7 @@ from analysis.core.seeds import seed_of
 from analysis.params.protocol import Protocol
 from analysis.recordings import face_selectivity, rates, repeatability
 from analysis.recordings.annotations import RecordingTables
-from analysis.recordings.fixation_table import Fixations, build_fixation_table, right_wrong_none
+from analysis.recordings.fixation_table import Fixations, build_fixation_table, count_assignments
 from analysis.recordings.main_file import Session, read_session
 from analysis.recordings.naming import Files
 from analysis.recordings.rasters import Rasters, open_rasters
@@ -242,7 +242,7 @@ def _image_counts(stimulus: np.ndarray, kept: Fixations, count: np.ndarray) -> t
 
 
 def _attrs(files: Files, session: Session, protocol: Protocol, kept: Fixations, n_bins: int, window_ms: int) -> dict:
-    right, wrong, none = right_wrong_none(session, protocol.join)
+    right, wrong, none = count_assignments(session, protocol.join)
     return {
         "recording": files.name,
         "subject": files.subject,

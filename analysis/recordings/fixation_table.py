@@ -1,4 +1,4 @@
-"""Which image each fixation received, where it fell, and which fixations are used.
+"""Assign fixations to images, locate them, and select those used in the analyses.
 
 Rules of Xiao et al. 2024, scripts 0a (on-image fixations) and 0c (selected fixations), and the report's own.
 """
@@ -22,7 +22,7 @@ class Fixations:
     """The fixations of a recording that a protocol keeps, in the order of the file."""
 
     row: np.ndarray  # (n,) row in the file's fixation table
-    presentation: np.ndarray  # (n,) presentation whose image the fixation is said to have received
+    presentation: np.ndarray  # (n,) presentation to whose image the fixation is assigned
     start_s: np.ndarray  # (n,) s, on the clock of the rasters
     stop_s: np.ndarray  # (n,) s
     onset_us: np.ndarray  # (n,) whole microseconds
@@ -35,12 +35,12 @@ class Fixations:
 
 
 def microseconds(seconds: np.ndarray) -> np.ndarray:
-    """Return times as whole microseconds, so that 100 ms is 100 ms when compared with a limit."""
+    """Return times as whole microseconds, so that comparisons with limits such as 100 ms are exact."""
     return np.rint(np.asarray(seconds) * 1e6).astype(np.int64)
 
 
 def presentation_by_trial(session: Session, trial: np.ndarray) -> np.ndarray:
-    """Return the presentation that belongs to each trial id, `NONE` where there is none."""
+    """Return the presentation of each trial id, `NONE` where there is none."""
     order = np.argsort(session.presentation_trial, kind="stable")
     ids = session.presentation_trial[order]
     if not len(ids):
@@ -52,7 +52,7 @@ def presentation_by_trial(session: Session, trial: np.ndarray) -> np.ndarray:
 def presentation_by_row(session: Session, trial: np.ndarray) -> np.ndarray:
     """Return the presentation in the row of number trial id, as the report does; `NONE` beyond the last row.
 
-    Wrong wherever a trial was aborted before: aborted trials have no presentation.
+    Wrong after the first aborted trial, since aborted trials have no presentation.
     """
     return np.where((trial >= 0) & (trial < len(session.presentation_trial)), trial, NONE)
 
@@ -80,11 +80,9 @@ def build_fixation_table(session: Session, protocol: Protocol, tracker_latency_m
     shown = presentation_by_trial(session, session.fixation_trial)
     start_us, stop_us = microseconds(start_s), microseconds(stop_s)
     on_image, zeroth, onset_us = _on_image(session, shown, start_us, stop_us)
-    xy = (
-        session.fixation_xy - session.presentation_position[labelled]
-        if len(session.presentation_trial)
-        else (session.fixation_xy)
-    )
+    xy = session.fixation_xy
+    if len(session.presentation_trial):
+        xy = xy - session.presentation_position[labelled]
     good = (labelled != NONE) & on_image & _selected(onset_us, stop_us, xy, session.image_size_dva, n_bins)
     counts = {
         "in_file": len(start_s),
@@ -141,7 +139,7 @@ def _ordinal(trial: np.ndarray, onset_us: np.ndarray, on_image: np.ndarray, zero
     """Return ordinals of on-image fixations in their trial by time, from 0 if the trial has a zeroth, else from 1."""
     ordinal = np.full(len(trial), NONE, np.int64)
     rows = np.flatnonzero(on_image)
-    # The zeroth comes first where it starts together with another (both at the onset of the image).
+    # If another fixation starts with the zeroth (both at the onset of the image), the zeroth comes first.
     order = rows[np.lexsort((~zeroth[rows], onset_us[rows], trial[rows]))]
     first = np.r_[True, trial[order][1:] != trial[order][:-1]] if len(order) else np.zeros(0, bool)
     group = np.cumsum(first) - 1
@@ -151,10 +149,10 @@ def _ordinal(trial: np.ndarray, onset_us: np.ndarray, on_image: np.ndarray, zero
     return ordinal
 
 
-def right_wrong_none(session: Session, join: str) -> tuple[int, int, int]:
-    """Return how many presentations get their own image under a join, another's, and none.
+def count_assignments(session: Session, join: str) -> tuple[int, int, int]:
+    """Count the presentations to which a join assigns their own image, another image, and none.
 
-    Each presentation is looked up by the trial it was shown in, as its fixations are.
+    Each presentation is looked up by its trial, as its fixations are.
     """
     found = JOINS[join](session, session.presentation_trial)
     none = found == NONE

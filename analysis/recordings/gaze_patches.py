@@ -1,4 +1,4 @@
-"""Gaze-contingent patches: what a unit's receptive field saw in a fixation."""
+"""Gaze-contingent patches: the part of the screen in a unit's receptive field during a fixation."""
 
 import numpy as np
 from PIL import Image

@@ -13,7 +13,7 @@ from analysis.core.errors import DataError
 
 PIXELS_PER_DEGREE = re.compile(r"\[\s*([\d.]+)\s*,\s*([\d.]+)\s*\]\s*pix per degree")
 MAX_SECONDS = 24 * 3600
-"""Times beyond a day are taken for damage: the longest published recording lasts some hours."""
+"""Times beyond a day count as damage: the longest published recording takes some hours."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Session:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever HDF5 finds wrong with a file into one line that names it.
+    """Turn any error of HDF5 into one line that names the file.
 
-    Only calls that read belong inside: h5py raises errors of many kinds on damaged files, which elsewhere would be
-    defects of ours.
+    Only reading calls belong inside: on damaged files h5py raises errors of many kinds, which anywhere else would be
+    defects of this project.
     """
     try:
         yield
@@ -113,7 +113,7 @@ def read_session(path: Path) -> Session:
     Raises
     ------
     DataError
-        If the file is damaged, lacks a table, or holds what cannot be: times that are not finite or run backwards,
+        If the file is damaged, lacks a table, or holds impossible values: times that are not finite or run backwards,
         two presentations of one trial, a presentation without its trial or its image.
     """
     with open_nwb(path) as file, reading(path):
@@ -209,7 +209,7 @@ def _stem(path: str) -> str:
 
 
 def _check(session: Session) -> None:
-    """Refuse what cannot be, so that no table is silently wrong."""
+    """Refuse impossible values, so that no table is silently wrong."""
     path = session.path
     if session.image_size_px.shape != (2,) or not (session.image_size_px > 0).all():
         raise DataError(f"{path}: stimulus/templates/stimuli/dimension is not a width and a height")

@@ -1,4 +1,4 @@
-"""Which files belong to which recording, and what the csv files call it."""
+"""Match files with recordings and with the names that the csv files give them."""
 
 import re
 from collections import defaultdict
@@ -13,7 +13,7 @@ STEM = re.compile(r"sub-(?P<subject>[A-Za-z0-9]+)_ses-\d\d(?P<date>\d{6})T(?P<ti
 
 @dataclass(frozen=True)
 class Files:
-    """The two files of a recording that the analyses read."""
+    """The two files of a recording."""
 
     name: str
     """Name in the csv files, such as ``An220105`` or ``Pa191024_2``."""
@@ -48,8 +48,8 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
     """Return the name that the csv files give to the recording in `path`.
 
     The csv files name a recording by subject and date, with a suffix for some of them; recordings of one date are
-    ordered by time (facts checked on all 679 published recordings). Where only some recordings of a date are at hand,
-    the names of the units tell which they are.
+    ordered by time (checked on all 679 published recordings). If only some of a date are present, the names of the
+    units tell which they are.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Recordings as netCDF files: the same table gives the same bytes."""
+"""Read and write netCDF files; equal datasets give equal bytes."""
 
 from pathlib import Path
 

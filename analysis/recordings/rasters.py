@@ -1,7 +1,7 @@
-"""Spike rasters: counts in windows straight from the compressed columns of the file.
+"""Spike rasters: count spikes in windows from the compressed columns of the file.
 
-A raster has one chunk per unit, (T milliseconds, 1 unit). One column at a time is inflated and reduced to the bins
-that hold spikes, so memory is bounded by one column, never by time x units.
+A raster has one chunk per unit, (T milliseconds, 1 unit). One column at a time is decompressed and reduced to the bins
+with spikes, so memory is bounded by one column, not by time x units.
 """
 
 import re
@@ -20,14 +20,14 @@ from analysis.recordings.main_file import MAX_SECONDS, dataset, open_nwb, readin
 DATA = "processing/ecephys/rasters/data"
 UNIT_NAMES = "processing/ecephys/unit_names/unit_name"
 MAX_RATIO = 1032
-"""DEFLATE cannot compress by more than this, so a chunk that claims more is damaged."""
+"""Largest compression ratio of DEFLATE; a chunk that claims more is damaged."""
 PUBLISHED_RATES = (0.001, 1000.0)
-"""What the files state as rate: 0.001 in all published ones (wrong: the bins are 1 ms), 1000 where corrected."""
+"""Values of rate in the files: 0.001 in all published ones (wrong, the bins are 1 ms), 1000 if corrected."""
 
 
 @dataclass(frozen=True)
 class Spikes:
-    """The bins of one unit that hold spikes."""
+    """The bins of one unit that contain spikes."""
 
     bins: np.ndarray  # (n,) int64, increasing: bin k is [k, k + 1) ms
     cumulative: np.ndarray | None  # (n + 1,) int64: spikes in the first n of these bins; None where each holds one
@@ -67,7 +67,7 @@ def spikes_of(column: np.ndarray) -> Spikes:
 
 
 def nonzero(column: np.ndarray) -> np.ndarray:
-    """Return the indices of the non-zero entries; bytes are looked at eight at a time, since few hold spikes."""
+    """Return the indices of the non-zero entries; bytes are tested eight at a time, since few contain spikes."""
     whole = len(column) // 8 * 8
     if column.dtype.itemsize != 1 or not column.flags.c_contiguous or not whole:
         return np.flatnonzero(column)

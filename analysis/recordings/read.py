@@ -1,4 +1,4 @@
-"""Readers of this step's output, for later steps."""
+"""Readers of the output of the stage ``recordings``, for later steps."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def recording_files(protocol_name: str, folder: Path = RECORDINGS) -> list[Path]
 
 
 def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
-    """Read one recording into memory; `stable_only` leaves out the units that drifted."""
+    """Read one recording into memory; `stable_only` leaves out units whose rate drifted."""
     dataset = netcdf.read(path)
     return dataset.isel(unit=dataset["stable"].values) if stable_only else dataset
 

@@ -1,7 +1,7 @@
 """Repeatability of responses: return-fixation self-consistency (RSC) and its permutation test.
 
-Two fixations on the same image at most 1 dva apart see nearly the same; the correlation of a unit's responses over
-all such pairs is its RSC (Xiao et al. 2024, scripts 2a and 2d). The authors pair fixations of the same trial too,
+In two fixations on the same image at most 1 dva apart, a unit sees nearly the same; the correlation of its responses
+over all such pairs is its RSC (Xiao et al. 2024, scripts 2a and 2d). The authors pair fixations of the same trial too,
 which lie close in time and share slow changes of rate; only pairs across trials bound what a model of the image can
 explain, so both are given.
 """
@@ -14,10 +14,10 @@ MAX_DISTANCE_DVA = 1.0
 """Largest distance of two fixations that count as a return (Xiao et al. 2024)."""
 MAX_TEST_PAIRS = 10_000
 """Pairs used in the permutation test, drawn at random where there are more (Xiao et al. 2024)."""
-SHIFTS = 1000
+SHIFTS_PER_ORDER = 1000
 """Re-pairings taken from one random order of the pairs."""
-BLOCK = 20_000
-"""Pairs whose responses are held at a time."""
+PAIRS_PER_BLOCK = 20_000
+"""Pairs whose responses are in memory at a time."""
 
 
 def return_pairs(stimulus: np.ndarray, xy: np.ndarray, max_dva: float = MAX_DISTANCE_DVA) -> np.ndarray:
@@ -58,7 +58,7 @@ def self_consistency(rate: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
     Not a number for fewer than two pairs, or for a unit whose responses do not vary.
 
-    Which fixation of a pair comes first means nothing, so each pair enters in both orders (Fisher's intraclass
+    The order of a pair is arbitrary, so each pair enters in both orders (Fisher's intraclass
     correlation): r = sum (a - m)(b - m) / (sum (a - m)^2 + (b - m)^2) * 2 with m the mean of all a and b. The authors
     draw the order at random instead; their r scatters around this one.
 
@@ -76,8 +76,8 @@ def self_consistency(rate: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     centred = np.where(used[:, None], rate - mean, 0.0)
     squares = times @ centred**2
     products = np.zeros(rate.shape[1])
-    for start in range(0, len(pairs), BLOCK):
-        first, second = pairs[start : start + BLOCK].T
+    for start in range(0, len(pairs), PAIRS_PER_BLOCK):
+        first, second = pairs[start : start + PAIRS_PER_BLOCK].T
         products += np.einsum("pu,pu->u", centred[first], centred[second])
     return _divide(2 * products, squares)
 
@@ -85,8 +85,8 @@ def self_consistency(rate: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 def permutation_p(rate: np.ndarray, pairs: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
     """Return the p-value of a unit's self-consistency against random re-pairings, shape (n_units,).
 
-    In each re-pairing the second fixations are dealt out anew. They come as the rotations of the pairs laid out in a
-    random order: every rotation by k is a re-pairing drawn at random, and one Fourier transform gives the products
+    Each re-pairing reassigns the second fixations at random. The re-pairings are the rotations of the pairs in a random
+    order: every rotation by k is a random re-pairing, and one Fourier transform gives the products
     sum_i a_i b_(i+k) of all rotations of all units. p = (1 + re-pairings at least as consistent) / (1 + re-pairings).
 
     Parameters
@@ -106,7 +106,7 @@ def permutation_p(rate: np.ndarray, pairs: np.ndarray, n_permutations: int, seed
     observed = np.einsum("pu,pu->u", first, second)
     at_least, done = np.zeros(rate.shape[1], np.int64), 0
     while done < n_permutations:
-        null = _rotations(first, second, min(SHIFTS, n_permutations - done), random)
+        null = _rotations(first, second, min(SHIFTS_PER_ORDER, n_permutations - done), random)
         # The transform is exact to about 1e-12 of n; equal sums must count as equal.
         at_least += (null >= observed - 1e-9 * len(pairs)).sum(axis=0)
         done += len(null)

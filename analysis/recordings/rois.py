@@ -1,7 +1,8 @@
-"""Image regions drawn by the authors: what a unit's receptive field fell on in each fixation.
+"""Image regions drawn by the authors, and where a unit's receptive field fell in each fixation.
 
-Rules of Xiao et al. 2024, script 1a: the field's centre is gaze + RF; a region counts if the centre lies in it after it
-was widened by half the field's radius. Face = in a region of a human or monkey face; non-face = in no region at all.
+Rules of Xiao et al. 2024, script 1a: the centre of the field is gaze + RF; a region counts if it contains the centre
+after it has been widened by half the field's radius. Face = in a region of a human or monkey face; non-face = in no
+region at all.
 """
 
 from collections import defaultdict
@@ -17,7 +18,7 @@ from analysis.core.errors import DataError
 from analysis.core.images import FACE_CATEGORIES
 
 FOLDER = "ROIs/Stimuli"
-"""Of the masks and boxes, in the folder of the annotations."""
+"""Folder of the masks and boxes, within that of the annotations."""
 THRESHOLD = 127
 """A mask's pixel above this is inside (masks stored as JPEG are not quite black and white)."""
 
@@ -29,7 +30,7 @@ class Rois:
     ----------
     folder : Path
         ``annotations/db/ROIs/Stimuli``: a folder of masks per category, and csv files of boxes named after theirs.
-        Where a category has both for an image, the mask is used. A folder that is missing has no regions.
+        If a category has both for an image, the mask is used. A missing folder has no regions.
     """
 
     def __init__(self, folder: Path):

@@ -1,4 +1,4 @@
-"""Stage ``recordings``: every recording under one protocol, and one recording given by hand."""
+"""Stage ``recordings``: build the tables of all recordings under one protocol, or of one recording by hand."""
 
 import hashlib
 import shutil
@@ -77,7 +77,7 @@ def run(params: Params, protocol_name: str) -> None:
     """Turn all recordings in data/raw/dandiset into data/recordings/<protocol>/.
 
     Recordings that fail are listed with their reason in ``failures.csv``; the others are kept. Finished recordings
-    lie in the store until the stage succeeds, so that a run that was stopped continues where it was.
+    are kept in the store until the stage succeeds, so that an interrupted run continues where it stopped.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _session(main: Path) -> str:
 
 
 def _key(params: Params, protocol: Protocol, annotations: Annotations) -> dict:
-    """Return all that decides a recording's table, but for its own two files."""
+    """Return everything but its two files that determines the table of a recording."""
     return {
         "protocol": asdict(protocol),
         "window_ms": params.recordings.window_ms,
@@ -150,7 +150,7 @@ def _listing(folder: Path) -> str:
 
 
 def _stamp(files: naming.Files) -> str:
-    """Return a mark of the two files as they are now (size and time of change), to tell a replaced one."""
+    """Return sizes and modification times of the two files, which tell if one was replaced."""
     return "-".join(f"{stat.st_size:x}{stat.st_mtime_ns:x}" for stat in (files.main.stat(), files.rasters.stat()))
 
 

@@ -1,4 +1,4 @@
-"""Write the annotation tables, ROI masks and the report's list, as the authors' repository and the report hold them."""
+"""Write annotation tables and region masks like those in the authors' repository, and the report's list of faces."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ def write_tables(folder: Path, sessions: list[Session], units: dict[str, list[Un
     """Write the tables of sessions and units to `folder` (``annotations/db``)."""
     names = [s.name for s in sessions]
     write_text(folder / "sessions.txt", "".join(f"{n}\n" for n in names))
-    # The published table is in no order, so readers must look at a recording's first row, not at its lowest bank.
+    # The published table is unordered: the first row of a recording is not its lowest bank.
     banks = [
         (s.name, bank, bank + 1, "R" if s.subject == "Mo" else "L", region)
         for s in sessions[::-1]
@@ -90,9 +90,9 @@ def write_regions(folder: Path, scenes: list[Scene], names: list[str], regions: 
 
 
 def _box(region: np.ndarray, scene: Scene) -> tuple[float, ...]:
-    """Return corner and size of the region's box, and the size of the picture in which it was drawn.
+    """Return corner and size of the region's box, and the size of the picture to which they refer.
 
-    Published boxes refer to pictures of another size than the image (W x H): readers have to scale them.
+    Published boxes refer to pictures of a different size than the image (W x H), and must be scaled.
     """
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     if not len(rows):
@@ -112,7 +112,7 @@ def _write_mask(path: Path, region: np.ndarray, *, colour: bool) -> None:
 
 
 def write_similar(path: Path, scenes: list[Scene], names: list[str]) -> None:
-    """Write the groups of near-duplicates, one a line, file names joined by tabs."""
+    """Write one group of near-duplicates per line, file names separated by tabs."""
     groups: dict[int, list[str]] = {}
     for scene, name in zip(scenes, names, strict=True):
         groups.setdefault(scene.original, []).append(name)
@@ -121,7 +121,7 @@ def write_similar(path: Path, scenes: list[Scene], names: list[str]) -> None:
 
 
 def write_scenes(path: Path, scenes: list[Scene], names: list[str]) -> None:
-    """Write what every image shows (``truth/scenes.csv``)."""
+    """Write the content of every image (``truth/scenes.csv``)."""
     rows = [
         {
             "stem": Path(name).stem,
@@ -144,7 +144,7 @@ def write_scenes(path: Path, scenes: list[Scene], names: list[str]) -> None:
 
 
 def _csv(path: Path, columns: list[str], rows: list[tuple]) -> None:
-    """Write a table, gzipped if its name says so (without the time, so that equal tables are equal bytes)."""
+    """Write a table, compressed if its name ends in .gz; without a time stamp, so equal tables give equal bytes."""
     table = pd.DataFrame(rows, columns=columns)
     if path.suffix != ".gz":
         write_csv(path, table)

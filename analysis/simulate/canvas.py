@@ -16,7 +16,7 @@ class Frame:
     roll: float = 0.0
 
     def at(self, u: float, v: float) -> tuple[float, float]:
-        """Return the pixel place of a local place."""
+        """Convert a local position to pixels."""
         cos, sin = np.cos(self.roll), np.sin(self.roll)
         return self.x + self.scale * (u * cos - v * sin), self.y + self.scale * (u * sin + v * cos)
 
@@ -27,7 +27,7 @@ class Canvas:
 
     pixels: np.ndarray
     drawn: np.ndarray = field(init=False)
-    """Coverage of the last shape, shape (height, width)."""
+    """Coverage of the most recent shape, shape (height, width)."""
 
     def __post_init__(self):
         self.drawn = np.zeros(self.pixels.shape[:2], np.float32)
@@ -59,7 +59,7 @@ class Canvas:
             part += (opacity * cover)[..., None] * (np.asarray(colour, np.float32) - part)
 
     def shade(self, cover: np.ndarray, frame: Frame, half_width: float, light: float, depth: float = 0.45):
-        """Light a body as a ball: darker by up to `depth` on the side away from the light."""
+        """Shade a body like a ball: darker by up to `depth` on the side away from the light."""
         height, width = cover.shape
         y = (np.arange(height, dtype=np.float32)[:, None] + 0.5 - frame.y) / frame.scale
         x = (np.arange(width, dtype=np.float32)[None] + 0.5 - frame.x) / (frame.scale * half_width)
@@ -68,7 +68,7 @@ class Canvas:
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, octaves=(60, 24)) -> np.ndarray:
-    """Return noise with about 1/f amplitude, zero mean and SD 1, shape (height, width), float32."""
+    """Return noise with an amplitude spectrum of about 1/f, mean 0 and SD 1, shape (height, width), float32."""
     total = np.zeros((height, width), np.float32)
     for cell in octaves:
         coarse = rng.standard_normal((height // cell + 3, width // cell + 3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Simulate the whole experiment into a folder laid out as the published data."""
+"""Simulate the whole experiment, in files laid out like the published data."""
 
 import hashlib
 import io
@@ -15,45 +15,46 @@ from analysis.core.parallel import process_pool
 from analysis.core.progress import track
 from analysis.params import Simulate
 from analysis.simulate import annotations
-from analysis.simulate.features import feature_maps
+from analysis.simulate.early_features import feature_maps
 from analysis.simulate.neurons import name_units
 from analysis.simulate.recording import Task, run_recording
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
 from analysis.simulate.sessions import Session, choose_images, plan_sessions
-from analysis.simulate.splitzip import write_split_zip
+from analysis.simulate.split_zip_writer import write_split_zip
 
 VOLUMES = 4
-"""Volumes of the image archive, about."""
+"""Approximate number of volumes of the image archive."""
 REFERENCE_IMAGES = 96
-FEW = 100
-"""Fewer images than this are not worth starting processes for."""
+"""At least this many images, where there are so many, standardise the drive of the units."""
+FEWEST_IMAGES_FOR_PROCESSES = 100
+"""With fewer images, starting processes takes longer than it saves."""
 
 
 def simulate(params: Simulate, seed: int, folder: Path) -> None:
-    """Simulate the experiment and write it as published: dandiset, stimuli, annotations, report, and the truth.
+    """Simulate the experiment; write dandiset, stimuli, annotations and report like the published ones, and the truth.
 
     Parameters
     ----------
     params : Simulate
         Size of the experiment.
     seed : int
-        Of the whole experiment; equal parameters and seed give equal bytes, with any number of workers.
+        Of the whole experiment. Equal parameters and seeds give equal bytes, with any number of workers.
     folder : Path
         Becomes ``data/raw``.
 
     Raises
     ------
     DataError
-        If the parameters leave no room for what the published data hold, or the folder cannot be written.
+        If the experiment is too small to show every irregularity of the published data, or the folder is not writable.
     """
     folder = Path(folder)
     scenes = draw_scenes(params, seed)
     sessions = plan_sessions(params.recordings)
     for session in sessions:
-        name_units(session, params.units_per_recording)  # refuses what cannot be before anything is rendered
+        name_units(session, params.units_per_recording)  # rejects impossible parameters before anything is rendered
     chosen = {s.name: choose_images(s, scenes, params, seed) for s in sessions}
-    with process_pool(workers=None if len(scenes) >= FEW else 1, threads=THREADS) as run:
+    with process_pool(workers=None if len(scenes) >= FEWEST_IMAGES_FOR_PROCESSES else 1, threads=THREADS) as run:
         names, contents, regions, maps = _images(scenes, run)
         _write_images(folder, scenes, names, contents, regions)
         tasks = ((_task(s, scenes, chosen[s.name], names, maps, params, seed, folder),) for s in sessions)
@@ -68,7 +69,7 @@ def _images(scenes: list[Scene], run: Callable) -> tuple[list[str], list[bytes],
     contents, regions, maps = (list(part) for part in zip(*made, strict=True))
     digests = [hashlib.md5(c, usedforsecurity=False).hexdigest() for c in contents]
     if len(set(digests)) < len(digests):
-        raise DataError("simulate: two images came out equal: use another seed")
+        raise DataError("simulate: two images are identical: use another seed")
     names = [f"{d}.{s.extension}" for d, s in zip(digests, scenes, strict=True)]
     return names, contents, regions, maps
 
@@ -100,10 +101,10 @@ def _write_images(folder: Path, scenes, names, contents, regions) -> None:
 
 
 def _task(session: Session, scenes, shown, names, maps, params, seed, folder) -> Task:
-    """Gather what one recording needs."""
-    alike = [s.index for s in scenes if s.pool == session.pool and s.annotated]
-    step = max(1, len(alike) // REFERENCE_IMAGES)
-    reference = alike[::step]
+    """Gather the inputs of one recording."""
+    same_size = [s.index for s in scenes if s.pool == session.pool and s.annotated]
+    step = max(1, len(same_size) // REFERENCE_IMAGES)
+    reference = same_size[::step]
     return Task(
         session=session,
         scenes=[scenes[i] for i in shown],

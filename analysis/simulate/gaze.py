@@ -1,7 +1,7 @@
-"""Free viewing: trials, presentations, fixations and saccades of one recording, as tracker and computer recorded them.
+"""Free viewing: trials, presentations, fixations and saccades of one recording, as the lab records them.
 
-Two clocks matter. Presentation times are those of the photodiode; fixation times lag by the eye tracker. Fixations are
-drawn in true time and shifted when they are recorded.
+There are two clocks: presentation times come from the photodiode, while fixation times lag by the latency of the eye
+tracker. Fixations are drawn in true time and shifted when they are recorded.
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from analysis.simulate.sessions import Session
 PRESENTATION_S = 1.5
 ABORTED_SHARE = 0.25
 CUT_SHORT_SHARE = 0.015
-"""Presentations ended by an error of the monkey."""
+"""Share of presentations that end early because the monkey makes an error."""
 OFF_SCREEN_SHARE, BLINK_SHARE, SHORT_SHARE = 0.05, 0.03, 0.06
 ZEROTH_SHARE = 0.9
-"""Trials in which a fixation spans the onset of the image."""
+"""Share of trials in which a fixation spans image onset."""
 ZEROTH_SD_DVA = 0.4
 LOOK_SHARE, LOOK_SD_DVA = 0.7, 1.1
-"""Share and spread of fixations on the main thing in an image; the rest has a central bias."""
+"""Share and standard deviation of fixations on the main object of an image; the others have a central bias."""
 CENTRE_SD = 0.2
-"""Of the image's size."""
+"""Standard deviation of the central bias, as a share of the image size."""
 TICK_S = 1 / 40_000
 LOCATIONS_DVA = ((0.0, 0.0), (2.0, 1.0), (-2.0, 1.0), (0.0, -2.0))
 TAIL_S = 0.4
-"""Raster after the last trial: less than the 500 ms that a fixation needs to be selected."""
+"""Length of the raster after the last trial, less than the 500 ms that a selected fixation requires."""
 
 
 @dataclass(frozen=True)
 class Events:
-    """Fixations or saccades: times in s as recorded, places in dva from the screen centre (y up)."""
+    """Fixations or saccades: times in s as recorded, positions in dva from the screen centre (y up)."""
 
     start: np.ndarray
     stop: np.ndarray
@@ -43,7 +43,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Gaze:
-    """All that the main file holds about behaviour. Times in s."""
+    """The behavioural data in the main file. Times in s."""
 
     trial_start: np.ndarray
     trial_stop: np.ndarray
@@ -61,7 +61,7 @@ class Gaze:
 
 
 def look(rng: np.random.Generator, scene: Scene, session: Session, n: int) -> np.ndarray:
-    """Draw `n` fixation places on an image, in dva from its centre, y up; shape (n, 2)."""
+    """Draw `n` fixation positions on an image, in dva from its centre, y up; shape (n, 2)."""
     width, height = scene.size
     target = np.array([scene.x - width / 2, height / 2 - scene.y]) / session.ppd
     on_target = rng.random(n) < LOOK_SHARE
@@ -83,14 +83,14 @@ class _Recorder:
         self.saccades: list[tuple] = []
 
     def trial(self, trial: int, start: float, stop: float, onset: float | None, offset: float, position, scene) -> None:
-        """Add the fixations of one trial. Times are true until `_record`."""
+        """Add the fixations of one trial, in true time; `_record` shifts them."""
         rng, now, ordinal = self.rng, start - self.lag, 0
         while now < stop:
             on_image = onset is not None and onset - 0.01 < now < offset
             duration = self._duration()
             if onset is not None and now < onset:
                 place = np.asarray(position) + rng.normal(0, ZEROTH_SD_DVA, 2)
-                # The fixation before the image either spans its onset (the zeroth) or a saccade or blink does.
+                # Image onset falls into a fixation (the zeroth), or else into a saccade or blink.
                 zeroth = rng.random() < ZEROTH_SHARE
                 duration = onset - now + (rng.uniform(0.09, 0.3) if zeroth else -rng.uniform(0.005, 0.03))
             elif on_image:
@@ -112,7 +112,7 @@ class _Recorder:
         return float(np.clip(np.exp(self.rng.normal(np.log(0.3), 0.35)), 0.04, 1.2))
 
     def _stray(self, place, duration, now, onset):
-        """Let gaze leave the screen, or the tracker lose the eye for a blink, sometimes."""
+        """Sometimes move gaze off the screen, or replace it by what the tracker records during a blink."""
         if onset is not None and now < onset:
             return place, duration
         kind = self.rng.random()
@@ -123,7 +123,7 @@ class _Recorder:
         return place, duration
 
     def _record(self, trial, ordinal, begin, end, start, stop, place):
-        """Note a fixation on the tracker's clock, which counts whole milliseconds from the start of the trial."""
+        """Add a fixation in tracker time, which is in whole milliseconds from the start of the trial."""
         first = start + round(max(0.0, begin + self.lag - start) * 1000) / 1000
         last = start + int(min(stop - start, end + self.lag - start) * 1000) / 1000
         if last > first:
@@ -131,13 +131,13 @@ class _Recorder:
 
 
 def simulate_gaze(session: Session, images: list[Scene], presentations_per_image: int, rng) -> Gaze:
-    """Run the trials of one recording.
+    """Simulate the trials of one recording.
 
     Parameters
     ----------
     session : Session
     images : list of Scene
-        The images shown; every one `presentations_per_image` times, in shuffled blocks.
+        The images shown, each `presentations_per_image` times, in shuffled blocks.
     presentations_per_image : int
     rng : numpy.random.Generator
 

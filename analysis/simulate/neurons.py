@@ -1,8 +1,8 @@
-"""Units with retinotopic fields: what drives them, how strongly, and how late.
+"""Units with retinotopic receptive fields: what drives them, how strongly, and with which latency.
 
-A unit's drive at a gaze place is a mixture of maps of early features under its field and of a face term that knows the
-scene: how much of a face there is near the field, whose face, how it is turned, how large it is. The mixture and the
-size of the fields go with the area. Rate = mean rate x (1 + gain x standardised drive), never below `FLOOR`.
+A unit's drive at a gaze position is a weighted sum of early feature maps within its receptive field and of a face term
+that depends on the scene: how face-like the object near the field is, its identity, view and size. Weights and field
+sizes depend on the area. Rate = mean rate x (1 + gain x standardised drive), at least `FLOOR`.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from analysis.core.errors import DataError
-from analysis.simulate.features import CELL_PIXELS, STAGES
+from analysis.simulate.early_features import CELL_PIXELS, STAGES
 from analysis.simulate.scenes import N_CODE, OBJECT_KINDS, Scene
 from analysis.simulate.sessions import BANK_CHANNELS, Session
 
 LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
-"""By area: the published defaults."""
+"""Published default of each area."""
 MIXTURE = {
     # area: weights of the V1, V2, V4 maps and of the face term (squares sum to 1 once normalised)
     "V1": (1.0, 0.0, 0.0, 0.0),
@@ -32,17 +32,17 @@ GAIN = {"V1": 0.38, "V2": 0.36, "V4": 0.32, "PIT": 0.27, "CIT": 0.25, "AIT": 0.2
 FLOOR = 0.3
 """Spikes/s."""
 GREY_SHARE = 0.6
-"""Rate on an empty screen, as a share of the mean rate."""
+"""Rate while the screen is empty, as a share of the mean rate."""
 ADAPTATION = np.array([1.1, 1.0, 0.95, 0.92, 0.9])
-"""Factor by ordinal of the fixation in its presentation; the last goes on."""
+"""Factor for each fixation of a presentation by ordinal; the last one also for all later fixations."""
 LETTERS = ("", *"abcdefg")
 PAD = 20
-"""Cells of empty screen around a map."""
+"""Width of the empty screen around a map, in cells."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit. Places in dva from the point of gaze, y up."""
+    """One unit. Positions in dva from the point of gaze, y up."""
 
     name: str
     bank: int
@@ -51,9 +51,9 @@ class Unit:
     y: float
     radius: float
     latency_ms: int
-    """True latency of its response."""
+    """True response latency."""
     table_latency_ms: int | None
-    """What the latency table says; None: the unit is missing there."""
+    """Latency in the published table; None if the unit is missing there."""
     mean_rate: float
     gain: float
     map_weights: np.ndarray
@@ -62,17 +62,17 @@ class Unit:
     """Weights of `face_terms`, shape (terms,)."""
     mixture: tuple[float, float, float, float]
     second_half: float
-    """Factor on its rate in the second half of the recording."""
+    """Factor on the rate in the second half of the recording."""
 
     @property
     def used_latency_ms(self) -> int:
-        """Latency that an analysis uses: the table's, at least 40 ms, or the area's default."""
+        """Latency that an analysis uses: that of the table but at least 40 ms, or the default of the area."""
         return LATENCY_MS[self.region] if self.table_latency_ms is None else max(40, self.table_latency_ms)
 
 
 DRIFTS = {1: 0.2, 4: 0.0, 7: 0.4}
-"""Rank of a unit among those of a recording: factor in its second half. At 0.4 Xiao et al. keep a unit (0.4 / 0.7 is
-within 0.5 of 1) that the report drops (0.4 / 1 is not)."""
+"""Factor in the second half by position of the unit in its recording. With 0.4, Xiao et al. keep the unit (0.4 / 0.7 is
+within 0.5 of 1) and the report drops it (0.4 / 1 is not)."""
 
 
 def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]:
@@ -82,19 +82,19 @@ def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]
 
 
 def name_units(session: Session, n: int) -> list[tuple[str, int]]:
-    """Share `n` units out over the banks of a recording; return the name and the bank of each.
+    """Distribute `n` units over the banks of a recording; return the name and bank of each.
 
     Raises
     ------
     DataError
-        If a bank would hold more units than it has names for.
+        If a bank would have more units than names.
     """
     banks = (np.arange(n) * len(session.regions) // n).tolist()
     return [(_unit_name(bank, index - banks.index(bank)), bank) for index, bank in enumerate(banks)]
 
 
 def _unit_name(bank: int, rank: int) -> str:
-    """Return a name as in the unit table: a channel, with a letter for further units of it (every fifth one here)."""
+    """Return a name as in the unit table: a channel, and a letter for further units of a channel (here every fifth)."""
     place, lettered = rank // 5 * 4 + min(rank % 5, 3), rank % 5 == 4
     letter = 2 * (place // BANK_CHANNELS) + lettered
     if letter >= len(LETTERS):
@@ -133,7 +133,7 @@ def _draw_unit(name, bank, region, index, rng) -> Unit:
 
 
 def face_terms(scene: Scene) -> np.ndarray:
-    """Return what a face-selective unit may read from a scene: face, view, size, identity, kind of object."""
+    """Return the scene variables that drive face-selective units: face, view, size, identity, kind of object."""
     strength = scene.strength
     size = (scene.half_height / scene.size[1] - 0.375) / 0.043
     face = [strength, strength * scene.yaw / 0.32, strength * (scene.yaw / 0.32) ** 2, strength * size]
@@ -143,17 +143,17 @@ def face_terms(scene: Scene) -> np.ndarray:
 
 
 def _draw_face_weights(rng: np.random.Generator) -> np.ndarray:
-    """Draw the weights of `face_terms`: most units prefer faces, some everything else."""
+    """Draw the weights of `face_terms`; most units prefer faces, some prefer other objects."""
     sign = 1.0 if rng.random() < 0.8 else -1.0
     face = [sign * rng.uniform(1.6, 2.4), rng.normal(0, 0.12), rng.normal(0, 0.1), rng.normal(0, 0.2)]
     return np.concatenate([face, rng.normal(0, 0.12, N_CODE), rng.normal(0, 0.2, len(OBJECT_KINDS))])
 
 
 class Drive:
-    """Standardised drive of one unit by any of a recording's images at any gaze place."""
+    """Standardised drive of one unit for any image of a recording at any gaze position."""
 
     def __init__(self, unit: Unit, session: Session, maps: np.ndarray, scenes: list[Scene]):
-        """Pool the maps under the unit's field.
+        """Pool the maps within the unit's receptive field.
 
         Parameters
         ----------
@@ -170,10 +170,10 @@ class Drive:
         self.place = np.stack([[s.x for s in scenes] - width / 2, height / 2 - [s.y for s in scenes]], 1) / session.ppd
         self.reach = np.array([s.half_height for s in scenes]) / session.ppd[1]
         self.term = np.stack([face_terms(s) for s in scenes]) @ unit.face_weights
-        self.centre, self.spread = np.zeros(4), np.ones(4)
+        self.centre, self.sd = np.zeros(4), np.ones(4)
 
     def _pool(self, maps: np.ndarray, stage: slice) -> np.ndarray:
-        """Weigh the channels of a stage and blur them to the field's size, with an empty screen around the image."""
+        """Sum the weighted channels of a stage, add empty screen around the image, and blur to the field size."""
         one = np.einsum("icyx,c->iyx", maps[:, stage], self.unit.map_weights[stage], optimize=True)
         one = np.pad(one, ((0, 0), (PAD, PAD), (PAD, PAD)))
         for axis, cells in ((1, self.cells_per_dva[1]), (2, self.cells_per_dva[0])):
@@ -181,9 +181,14 @@ class Drive:
         return one
 
     def parts(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-        """Return the four parts of the drive, shape (n, 4).
+        """Return the four parts of the drive (V1, V2, V4, face), shape (n, 4).
 
-        `image`, shape (n,), are rows of the maps; `gaze`, shape (n, 2), is in dva from the images' centre.
+        Parameters
+        ----------
+        image : ndarray of int, shape (n,)
+            Rows of the maps.
+        gaze : ndarray, shape (n, 2)
+            In dva from the centre of the image.
         """
         field = gaze + np.array([self.unit.x, self.unit.y])
         parts = np.zeros((len(image), 4))
@@ -199,19 +204,19 @@ class Drive:
         return parts
 
     def standardise(self, reference: "Drive", image: np.ndarray, gaze: np.ndarray) -> None:
-        """Take mean and SD of every part from a sample of other images and gaze places."""
+        """Set mean and standard deviation of each part from a sample of other images and gaze positions."""
         parts = reference.parts(image, gaze)
-        self.centre, self.spread = parts.mean(axis=0), np.maximum(parts.std(axis=0), 1e-9)
+        self.centre, self.sd = parts.mean(axis=0), np.maximum(parts.std(axis=0), 1e-9)
 
     def rate(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
         """Return the rate (spikes/s) before adaptation and drift, shape (n,)."""
-        standard = (self.parts(image, gaze) - self.centre) / self.spread
+        standard = (self.parts(image, gaze) - self.centre) / self.sd
         drive = standard @ self.unit.mixture
         return np.maximum(FLOOR, self.unit.mean_rate * (1 + self.unit.gain * drive))
 
 
 def _bilinear(stack: np.ndarray, image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Return values of a stack of maps at fractional places, shape (n,)."""
+    """Interpolate a stack of maps at fractional positions, shape (n,)."""
     r, c = row.astype(int), column.astype(int)
     fr, fc = row - r, column - c
     top = stack[image, r, c] * (1 - fc) + stack[image, r, c + 1] * fc

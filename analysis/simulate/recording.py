@@ -1,4 +1,4 @@
-"""Run one recording: gaze, units, spikes; write its NWB pair and its truth."""
+"""Simulate one recording (gaze, units, spikes); write its pair of NWB files and its truth."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,51 +10,51 @@ from analysis.core.seeds import seed_of
 from analysis.params import Simulate
 from analysis.simulate.gaze import ZEROTH_SD_DVA, Gaze, look, simulate_gaze
 from analysis.simulate.neurons import ADAPTATION, GREY_SHARE, Drive, Unit, draw_units
-from analysis.simulate.nwb import write_main, write_rasters
+from analysis.simulate.nwb_writer import write_main, write_rasters
 from analysis.simulate.scenes import Scene
 from analysis.simulate.sessions import Session
 
 WINDOW_MS = 200
 LOOKS = 400
-"""Gaze places per image in the Monte Carlo estimate of its mean rate."""
+"""Gaze positions per image in the Monte Carlo estimate of the mean rate."""
 REFERENCE_LOOKS = 12
 
 
 @dataclass(frozen=True)
 class Task:
-    """All that one recording needs."""
+    """The inputs of one recording."""
 
     session: Session
     scenes: list[Scene]
-    """Of the images shown, in the order of the file."""
+    """Scenes of the images shown, in the order of the file."""
     paths: list[str]
-    """Of the images, ``Stimuli/<md5>.<ext>``."""
+    """Paths of the images, ``Stimuli/<md5>.<ext>``."""
     maps: np.ndarray
     """Features of the images shown, shape (images, channels, rows, columns)."""
     reference_scenes: list[Scene]
     reference_maps: np.ndarray
-    """A sample of all images of that size, from which drives are standardised."""
+    """Features of a sample of all images of the same size, used to standardise drives."""
     params: Simulate
     seed: int
     folder: Path
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Fixations on an image, in file order, in the clock of the presentations."""
+class ImageFixations:
+    """Fixations during an image, in file order, in the time of the presentations."""
 
     row: np.ndarray
-    """In the table of fixations."""
+    """Row in the table of fixations."""
     image: np.ndarray
     presentation: np.ndarray
     ordinal: np.ndarray
-    """0 for the fixation that spans the onset, else counted from 1."""
+    """0 for the fixation that spans image onset, later ones counted from 1."""
     start_ms: np.ndarray
-    """Clipped to the onset of the image."""
+    """Not before image onset."""
     place: np.ndarray
     """Shape (n, 2), dva from the centre of the image, y up."""
     inside: np.ndarray
-    """Within the image."""
+    """Whether gaze is on the image."""
 
 
 def run_recording(task: Task) -> list[Unit]:
@@ -65,7 +65,7 @@ def run_recording(task: Task) -> list[Unit]:
     units = draw_units(
         session, task.params.units_per_recording, np.random.default_rng(seed_of(seed, "units", session.name))
     )
-    seen = find_seen(gaze, session)
+    seen = find_image_fixations(gaze, session)
     looks = _looks(task, seen)
     reference = _reference_looks(task)
     counts = np.zeros((gaze.n_ms, len(units)), np.uint8, order="F")
@@ -88,8 +88,8 @@ def run_recording(task: Task) -> list[Unit]:
     return units
 
 
-def find_seen(gaze: Gaze, session: Session) -> Seen:
-    """Find the fixations that received an image, with the tracker's lag taken off."""
+def find_image_fixations(gaze: Gaze, session: Session) -> ImageFixations:
+    """Find the fixations during an image, corrected for the latency of the tracker."""
     fixations = gaze.fixations
     lag = session.tracker_latency_ms / 1000
     start, stop = np.round(fixations.start - lag, 6), np.round(fixations.stop - lag, 6)
@@ -104,7 +104,7 @@ def find_seen(gaze: Gaze, session: Session) -> Seen:
     count = np.arange(len(row)) - np.maximum.accumulate(np.where(first, np.arange(len(row)), 0))
     has_zeroth = zeroth[np.flatnonzero(first)][np.cumsum(first) - 1]
     place = np.stack([fixations.x[row], fixations.y[row]], 1) - gaze.position[presentation]
-    return Seen(
+    return ImageFixations(
         row=row,
         image=gaze.presentation_image[presentation],
         presentation=presentation,
@@ -115,11 +115,11 @@ def find_seen(gaze: Gaze, session: Session) -> Seen:
     )
 
 
-def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
-    """Return the unit's rate over the recording: steps of constant rate.
+def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: ImageFixations) -> tuple[np.ndarray, np.ndarray]:
+    """Return the unit's rate over the recording, in steps of constant rate.
 
-    A fixation's rate begins the unit's latency after the fixation (or the image) does and lasts until that of the next
-    one begins, or until the latency after the image has gone.
+    The response to a fixation starts one latency after the onset of the fixation (or of the image, if later). It lasts
+    until the next response starts, or until one latency after image offset.
 
     Returns
     -------
@@ -144,29 +144,29 @@ def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: Seen) -> tuple[np.ndarr
 
 
 def draw_spikes(edges: np.ndarray, rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw Poisson counts in bins of 1 ms, shape (edges[-1],), uint8: a number per step, strewn evenly over it."""
+    """Draw Poisson counts in bins of 1 ms, shape (edges[-1],), uint8: spikes are uniform within each step."""
     length = np.diff(edges)
     number = rng.poisson(rates * length / 1000)
     place = np.repeat(edges[:-1], number) + np.floor(rng.random(number.sum()) * np.repeat(length, number)).astype(int)
     return np.minimum(np.bincount(place, minlength=edges[-1]), 255).astype(np.uint8)
 
 
-def window_starts(gaze: Gaze, session: Session, seen: Seen) -> np.ndarray:
-    """Return for every fixation of the file the time (ms) to which a unit's latency is added."""
+def window_starts(gaze: Gaze, session: Session, seen: ImageFixations) -> np.ndarray:
+    """Return, for each fixation of the file, the start (ms) of its response window without the unit's latency."""
     starts = np.round(gaze.fixations.start - session.tracker_latency_ms / 1000, 6) * 1000
     starts[seen.row] = seen.start_ms
     return starts
 
 
 def window_means(edges: np.ndarray, rates: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return mean rates in windows of `WINDOW_MS` from rint(`starts`); outside the recording there are no spikes."""
+    """Return mean rates in windows of `WINDOW_MS` from rint(`starts`); the rate is 0 outside the recording."""
     total = np.r_[0.0, np.cumsum(rates * np.diff(edges))]
     first = np.rint(starts)
     return (np.interp(first + WINDOW_MS, edges, total) - np.interp(first, edges, total)) / WINDOW_MS
 
 
-def _looks(task: Task, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw `LOOKS` gaze places within each image as in the recording; return image, place and adaptation factor."""
+def _looks(task: Task, seen: ImageFixations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw `LOOKS` gaze positions on each image as in the recording; return image, position and adaptation factor."""
     session = task.session
     used = seen.inside
     zeroth_share = (seen.ordinal[used] == 0).mean()
@@ -185,7 +185,7 @@ def _looks(task: Task, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _reference_looks(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the images and gaze places from which drives are standardised."""
+    """Draw the images and gaze positions that standardise drives."""
     rng = np.random.default_rng(seed_of(task.seed, "reference", task.session.name))
     places = [look(rng, scene, task.session, REFERENCE_LOOKS) for scene in task.reference_scenes]
     return np.repeat(np.arange(len(task.reference_scenes)), REFERENCE_LOOKS), np.concatenate(places)

@@ -1,7 +1,7 @@
 """Render a scene: background and clutter, then a head or an object, then light.
 
-Faces and non-faces share palette, sizes, places, clutter, mean luminance and contrast; they differ in the arrangement
-and the form of the parts. So that a classifier has to see structure.
+Faces and non-faces share palette, sizes, positions, clutter, mean luminance and contrast. They differ only in the shape
+and arrangement of their parts, so a classifier must use structure.
 """
 
 import colorsys
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from analysis.simulate.canvas import Canvas, Frame, smooth_noise
-from analysis.simulate.parts import DRAW
+from analysis.simulate.heads_and_objects import DRAW
 from analysis.simulate.scenes import Scene
 
 CLUTTER_SHAPES = 14
@@ -23,7 +23,7 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     -------
     pixels : ndarray, shape (height, width, 3), uint8
     region : ndarray, shape (height, width), bool
-        The face or face-like part; empty for plain objects.
+        The face or face-like part; empty for objects.
     """
     rng = np.random.default_rng(scene.seed)
     width, height = scene.size
@@ -42,7 +42,7 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _colour(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw the colour of a head or an object, mostly a skin or wood tone."""
+    """Draw the colour of a head or object, mostly a skin or wood tone."""
     hue = rng.uniform(0.02, 0.12) if rng.random() < 0.75 else rng.random()
     return colorsys.hsv_to_rgb(hue, rng.uniform(0.15, 0.6), rng.uniform(0.45, 0.95))
 
@@ -65,7 +65,7 @@ def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray
 
 
 def _clutter(rng: np.random.Generator, canvas: Canvas, scene: Scene) -> None:
-    """Paint background shapes, among them light and dark spots and bars as faces have them."""
+    """Paint background shapes, among them light and dark spots and bars like those in faces."""
     width, height = scene.size
     for _ in range(round(scene.clutter * CLUTTER_SHAPES)):
         frame = Frame(rng.uniform(0, width), rng.uniform(0, height), height, rng.uniform(0, np.pi))
@@ -77,7 +77,7 @@ def _clutter(rng: np.random.Generator, canvas: Canvas, scene: Scene) -> None:
 
 
 def _support(rng: np.random.Generator, canvas: Canvas, frame: Frame) -> None:
-    """Paint what a head or an object rests on (shoulders, a stand), in two of three scenes."""
+    """Paint the support of a head or object (shoulders, a stand), in two of three scenes."""
     if rng.random() < 0.67:
         level = Frame(frame.x, frame.y, frame.scale)
         power = 2.0 if rng.random() < 0.5 else 6.0
@@ -85,14 +85,14 @@ def _support(rng: np.random.Generator, canvas: Canvas, frame: Frame) -> None:
 
 
 def _finish(rng: np.random.Generator, pixels: np.ndarray, scene: Scene) -> np.ndarray:
-    """Blur a little, light the scene, and bring luminance and contrast to values drawn alike for every category."""
+    """Light the scene, set luminance and contrast to values with the same distribution for all categories, and blur."""
     height, width = pixels.shape[:2]
     y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j].astype(np.float32)
     lit = 1 + 0.25 * (x * np.float32(np.cos(scene.light)) + y * np.float32(np.sin(scene.light)))
     pixels = pixels * lit[..., None]
     grey = pixels.mean(axis=2)
-    mean, spread = rng.uniform(0.36, 0.54) * scene.brightness, rng.uniform(0.17, 0.23)
-    pixels = (pixels - grey.mean()) * np.float32(spread / grey.std()) + np.float32(mean)
+    mean, sd = rng.uniform(0.36, 0.54) * scene.brightness, rng.uniform(0.17, 0.23)
+    pixels = (pixels - grey.mean()) * np.float32(sd / grey.std()) + np.float32(mean)
     pixels += rng.normal(0, 0.008, (height, width, 1)).astype(np.float32)
     image = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8))
     return np.asarray(image.filter(ImageFilter.GaussianBlur(0.6)))

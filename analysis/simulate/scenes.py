@@ -1,4 +1,4 @@
-"""What each image shows: category, identity, pose, light, place, drawn before anything is rendered."""
+"""The content of each image: category, identity, pose, light and position, drawn before anything is rendered."""
 
 from dataclasses import dataclass, replace
 
@@ -27,9 +27,9 @@ FACE_CATEGORIES = (
 FACE_STRENGTH = {name: strength for name, _, strength in FACE_CATEGORIES} | {"pareidolia": 0.3, "object": 0.0}
 NEAR_DUPLICATE_SHARE = 0.04
 JPG_SHARE = {"human": 0.85, "primate": 0.6, "other": 0.55}
-"""Most human faces are jpg, as published: a mild shortcut from file format to label."""
+"""Most human faces are jpg, as in the published images, so the file format predicts the label a little."""
 RGBA_SHARE = 0.4
-"""Of png images."""
+"""Share of png images with an alpha channel."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Scene:
 
     index: int
     category: str
-    """A folder of annotations, several joined by "+", or ``object``."""
+    """Folder of annotations (several joined by "+"), or ``object``."""
     kind: str
-    """Of object (also of what carries a pareidolia), or ``head``."""
+    """Kind of object (also under a pareidolia), or ``head``."""
     pool: str
     annotated: bool
     identity: int
@@ -60,10 +60,10 @@ class Scene:
     extension: str
     mode: str
     boxed: bool
-    """The face is a row of face.csv, else a mask image."""
+    """Whether the face is annotated by a row of face.csv, else by a mask image."""
     mask_extension: str
     original: int
-    """Index of the scene that this one nearly duplicates; its own if none."""
+    """Index of the scene that this one nearly duplicates; its own index if there is none."""
     seed: int
 
     @property
@@ -73,17 +73,17 @@ class Scene:
 
     @property
     def strength(self) -> float:
-        """How much of a face it is to a face-selective neuron, 0 to 1."""
+        """How strongly it drives face-selective neurons as a face, 0 to 1."""
         return FACE_STRENGTH[self.category]
 
 
 def draw_scenes(params: Simulate, seed: int) -> list[Scene]:
-    """Draw all scenes: faces, objects and pareidolia of the annotated images, then the unannotated ones.
+    """Draw all scenes: first annotated faces, objects and pareidolia, then unannotated images.
 
     Raises
     ------
     DataError
-        If there are too few images to hold every kind that the published data hold.
+        If there are too few images for every kind in the published data.
     """
     for key, least in (("faces", 12), ("objects", 12), ("pareidolia", 4), ("unlabelled", 4)):
         if getattr(params, key) < least:
@@ -103,7 +103,7 @@ def draw_scenes(params: Simulate, seed: int) -> list[Scene]:
 
 
 def _face_categories(n: int) -> list[str]:
-    """Share out `n` faces among the kinds of face; each gets one at least, human faces the rest."""
+    """Distribute `n` faces over the categories of face: at least one for each, the rest human faces."""
     rare = {name: max(1, round(share * n)) for name, share, _ in FACE_CATEGORIES[1:]}
     return ["face"] * (n - sum(rare.values())) + [name for name, count in rare.items() for _ in range(count)]
 
@@ -115,7 +115,7 @@ def _identities(seed: int) -> np.ndarray:
 
 def _draw(index: int, category: str, annotated: bool, place: int, identities: np.ndarray, seed: int) -> Scene:
     rng = np.random.default_rng(seed_of(seed, "scene", index))
-    # Pools interleave, so that both hold every category in proportion, also when there are few images.
+    # Pools alternate, so that both contain every category in proportion even if there are few images.
     wide = int((place + 1) * WIDE_SHARE + 0.3) > int(place * WIDE_SHARE + 0.3)
     pool = "wide" if wide or not annotated else "square"
     width, height = SIZES[pool]
@@ -157,7 +157,7 @@ def _draw(index: int, category: str, annotated: bool, place: int, identities: np
 
 
 def _with_near_duplicates(scenes: list[Scene], seed: int) -> list[Scene]:
-    """Replace some scenes by near-duplicates (shifted, other light) of an earlier scene of their category and pool."""
+    """Replace some scenes by near-duplicates (shift, brightness) of an earlier scene of the same category and pool."""
     rng = np.random.default_rng(seed_of(seed, "near-duplicates"))
     scenes = list(scenes)
     wanted = max(2, round(NEAR_DUPLICATE_SHARE * len(scenes)))

@@ -1,4 +1,4 @@
-"""The plan of the recordings: monkey, date, rig, areas by electrode bank, and which images are shown."""
+"""Plan the recordings: monkey, date, rig, areas by electrode bank, and the images shown."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -8,7 +8,7 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.params import Simulate
-from analysis.simulate.nwb import Header
+from analysis.simulate.nwb_writer import Header
 from analysis.simulate.scenes import SIZES, Scene
 
 EASTERN = timezone(timedelta(hours=-5))
@@ -26,7 +26,7 @@ MOSTLY_OBJECTS_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Session:
-    """One recording before it is run."""
+    """The plan of one recording."""
 
     name: str
     start: datetime
@@ -46,12 +46,12 @@ class Session:
 
     @property
     def tracker_latency_ms(self) -> int:
-        """Lag of the recorded gaze."""
+        """Latency of the recorded gaze."""
         return RIGS[self.rig][4]
 
     @property
     def header(self) -> Header:
-        """What the files say about the recording."""
+        """Metadata in the files of the recording."""
         return Header(self.name, self.subject, self.start, SIZES[self.pool], self.ppd, self.locations)
 
     @property
@@ -75,7 +75,7 @@ PLAN = (
     Session("Zu200315", _at(2020, 3, 15, 9, 50, 0), ("V2", "V4"), "a", "square", "mixed", SQUARE),
     Session("Zu200316", _at(2020, 3, 16, 13, 37, 12), ("PIT", "CIT"), "b", "wide", "mixed", (24.0, 24.0)),
 )
-"""The first six hold every trap; the rest add units. Monkeys and dates are invented."""
+"""The first six have every irregularity of the published data; the others add units. Monkeys and dates are invented."""
 EXTRA_REGIONS = (("AIT",), ("V4",), ("CIT",), ("V1",), ("PIT",), ("V2",))
 
 
@@ -90,7 +90,7 @@ def plan_sessions(n: int) -> list[Session]:
 
 
 def choose_images(session: Session, scenes: list[Scene], params: Simulate, seed: int) -> list[int]:
-    """Choose the images of a recording: indices of scenes, in the order in which the file lists them."""
+    """Choose the images of a recording; return the indices of their scenes in the order of the file."""
     rng = np.random.default_rng(seed_of(seed, "images", session.name))
     here = [s for s in scenes if s.pool == session.pool and s.annotated == (session.images != "unlabelled")]
     faces = [s.index for s in here if s.kind == "head"]

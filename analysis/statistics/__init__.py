@@ -1,10 +1,10 @@
-"""The statistics of a comparison between a model and neurons.
+"""Statistics for comparing a model with neurons.
 
-Arrays in, dataclasses out; nothing here knows of files, parameters or the pipeline. What is imported below is the
-public interface; the modules behind it may change.
+Arrays in, dataclasses out: nothing here knows about files, parameters or the pipeline. The names in ``__all__`` are the
+public interface; the modules behind it are private and may change.
 
-Give ``xarray.DataArray`` tables whose first dimension is ``image`` and rows are joined by image; plain arrays are taken
-row by row.
+Tables given as ``xarray.DataArray`` with first dimension ``image`` are joined by image; plain arrays are matched row by
+row. Undefined scores (of a unit that never varies, say) are NaN, never 0.
 
 Examples
 --------
@@ -19,8 +19,8 @@ array([1., 1., 1., 1.])
 1.0
 """
 
-from analysis.statistics.ceilings import Ceiling, normalised, spearman_brown, split_half
-from analysis.statistics.crossval import group_folds, pearson, r2_score
+from analysis.statistics.ceilings import Ceiling, normalised, reliability, spearman_brown
+from analysis.statistics.crossval import TooFewImages, group_folds, pearson, r2_score
 from analysis.statistics.inference import (
     Interval,
     bca_interval,
@@ -35,8 +35,8 @@ from analysis.statistics.inference import (
 )
 from analysis.statistics.predictivity.decoding import Decoding, decode, match_noise
 from analysis.statistics.predictivity.fixations import FixationScores, fixation_predict
-from analysis.statistics.predictivity.kernel_analysis import kernel_analysis
-from analysis.statistics.predictivity.layer_choice import best_layer
+from analysis.statistics.predictivity.kernel_analysis import Curve, kernel_analysis
+from analysis.statistics.predictivity.layer_choice import Choice, best_layer
 from analysis.statistics.predictivity.pls import Prediction, pls_predict
 from analysis.statistics.predictivity.ridge import RidgePrediction, ridge_predict
 from analysis.statistics.rsa.bootstrap import Bootstrap, bootstrap_rsa, both_interval
@@ -47,11 +47,14 @@ __all__ = [
     "RDM",
     "Bootstrap",
     "Ceiling",
+    "Choice",
+    "Curve",
     "Decoding",
     "FixationScores",
     "Interval",
     "Prediction",
     "RidgePrediction",
+    "TooFewImages",
     "bca_interval",
     "best_layer",
     "bootstrap_interval",
@@ -77,9 +80,9 @@ __all__ = [
     "pls_predict",
     "r2_score",
     "rdm",
+    "reliability",
     "ridge_predict",
     "spearman_brown",
-    "split_half",
     "student_interval",
     "upper_bound",
 ]

@@ -3,16 +3,32 @@
 import numpy as np
 
 from analysis.core.errors import DataError
+from analysis.core.seeds import seed_of
+
+
+class TooFewImages(DataError):
+    """The images, their groups or the features are too few for the folds or components asked for.
+
+    Where data sets of any size are scored, this alone means "no score"; every other `DataError` is a fault.
+
+    Examples
+    --------
+    >>> group_folds(["a", "a", "b"], n_folds=3, seed=0)
+    Traceback (most recent call last):
+        ...
+    analysis.statistics.crossval.TooFewImages: groups holds 2 groups; 3 folds need as many: lower the folds
+    """
 
 
 def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     """Assign every row to a fold so that no group is split and folds have nearly equal numbers of rows.
 
-    Groups are shuffled, then given in order of falling size to the fold that has fewest rows.
+    Groups are shuffled; then, from the largest to the smallest, each goes to the fold with the fewest rows. The rule of
+    ``sklearn.model_selection.GroupKFold``, with a random order of groups of equal size.
 
     Parameters
     ----------
-    groups : (n_rows,)
+    groups : (n_rows,) sequence
         Near-duplicate group of each row.
     n_folds : int
         Number of folds, 2 or more.
@@ -21,20 +37,28 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
 
     Returns
     -------
-    (n_rows,) int
+    (n_rows,) array of int
         Fold of each row, 0 to n_folds - 1.
 
     Raises
     ------
+    TooFewImages
+        If there are fewer groups than folds (a `DataError`).
     DataError
-        If there are fewer groups than folds, or fewer than 2 folds.
+        If there are fewer than 2 folds.
+
+    Examples
+    --------
+    >>> folds = group_folds(["a", "a", "b", "b", "c", "c"], n_folds=3, seed=0)
+    >>> bool((folds[::2] == folds[1::2]).all()), sorted(set(folds.tolist()))
+    (True, [0, 1, 2])
     """
     _, codes = np.unique(groups, return_inverse=True)
     sizes = np.bincount(codes)
     if n_folds < 2:
-        raise DataError(f"{n_folds} folds: give 2 or more")
+        raise DataError(f"folds={n_folds}; give 2 or more")
     if len(sizes) < n_folds:
-        raise DataError(f"groups holds {len(sizes)} distinct groups; {n_folds} folds need as many: lower the folds")
+        raise TooFewImages(f"groups holds {len(sizes)} groups; {n_folds} folds need as many: lower the folds")
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     fold_of_group = np.empty(len(sizes), dtype=np.intp)
@@ -46,23 +70,44 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     return fold_of_group[codes]
 
 
+def repeated_folds(groups: np.ndarray, n_folds: int, n_repeats: int, seed: int) -> np.ndarray:
+    """Return `group_folds` with another shuffle for each repeat, (n_repeats, n_rows) int.
+
+    Raises
+    ------
+    TooFewImages
+        If there are fewer groups than folds.
+    DataError
+        If there are fewer than 2 folds, or no repeat.
+    """
+    if n_repeats < 1:
+        raise DataError(f"repeats={n_repeats}; give 1 or more")
+    return np.stack([group_folds(groups, n_folds, seed_of(seed, "folds", repeat)) for repeat in range(n_repeats)])
+
+
 def single_split(n_rows: int, test: float, seed: int) -> np.ndarray:
-    """Return one random split as folds: 0 for test rows, -1 for rows that only train."""
+    """Return one random split as folds, (n_rows,): 0 for test rows, -1 for rows that only train.
+
+    Raises
+    ------
+    TooFewImages
+        If training or test set has fewer than 2 rows.
+    """
     n_test = int(np.ceil(test * n_rows))
     if n_test < 2 or n_rows - n_test < 2:
-        raise DataError(f"{n_rows} images are too few for a split with {test:.0%} of them for the test")
+        raise TooFewImages(f"{n_rows} images are too few to hold out {test:.0%} of them: give more images")
     folds = np.full(n_rows, -1)
     folds[np.random.default_rng(seed).permutation(n_rows)[:n_test]] = 0
     return folds
 
 
 def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return what a model without knowledge predicts: for each row, the mean of the rows outside its fold.
+    """Return the baseline prediction: for each row, the mean of the rows outside its fold.
 
     Parameters
     ----------
     observed : (n_rows, n_units)
-        NaN rows are left out of the means.
+        Undefined (NaN) responses are left out of the means.
     folds : (n_rows,) int
         Fold in which a row is tested; -1: the row only trains.
 
@@ -72,35 +117,41 @@ def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
         NaN for rows never tested.
     """
     known = np.isfinite(observed)
-    values = np.where(known, observed, 0.0)
+    filled = np.where(known, observed, 0.0)
     means = np.full(observed.shape, np.nan)
     for fold in np.unique(folds[folds >= 0]):
         train = folds != fold
-        means[~train] = values[train].sum(axis=0) / np.maximum(known[train].sum(axis=0), 1)
+        means[~train] = filled[train].sum(axis=0) / np.maximum(known[train].sum(axis=0), 1)
     return means
 
 
 def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
-    """Return the coefficient of determination of each column; NaN rows are left out, constant columns undefined.
+    """Return the coefficient of determination of each unit, ``1 - sum (y - yhat)^2 / sum (y - reference)^2``.
 
-    ``1 - sum (y - yhat)^2 / sum (y - reference)^2`` over the rows for which a prediction exists.
-
-    With the mean of these same rows as reference this is ``sklearn.metrics.r2_score``. Out of sample, no predictor
-    knows that mean: the mean of the training rows, all that a model without knowledge can say, scores below 0 by about
-    1 / n_train + 1 / n. With `training_means` as reference it scores exactly 0: the out-of-sample r2 of Hawinkel,
-    Waegeman & Maere (2024, The American Statistician 78:15-25), or Q2 = 1 - PRESS / TSS of the literature on PLS with
-    the total taken about the mean of the training set.
+    With the mean of the tested rows as reference this is ``sklearn.metrics.r2_score``. Out of sample no predictor knows
+    that mean, and the mean of the training rows, the best guess without a model, scores below 0 by about 1 / n_train +
+    1 / n. With `training_means` as reference that guess scores exactly 0: the out-of-sample r2 of Hawinkel, Waegeman &
+    Maere (2024, The American Statistician 78:15-25), or Q2 = 1 - PRESS / TSS of the PLS literature with the total taken
+    about the training mean.
 
     Parameters
     ----------
-    observed, predicted : (n_rows, n_units)
-    reference : (n_rows, n_units), optional
+    observed, predicted : (n_rows, n_units) array of float
+        Rows in which either is NaN are left out, unit by unit.
+    reference : (n_rows, n_units) array of float, optional
         Default: the mean of the observed rows that were predicted.
 
     Returns
     -------
-    (n_units,)
-        NaN where the observed values do not differ from the reference, or are fewer than two.
+    (n_units,) array of float
+        NaN for units that do not differ from the reference or have fewer than two rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> observed = np.array([[1.0], [2.0], [3.0], [np.nan]])
+    >>> r2_score(observed, observed + 0.5)
+    array([0.625])
     """
     valid = np.isfinite(observed) & np.isfinite(predicted)
     count = valid.sum(axis=0)
@@ -109,22 +160,31 @@ def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray 
         reference = y.sum(axis=0) / np.maximum(count, 1)
     total = np.where(valid, (y - reference) ** 2, 0.0).sum(axis=0)
     error = np.where(valid, (y - np.where(valid, predicted, 0.0)) ** 2, 0.0).sum(axis=0)
-    # A column is constant when its spread is at the level of rounding of its own size.
+    # A column is constant when its variance is at the level of rounding of its own size.
     varies = (count >= 2) & (total > 1e-24 * np.maximum((y**2).sum(axis=0), 1e-300))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(varies, 1 - error / total, np.nan)
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return Pearson's r of each pair of columns; NaN rows are left out, constant columns undefined.
+    """Return Pearson's correlation of each pair of columns.
 
     Parameters
     ----------
-    a, b : (n_rows, n_units)
+    a, b : (n_rows, n_units) array of float
+        Rows in which either is NaN are left out, column by column.
 
     Returns
     -------
-    (n_units,)
+    (n_units,) array of float
+        NaN where a column is constant or has fewer than two rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a = np.array([[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])
+    >>> pearson(a, -a)
+    array([-1., nan])
     """
     return _pearson(a, b)[0]
 
@@ -134,14 +194,14 @@ def _pearson(a, b):
     valid = np.isfinite(a) & np.isfinite(b)
     count = np.maximum(valid.sum(axis=0), 1)
     a, b = np.where(valid, a, 0.0), np.where(valid, b, 0.0)
-    size_a, size_b = (a**2).sum(axis=0), (b**2).sum(axis=0)
+    power_a, power_b = (a**2).sum(axis=0), (b**2).sum(axis=0)
     a = np.where(valid, a - a.sum(axis=0) / count, 0.0)
     b = np.where(valid, b - b.sum(axis=0) / count, 0.0)
-    spread_a, spread_b = (a**2).sum(axis=0), (b**2).sum(axis=0)
-    varies_a = (spread_a > 1e-24 * np.maximum(size_a, 1e-300)) & (count >= 2)
-    varies_b = (spread_b > 1e-24 * np.maximum(size_b, 1e-300)) & (count >= 2)
+    squares_a, squares_b = (a**2).sum(axis=0), (b**2).sum(axis=0)
+    varies_a = (squares_a > 1e-24 * np.maximum(power_a, 1e-300)) & (count >= 2)
+    varies_b = (squares_b > 1e-24 * np.maximum(power_b, 1e-300)) & (count >= 2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = (a * b).sum(axis=0) / np.sqrt(spread_a * spread_b)
+        r = (a * b).sum(axis=0) / np.sqrt(squares_a * squares_b)
     return np.where(varies_a & varies_b, np.clip(r, -1, 1), np.nan), varies_a, varies_b
 
 
@@ -149,8 +209,8 @@ def mean_pearson(observed: np.ndarray, predicted: np.ndarray, folds: np.ndarray)
     """Return the mean over folds of Pearson's r between observed and predicted rows of that fold.
 
     One r over the pooled predictions of all folds would be biased downwards, as the mean of a training set falls when
-    that of its test set rises. A constant prediction (the training mean) of rows that vary explains none of them: its
-    r counts as 0, not as undefined, since a mean over the other units alone would be too high.
+    that of its test set rises. A constant prediction (the training mean) of rows that vary explains nothing: its r
+    counts as 0, not as undefined, which would leave a fold without success out of the mean.
 
     Parameters
     ----------
@@ -167,7 +227,11 @@ def mean_pearson(observed: np.ndarray, predicted: np.ndarray, folds: np.ndarray)
     for fold in np.unique(folds[folds >= 0]):
         r, varies, predicted_varies = _pearson(observed[folds == fold], predicted[folds == fold])
         rs.append(np.where(varies & ~predicted_varies, 0.0, r))
-    rs = np.stack(rs)
-    defined = np.isfinite(rs)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(defined, rs, 0.0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
+    return mean_of_defined(np.stack(rs))
+
+
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Return the mean of the finite values of each column: ``numpy.nanmean`` without its warning for empty columns."""
+    defined = np.isfinite(values)
+    count = defined.sum(axis=0)
+    return np.where(defined, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)

@@ -1,26 +1,27 @@
-"""Rows joined by image, never by position."""
+"""Checks of input, and rows joined by image rather than by position."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from analysis.core.errors import DataError
+from analysis.statistics.crossval import TooFewImages
 
 
-def as_array(name: str, values, ndim: int, allow_nan: bool = False) -> np.ndarray:
-    """Return `values` as a float64 array of `ndim` dimensions, checked at the door.
+def as_array(name: str, table, ndim: int, allow_nan: bool = False) -> np.ndarray:
+    """Return `table` as a checked float64 array of `ndim` dimensions.
 
     Raises
     ------
     DataError
-        If the values carry image keys, which would be lost, or are no numbers; if the number of dimensions differs, the
-        array is empty, or it holds infinities (or, unless `allow_nan`, not-a-number). The message names the array, the
-        first bad place and the fix.
+        If it carries image keys, which would be lost, or does not hold numbers; if the number of dimensions differs,
+        the array is empty, or it holds infinities (or, unless `allow_nan`, NaN). The message names the array, the first
+        bad entry and the fix.
     """
-    if hasattr(values, "coords"):
-        raise DataError(f"{name} has image keys, which are not used here: put its rows in order and give its .values")
+    if hasattr(table, "coords"):
+        raise DataError(f"{name} has image keys, which are not used here: order its rows and give its .values")
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(table, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
     if array.ndim != ndim:
@@ -29,13 +30,13 @@ def as_array(name: str, values, ndim: int, allow_nan: bool = False) -> np.ndarra
         raise DataError(f"{name} has shape {array.shape}; give at least one row and one column")
     bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
     if bad.any():
-        place = ", ".join(str(i) for i in np.argwhere(bad)[0])
-        raise DataError(f"{name}[{place}] = {array[tuple(np.argwhere(bad)[0])]}; drop or repair such entries first")
+        index = tuple(np.argwhere(bad)[0])
+        raise DataError(f"{name}[{', '.join(map(str, index))}] = {array[index]}; drop or repair such entries first")
     return array
 
 
 def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
-    """Return the keys as text, one per row and each once.
+    """Return the keys as text; they must be one per row, without repeats.
 
     Raises
     ------
@@ -52,13 +53,13 @@ def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
 
 
 def keys_of(name: str, table) -> tuple[str, ...]:
-    """Return the image keys of an ``xarray.DataArray``, one per row and each once.
+    """Return the image keys of an ``xarray.DataArray``; they must be one per row, without repeats.
 
     Raises
     ------
     DataError
-        If ``image`` is not its first dimension or has no coordinate, which xarray would make up from the places of the
-        rows; or if a key occurs twice.
+        If ``image`` is not its first dimension or has no coordinate (xarray would number the rows instead), or a key
+        occurs twice.
     """
     if table.dims[0] != "image" or "image" not in table.coords:
         given = ", ".join(map(str, table.dims))
@@ -66,15 +67,15 @@ def keys_of(name: str, table) -> tuple[str, ...]:
     return check_keys(name, table["image"].values, len(table))
 
 
-def one_per_row(name: str, values, rows: int) -> np.ndarray:
-    """Return `values` as an array of one per row, (rows,).
+def one_per_row(name: str, labels, rows: int) -> np.ndarray:
+    """Return `labels` as an array, (rows,).
 
     Raises
     ------
     DataError
-        If there are more or fewer.
+        If there is not one per row.
     """
-    array = np.asarray(values)
+    array = np.asarray(labels)
     if array.shape != (rows,):
         raise DataError(f"{name} has shape {array.shape}; give one per row, ({rows},)")
     return array
@@ -83,24 +84,23 @@ def one_per_row(name: str, values, rows: int) -> np.ndarray:
 def shared(*keys: Sequence[str]) -> tuple[list[str], list[np.ndarray]]:
     """Return the keys common to all sequences, sorted, and for each sequence the rows that hold them."""
     common = sorted(set(keys[0]).intersection(*keys[1:]))
-    places = [{key: row for row, key in enumerate(one)} for one in keys]
-    return common, [np.array([place[key] for key in common], dtype=np.intp) for place in places]
+    row_of = [{key: row for row, key in enumerate(sequence)} for sequence in keys]
+    return common, [np.array([rows[key] for key in common], dtype=np.intp) for rows in row_of]
 
 
 def join(X, Y, groups=None, at_least: int = 2):
-    """Bring model and neural rows into one order.
+    """Bring the rows of a model and of neurons into one order.
 
     Parameters
     ----------
     X, Y : (n_images, n_features), (n_images, n_units)
-        Both plain arrays, whose rows the caller vouches for, or both ``xarray.DataArray`` with a first dimension
-        ``image`` and its coordinate: these are joined by that coordinate, in sorted order, and images that only one
-        of them holds are left out.
+        Both plain arrays, whose rows must correspond, or both ``xarray.DataArray`` with a first dimension ``image`` and
+        its coordinate: these are joined by image, in sorted order, without the images that only one of them holds.
     groups : (n_images,), optional
-        A near-duplicate group per row; with keyed `X` and `Y` a mapping or Series from image to group.
+        Near-duplicate group of each row; with keyed `X` and `Y` a mapping or Series from image to group.
         Default: every image its own group.
     at_least : int
-        The fewest joined images that are of use.
+        Minimal number of joined images.
 
     Returns
     -------
@@ -110,7 +110,9 @@ def join(X, Y, groups=None, at_least: int = 2):
     Raises
     ------
     DataError
-        If one has keys and the other not, shapes disagree, X is not finite, or they share too few images.
+        If only one has keys, shapes disagree, or X is not finite.
+    TooFewImages
+        If they share fewer than `at_least` images.
     """
     keyed = [hasattr(array, "coords") for array in (X, Y)]
     if keyed[0] != keyed[1]:
@@ -126,7 +128,9 @@ def join(X, Y, groups=None, at_least: int = 2):
         keys = [keys_of(name, array) for name, array in (("X", X), ("Y", Y))]
         images, (rows_x, rows_y) = shared(*keys)
         if len(images) < at_least:
-            raise DataError(f"X and Y share {len(images)} images; at least {at_least} are needed: compare their keys")
+            raise TooFewImages(
+                f"X and Y share {len(images)} images; at least {at_least} are needed: compare their keys"
+            )
         X, Y = as_array("X", X.values[rows_x], 2), as_array("Y", Y.values[rows_y], 2, allow_nan=True)
         if groups is None:
             groups = np.arange(len(images))
@@ -139,5 +143,5 @@ def join(X, Y, groups=None, at_least: int = 2):
                 raise DataError(f"groups has no entry for image {missing[0]!r} ({len(missing)} missing)")
             groups = np.array([group_of[image] for image in images])
     if len(X) < at_least:
-        raise DataError(f"X has {len(X)} images; at least {at_least} are needed")
+        raise TooFewImages(f"X has {len(X)} images; at least {at_least} are needed")
     return X, Y, groups, images

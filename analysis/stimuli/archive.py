@@ -46,9 +46,9 @@ class SplitZip:
     Parameters
     ----------
     path : path
-        The last volume, the one that ends in ``.zip``; the others lie beside it as ``.z01``, ``.z02`` ...
+        The last volume, the one that ends in ``.zip``; the others are beside it as ``.z01``, ``.z02`` ...
     largest : int
-        Largest size of an unpacked member, in bytes.
+        Largest size of an uncompressed member, in bytes.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def _zip64_field(extra: bytes) -> bytes:
 
 
 def _refuse(path: Path, member: Member, entry: tuple, largest: int) -> None:
-    """Raise if a member is one that no honest archive of images holds."""
+    """Refuse members that no archive of images should hold."""
     name = member.name
     unix = entry[1] >> 8 == 3
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):

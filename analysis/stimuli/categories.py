@@ -1,4 +1,4 @@
-"""Categories and labels: what an image shows, as the authors' regions say and as the report's list says."""
+"""Categories and labels of images, from the authors' regions and from the report's list."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -65,10 +65,10 @@ def read_file_names(path: Path) -> list[str]:
 
 
 def annotated_stems(shown: Mapping[str, Iterable[str]], categories: Mapping[str, set[str]]) -> set[str]:
-    """Return the stems that the authors looked at when they drew regions.
+    """Return the stems of the images that the authors annotated.
 
-    Whole sets of images were never annotated; in them, "no region" says nothing. An image counts as annotated if it
-    carries a region, or was shown in a recording in which some image carries one.
+    Whole sets of images were never annotated; for them, the lack of a region means nothing. An image counts as
+    annotated if it has a region, or was shown in a recording in which some image has one.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def label_of(categories: set[str], is_annotated: bool) -> str:
     """Return ``face``, ``non-face`` or ``unlabelled``.
 
     Face: a region of a human or monkey face. Non-face: annotated, and no region of any category. The rest (other
-    face-like categories, images never annotated) is unlabelled and takes no part in training.
+    face-like categories, images never annotated) is unlabelled and not used in training.
     """
     if categories & FACE_CATEGORIES:
         return "face"

@@ -1,4 +1,4 @@
-"""Bytes of an image file to a square of pixels.
+"""Decode image files and pad them to squares.
 
 Pixels are taken as stored: an EXIF orientation is not applied. The software that showed the images ignores it, and
 the published image sizes, gaze positions and ROI masks are in stored pixels; turning an image would move them off it.
@@ -35,16 +35,15 @@ def decode(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; damage to the pixels is an error, not a warning
             with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > LARGEST:
-                    raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
-                image.load()
-                return _to_rgb(image)
-    except DataError:
-        raise
+                too_large = image.width * image.height > LARGEST
+                if not too_large:
+                    image.load()
+                    return _to_rgb(image)
     except UnidentifiedImageError as error:  # its message holds the address of an object
         raise DataError("not a readable image (of no known format)") from error
     except Exception as error:  # PIL's decoders raise many kinds on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
+    raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

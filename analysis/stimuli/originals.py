@@ -1,4 +1,4 @@
-"""The images as published, at their own size: ``images.npy`` holds them padded and small."""
+"""The images as published, in full size (``images.npy`` holds them padded and reduced)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Readers of this step's output, for the steps after it."""
+"""Readers of the output of the stage ``stimuli``, for later steps."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def read_images(folder: Path = STIMULI) -> np.ndarray:
     path = folder / "images.npy"
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: cannot read the images ({error}); run the stage stimuli") from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
         raise DataError(f"{path}: {images.dtype} of shape {images.shape}, not uint8 (n, 3, size, size); run stimuli")

@@ -34,7 +34,7 @@ def images_shown(path: Path) -> list[str]:
 def all_shown(dandiset: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Return the image paths shown by each recording, and the recordings that cannot be read.
 
-    A damaged recording is not fatal here: the stage recordings decides how many may fail.
+    A damaged recording is no error here; the stage recordings decides how many may fail.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Near-duplicate groups and the splits that respect them, and the report's split, which does not."""
+"""Groups of near-duplicate images, splits that keep groups together, and the report's split, which does not."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -30,8 +30,8 @@ def read_similar(path: Path) -> list[list[str]]:
     return [[stem_of(name) for name in line.split("\t") if name] for line in lines if line.strip()]
 
 
-def group(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:
-    """Give every image the number of its group of near-duplicates.
+def group_near_duplicates(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:
+    """Group near-duplicate images and number the groups.
 
     Two images are in one group if a chain of lines of `similar` links them, also through images not in `stems`.
 
@@ -52,7 +52,7 @@ def group(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:
 def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, test: float, seed: int) -> np.ndarray:
     """Split into train, validation and test by whole groups, with the same shares in every label.
 
-    A group counts for the label most of its images have (the first alphabetically of equals).
+    The label of a group is that of most of its images (of equals, the first in the alphabet).
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, t
     validation, test : float
         Shares of the groups; what remains is for training.
     seed : int
-        Seed of the project; each label draws from a stream of its own.
+        Seed of the project; each label has its own random stream.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Stage ``stimuli``: the image archive, regions and near-duplicates to data/stimuli."""
+"""Stage ``stimuli``: turn the image archive, regions and near-duplicates into data/stimuli."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -94,16 +94,16 @@ def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]
 
 
 def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli) -> tuple[dict, dict]:
-    """Write images.npy in the order of `names`; return (width, height) of each readable one, and the others' faults."""
+    """Write images.npy in the order of `names`; return the sizes of the readable images, and why others are not."""
     sizes, unreadable = {}, {}
     with atomic(STIMULI / "images.npy") as part:
-        # Rows of unreadable images are not known in advance: write to a table for all, then cut it to those read.
+        # Which images are unreadable is not known in advance: allocate rows for all, then cut to those read.
         images = np.lib.format.open_memmap(part, "w+", np.uint8, (len(names), 3, values.size, values.size))
-        for name, result in track(_decoded(archive, names, values.size), "images", total=len(names)):
-            if isinstance(result, DataError):
-                unreadable[name] = str(result).removeprefix(f"{archive.path}: ")
-                continue
-            images[len(sizes)], sizes[name] = result
+        for name, image, reason in track(_decoded(archive, names, values.size), "images", total=len(names)):
+            if image is None:
+                unreadable[name] = reason
+            else:
+                images[len(sizes)], sizes[name] = image
         images.flush()
         if not sizes or len(unreadable) > values.unreadable_allowed * len(names):
             path, reason = next(iter(unreadable.items()))
@@ -128,19 +128,19 @@ def _cut(part: Path, images: np.ndarray, n: int) -> None:
 
 
 def _decoded(archive: SplitZip, names: list[str], size: int) -> Iterator[tuple]:
-    """Yield (name, (pixels, (width, height)) or DataError) in order; decoding runs in threads, a few ahead."""
+    """Yield name, image as (pixels, (width, height)) or None, and why it is unreadable, in order; decode in threads."""
 
-    def one(name: str):
+    def decode_one(name: str) -> tuple:
         try:
             image = decode(archive.read(name))
-            return pad(image, size), image.size
         except DataError as error:
-            return error
+            return name, None, str(error).removeprefix(f"{archive.path}: ")
+        return name, (pad(image, size), image.size), None
 
     at_once = workers()
     for start in range(0, len(names), 4 * at_once):
         block = names[start : start + 4 * at_once]
-        yield from zip(block, map_threads(one, block, at_once), strict=True)
+        yield from map_threads(decode_one, block, at_once)
 
 
 def _table(sizes: dict[str, tuple[int, int]], shown: dict, params: settings.Params) -> pd.DataFrame:
@@ -157,7 +157,9 @@ def _table(sizes: dict[str, tuple[int, int]], shown: dict, params: settings.Para
     table["category"] = ["+".join(sorted(categories.get(name, ()))) or "none" for name in table["stem"]]
     table["annotated"] = [name in looked_at for name in table["stem"]]
     table["label"] = [label_of(categories.get(name, set()), name in looked_at) for name in table["stem"]]
-    table["group"] = splits.group(list(table["stem"]), splits.read_similar(database / "similar_images.txt"))
+    table["group"] = splits.group_near_duplicates(
+        list(table["stem"]), splits.read_similar(database / "similar_images.txt")
+    )
     table["split"] = splits.split_groups(
         table["group"].to_numpy(), list(table["label"]), params.stimuli.validation, params.stimuli.test, params.seed
     )

@@ -1,4 +1,4 @@
-"""The few numbers by which runs are compared: a file per model, so that ``dvc metrics show`` prints a row for each."""
+"""The few numbers by which runs are compared: one file per model, so that ``dvc metrics show`` prints a row each."""
 
 import shutil
 
@@ -10,18 +10,18 @@ FOLDER = paths.RESULTS / "metrics"
 
 
 def write(models: dict[str, dict]) -> None:
-    """Write ``results/metrics/<model>.json`` from the models of ``summary.json``; files of other models are removed."""
+    """Write ``results/metrics/<model>.json`` from the models of ``summary.json``; remove those of other models."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name, model in models.items():
-        write_json(FOLDER / f"{name}.json", of_model(model))
+        write_json(FOLDER / f"{name}.json", select_metrics(model))
 
 
-def of_model(model: dict) -> dict:
-    """Return a model's accuracy on test images, and the scores of its top layer in the last area compared."""
-    found = {"accuracy": model["accuracy"], "balanced_accuracy": model["balanced_accuracy"]}
+def select_metrics(model: dict) -> dict:
+    """Return a model's accuracy on test images and the scores of its top layer in the last area compared."""
+    metrics = {"accuracy": model["accuracy"], "balanced_accuracy": model["balanced_accuracy"]}
     if model["areas"]:
         area = max(model["areas"], key=AREAS.index)
         scores = model["areas"][area][model["top_layer"]]
-        found |= {"area": area, "r2": scores["median_r2"], "r2_low": scores["ci_low"], "r2_high": scores["ci_high"]}
-        found |= {"ceiling": scores["median_ceiling"], "rho": scores["median_rho"]}
-    return found
+        metrics |= {"area": area, "r2": scores["median_r2"], "r2_low": scores["ci_low"], "r2_high": scores["ci_high"]}
+        metrics |= {"ceiling": scores["median_ceiling"], "rho": scores["median_rho"]}
+    return metrics

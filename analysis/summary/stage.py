@@ -14,9 +14,10 @@ from analysis.core.files import write_csv, write_json
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
 from analysis.neural import scoring, variation
+from analysis.neural.populations import Population
 from analysis.neural.scoring import number
 from analysis.params import Params
-from analysis.recordings import read
+from analysis.recordings.read import open_recording
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
@@ -24,6 +25,7 @@ from analysis.summary import example, headline
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"]
+LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
 
 
 def run(params: Params) -> None:
@@ -36,50 +38,50 @@ def run(params: Params) -> None:
     """
     models = params.models.run
     tables = {name: pd.concat([read_scores(model, name) for model in models], ignore_index=True) for name in TABLES}
-    tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy(model)], columns=ACCURACY)
-    tables["validation"] = validation(tables["units"])
-    tables["levels"] = levels(models, tables["decoding"])
-    tables["tests"] = tests(models, tables["rsa"])
+    tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy_rows(model)], columns=ACCURACY)
+    tables["validation"] = validation_table(tables["units"])
+    tables["levels"] = levels_table(models, tables["decoding"])
+    tables["tests"] = tests_table(models, tables["rsa"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())
-    summary = _summary(params, tables)
+    summary = _summarise(params, tables)
     write_json(paths.RESULTS / "summary.json", summary)
     headline.write(summary["models"])
     example.write(_rdms(summary["models"]))
 
 
-LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
-
-
-def levels(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
-    """Set the networks' own decisions on test images beside those read out of the areas, by level of variation.
+def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
+    """Compare the networks' decisions on test images with those decoded from the areas, by level of variation.
 
     Returns
     -------
     DataFrame of `LEVELS`
-        ``what``: ``network`` (its decisions) or ``area`` (of the corrected protocol: mean over recordings of the score
-        read out of the population; n is the mean number of images).
+        ``what``: ``network`` (its decisions) or ``area`` (under the corrected protocol: mean over recordings of the
+        score decoded from the population; n is the mean number of images).
     """
-    known, rows = neural.read_levels("corrected"), []
+    levels, rows = neural.read_levels("corrected"), []
     for model in models:
         if activations.untrained(model):
             continue
-        said = _predictions(model)
-        said = said[(said["split"] == "test") & said["stem"].isin(known.index)]
-        labels = said["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
-        if len(said):
-            found = variation.scores((said["predicted"] == "face").to_numpy(), labels, known.loc[said["stem"]])
-            rows += [{"system": model, "what": "network", **row} for row in found]
+        predictions = _read_predictions(model)
+        predictions = predictions[(predictions["split"] == "test") & predictions["stem"].isin(levels.index)]
+        labels = predictions["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
+        if len(predictions):
+            called = (predictions["predicted"] == "face").to_numpy()
+            scores = variation.score_levels(called, labels, levels.loc[predictions["stem"]])
+            rows += [{"system": model, "what": "network", **row} for row in scores]
     areas = decoding[(decoding["system"] == "population") & (decoding["protocol"] == "corrected")]
-    areas = areas.drop_duplicates(["recording", "region", "factor", "level"])  # every model's table holds them
-    for (region, factor, level, measure), part in areas.groupby(["region", "factor", "level", "measure"], sort=False):
+    areas = areas.drop_duplicates(["recording", "region", "factor", "level"])  # repeated in every model's table
+    for (region, factor, level, measure), recordings in areas.groupby(
+        ["region", "factor", "level", "measure"], sort=False
+    ):
         row = {"system": region, "what": "area", "factor": factor, "level": level, "measure": measure}
-        rows.append(row | {"n": part["n_images"].mean(), "score": part["score"].mean()})
+        rows.append(row | {"n": recordings["n_images"].mean(), "score": recordings["score"].mean()})
     return pd.DataFrame(rows, columns=LEVELS)
 
 
-def _predictions(model: str) -> pd.DataFrame:
+def _read_predictions(model: str) -> pd.DataFrame:
     path = paths.MODELS / model / "predictions.csv"
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False)[["stem", "split", "label", "predicted"]]
@@ -89,34 +91,46 @@ def _predictions(model: str) -> pd.DataFrame:
         raise DataError(f"{path} has no column {error}: run the stage train for {model} again") from error
 
 
-def tests(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
-    """Test every layer of every model against every area (`significance.table_of`), all of them together."""
+def tests_table(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
+    """Test every layer of every model against every area, corrected for all of them (`significance.add_p_values`)."""
     rows, nulls = [], []
     for model in models:
-        path = paths.RESULTS / "compare" / model / "null.npy"
-        mine = rsa[rsa["model"] == model]
-        if mine.empty:
+        of_model = rsa[rsa["model"] == model]
+        if of_model.empty:
             continue
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (FileNotFoundError, ValueError, EOFError) as error:
-            raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
-        for place, layer in enumerate(dict.fromkeys(mine["layer"])):
+        correlations = _read_null(model)
+        for k, layer in enumerate(dict.fromkeys(of_model["layer"])):
             for a, area in enumerate(AREAS):
-                here = mine[(mine["layer"] == layer) & (mine["region"] == area)]
-                if len(here):
-                    who = {"model": model, "protocol": here["protocol"].iloc[0], "layer": layer, "region": area}
-                    n = int(here["rho"].notna().sum())
-                    rows.append(who | {"recordings": n, "rho": values[0, place, a]})
-                    nulls.append(values[1:, place, a])
+                recordings = of_model[(of_model["layer"] == layer) & (of_model["region"] == area)]
+                if len(recordings):
+                    rows.append(
+                        {
+                            "model": model,
+                            "protocol": recordings["protocol"].iloc[0],
+                            "layer": layer,
+                            "region": area,
+                            "recordings": int(recordings["rho"].notna().sum()),
+                            "rho": correlations[0, k, a],
+                        }
+                    )
+                    nulls.append(correlations[1:, k, a])
     if not rows:
         return pd.DataFrame(columns=significance.COLUMNS)
-    if len({len(one) for one in nulls}) > 1:
-        raise DataError("models were tested by different numbers of permutations: run the stage compare for all again")
-    return significance.table_of(pd.DataFrame(rows), np.stack(nulls, axis=1))
+    if len(set(map(len, nulls))) > 1:
+        raise DataError("models have different numbers of permutations: run the stage compare for all again")
+    return significance.add_p_values(pd.DataFrame(rows), np.stack(nulls, axis=1))
 
 
-def _json(path: Path, stage: str) -> dict:
+def _read_null(model: str) -> np.ndarray:
+    """Return RDM correlations, observed and under permutations, (1 + n_permutations, n_layers, n_areas)."""
+    path = paths.RESULTS / "compare" / model / "null.npy"
+    try:
+        return np.load(path, allow_pickle=False)
+    except (FileNotFoundError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
+
+
+def _read_json(path: Path, stage: str) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -125,39 +139,39 @@ def _json(path: Path, stage: str) -> dict:
         raise DataError(f"{path} is not JSON ({error}): run the stage {stage} again") from error
 
 
-def _accuracy(model: str) -> list[dict]:
-    """Return one row per split from the model's metrics."""
+def _accuracy_rows(model: str) -> list[dict]:
+    """Return a row per split from the model's metrics."""
     path = paths.MODELS / model / "metrics.json"
-    metrics = _json(path, f"train for {model}")
+    metrics = _read_json(path, f"train for {model}")
     try:
         return [
             {
                 "model": model,
                 "protocol": metrics["protocol"],
                 "split": split,
-                "n": values["n"],
-                "accuracy": values["accuracy"],
-                "ci_low": values["accuracy_low"],
-                "ci_high": values["accuracy_high"],
-                "balanced_accuracy": values["balanced_accuracy"],
+                "n": scores["n"],
+                "accuracy": scores["accuracy"],
+                "ci_low": scores["accuracy_low"],
+                "ci_high": scores["accuracy_high"],
+                "balanced_accuracy": scores["balanced_accuracy"],
             }
-            for split, values in metrics["splits"].items()
+            for split, scores in metrics["splits"].items()
         ]
     except KeyError as error:
         raise DataError(f"{path} has no {error}: run the stage train for {model} again") from error
 
 
-def validation(units: pd.DataFrame) -> pd.DataFrame:
-    """Hold the split-half ceilings of simulated units against the planted truth.
+def validation_table(units: pd.DataFrame) -> pd.DataFrame:
+    """Compare the split-half ceilings of simulated units with the planted truth.
 
-    The planted explainable variance of a unit is the squared correlation over images of its measured mean responses
-    with the noise-free means kept beside the simulated data. Those are of the places looked at, in which the halves of
-    the presentations differ: ceilings are lower by what gaze adds.
+    The planted explainable variance of a unit is the squared correlation over images of its mean responses with the
+    noise-free means that are kept beside the simulated data. The latter are means over the places fixated, which differ
+    between halves of the presentations: ceilings are lower by the variance due to gaze.
 
     Parameters
     ----------
     units : DataFrame
-        Unit scores of all models, whose ceilings are used; these do not depend on the model.
+        Unit scores of all models; their ceilings do not depend on the model.
 
     Returns
     -------
@@ -168,10 +182,11 @@ def validation(units: pd.DataFrame) -> pd.DataFrame:
     if paths.TRUTH.is_dir():
         known = units[(units["protocol"] == "corrected") & units["ceiling"].notna()]
         ceilings = dict(zip(known["neuroid_id"], known["ceiling"], strict=True))
-        for population in (found.population for found in neural.read("corrected")):
-            truth = _truth(population)
+        for measured in neural.read_populations("corrected"):
+            population = measured.population
+            truth = _read_truth(population)
             explainable = pearson(population.responses, truth) ** 2
-            for unit, neuroid, value in zip(population.units, population.neuroid_ids, explainable, strict=True):
+            for unit, neuroid, variance in zip(population.units, population.neuroid_ids, explainable, strict=True):
                 rows.append(
                     {
                         "recording": population.recording,
@@ -179,16 +194,16 @@ def validation(units: pd.DataFrame) -> pd.DataFrame:
                         "region": population.region,
                         "unit": unit,
                         "ceiling": ceilings.get(neuroid, np.nan),
-                        "explainable": value,
+                        "explainable": variance,
                     }
                 )
     return pd.DataFrame(rows, columns=VALIDATION)
 
 
-def _truth(population) -> np.ndarray:
+def _read_truth(population: Population) -> np.ndarray:
     """Return the planted mean response to each image of the population, (n_images, n_units)."""
     path = paths.TRUTH / f"{population.recording}.nc"
-    truth = read.open_recording(path)["image_mean"]
+    truth = open_recording(path)["image_mean"]
     stems, units = truth["image"].values.astype(str), truth["unit"].values.astype(str)
     rows = {stem: row for row, stem in enumerate(stems)}
     columns = {unit: column for column, unit in enumerate(units)}
@@ -199,15 +214,15 @@ def _truth(population) -> np.ndarray:
     return truth.transpose("image", "unit").values[chosen].astype(np.float64)
 
 
-def _summary(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
-    models = {model: _model(params, model, tables) for model in params.models.run}
+def _summarise(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
+    models = {model: _summarise_model(params, model, tables) for model in params.models.run}
     return {
         "source": params.acquire.source,
-        "missing": _missing(params),
-        "data": _data(),
+        "missing": _list_missing(params),
+        "data": _count_data(),
         "models": models,
-        "protocols": _protocols(models),
-        "validation": _validation(tables["validation"]),
+        "protocols": _compare_protocols(models),
+        "validation": _summarise_validation(tables["validation"]),
     }
 
 
@@ -217,19 +232,19 @@ def _rdms(models: dict[str, dict]) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def _missing(params: Params) -> list[str]:
-    """Say in a phrase each what was not at hand: images and recordings, and what could not be done without them."""
-    lost = read_missing()
-    recordings = lost["path"].str.endswith(".nwb")
+def _list_missing(params: Params) -> list[str]:
+    """Return a phrase for each thing that was not available: images, recordings, and what needed them."""
+    missing = read_missing()
+    recordings = missing["path"].str.endswith(".nwb")
     phrases = []
     if n := int((~recordings).sum()):
         phrases.append(f"{n} of {n + len(read_table())} images that the recordings show or the archive holds")
-    phrases += [f"recording {path}" for path in lost["path"][recordings]]
+    phrases += [f"recording {path}" for path in missing["path"][recordings]]
     phrases += [f"the training of {model}" for model in params.models.run if activations.untrained(model)]
     return phrases
 
 
-def _model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
+def _summarise_model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
     entry, layers = params.models.entry(model), activations.layers(model)
     accuracy = tables["accuracy"]
     test = accuracy[(accuracy["model"] == model) & (accuracy["split"] == "test")]
@@ -237,9 +252,9 @@ def _model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
     rsa = tables["rsa"][tables["rsa"]["model"] == model]
     areas: dict = {}
     for area in AREAS:
-        here = scores[scores["region"] == area]
-        if len(here):
-            areas[area] = {row.layer: _scores(row, rsa[rsa["region"] == area]) for row in here.itertuples()}
+        in_area = scores[scores["region"] == area]
+        if len(in_area):
+            areas[area] = {row.layer: _layer_scores(row, rsa[rsa["region"] == area]) for row in in_area.itertuples()}
     return {
         "kind": entry.kind,
         "protocol": entry.protocol,
@@ -251,9 +266,9 @@ def _model(params: Params, model: str, tables: dict[str, pd.DataFrame]) -> dict:
     }
 
 
-def _scores(row, rsa: pd.DataFrame) -> dict:
-    """Return the numbers of one layer in one area."""
-    here = rsa[rsa["layer"] == row.layer]
+def _layer_scores(row, rsa: pd.DataFrame) -> dict:
+    """Return the scores of one layer in one area."""
+    of_layer = rsa[rsa["layer"] == row.layer]
     return {
         "n_units": int(row.n_units),
         "median_r2": number(row.median_r2),
@@ -262,13 +277,13 @@ def _scores(row, rsa: pd.DataFrame) -> dict:
         "median_pearson_r": number(row.median_pearson_r),
         "median_ceiling": number(row.median_ceiling),
         "median_ev_normalised": number(row.median_ev_normalised),
-        "median_rho": number(scoring.median(here["rho"].to_numpy(float))),
-        "recordings": len(here),
+        "median_rho": number(scoring.median(of_layer["rho"].to_numpy(float))),
+        "recordings": len(of_layer),
     }
 
 
-def _protocols(models: dict) -> dict:
-    """Set the protocols side by side: for each, the first model of a kind that runs under both, in its last area."""
+def _compare_protocols(models: dict) -> dict:
+    """Return, for each protocol, the first model of a kind that runs under both, with its scores in its last area."""
     protocols: dict[str, set] = {}
     for model in models.values():
         protocols.setdefault(model["kind"], set()).add(model["protocol"])
@@ -281,7 +296,7 @@ def _protocols(models: dict) -> dict:
     return chosen
 
 
-def _data() -> dict:
+def _count_data() -> dict:
     """Count images, recordings and fixations under the corrected protocol."""
     images = read_table()
     return {
@@ -291,8 +306,8 @@ def _data() -> dict:
     }
 
 
-def _validation(table: pd.DataFrame) -> dict | None:
-    """Return how far ceilings lie from the truth, over units where both are defined; None without truth."""
+def _summarise_validation(table: pd.DataFrame) -> dict | None:
+    """Return how far ceilings deviate from the truth, over units where both are defined; None without truth."""
     both = table.dropna(subset=["ceiling", "explainable"])
     if not len(both):
         return None

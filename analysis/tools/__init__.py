@@ -1,1 +1,1 @@
-"""What people run by hand on single files or other copies of the project."""
+"""Tools for use by hand, on single files or other copies of the project."""

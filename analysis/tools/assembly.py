@@ -1,4 +1,4 @@
-"""A recording as an assembly in the layout of BrainIO, for the tools that read neural benchmarks.
+"""Export a recording as an assembly in the layout of BrainIO, for tools that read neural benchmarks.
 
 BrainIO (https://github.com/brain-score/brainio) keeps responses as ``presentation x neuroid x time_bin`` with
 coordinates along each dimension. A presentation here is a fixation: the stimulus on the retina changes with it.
@@ -50,9 +50,9 @@ def export(recording: str, out: Path, protocol: str = "corrected") -> xr.DataArr
         If there is no such recording, or it is not of the stage recordings.
     """
     path = find(recording, protocol)
-    made = assembly(selected(open_recording(path, stable_only=True)))
-    netcdf.write(made.to_dataset(), Path(out))
-    return made
+    exported = assembly(selected(open_recording(path, stable_only=True)))
+    netcdf.write(exported.to_dataset(), Path(out))
+    return exported
 
 
 def assembly(recording: xr.Dataset) -> xr.DataArray:
@@ -83,7 +83,7 @@ def assembly(recording: xr.Dataset) -> xr.DataArray:
 
 
 def _repetitions(stimulus: np.ndarray) -> np.ndarray:
-    """Return, for each entry, how many equal ones stand before it."""
+    """Return, for each entry, the number of equal entries before it."""
     order = np.argsort(stimulus, kind="stable")
     fresh = np.r_[True, stimulus[order][1:] != stimulus[order][:-1]]
     start = np.maximum.accumulate(np.where(fresh, np.arange(len(stimulus)), 0))

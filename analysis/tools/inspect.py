@@ -1,4 +1,4 @@
-"""One recording on one screen, and on one page of pictures."""
+"""Summarise one recording on a screen, and on a page of pictures."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ ROWS = 150
 def draw(dataset: xr.Dataset, out: Path) -> None:
     """Write the page of a recording to `out` (PNG, PDF or SVG by its ending).
 
-    Pictures that need files which are not at hand (images, rasters, categories) say so in their place.
+    A panel whose files (images, rasters, categories) are missing says so.
     """
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     attrs = dataset.attrs
@@ -66,7 +66,8 @@ def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
     ]
     extent = (-half[0], half[0], -half[1], half[1])
     picture = find_image(stem)
-    if picture is None:
+    note = f"\n{picture}" if isinstance(picture, str) else ""
+    if note:
         axes.add_patch(_frame(half))
     else:
         axes.imshow(picture, extent=extent)
@@ -79,7 +80,6 @@ def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
     place = np.column_stack([chosen["x_dva"], chosen["y_dva"]])[rows]
     axes.scatter(*place[~zeroth].T, s=12, color=ORANGE, edgecolor="white", linewidth=0.4, zorder=3)
     axes.scatter(*place[zeroth].T, s=18, color=BLUE, marker="s", edgecolor="white", linewidth=0.4, zorder=3)
-    note = "" if picture is not None else "\nimage not at hand"
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", xlabel="dva")
     axes.set_title(f"gaze on {stem[:10]} (squares: zeroth){note}", fontsize=8)
 
@@ -90,20 +90,20 @@ def _frame(half):
     return Rectangle((-half[0], -half[1]), 2 * half[0], 2 * half[1], facecolor="#eeeeee", edgecolor=GREY)
 
 
-def find_image(stem: str) -> Image.Image | None:
-    """Return an image of the archive in data/raw/stimuli by stem, or None if it is not at hand."""
+def find_image(stem: str) -> Image.Image | str:
+    """Return an image of the archive in data/raw/stimuli by stem, or why it is not available."""
     archives = sorted(paths.STIMULI_ARCHIVE.glob("*.zip"))
     if not archives:
-        return None
+        return "image not at hand"
     from analysis.stimuli.archive import SplitZip
     from analysis.stimuli.images import decode
 
     try:
         with SplitZip(archives[0]) as archive:
             names = [name for name in archive.members if Path(name).stem == stem]
-            return decode(archive.read(names[0])) if names else None
-    except DataError:
-        return None
+            return decode(archive.read(names[0])) if names else "image not in the archive"
+    except DataError as error:
+        return str(error)
 
 
 def _raster_and_psth(top, bottom, chosen: xr.Dataset) -> None:

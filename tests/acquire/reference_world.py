@@ -5,7 +5,7 @@ import csv
 from pathlib import Path
 
 from analysis.acquire.real import sources
-from analysis.simulate.splitzip import write_split_zip
+from analysis.simulate.split_zip_writer import write_split_zip
 from tests.servers.dandi import Dandi
 from tests.servers.github import GitHub
 from tests.servers.loopback import serve

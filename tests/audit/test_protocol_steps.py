@@ -12,7 +12,7 @@ import yaml
 from analysis import params as settings
 from analysis.audit.flaws import block_confound, selection_bias
 from analysis.audit.protocol_steps import protocol_responses, simulated_truth, small_networks, steps
-from analysis.audit.protocol_steps.inputs import Inputs
+from analysis.audit.protocol_steps.inputs import Inputs, once_per
 from analysis.audit.protocol_steps.network_outputs import examples_of
 from analysis.audit.protocol_steps.scores import (
     PLANTED,
@@ -211,6 +211,32 @@ def test_scores_do_not_depend_on_the_number_of_threads(make_inputs, monkeypatch)
     )
     pd.testing.assert_frame_equal(score_steps(make_inputs(), three_steps, 2), together, check_exact=True)
     assert score_steps(inputs, three_steps, 2).to_csv() == together.to_csv()
+
+
+def test_results_are_computed_once_for_protocols_that_agree(inputs):
+    computed = []
+
+    @once_per(("join", "labels"))
+    def joined(inputs, protocol, number):
+        computed.append(number)
+        return protocol.join, number
+
+    assert joined(inputs, CORRECTED, 1) == joined(inputs, replace(CORRECTED, splits="single"), 1) == ("trial_id", 1)
+    assert computed == [1]
+    assert joined(inputs, replace(CORRECTED, join="row"), 1) == ("row", 1)
+    assert joined(inputs, CORRECTED, 2) == ("trial_id", 2)
+    assert computed == [1, 1, 2]
+
+
+def test_steps_that_share_results_score_as_they_do_alone(make_inputs):
+    fields = {"join": "row", "selection": "test", "labels": "filename", "splits": "single", "components": "fixed"}
+    changed = [
+        Step("flawed alone", k, name, replace(CORRECTED, **{name: value}))
+        for k, (name, value) in enumerate(fields.items())
+    ]
+    together = score_steps(make_inputs(), changed, 1)
+    alone = pd.concat([score_steps(make_inputs(), [step], 1) for step in changed], ignore_index=True)
+    pd.testing.assert_frame_equal(together, alone, check_exact=True)
 
 
 def test_merged_recordings_are_carried_by_blocks_and_single_ones_are_not(make_inputs):

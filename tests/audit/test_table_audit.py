@@ -184,9 +184,9 @@ def test_response_table_of_the_report(reference):
     assert (found.unnamed.to_numpy()[0] > found.values.max(axis=0)).sum() == 62
     assert round(numbers["variance_by_run_with_unnamed"], 2) == 0.80
     assert numbers["formats"]["listed"]["jpg"] == 496
-    said = numbers["verdicts"]["label"]
-    assert said["verdict"] == "carried by blocks"
-    assert said["balanced"]["rho_low"] > said["fewer"]["rho_high"]
+    label = numbers["verdicts"]["label"]
+    assert label["verdict"] == "carried by blocks"
+    assert label["balanced"]["rho_low"] > label["fewer"]["rho_high"]
     assert json.dumps(numbers, allow_nan=False)
 
 

@@ -35,7 +35,7 @@ def searched(project) -> params.Params:  # noqa: F811
     images[(table["label"] == "face").to_numpy(), :, 6:9, 3:13] += 60
     np.save("data/stimuli/images.npy", images.astype(np.uint8))
     values = yaml.safe_load(Path("params.yaml").read_text())
-    values["models"] |= {"hmo": TINY["hmo2014"], "hmo_report": TINY["hmo"]}
+    values["models"] |= {"hmo": TINY["hmo"], "hmo_report": TINY["report_hmo"]}
     values["candidates"] = SMALL
     Path("params.yaml").write_text(yaml.safe_dump(values))
     return params.load()

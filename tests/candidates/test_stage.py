@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,10 +16,10 @@ from analysis.candidates import ablation, search, stage
 from analysis.candidates.judge import IT, Judge
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
+from analysis.models import registry
 from analysis.models.yamins_hmo import boosting
-from analysis.models.yamins_hmo import procedure as hmo
 from analysis.models.yamins_hmo.layers import Module
-from analysis.models.yamins_hmo.procedure import maps_of
+from analysis.models.yamins_hmo.network import maps_of
 from tests.models.test_hmo_layers import VALUES
 from tests.models.test_stages import digests, kill_when
 
@@ -102,12 +103,13 @@ def test_a_variant_changes_one_part_of_the_full_procedure(searched):
         "full": {}, "no_boosting": {"weights": "none"}, "random_search": {"search": "random"},
         "margin": {"weights": "margin"}, "trained": {"filters": "trained"},
     }  # fmt: skip
-    assert made["report"]["kind"] == "hmo_report"
+    assert made["report"]["kind"] == "report_hmo"
 
 
 def test_a_run_of_the_ablation_is_scored_on_test_images_and_has_a_seed_of_its_own(searched, tmp_path, monkeypatch):
-    jobs, real = [], hmo.fit
-    monkeypatch.setattr(hmo, "fit", lambda job: jobs.append(job) or real(job))
+    jobs, real = [], registry.kind("hmo")
+    watched = dataclasses.replace(real, fit=lambda job: jobs.append(job) or real.fit(job))
+    monkeypatch.setattr(registry, "kind", lambda name: watched)
     rows = [ablation._fit(searched, "full", number, tmp_path / str(number), "cpu") for number in (0, 1)]
     assert jobs[0].seed != jobs[1].seed
     table = pd.read_csv("data/stimuli/images.csv")

@@ -10,17 +10,14 @@ import pytest
 import xarray as xr
 from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
-from sklearn.metrics import r2_score
 
 from analysis.compare import read as tables
 from analysis.compare import stage
+from analysis.compare.by_area import layer_table
 from analysis.core.errors import DataError
 from analysis.models.activations import read as activations
-from analysis.neural import read as neural
-from analysis.neural import scoring
 from analysis.neural import stage as neural_stage
-from analysis.neural.populations import Population, compared_images, populations
-from analysis.params.protocol import CORRECTED, REPORT
+from analysis.params.protocol import CORRECTED
 from analysis.statistics.rsa import significance
 from analysis.summary import stage as summary
 
@@ -132,61 +129,6 @@ def test_report_protocol_merges_by_column_and_collapses(project):
     assert table("reported", "layers").set_index(["layer", "region"]).median_r2["top", "AIT"] < 0.1
 
 
-def test_report_protocol_scores_one_split_as_scikit_learn_does(project):
-    values, _ = project
-    rng = np.random.default_rng(0)
-    images = tuple(f"i{k}" for k in range(40))
-    X = rng.normal(size=(40, 6))
-    Y = X @ rng.normal(size=(6, 3)) + rng.normal(size=(40, 3))
-    population = Population("merged", "", "AIT", ("a", "b", "c"), ("a", "b", "c"), images, Y, None)
-    groups = dict(zip(images, range(40), strict=True))
-    r2, _ = scoring.predictivity(population, {"top": X}, groups, REPORT, values.compare, 3)["top"]
-    folds = scoring.plan_of(images, groups, REPORT, values.compare, 3).folds[0]
-    fit = [PLSRegression(4, tol=1e-12).fit(X[folds < 0], y[folds < 0]).predict(X[folds == 0]).ravel() for y in Y.T]
-    np.testing.assert_allclose(r2, [r2_score(y[folds == 0], guess) for y, guess in zip(Y.T, fit, strict=True)])
-
-
-def test_merged_table_keeps_the_last_row_and_fills_over_all_rows(project, monkeypatch):
-    two = {"Aa000003": [[1.0, 2.0], [3.0, 4.0]], "Bb000002": [[10.0], [30.0]]}
-    images = {"Aa000003": ["a", "b"], "Bb000002": ["b", "c"]}
-
-    def recordings(*_, **__):
-        for name, counts in two.items():
-            n = len(counts[0])
-            yield xr.Dataset(
-                {"image_count": (("image", "unit"), np.array(counts))},
-                coords={"image": images[name], "unit": [str(k) for k in range(n)], "region": ("unit", ["AIT"] * n)},
-            )
-
-    monkeypatch.setattr("analysis.recordings.read.all_recordings", recordings)
-    (merged,) = populations("report", REPORT, {"a", "b", "c"})
-    assert merged.images == ("a", "b", "c")
-    # b of the second recording replaces that of the first; column 1 of b and c is the mean of what is left: 2.
-    np.testing.assert_allclose(merged.responses, [[1, 2], [10, 2], [30, 2]])
-    (part,) = populations("report", REPORT, {"b"})
-    np.testing.assert_allclose(part.responses, [[10, 2]])
-
-
-def test_unselected_fixations_and_single_units_areas(project):
-    found = list(populations("corrected", CORRECTED, {f"{k:032x}" for k in range(60)}))
-    assert [(p.recording, p.region, len(p.units)) for p in found] == [
-        ("Aa000001", "V1", 8),
-        ("Aa000003", "AIT", 8),
-        ("Bb000002", "CIT", 4),
-        ("Bb000002", "AIT", 4),
-    ]
-    assert max(p.responses.max() for p in found) < 100  # unselected fixations carry 500 spikes/s more
-
-
-def test_untrained_images_leave_out_the_training_split(project):
-    values, _ = project
-    images = pd.read_csv("data/stimuli/images.csv", dtype={"stem": str})
-    chosen = compared_images(images, CORRECTED, with_compare(values, images="untrained").compare)
-    assert set(chosen) == set(images.stem[images.split != "train"])
-    assert len(compared_images(images, CORRECTED, values.compare)) == 60
-    assert set(compared_images(images, REPORT, values.compare)) == set(images.stem[images.split_report == "test"])
-
-
 def test_same_bytes_twice(project):
     values, _ = project
 
@@ -197,39 +139,6 @@ def test_same_bytes_twice(project):
     first = digests()
     assert set(first) == {f"{name}.csv" for name in tables.TABLES} | {"null.npy", "rdms.nc", "summary.json"}
     assert digests() == first
-
-
-def test_the_neural_side_is_the_same_twice_and_read_as_written(project):
-    values, _ = project
-    before = {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()}
-    neural_stage.run(values, "corrected")
-    assert {p.name: p.read_bytes() for p in Path("data/neural/corrected").iterdir()} == before
-    stems = {f"{k:032x}" for k in range(60)}
-    for found, population in zip(neural.read("corrected"), populations("corrected", CORRECTED, stems), strict=True):
-        np.testing.assert_array_equal(found.population.responses, population.responses)
-        assert found.population.images == population.images
-        seed = neural.seed_for(values.seed, population)
-        np.testing.assert_array_equal(found.ceiling, scoring.unit_ceilings(population, values.compare, seed))
-        assert found.rdm_ceilings == scoring.rdm_ceilings(population, values.compare, seed)
-
-
-def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
-    values, _ = project
-    folder = Path("data/neural/corrected")
-    np.save(folder / "Aa000001-V1.npy", np.zeros((3, 3)))
-    with pytest.raises(DataError, match=r"Aa000001-V1.npy has another shape .* run the stage neural for corrected"):
-        stage.run(values, "good")
-    (folder / "Aa000001-V1.npy").write_bytes(b"")
-    with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
-        stage.run(values, "good")
-    (folder / "populations.json").write_text("[{")
-    with pytest.raises(DataError, match=r"corrected: not whole .* run the stage neural for corrected"):
-        stage.run(values, "good")
-    (folder / "populations.json").unlink()
-    with pytest.raises(DataError, match=r"populations.json not found: run the stage neural for corrected"):
-        stage.run(values, "good")
-    with pytest.raises(DataError, match="no protocol 'own'"):
-        neural_stage.run(values, "own")
 
 
 def test_rdms_of_the_figure(project):
@@ -312,7 +221,7 @@ def test_patches_of_other_fixations_are_refused(project):
         seen = file.load()
     seen["row"] = seen["row"] + 1
     seen.to_netcdf(path, engine="h5netcdf")
-    with pytest.raises(DataError, match=r"patches of good are not of .*Aa000001.nc: run the stage activations"):
+    with pytest.raises(DataError, match=r"patches of good do not belong to .*Aa000001.nc: run the stage activations"):
         stage.run(values, "good")
 
 
@@ -349,20 +258,6 @@ def test_networks_and_areas_are_set_side_by_side_at_each_level(project):
     assert found.n["network", "good", "object"] == 30
     decoding = table("good", "decoding").query("system == 'population' and region == 'AIT' and level == 'all'")
     assert found.score["area", "AIT", "all"] == pytest.approx(decoding.score.mean())
-
-
-def test_outliers_are_dropped_only_by_the_reports_median():
-    values = np.array([0.1, 0.2, 0.3, 0.4, -50.0, np.nan])
-    assert scoring.median(values) == pytest.approx(0.2)
-    assert scoring.median_without_outliers(values) == pytest.approx(0.25)
-    for rows in (np.random.default_rng(n).standard_t(2, size=(30, n)) for n in range(1, 14)):
-        low, high = np.quantile(rows, [0.25, 0.75], axis=1)
-        reach = 1.5 * (high - low)
-        kept = [row[(row >= a) & (row <= b)] for row, a, b in zip(rows, low - reach, high + reach, strict=True)]
-        found = scoring.BY_ROW[scoring.median_without_outliers](rows)
-        np.testing.assert_array_equal(found, [np.median(row) for row in kept])
-        assert [scoring.median_without_outliers(row) for row in rows] == found.tolist()
-    assert np.isnan(scoring.median(np.array([np.nan])))
 
 
 def test_chosen_layer_and_read_out(project):
@@ -408,6 +303,6 @@ def test_intervals_of_r2_end_at_one():
     rows = [("a", "top", "AIT", recording, "Aa", r2) for recording, r2 in (("x", 0.2), ("y", 0.9), ("z", 0.95))]
     units = pd.DataFrame(rows * 5, columns=["model", "layer", "region", "recording", "subject", "r2"])
     units = units.assign(protocol="corrected", pearson_r=0.5, ceiling=0.9, ev_normalised=0.5)
-    table = stage.layer_table(units, CORRECTED, SimpleNamespace(bootstrap=200), 0)
+    table = layer_table(units, CORRECTED, SimpleNamespace(bootstrap=200), 0)
     assert table["ci_high"].item() == 1.0
     assert table["ci_low"].item() < 0

@@ -128,7 +128,7 @@ def test_local_workers_give_the_same_bytes_and_keep_what_works(tmp_path, monkeyp
     broken.write_bytes(broken.read_bytes()[:1000])
     results = []
     for few, workers in ((24, "2"), (0, "2")):
-        monkeypatch.setattr(cluster, "FEW", few)
+        monkeypatch.setattr(cluster, "MAX_IN_PROCESS", few)
         monkeypatch.setenv("NNN_WORKERS", workers)
         monkeypatch.setenv("NNN_STORE", str(tmp_path / f"store{few}"))
         with pytest.raises(DataError, match="1 of 4 recordings failed"):
@@ -141,7 +141,7 @@ def test_local_workers_give_the_same_bytes_and_keep_what_works(tmp_path, monkeyp
 
 
 def test_recording_that_kills_its_worker_is_named(monkeypatch):
-    monkeypatch.setattr(cluster, "FEW", 0)
+    monkeypatch.setattr(cluster, "MAX_IN_PROCESS", 0)
     monkeypatch.setenv("NNN_WORKERS", "2")
     done = dict(cluster.run_all(crash_or_not, {"good": (False,), "bad": (True,)}))
     assert done["good"] is None
@@ -154,7 +154,7 @@ def crash_or_not(bad):
 
 
 def test_a_port_that_another_uses_is_no_news(monkeypatch):
-    monkeypatch.setattr(cluster, "FEW", 0)
+    monkeypatch.setattr(cluster, "MAX_IN_PROCESS", 0)
     monkeypatch.setenv("NNN_WORKERS", "2")
     with socket.socket() as other, warnings.catch_warnings():
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -213,7 +213,7 @@ def test_a_worker_of_other_numerics_is_refused(monkeypatch):
 
 def test_no_scheduler_there(monkeypatch):
     monkeypatch.setenv("NNN_SCHEDULER", "tcp://127.0.0.1:9")
-    monkeypatch.setattr(cluster, "WAIT_S", 1)
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 1)
     with pytest.raises(DataError, match=r"NNN_SCHEDULER=tcp://127\.0\.0\.1:9: no scheduler answers"):
         list(cluster.run_all(fail, {"a": (None,)}))
 

@@ -14,7 +14,7 @@ from analysis.explain.maps.localisation import mass, pointing
 from analysis.explain.maps.superpixels import superpixels
 from analysis.models.end_to_end import resnet, simple_cnn, vit
 from analysis.models.network import Network
-from analysis.models.report_hmo import network as hmo_report
+from analysis.models.report_hmo import network as report_hmo
 
 
 def job(network, x, values, seed=1, names=None):
@@ -90,7 +90,7 @@ def test_a_tap_changes_what_the_network_computes_from_a_layer(pictures):
 
 VALUES = [{"layers": 1, "filters": 4, "kernel": 3, "pool": "max", "normalise": True}] * 2
 NETWORKS = {
-    "hmo_report": lambda: hmo_report.build({"stages": dict.fromkeys(("N1", "N2", "N3"), VALUES), "grid": 4, "top": 8}),
+    "hmo_report": lambda: report_hmo.build({"cnns": dict.fromkeys(("N1", "N2", "N3"), VALUES), "grid": 4, "top": 8}),
     "simple_cnn": lambda: simple_cnn.build({"filters": [4, 6], "kernel": 3, "dense": 8}),
     "resnet": lambda: resnet.build({"filters": [4, 6], "blocks": 1}),
     "vit": lambda: vit.build({"size": 24, "stem": [4, 6, 8], "width": 8, "depth": 2, "heads": 2, "hidden": 8}),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from analysis.explain import map_tables
-from analysis.explain.maps.model_maps import CONTROL, TRAINED, UNTRAINED, Explained
+from analysis.explain.maps.model_maps import CONTROL, TRAINED, UNTRAINED, Explained, NotExplained, explain_model
 from analysis.statistics.inference import fdr
 
 
@@ -71,3 +71,8 @@ def test_false_discoveries_are_bounded_within_an_area_for_each_map():
         one = areas[(areas["method"] == method) & (areas["region"] == region)].iloc[0]
         assert one["n_follow"] == follows.sum()
     assert areas.set_index(["method", "region"])["n_follow"]["gradcam", "AIT"] == 6
+
+
+def test_a_model_whose_inputs_are_not_images_has_no_maps(values):
+    with pytest.raises(NotExplained, match="images"):
+        explain_model("toy", {}, torch.zeros(3, 7), None, None, values, 0, "cpu")

@@ -1,5 +1,6 @@
 """One image given by hand."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -33,9 +34,9 @@ def given(tmp_path, monkeypatch, watcher, values):
 
 def test_maps_and_numbers_of_one_image(given, region):
     settings, folder = given
-    said = one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
+    lines = one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
     about = json.loads((folder / "out/picture.json").read_text())
-    assert said[0].startswith("toy: P(face) = ")
+    assert lines[0].startswith("toy: P(face) = ")
     assert 0.5 < about["p_face"] <= 1
     assert set(about["maps"]) == {"gradcam", "gradients", "occlusion", "lime"}
     for method, numbers in about["maps"].items():
@@ -56,7 +57,8 @@ def test_bad_input_is_named(given, monkeypatch):
         one_image.explain_file(settings, "toy", folder / "text.png", folder)
     with pytest.raises(DataError, match="nothing not found: give an image file"):
         one_image.explain_file(settings, "toy", folder / "nothing", folder)
-    monkeypatch.setattr(registry, "inputs", lambda *_: torch.zeros(1, 2))
+    kind = dataclasses.replace(registry.kind("simple_cnn"), inputs=lambda *_: torch.zeros(1, 2))
+    monkeypatch.setattr(registry, "kind", lambda name: kind)
     with pytest.raises(DataError, match="toy: its inputs are not images"):
         one_image.explain_file(settings, "toy", folder / "picture.png", folder)
     with pytest.raises(DataError, match="give both --model and --image"):

@@ -116,12 +116,11 @@ def named_paths() -> Iterator[str]:
 
 
 def expected_values() -> Iterator[str]:
-    """The README's answer and its table of figures hold the values of these results."""
+    """The answer in the README and the table of figures in the docs hold the values of these results."""
     from paper import blocks, expected
 
-    readme = blocks.README.read_text(encoding="utf-8")
-    if expected.filled(readme) != readme:
-        yield "README.md: answer or table of figures are of other results: python -m paper.expected fills them"
+    for place in blocks.outdated(expected.texts()):
+        yield f"{place} is of other results: python -m paper.expected fills it"
 
 
 def crate() -> Iterator[str]:
@@ -129,7 +128,7 @@ def crate() -> Iterator[str]:
     from analysis.tools import crate as described
 
     before = described.OUTPUT.read_bytes() if described.OUTPUT.is_file() else None
-    described.run()
+    described.write_crate()
     if before is not None and described.OUTPUT.read_bytes() != before:
         yield f"{described.OUTPUT} was of another dvc.lock; it is written anew"
 

@@ -33,17 +33,17 @@ def toy_images(n: int, size: int = 32, seed: int = 5) -> tuple[np.ndarray, np.nd
 
 
 TINY = {
-    "hmo2014": {
+    "hmo": {
         "kind": "hmo", "protocol": "corrected", "size": 16, "grid": 4, "top": 16,
         "first": {"modules": 2, "candidates": 4}, "second": {"modules": 2, "candidates": 3},
         "n_filt": [[4, 8], [4, 8]], "k_filt": [3, 4], "second_k_filt": [3, 3],
         "weights": "boosting", "search": "tpe", "filters": "random",
         "training": {"epochs": 2, "batch": 16, "learning_rate": 0.01},
-        "batch": 2, "folds": 3, "penalty": 3.0, "penalties": [0.1, 1.0],
+        "batch": 2, "folds": 3, "C": 3.0, "Cs": [0.1, 1.0],
         "activations": {"pool": 2, "features": 30, "patches": 0},
     },
-    "hmo": {
-        "kind": "hmo_report", "protocol": "corrected", "size": 16, "inputs": "standardised",
+    "report_hmo": {
+        "kind": "report_hmo", "protocol": "corrected", "size": 16, "inputs": "standardised",
         "augment": {"flip": True, "shift": 0.1, "contrast": 0.2}, "copies": 2,
         "candidates": 4, "kept": 2, "epochs": [1, 2], "reduction": 2, "promising": "lowest_loss",
         "layers": [1, 2], "filters": [4, 6], "kernels": [3, 5], "modules": 2, "grid": 4, "top": 20,
@@ -75,16 +75,16 @@ TINY = {
     },
     "gabor": {
         "kind": "gabor", "protocol": "corrected", "size": 32, "wavelengths": [3.0, 8.0], "orientations": 4, "stride": 2,
-        "pool": 3, "sigma": 0.1, "grid": 4, "inverse_penalty": 0.1,
+        "pool": 3, "sigma": 0.1, "grid": 4, "C": 0.1,
         "activations": {"pool": 4, "features": 1000, "patches": 0},
     },
     "pixels": {
-        "kind": "pixels", "protocol": "corrected", "size": 8, "colour": "grey", "inverse_penalty": 1.0,
+        "kind": "pixels", "protocol": "corrected", "size": 8, "colour": "grey", "C": 1.0,
     },
     "category": {"kind": "category", "protocol": "corrected"},
 }  # fmt: skip
 """Entries of params.yaml small enough for a test."""
-TINY["untrained"] = TINY["hmo"] | {"kind": "hmo_untrained", "inverse_penalty": 0.01}
+TINY["untrained"] = TINY["report_hmo"] | {"kind": "report_hmo_untrained", "C": 0.01}
 
 
 @pytest.fixture
@@ -101,6 +101,11 @@ def project(tmp_path, monkeypatch):
     pd.DataFrame(
         {
             "stem": [f"image{i:03d}" for i in number],
+            "path": [f"Stimuli/image{i:03d}.png" for i in number],
+            "extension": ".png",
+            "width": 32,
+            "height": 32,
+            "annotated": True,
             "category": np.where(face == 1, "face", "none"),
             "label": label,
             "group": number // 2,

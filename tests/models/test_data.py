@@ -29,8 +29,8 @@ def test_a_protocol_chooses_labels_splits_and_selection(project):
     [
         ("label", "non-face", {"split": "validation"}, "no image labelled face .* in the split validation"),
         ("label", "unlabelled", {"split": "train"}, "no image labelled non-face .* in the split train"),
-        ("label", "fase", {"split": "test"}, "label = 'fase' is no label"),
-        ("split", "trian", {"split": "train"}, "split = 'trian' is no split"),
+        ("label", "fase", {"split": "test"}, "label = 'fase' is not a label"),
+        ("split", "trian", {"split": "train"}, "split = 'trian' is not a split"),
     ],
 )
 def test_unusable_tables_are_refused(project, column, value, where, said):
@@ -45,11 +45,10 @@ def test_unusable_tables_are_refused(project, column, value, where, said):
 def test_missing_column_and_rows(project):
     table = pd.read_csv(CSV, keep_default_na=False)
     table.drop(columns="label_report").to_csv(CSV, index=False)
-    data.load(CORRECTED)
-    with pytest.raises(DataError, match="lacks the column label_report"):
+    with pytest.raises(DataError, match=r"images\.csv: no column label_report"):
         data.load(REPORT)
     table.head(-1).to_csv(CSV, index=False)
-    with pytest.raises(DataError, match=r"80 images.*79 rows"):
+    with pytest.raises(DataError, match=r"images\.csv: 79 rows for 80 images"):
         data.load(CORRECTED)
 
 
@@ -59,10 +58,13 @@ def test_cut_or_missing_images(project):
     path = Path("data/stimuli/images.npy")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"images\.npy is not a whole"):
+    with pytest.raises(DataError, match=r"images\.npy: .*run the stage stimuli"):
+        data.load(CORRECTED)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"images\.npy: .*run the stage stimuli"):
         data.load(CORRECTED)
     path.unlink()
-    with pytest.raises(DataError, match=r"images\.npy not found: run the stage stimuli"):
+    with pytest.raises(DataError, match=r"images\.npy: .*run the stage stimuli"):
         data.load(CORRECTED)
 
 

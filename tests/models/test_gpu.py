@@ -9,9 +9,9 @@ from analysis.models.activations import stage as activations_stage
 from analysis.models.network import Standardise, glorot_
 from analysis.models.report_hmo.random_cnn import CandidateCNN
 from analysis.models.train import stage as train
-from analysis.models.train import steps, training
+from analysis.models.train import training
 from analysis.models.train.augment import augmenter
-from analysis.params.models import Augment
+from analysis.params.kinds import Augment
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -21,7 +21,7 @@ def layers(model) -> dict[str, np.ndarray]:
     return {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
 
 
-@pytest.mark.parametrize("model", ["hmo", "cnn", "resnet", "vit", "gabor"])
+@pytest.mark.parametrize("model", ["report_hmo", "cnn", "resnet", "vit", "gabor"])
 def test_a_card_gives_the_activations_of_the_processor(project, model, monkeypatch):
     values = project()
     train.run(values, model)
@@ -36,12 +36,12 @@ def test_a_card_gives_the_activations_of_the_processor(project, model, monkeypat
         np.testing.assert_allclose(on_card[name], expected, rtol=0, atol=0.01 * np.abs(expected).max(), err_msg=name)
 
 
-@pytest.mark.parametrize("model", ["hmo", "cnn", "resnet", "vit", "hmo2014"])
+@pytest.mark.parametrize("model", ["report_hmo", "cnn", "resnet", "vit", "hmo"])
 def test_a_card_trains_to_the_same_bytes_each_time(project, model, monkeypatch):
     monkeypatch.setenv("NNN_DEVICE", "cuda")
     found = []
-    for at_once in (1, cluster.SHARE):
-        monkeypatch.setattr(cluster, "SHARE", at_once)
+    for at_once in (1, cluster.TASKS_PER_GPU):
+        monkeypatch.setattr(cluster, "TASKS_PER_GPU", at_once)
         train.run(project(), model)
         found.append((paths.MODELS / model / "model.safetensors").read_bytes())
     assert found[0] == found[1]
@@ -68,9 +68,9 @@ def plan(**changed):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_replayed_steps_are_the_steps_as_written(precision, monkeypatch):
     replayed, written = candidate(), candidate()
-    found = training.fit(replayed, *splits(), plan(precision=precision), 5)
-    monkeypatch.setattr(steps.Steps, "take", steps.Steps._step)
-    expected = training.fit(written, *splits(), plan(precision=precision), 5)
+    found = training.train_network(replayed, *splits(), plan(precision=precision), 5)
+    monkeypatch.setattr(training, "Replayed", lambda step: step)
+    expected = training.train_network(written, *splits(), plan(precision=precision), 5)
     assert found == expected
     assert found[-1]["train_loss"] < found[0]["train_loss"]
     for name, value in written.state_dict().items():
@@ -79,17 +79,17 @@ def test_replayed_steps_are_the_steps_as_written(precision, monkeypatch):
 
 def test_a_training_that_was_cut_on_a_card_ends_with_the_same_bytes(tmp_path):
     whole, cut, resumed = candidate(), candidate(), candidate(seed=9)
-    history = training.fit(whole, *splits(), plan(), 5)
+    history = training.train_network(whole, *splits(), plan(), 5)
     checkpoint = tmp_path / "training.safetensors"
-    training.fit(cut, *splits(), plan(epochs=2), 5, checkpoint)
-    assert training.fit(resumed, *splits(), plan(), 5, checkpoint) == history
+    training.train_network(cut, *splits(), plan(epochs=2), 5, checkpoint)
+    assert training.train_network(resumed, *splits(), plan(), 5, checkpoint) == history
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
 
 
 def test_a_loss_that_is_no_number_is_seen_on_a_card():
     with pytest.raises(training.TrainingFailed, match="not a number in epoch"):
-        training.fit(candidate(), *splits(), plan(learning_rate=1e38), 5)
+        training.train_network(candidate(), *splits(), plan(learning_rate=1e38), 5)
 
 
 def test_the_stamp_names_card_and_driver(monkeypatch):

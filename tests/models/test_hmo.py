@@ -19,7 +19,7 @@ from analysis.models.yamins_hmo import procedure as hmo
 from tests.models.test_stages import digests, kill_when
 from tests.project import ROOT
 
-MODEL = "hmo2014"
+MODEL = "hmo"
 FOLDERS = (paths.MODELS / MODEL, paths.ACTIVATIONS / MODEL)
 
 
@@ -27,7 +27,7 @@ def trained(values):
     """Train the model and return its configuration and the network."""
     train.run(values, MODEL)
     config = network.read_config(FOLDERS[0])
-    made = registry.module("hmo").build(config["architecture"])
+    made = registry.kind("hmo").build(config["architecture"])
     network.load_weights(made, FOLDERS[0] / network.WEIGHTS)
     return config, made
 
@@ -70,7 +70,7 @@ def test_default_has_the_1250_outputs_of_the_paper():
     made = hmo.build(
         {"first": [{"in_norm_k": 3, "layers": [{"n_filt": 8, "k_filt": 3}]}], "second": [module] * 10, "grid": 4}
     )
-    assert made.read_out.weight.shape == (2, 1250)
+    assert made.read_out.linear.weight.shape == (2, 1250)
 
 
 def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
@@ -151,13 +151,13 @@ def test_each_round_is_weighted_by_all_before_it_and_asks_anew(project, tiny, mo
     torch.testing.assert_close(made.maps(seen[0][0].x)["top"], top, atol=1e-5, rtol=1e-4)
 
 
-def test_the_penalty_is_that_of_least_error_on_the_selection_images(project, tiny):
+def test_C_is_that_of_least_error_on_the_selection_images(project, tiny):
     mislabel()
-    values = project(**{MODEL: tiny[MODEL] | {"penalties": [0.001, 0.1, 100.0]}})
+    values = project(**{MODEL: tiny[MODEL] | {"Cs": [0.001, 0.1, 100.0]}})
     config, made = trained(values)
     errors = config["notes"]["selection_error"]
     assert len(set(errors.values())) > 1
-    assert errors[str(config["notes"]["penalty"])] == min(errors.values())
+    assert errors[str(config["notes"]["C"])] == min(errors.values())
     examples = data.load(values.models.entry(MODEL).rules)
     rows = examples.rows("validation")
     hit = scores(made, data.resized(examples.images[rows], 16)).argmax(1).numpy() == examples.label[rows]
@@ -260,8 +260,8 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, tiny, 
     assert len(failed) == 3
     assert config["notes"]["rounds"]["first"][0]["candidate"] > 1
     monkeypatch.setattr(hmo, "maps_of", lambda *_: torch.empty(2**60))
-    with pytest.raises(DataError, match=r"only 0 of 4 candidates .*out of memory.*models\.hmo2014\.first\.candidates"):
-        train.run(project(**{MODEL: tiny[MODEL] | {"penalty": 2.0}}), MODEL)
+    with pytest.raises(DataError, match=r"only 0 of 4 candidates .*out of memory.*models\.hmo\.first\.candidates"):
+        train.run(project(**{MODEL: tiny[MODEL] | {"C": 2.0}}), MODEL)
 
 
 def test_a_defect_stops_the_search(project, monkeypatch):
@@ -271,17 +271,17 @@ def test_a_defect_stops_the_search(project, monkeypatch):
 
 
 def test_too_few_groups_for_the_folds_is_one_line(project, tiny):
-    with pytest.raises(DataError, match=r"groups of near-duplicate training images labelled .*; 40 folds need more"):
+    with pytest.raises(DataError, match=r"groups of near-duplicate training images labelled .*; lower folds = 40"):
         train.run(project(**{MODEL: tiny[MODEL] | {"folds": 40}}), MODEL)
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"top": 17}, r"top = 17 is no multiple of second\.modules = 2"),
+        ({"top": 17}, r"top = 17 is not a multiple of second\.modules = 2"),
         ({"n_filt": [[6, 8]]}, r"n_filt = \[6, 8\]: give multiples of 4"),
-        ({"k_filt": [5, 3]}, r"k_filt = \[5, 3\]: give the least, then the most"),
-        ({"size": 8, "n_filt": [[4, 8]] * 3, "weights": "other"}, r"models\.hmo2014\.weights"),
+        ({"k_filt": [5, 3]}, r"k_filt = \[5, 3\]: give the minimum, then the maximum"),
+        ({"size": 8, "n_filt": [[4, 8]] * 3, "weights": "other"}, r"models\.hmo\.weights"),
     ],
 )
 def test_impossible_values_are_named(project, tiny, changed, said):

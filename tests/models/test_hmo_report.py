@@ -9,9 +9,9 @@ from analysis.core import cluster
 from analysis.core.errors import DataError
 from analysis.core.numerics import fixed_threads
 from analysis.models import network, registry
-from analysis.models.report_hmo import first_stage, random_cnn
-from analysis.models.report_hmo import network as hmo_report
-from analysis.models.report_hmo.search import Candidate, keep
+from analysis.models.report_hmo import first_layer, random_cnn
+from analysis.models.report_hmo import network as report_hmo
+from analysis.models.report_hmo.candidate_files import Candidate, write_candidate
 from analysis.models.train import training
 from analysis.params import load
 from tests.project import ROOT
@@ -47,12 +47,12 @@ def test_candidates_have_the_shapes_and_parameters_of_the_published_code(drawn, 
 
 
 def test_full_hmo_has_the_shapes_and_parameters_of_the_published_code():
-    stages = {
+    cnns = {
         "N1": [values(1, 32, 3, "max", False)] * 10,  # 896 each, 320 channels stacked
         "N2": [values(2, 16, 5, "avg", True)] * 10,  # 128016 + 6416 + 64 each, 160 channels stacked
         "N3": [values(1, 64, 7, "max", False)] * 10,  # 501824 each, 640 channels stacked
     }
-    hmo = hmo_report.build({"stages": stages, "grid": 8, "top": 1250})
+    hmo = report_hmo.build({"cnns": cnns, "grid": 8, "top": 1250})
     assert count(hmo.N1) == 8960
     assert count(hmo.N2) == 1344960
     assert count(hmo.N3) == 5018240
@@ -109,7 +109,7 @@ def test_module_equals_a_direct_numpy_forward(pool, normalise):
 @pytest.mark.parametrize("side", [3, 8, 14, 28])
 def test_maps_are_resized_at_half_pixel_centres(side):
     """As tf.image.resize: sample (i + 1/2) n / 8 - 1/2 by linear interpolation, edges held, no smoothing."""
-    stage = hmo_report.Stage(1, [values(1, 1, 1, "max", False)], 8)
+    stage = report_hmo.ParallelCNNs(1, [values(1, 1, 1, "max", False)], 8)
     with torch.no_grad():
         stage.modules_[0].convolutions[0].weight.fill_(1)
         stage.modules_[0].convolutions[0].bias.zero_()
@@ -121,25 +121,25 @@ def test_maps_are_resized_at_half_pixel_centres(side):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_upper_stages_see_changed_copies_of_the_images():
+def test_the_upper_layers_see_augmented_copies_of_the_images():
     from analysis.models.train.augment import augmenter
     from analysis.models.train.training import Split
-    from analysis.params.models import Augment
+    from analysis.params.kinds import Augment
 
-    hmo = hmo_report.build(
-        {"stages": {n: [values(1, 4, 3, "max", False)] for n in hmo_report.STAGES}, "grid": 4, "top": 5}
+    hmo = report_hmo.build(
+        {"cnns": {n: [values(1, 4, 3, "max", False)] for n in report_hmo.LAYERS}, "grid": 4, "top": 5}
     )
     x = torch.randint(0, 256, (6, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split, change = Split(x, torch.arange(6) % 2), augmenter(Augment(flip=True, shift=0.2, contrast=0.3))
-    plain, copies = (hmo_report.frozen_maps(hmo, split, n, change, 1, batch=4) for n in (1, 3))
-    torch.testing.assert_close(plain.x, hmo.first(x).detach())
+    plain, copies = (report_hmo.frozen_maps(hmo, split, n, change, 1, batch=4) for n in (1, 3))
+    torch.testing.assert_close(plain.x, hmo.n1(x).detach())
     assert copies.y.tolist() == split.y.tolist() * 3
     maps = [plain.x, *copies.x.split(6)]
     assert all(not torch.allclose(a, b, atol=1e-3) for k, a in enumerate(maps) for b in maps[:k])
 
 
 def test_random_values_come_from_all_choices_and_from_the_seed(project):
-    entry = project().models.entry("hmo")
+    entry = project().models.entry("report_hmo")
     drawn = [random_cnn.random_module(entry, 1, "candidate", number) for number in range(60)]
     assert {item["layers"] for item in drawn} == {1, 2}
     assert {item["filters"] for item in drawn} == {4, 6}
@@ -158,9 +158,9 @@ def test_the_best_are_kept_and_the_failed_never():
         )
         for number, item in enumerate(metrics)
     }
-    assert first_stage.best(candidates, 3, "m") == [2, 1, 0]
+    assert first_layer.best(candidates, 3, "m") == [2, 1, 0]
     with pytest.raises(DataError, match=r"model m: only 4 of 5 candidates .*not a number.*models\.m\.candidates"):
-        first_stage.best(candidates, 5, "m")
+        first_layer.best(candidates, 5, "m")
 
 
 @pytest.mark.parametrize(("protocol", "selection"), [("corrected", "validation"), ("report", "test")])
@@ -169,25 +169,25 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
     from analysis.models.train import stage as train
     from analysis.models.train.training import scores, split_of
 
-    values = project(hmo=tiny["hmo"] | {"protocol": protocol})
-    train.run(values, "hmo")
-    config = network.read_config(Path("models/hmo"))
-    metrics = json.loads(Path("models/hmo/metrics.json").read_text())
+    values = project(report_hmo=tiny["report_hmo"] | {"protocol": protocol})
+    train.run(values, "report_hmo")
+    config = network.read_config(Path("models/report_hmo"))
+    metrics = json.loads(Path("models/report_hmo/metrics.json").read_text())
     assert metrics["selected_on"] == selection
     # Refit one kept candidate and judge it on that split by hand.
-    entry = values.models.entry("hmo")
+    entry = values.models.entry("report_hmo")
     examples = data.load(entry.rules)
     x = data.resized(examples.images, entry.size)
     splits = tuple(split_of(x, examples.label, examples.rows(name), "cpu") for name in ("train", selection))
     number = config["notes"]["kept_candidates"][0]
-    seed = first_stage.seed_of(values.seed, "hmo_report", "candidate", number)
+    seed = first_layer.seed_of(values.seed, "hmo_report", "candidate", number)
     drawn = random_cnn.random_module(entry, values.seed, "candidate", number)
     with fixed_threads(1):
-        again = first_stage.fit_candidate(drawn, splits, network.Standardise().measure(splits[0].x), entry, seed, 2)
+        again = first_layer.fit_candidate(drawn, splits, network.Standardise().fit(splits[0].x), entry, seed, 2)
     assert again.metrics["accuracy"] == config["notes"]["candidates"][number]["accuracy"]
-    # Its weights are the frozen first stage of the model: training the upper stages left them alone.
-    hmo = registry.module("hmo_report").build(config["architecture"])
-    network.load_weights(hmo, Path("models/hmo/model.safetensors"))
+    # Its weights are the frozen layer N1 of the model: training the upper layers left them alone.
+    hmo = registry.kind("report_hmo").build(config["architecture"])
+    network.load_weights(hmo, Path("models/report_hmo/model.safetensors"))
     for name, value in again.tensors.items():
         assert torch.equal(value, hmo.N1.modules_[0].state_dict()[name])
     logits = scores(hmo, x).numpy()
@@ -200,7 +200,7 @@ def test_candidates_are_judged_on_the_split_the_protocol_names(project, tiny, tm
 )
 def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, tiny, promising, second, third):
     changed = {"candidates": 12, "kept": 2, "epochs": [1, 3, 9], "reduction": 3, "promising": promising}
-    entry = project(hmo=tiny["hmo"] | changed).models.entry("hmo")
+    entry = project(report_hmo=tiny["report_hmo"] | changed).models.entry("report_hmo")
     ran = []
 
     def run_rung(numbers, rung, epochs):
@@ -216,7 +216,7 @@ def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, ti
             for number in numbers
         }
 
-    last, chosen = first_stage.successive_halving(entry, run_rung, "hmo")
+    last, chosen = first_layer.successive_halving(entry, run_rung, "report_hmo")
     # A third of 12, then two, since so many are kept.
     assert ran == [(0, 1, list(range(12))), (1, 3, second), (2, 9, third)]
     assert chosen == third  # by accuracy
@@ -226,22 +226,22 @@ def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, ti
 
 def test_the_lowest_loss_is_of_any_epoch():
     history = [{"loss": 0.6, "accuracy": 0.7}, {"loss": 0.4, "accuracy": 0.8}, {"loss": 0.5, "accuracy": 0.9}]
-    assert first_stage.judged(history) == {"loss": 0.5, "accuracy": 0.9, "lowest_loss": 0.4}
+    assert first_layer.summarised(history) == {"loss": 0.5, "accuracy": 0.9, "lowest_loss": 0.4}
 
 
 def test_a_candidate_trained_in_rungs_is_the_one_trained_at_once(project, tmp_path):
     from analysis.models import data
     from analysis.models.train.training import split_of
 
-    entry = project().models.entry("hmo")
+    entry = project().models.entry("report_hmo")
     examples = data.load(entry.rules)
     x = data.resized(examples.images, entry.size)
     splits = tuple(split_of(x, examples.label, examples.rows(name), "cpu") for name in ("train", "validation"))
     drawn = values(2, 4, 3, "max", True)
-    whole = first_stage.fit_candidate(drawn, splits, network.Standardise(), entry, 5, 4)
+    whole = first_layer.fit_candidate(drawn, splits, network.Standardise(), entry, 5, 4)
     checkpoint = tmp_path / "c.safetensors"
     for epochs in (1, 4):
-        rungs = first_stage.fit_candidate(drawn, splits, network.Standardise(), entry, 5, epochs, checkpoint)
+        rungs = first_layer.fit_candidate(drawn, splits, network.Standardise(), entry, 5, epochs, checkpoint)
     assert rungs.metrics == whole.metrics
     for name, value in whole.tensors.items():
         assert torch.equal(value, rungs.tensors[name])
@@ -254,9 +254,9 @@ def test_values_of_the_training_reach_the_candidates(project, tiny):
     split, plain = Split(x, torch.arange(40) % 2), {"flip": False, "shift": 0.0, "contrast": 0.0}
 
     def weights(**changed):
-        entry = project(hmo=tiny["hmo"] | changed).models.entry("hmo")
+        entry = project(report_hmo=tiny["report_hmo"] | changed).models.entry("report_hmo")
         drawn = values(1, 4, 3, "max", False)
-        return first_stage.fit_candidate(drawn, (split, split), network.Standardise(), entry, 5, 2).tensors
+        return first_layer.fit_candidate(drawn, (split, split), network.Standardise(), entry, 5, 2).tensors
 
     whole = weights()
     for changed in ({"batch": 12}, {"learning_rate": 0.02}, {"precision": "bfloat16"}, {"augment": plain}):
@@ -267,7 +267,7 @@ def test_values_of_the_training_reach_the_candidates(project, tiny):
 def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkeypatch):
     from analysis.models.train import stage as train
 
-    real = first_stage.fit_network
+    real = first_layer.train_network
 
     def broken(module, *rest, **kwargs):
         if isinstance(module, random_cnn.CandidateCNN) and module.module.convolutions[0].kernel_size == (5, 5):
@@ -275,15 +275,16 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
                 module.classify.bias.fill_(float("nan"))
         return real(module, *rest, **kwargs)
 
-    monkeypatch.setattr(first_stage, "fit_network", broken)
+    monkeypatch.setattr(first_layer, "train_network", broken)
     values = project()
     drawn = [
-        random_cnn.random_module(values.models.entry("hmo"), values.seed, "candidate", n)["kernel"] for n in range(4)
+        random_cnn.random_module(values.models.entry("report_hmo"), values.seed, "candidate", n)["kernel"]
+        for n in range(4)
     ]
     assert drawn.count(3) >= 2
     assert 5 in drawn
-    train.run(values, "hmo")
-    notes = network.read_config(Path("models/hmo"))["notes"]
+    train.run(values, "report_hmo")
+    notes = network.read_config(Path("models/report_hmo"))["notes"]
     failed = [number for number, item in enumerate(notes["candidates"]) if "failed" in item]
     assert failed == [number for number, kernel in enumerate(drawn) if kernel == 5]
     assert not set(failed) & set(notes["kept_candidates"])
@@ -292,13 +293,13 @@ def test_a_candidate_that_fails_is_marked_and_the_search_goes_on(project, monkey
 def test_search_on_two_workers_gives_the_same_bytes_as_here(project, tiny, monkeypatch):
     from analysis.models.train import stage as train
 
-    values = project(hmo=tiny["hmo"] | {"candidates": 5})
-    train.run(values, "hmo")
-    here = {path.name: path.read_bytes() for path in Path("models/hmo").rglob("*") if path.is_file()}
-    monkeypatch.setattr(first_stage, "FEW", 0)
+    values = project(report_hmo=tiny["report_hmo"] | {"candidates": 5})
+    train.run(values, "report_hmo")
+    here = {path.name: path.read_bytes() for path in Path("models/report_hmo").rglob("*") if path.is_file()}
+    monkeypatch.setattr(first_layer, "IN_PROCESS", 0)
     monkeypatch.setenv("NNN_WORKERS", "2")
-    train.run(values, "hmo")
-    assert {path.name: path.read_bytes() for path in Path("models/hmo").rglob("*") if path.is_file()} == here
+    train.run(values, "report_hmo")
+    assert {path.name: path.read_bytes() for path in Path("models/report_hmo").rglob("*") if path.is_file()} == here
 
 
 def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, monkeypatch):
@@ -313,14 +314,16 @@ def test_a_candidate_whose_worker_is_killed_each_time_is_marked(project, tiny, m
             yield "2", f"{cluster.DIED} (KilledWorker)"
 
     monkeypatch.setattr(cluster, "run_on", killed)
-    train.run(project(), "hmo")
-    notes = network.read_config(Path("models/hmo"))["notes"]
+    train.run(project(), "report_hmo")
+    notes = network.read_config(Path("models/report_hmo"))["notes"]
     assert "its worker died" in notes["candidates"][2]["failed"]
     assert 2 not in notes["kept_candidates"]
 
 
 def test_on_a_gpu_a_candidate_that_found_no_room_beside_others_trains_alone(project, tmp_path, monkeypatch):
-    job = registry.Job("hmo", project().models.entry("hmo"), None, 1, "cuda", tmp_path, lambda *_: None, {})
+    job = registry.Job(
+        "report_hmo", project().models.entry("report_hmo"), None, 1, "cuda", tmp_path, lambda *_: None, {}
+    )
     x = torch.randint(0, 256, (80, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     splits, asked = [training.Split(part.clone(), torch.arange(40) % 2) for part in x.split(40)], []
 
@@ -329,13 +332,13 @@ def test_on_a_gpu_a_candidate_that_found_no_room_beside_others_trains_alone(proj
         for name, (folder, rung, number, *rest) in tasks.items():
             if share is None and name in "12":
                 reason = {"1": "the loss is not a number", "2": f"{training.OUT_OF_MEMORY}; a smaller batch"}[name]
-                keep(folder / f"rung{rung}", number, Candidate({"failed": reason}, {}))
+                write_candidate(folder / f"rung{rung}", number, Candidate({"failed": reason}, {}))
             else:
                 function(folder, rung, number, *rest[:-1], "cpu")
             yield name, None
 
     monkeypatch.setattr(cluster, "run_on", on_a_small_card)
-    candidates, _ = first_stage.find(job, splits, network.Standardise())
+    candidates, _ = first_layer.find(job, splits, network.Standardise())
     assert asked[:2] == [(["0", "1", "2", "3"], None), (["2"], 1)]
     assert [number for number, one in candidates.items() if "failed" in one.metrics] == [1]
 
@@ -346,23 +349,23 @@ def test_a_defect_stops_the_search_and_names_the_candidate(project, monkeypatch,
     def defect(folder, rung, number, *rest):
         raise ZeroDivisionError("of mine")
 
-    monkeypatch.setattr(first_stage, "run_candidate", defect)
-    with pytest.raises(DataError, match=r"model hmo: candidate \d: unexpected ZeroDivisionError: of mine"):
-        train.run(project(), "hmo")
+    monkeypatch.setattr(first_layer, "run_candidate", defect)
+    with pytest.raises(DataError, match=r"model report_hmo: candidate \d: unexpected ZeroDivisionError: of mine"):
+        train.run(project(), "report_hmo")
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_dearer_candidates_are_known():
     # Products of the convolutions of a 16 x 16 image, by hand: 9 * 3 * 4 * 256, then 9 * 4 * 4 * 64.
-    assert first_stage.cost(values(2, 4, 3, "max", True), 16) == 9 * 4 * (3 * 256 + 4 * 64)
+    assert first_layer.cost(values(2, 4, 3, "max", True), 16) == 9 * 4 * (3 * 256 + 4 * 64)
 
 
-def test_standardised_images_have_mean_zero_and_spread_one():
+def test_standardised_images_have_mean_zero_and_standard_deviation_one():
     x = torch.randint(20, 140, (9, 3, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     x[:, 1] = 7  # a constant channel stays finite
     rule = network.Standardise()
     torch.testing.assert_close(rule(x), x / 255)
-    found = rule.measure(x)(x)
+    found = rule.fit(x)(x)
     assert abs(float(found[:, 0].mean())) < 1e-5
     assert float(found[:, 2].std(correction=0)) == pytest.approx(1, abs=1e-5)
     assert torch.isfinite(found).all()

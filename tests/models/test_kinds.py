@@ -5,18 +5,15 @@ import pytest
 
 from analysis import params
 from analysis.core.errors import DataError
+from analysis.params.models import KINDS
 from tests.project import ROOT
 
 
-def test_every_kind_has_values_and_a_module():
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_is_implemented(name):
     from analysis.models import registry
-    from analysis.params import models as kinds
 
-    assert kinds.KINDS.keys() == registry.MODULES.keys()
-    for kind in kinds.KINDS:
-        module = registry.module(kind)
-        assert callable(module.fit)
-        assert callable(module.build)
+    assert isinstance(registry.kind(name), registry.Kind)
 
 
 def test_committed_parameters_are_valid():
@@ -54,8 +51,8 @@ def test_a_wrong_value_is_one_line_that_names_it(project, tiny, change, said):
 
 
 def test_more_kept_than_candidates(project, tiny):
-    with pytest.raises(DataError, match=r"models\.hmo: kept = 9 is more than candidates = 4"):
-        project(hmo=tiny["hmo"] | {"kept": 9})
+    with pytest.raises(DataError, match=r"models\.report_hmo: kept = 9 is more than candidates = 4"):
+        project(report_hmo=tiny["report_hmo"] | {"kept": 9})
 
 
 def test_unknown_model(project):

@@ -57,9 +57,9 @@ class Pair(nn.Module):
 
 def entry(**changed):
     return {
-        "kind": "own", "protocol": "corrected", "size": 32, "inverse_penalty": 0.1,
+        "kind": "own", "protocol": "corrected", "size": 32, "C": 0.1,
         "module": "mine:Mine", "arguments": {}, "weights": None, "layers": ["late", "early"],
-        "mean": [0.4, 0.5, 0.6], "spread": [0.2, 0.3, 0.4], "activations": {"pool": 2, "features": 1000, "patches": 0},
+        "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4], "activations": {"pool": 2, "features": 1000, "patches": 0},
     } | changed  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_a_network_is_taken_as_it_is(mine):
     [
         ({"module": "no_such_module:f"}, "module no_such_module:f: cannot import no_such_module"),
         ({"module": "mine:Yours"}, "module mine:Yours: mine has no Yours"),
-        ({"module": "mine:number"}, "gave a int, not a torch module"),
+        ({"module": "mine:number"}, "returned a int, not a torch module"),
         ({"arguments": {"wide": 3}}, "the call with {'wide': 3} failed (TypeError"),
         ({"arguments": {"broken": True}}, "fails on an image of size 32 (ValueError: 32 pixels are too few)"),
         ({"layers": ["early", "blocks.*"]}, "no module is named 'blocks.*'; the outermost are late, early, unused"),
@@ -150,9 +150,9 @@ def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
         "wide": "early.bias is (5,), in the module (4,)",
         "lacking": "they lack late.bias",
         "more": "it has no more",
-        "other": "holds no state_dict",
-        "evil": "refused, as it is no plain state_dict",
-        "evil2": "refused, as it is no plain state_dict",
+        "other": "not a state_dict",
+        "evil": "refused, as it is not a plain state_dict",
+        "evil2": "refused, as it is not a plain state_dict",
     }.items():
         with pytest.raises(DataError) as caught:
             train.run(mine(weights=weights(f"{name}.pth")), "mine")
@@ -174,7 +174,9 @@ def photographs():
             part = Image.fromarray(load_sample_image(name)).crop((left, 0, left + 427, 427)).resize((224, 224))
             images.append(np.asarray(part).transpose(2, 0, 1))
             split = ("train", "train", "train", "validation", "test")[crop]
-            rows.append({"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
+            about = {"path": name, "extension": ".jpg", "width": 224, "height": 224, "annotated": True}
+            about |= {"group": len(rows), "label_report": label, "split_report": split}
+            rows.append(about | {"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
     np.save("data/stimuli/images.npy", np.stack(images))
     pd.DataFrame(rows).to_csv("data/stimuli/images.csv", index=False)
 
@@ -192,7 +194,7 @@ def test_real_imagenet_weights_see_what_is_there(project):
         layers=["_blocks.[0-9]", "_fc"],
         size=224,
         mean=[0.498, 0.498, 0.498],
-        spread=[0.502, 0.502, 0.502],
+        std=[0.502, 0.502, 0.502],
     )
     photographs()
     values = project(lite0=lite0)

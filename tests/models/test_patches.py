@@ -57,13 +57,13 @@ def looked_at(project, tiny):
             },
         )  # fmt: skip
         netcdf.write(recording, paths.RECORDINGS / "corrected" / f"{name}.nc")
-    return project(hmo=tiny["hmo"] | {"activations": {"pool": 2, "features": 12, "patches": 20}})
+    return project(report_hmo=tiny["report_hmo"] | {"activations": {"pool": 2, "features": 12, "patches": 20}})
 
 
 def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, monkeypatch):
-    train.run(looked_at, "hmo")
-    activations_stage.run(looked_at, "hmo")
-    found = activations.read_patches("hmo", "An220105")
+    train.run(looked_at, "report_hmo")
+    activations_stage.run(looked_at, "report_hmo")
+    found = activations.read_patches("report_hmo", "An220105")
     recording = netcdf.read(paths.RECORDINGS / "corrected" / "An220105.nc")
     rows = found["row"].values
     assert len(rows) == 20
@@ -73,9 +73,9 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
     assert "not at hand" not in found["stimulus_id"].values
     np.testing.assert_array_equal(median_field(recording), [1.5, -0.25])
     assert (found.attrs["field_x_dva"], found.attrs["field_y_dva"]) == (1.5, -0.25)
-    config = network.read_config(paths.MODELS / "hmo")
-    hmo = registry.module("hmo_report").build(config["architecture"]).eval()
-    network.load_weights(hmo, paths.MODELS / "hmo" / network.WEIGHTS)
+    config = network.read_config(paths.MODELS / "report_hmo")
+    hmo = registry.kind("report_hmo").build(config["architecture"]).eval()
+    network.load_weights(hmo, paths.MODELS / "report_hmo" / network.WEIGHTS)
     from analysis.models.activations.extract import projection
 
     with zipfile.ZipFile(paths.STIMULI_ARCHIVE / "Stimuli.zip") as archive:
@@ -89,9 +89,9 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
             expected = projection(20, 12, looked_at.seed).transform(top)[0]
             np.testing.assert_allclose(found["features"].values[place], expected, atol=1e-5)
     # Other fixations of the other recording; and a run that was cut goes on to the same bytes.
-    assert activations.read_patches("hmo", "Bf211114")["row"].values.tolist() != rows.tolist()
-    assert activations.read_patches("hmo", "Cc000000") is None
-    whole = {path.name: path.read_bytes() for path in (paths.ACTIVATIONS / "hmo" / "patches").glob("*.nc")}
+    assert activations.read_patches("report_hmo", "Bf211114")["row"].values.tolist() != rows.tolist()
+    assert activations.read_patches("report_hmo", "Cc000000") is None
+    whole = {path.name: path.read_bytes() for path in (paths.ACTIVATIONS / "report_hmo" / "patches").glob("*.nc")}
     real, done = patches.patches_at, []
 
     def cut_after_one(*args):
@@ -102,12 +102,14 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
 
     monkeypatch.setattr(patches, "patches_at", cut_after_one)
     with pytest.raises(KeyboardInterrupt):
-        activations_stage.run(looked_at, "hmo")
+        activations_stage.run(looked_at, "report_hmo")
     ran = []
     monkeypatch.setattr(patches, "patches_at", lambda *args: ran.append(1) or real(*args))
-    activations_stage.run(looked_at, "hmo")
+    activations_stage.run(looked_at, "report_hmo")
     assert len(ran) == 1
-    assert {path.name: path.read_bytes() for path in (paths.ACTIVATIONS / "hmo" / "patches").glob("*.nc")} == whole
+    assert {
+        path.name: path.read_bytes() for path in (paths.ACTIVATIONS / "report_hmo" / "patches").glob("*.nc")
+    } == whole
 
 
 def test_a_recording_without_fixations_that_count_has_no_rows(looked_at, tmp_path):
@@ -116,7 +118,7 @@ def test_a_recording_without_fixations_that_count_has_no_rows(looked_at, tmp_pat
     recording["selected"][:] = False
     assert patches.chosen_fixations(recording, {"image001"}, 5, 1, "x").sizes["fixation"] == 0
     netcdf.write(recording, path)
-    train.run(looked_at, "hmo")
-    activations_stage.run(looked_at, "hmo")
-    assert activations.read_patches("hmo", path.stem)["features"].shape == (0, 12)
-    assert Path(paths.ACTIVATIONS / "hmo" / "top.npy").exists()
+    train.run(looked_at, "report_hmo")
+    activations_stage.run(looked_at, "report_hmo")
+    assert activations.read_patches("report_hmo", path.stem)["features"].shape == (0, 12)
+    assert Path(paths.ACTIVATIONS / "report_hmo" / "top.npy").exists()

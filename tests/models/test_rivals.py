@@ -13,36 +13,37 @@ from analysis.core.errors import DataError
 from analysis.models import data, network, registry
 from analysis.models.activations import read as activations
 from analysis.models.activations import stage as activations_stage
-from analysis.models.baselines import category, gabor, linear
+from analysis.models.baselines import category, gabor
 from analysis.models.end_to_end import resnet, vit
-from analysis.models.report_hmo import first_stage, random_cnn
+from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.report_hmo import first_layer, random_cnn
 from analysis.models.train import stage as train
 
 
 def trained(model):
     """Return a network of models/ with its weights, and its config."""
     config = network.read_config(paths.MODELS / model)
-    built = registry.module(config["kind"]).build(config["architecture"]).eval()
+    built = registry.kind(config["kind"]).build(config["architecture"]).eval()
     network.load_weights(built, paths.MODELS / model / network.WEIGHTS)
     return built, config
 
 
 def test_the_untrained_twin_is_the_trained_hmo_before_training(project, monkeypatch):
     values = project()
-    train.run(values, "hmo")
+    train.run(values, "report_hmo")
     ran = []
-    monkeypatch.setattr(first_stage, "fit_candidate", lambda *a, **k: ran.append(a))
+    monkeypatch.setattr(first_layer, "fit_candidate", lambda *a, **k: ran.append(a))
     train.run(values, "untrained")
     assert not ran  # the choice of the search was at hand
-    (hmo, of_hmo), (twin, of_twin) = trained("hmo"), trained("untrained")
+    (hmo, of_hmo), (twin, of_twin) = trained("report_hmo"), trained("untrained")
     assert of_twin["architecture"] == of_hmo["architecture"]
     assert of_twin["notes"]["kept_candidates"] == of_hmo["notes"]["kept_candidates"]
     assert of_twin["layers"] == of_hmo["layers"]
     # Its first stage starts from the weights from which the candidates were trained.
     number = of_hmo["notes"]["kept_candidates"][0]
-    drawn = random_cnn.random_module(values.models.entry("hmo"), values.seed, "candidate", number)
-    seed = first_stage.seed_of(values.seed, "hmo_report", "candidate", number)
-    start = first_stage.initial(drawn, network.Standardise(), seed).module.state_dict()
+    drawn = random_cnn.random_module(values.models.entry("report_hmo"), values.seed, "candidate", number)
+    seed = first_layer.seed_of(values.seed, "hmo_report", "candidate", number)
+    start = first_layer.initial(drawn, network.Standardise(), seed).module.state_dict()
     for name, value in twin.N1.modules_[0].state_dict().items():
         assert torch.equal(value, start[name])
     assert not torch.equal(twin.N1.modules_[0].convolutions[0].weight, hmo.N1.modules_[0].convolutions[0].weight)
@@ -55,8 +56,8 @@ def test_the_twin_searches_itself_where_no_choice_is_kept(project, tmp_path):
     train.run(values, "untrained")
     alone = {path.name: path.read_bytes() for path in (paths.MODELS / "untrained").glob("*.*")}
     chosen = trained("untrained")[1]["notes"]["kept_candidates"]
-    train.run(values, "hmo")
-    assert trained("hmo")[1]["notes"]["kept_candidates"] == chosen
+    train.run(values, "report_hmo")
+    assert trained("report_hmo")[1]["notes"]["kept_candidates"] == chosen
     train.run(values, "untrained")
     assert {path.name: path.read_bytes() for path in (paths.MODELS / "untrained").glob("*.*")} == alone
 
@@ -82,9 +83,9 @@ def test_read_out_of_the_twin_is_the_regression_on_its_top_layer(project):
 def test_constant_features_do_not_spoil_a_read_out():
     x = torch.randn((60, 3), generator=torch.Generator().manual_seed(0))
     y = (x[:, 0] > 0).numpy().astype(int)
-    x[:, 1] = 0.3  # in float32 its spread is not exactly 0
-    out = linear.LinearReadOut(3)
-    out.fit(x, y, 1.0)
+    x[:, 1] = 0.3  # in float32 its standard deviation is not exactly 0
+    out = LinearReadOut(3)
+    out.set(fit_logistic(x, y, 1.0)[0])
     moved = x.clone()
     moved[:, 1] += 1e-7
     torch.testing.assert_close(out(x), out(moved), atol=0.1, rtol=0)

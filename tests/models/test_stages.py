@@ -34,7 +34,7 @@ def digests(*folders):
     }
 
 
-@pytest.mark.parametrize("model", ["hmo", "untrained", "cnn", "resnet", "vit", "gabor", "pixels", "category"])
+@pytest.mark.parametrize("model", ["report_hmo", "untrained", "cnn", "resnet", "vit", "gabor", "pixels", "category"])
 def test_two_runs_give_the_same_bytes_and_leave_no_work(project, model, tmp_path):
     values = project()
     folders = paths.MODELS / model, paths.ACTIVATIONS / model
@@ -48,7 +48,7 @@ def test_two_runs_give_the_same_bytes_and_leave_no_work(project, model, tmp_path
     assert names >= {"model.safetensors", "config.json", "metrics.json", "predictions.csv", "history.csv", "index.csv"}
     assert not [name for name in names if name.endswith(".part")]
     left = list((tmp_path / "store" / "work").glob("*/*"))
-    assert [path.name for path in left] == (["chosen.json"] if model in ("hmo", "untrained") else [])
+    assert [path.name for path in left] == (["chosen.json"] if model in ("report_hmo", "untrained") else [])
     text = "".join((folders[0] / name).read_text() for name in ("config.json", "metrics.json", "history.csv"))
     assert str(Path.cwd()) not in text
 
@@ -60,7 +60,7 @@ def test_activations_are_those_of_the_trained_network(project):
     entry = values.models.entry("cnn")
     examples = data.load(entry.rules)
     config = network.read_config(paths.MODELS / "cnn")
-    trained = registry.module("simple_cnn").build(config["architecture"]).eval()
+    trained = registry.kind("simple_cnn").build(config["architecture"]).eval()
     network.load_weights(trained, paths.MODELS / "cnn" / network.WEIGHTS)
     x = unit_range(data.resized(examples.images, 16))
     with torch.no_grad():
@@ -77,17 +77,17 @@ def test_activations_are_those_of_the_trained_network(project):
 
 def test_scores_in_the_table_are_those_of_the_top_layer(project):
     values = project()
-    train.run(values, "hmo")
-    activations_stage.run(values, "hmo")
-    config = network.read_config(paths.MODELS / "hmo")
-    hmo = registry.module("hmo_report").build(config["architecture"])
-    network.load_weights(hmo, paths.MODELS / "hmo" / network.WEIGHTS)
-    _, top = activations.read("hmo", "top")
+    train.run(values, "report_hmo")
+    activations_stage.run(values, "report_hmo")
+    config = network.read_config(paths.MODELS / "report_hmo")
+    hmo = registry.kind("report_hmo").build(config["architecture"])
+    network.load_weights(hmo, paths.MODELS / "report_hmo" / network.WEIGHTS)
+    _, top = activations.read("report_hmo", "top")
     with torch.no_grad():
         score = torch.softmax(hmo.head(torch.tensor(np.array(top))), 1)[:, 1].numpy()
-    table = pd.read_csv(paths.MODELS / "hmo" / "predictions.csv", keep_default_na=False)
+    table = pd.read_csv(paths.MODELS / "report_hmo" / "predictions.csv", keep_default_na=False)
     np.testing.assert_allclose(table["score"], score, atol=1e-5)
-    described = json.loads((paths.ACTIVATIONS / "hmo" / "layers.json").read_text())
+    described = json.loads((paths.ACTIVATIONS / "report_hmo" / "layers.json").read_text())
     assert [item["name"] for item in described] == ["N1", "N2", "N3", "top"]
     assert all(item["projected"] == (item["name"] != "top") for item in described) or described[0]["features"] <= 30
 
@@ -178,16 +178,19 @@ def kill_when(code, ready, seconds=100):
 
 def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch):
     """SIGKILL at three places; nothing finished is done again and no byte differs from an undisturbed run."""
-    values = project(hmo=tiny["hmo"] | {"candidates": 9, "epochs": [1, 4], "final_epochs": 15})
+    values = project(report_hmo=tiny["report_hmo"] | {"candidates": 9, "epochs": [1, 4], "final_epochs": 15})
     monkeypatch.setattr(activations_stage, "BATCH", 4)
-    folders = (paths.MODELS / "hmo", paths.ACTIVATIONS / "hmo")
-    train.run(values, "hmo")
-    activations_stage.run(values, "hmo")
+    folders = (paths.MODELS / "report_hmo", paths.ACTIVATIONS / "report_hmo")
+    train.run(values, "report_hmo")
+    activations_stage.run(values, "report_hmo")
     undisturbed = digests(*folders)
     for folder in folders:
         shutil.rmtree(folder)  # as dvc does before it runs a stage
     work = tmp_path / "store" / "work"
-    stage = "from analysis import params; from analysis.models.{0} import stage; {1}; stage.run(params.load(), 'hmo')"
+    stage = (
+        "from analysis import params; from analysis.models.{0} import stage; {1}; "
+        "stage.run(params.load(), 'report_hmo')"
+    )
     training, extracting = stage.format("train", "0"), stage.format("activations", "stage.BATCH = 4")
 
     def finished():
@@ -200,10 +203,10 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
     kill_when(training, lambda: list(work.glob("train-*/upper.safetensors")))
     assert {path: path.stat().st_mtime_ns for path in finished()}.items() >= kept.items()
     assert not (folders[0] / "config.json").exists()
-    train.run(values, "hmo")
+    train.run(values, "report_hmo")
     kill_when(extracting, lambda: list(work.glob("activations-*/done.json")))
     assert not (folders[1] / "layers.json").exists()
-    activations_stage.run(values, "hmo")
+    activations_stage.run(values, "report_hmo")
     assert digests(*folders) == undisturbed
 
 
@@ -221,8 +224,8 @@ def test_killed_in_training_end_to_end_it_ends_with_the_same_bytes(project, tiny
     [checkpoint] = work.glob("train-*/training.safetensors")
     finished = len(network.read_tensors(checkpoint)[1]["history"])
     assert 1 <= finished < 40
-    real, epochs = training._epoch, []
-    monkeypatch.setattr(training, "_epoch", lambda *given: epochs.append(given[-1]) or real(*given))
+    real, epochs = training.batches, []
+    monkeypatch.setattr(training, "batches", lambda *given: epochs.append(given) or real(*given))
     train.run(values, model)
     assert len(epochs) == 40 - finished
     assert digests(paths.MODELS / model) == undisturbed
@@ -287,7 +290,7 @@ def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(pro
     assert rows()["conv1"].shape == (80, 6 * 8 * 8)
 
 
-@pytest.mark.parametrize("model", ["hmo2014", "hmo", "cnn", "gabor"])
+@pytest.mark.parametrize("model", ["hmo", "report_hmo", "cnn", "gabor"])
 def test_no_label_of_a_test_image_changes_a_model(project, model):
     train.run(project(), model)
     before = network.read_tensors(paths.MODELS / model / network.WEIGHTS)[0]
@@ -309,10 +312,10 @@ FILTERS = {"epochs": 2, "batch": 16, "learning_rate": 0.01}
     ("model", "base", "changes"),
     [
         ("cnn", {"epochs": 12}, TRAINING | {"inputs": "standardised", "weight_decay": 0.5, "epochs": 2, "patience": 0}),
-        ("hmo", {}, TRAINING | {"inputs": "unit", "copies": 1, "final_epochs": 1, "epochs": [1, 3]}),
-        ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"epochs": 3}, "penalties": [0.01], "grid": 3}),
-        ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"batch": 12}}),
-        ("hmo2014", {"filters": "trained"}, {"training": FILTERS | {"learning_rate": 0.02}}),
+        ("report_hmo", {}, TRAINING | {"inputs": "unit", "copies": 1, "final_epochs": 1, "epochs": [1, 3]}),
+        ("hmo", {"filters": "trained"}, {"training": FILTERS | {"epochs": 3}, "Cs": [0.01], "grid": 3}),
+        ("hmo", {"filters": "trained"}, {"training": FILTERS | {"batch": 12}}),
+        ("hmo", {"filters": "trained"}, {"training": FILTERS | {"learning_rate": 0.02}}),
     ],
 )
 def test_every_value_of_an_entry_reaches_the_training(project, tiny, model, base, changes):

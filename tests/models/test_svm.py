@@ -16,11 +16,11 @@ def problem(n=60, d=30, seed=0):
     return x.astype(np.float32), y, weights / weights.sum(), np.arange(n) % 4
 
 
-def by_sklearn(x, y, weights, penalty):
-    """The same machine from its primal features; the divisor n - 1 of the spread, and sqrt(d), by hand."""
+def by_sklearn(x, y, weights, C):
+    """The same machine from its primal features; the divisor n - 1 of the standard deviation, and sqrt(d), by hand."""
     scaler = StandardScaler().fit(x.astype(float))
     scale = np.sqrt((len(x) - 1) / len(x) / x.shape[1])
-    machine = SVC(C=penalty, kernel="linear")
+    machine = SVC(C=C, kernel="linear")
     machine.fit(scaler.transform(x.astype(float)) * scale, y, sample_weight=weights / weights.mean())
     return lambda rows: machine.decision_function(scaler.transform(rows.astype(float)) * scale)
 
@@ -61,6 +61,6 @@ def test_the_fitted_read_out_decides_as_sklearn_does():
     x, y, weights, _ = problem()
     found = svm.fit(torch.tensor(x), y, weights, 3.0)
     with np.errstate(invalid="ignore"):
-        decision = np.where(np.isfinite(found.spread), (x - found.mean) / found.spread, 0) @ found.weight + found.bias
+        decision = np.where(np.isfinite(found.std), (x - found.mean) / found.std, 0) @ found.weight + found.bias
     np.testing.assert_allclose(decision, by_sklearn(x, y, weights, 3.0)(x), atol=5e-3)
     assert np.isfinite(found.weight).all()

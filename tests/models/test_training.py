@@ -7,7 +7,7 @@ from analysis.models import network
 from analysis.models.train import training
 from analysis.models.train.adam import Adam
 from analysis.models.train.augment import augmenter, draw
-from analysis.params.models import Augment
+from analysis.params.kinds import Augment
 
 
 def examples(n=40, seed=0):
@@ -29,7 +29,7 @@ def plan(**changed):
 
 def test_it_learns_both_classes():
     module = net()
-    history = training.fit(module, examples(), examples(seed=1), plan(epochs=20), 7)
+    history = training.train_network(module, examples(), examples(seed=1), plan(epochs=20), 7)
     assert len(history) == 20
     assert history[-1]["balanced_accuracy"] > 0.85
     assert history[-1]["train_loss"] < history[0]["train_loss"]
@@ -48,7 +48,7 @@ def test_a_rare_class_is_not_outvoted():
     network.glorot_(module, torch.Generator().manual_seed(0))
     with torch.no_grad():
         module.bias.copy_(torch.tensor([1.0, 0.0]))
-    training.fit(module, train, None, plan(epochs=60, batch=40, learning_rate=0.05), 7)
+    training.train_network(module, train, None, plan(epochs=60, batch=40, learning_rate=0.05), 7)
     chance = torch.softmax(training.scores(module, train.x[:1]), 1)[0]
     torch.testing.assert_close(chance, torch.tensor([0.5, 0.5]), atol=0.02, rtol=0)
 
@@ -60,16 +60,16 @@ def test_a_cut_training_ends_with_the_same_bytes(tmp_path, patience, best, cut_a
     whole, train, selection = net(), examples(), examples(seed=1)
     if best == "first":
         selection = training.Split(selection.x, 1 - selection.y)
-    history = training.fit(whole, train, selection, plan(patience=patience), 7)
+    history = training.train_network(whole, train, selection, plan(patience=patience), 7)
 
     def cut(epoch, _metrics):
         if epoch == cut_after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        training.fit(net(), train, selection, plan(patience=patience), 7, tmp_path / "c.safetensors", cut)
+        training.train_network(net(), train, selection, plan(patience=patience), 7, tmp_path / "c.safetensors", cut)
     resumed, seen = net(seed=99), []
-    again = training.fit(
+    again = training.train_network(
         resumed, train, selection, plan(patience=patience), 7, tmp_path / "c.safetensors", lambda *a: seen.append(a)
     )
     assert again == history
@@ -116,8 +116,8 @@ def test_bfloat16_rounds_the_products_and_nothing_else():
     exact.load_state_dict(module.state_dict())
     seen = []
     module.register_forward_hook(lambda _m, _i, output: seen.append(output.dtype) and None)
-    history = training.fit(module, train, train, plan(epochs=5, precision="bfloat16"), 7)
-    training.fit(exact, train, train, plan(epochs=5), 7)
+    history = training.train_network(module, train, train, plan(epochs=5, precision="bfloat16"), 7)
+    training.train_network(exact, train, train, plan(epochs=5), 7)
     assert set(seen) == {torch.bfloat16, torch.float32}  # of training, and of the judgement on the selection split
     assert module.weight.dtype == torch.float32
     assert not torch.equal(module.weight, exact.weight)
@@ -128,15 +128,15 @@ def test_bfloat16_rounds_the_products_and_nothing_else():
 
 def test_another_seed_gives_another_network():
     a, b = net(), net()
-    training.fit(a, examples(), None, plan(), 7)
-    training.fit(b, examples(), None, plan(), 8)
+    training.train_network(a, examples(), None, plan(), 7)
+    training.train_network(b, examples(), None, plan(), 8)
     assert not torch.equal(a[0].weight, b[0].weight)
 
 
 def test_early_stopping_keeps_the_best_epoch():
     module, train = net(), examples()
     wrong = training.Split(train.x, 1 - train.y)  # the better the training, the worse the selection loss
-    history = training.fit(module, train, wrong, plan(epochs=30, patience=3), 7)
+    history = training.train_network(module, train, wrong, plan(epochs=30, patience=3), 7)
     losses = [metrics["loss"] for metrics in history]
     assert len(history) < 30
     assert len(losses) - 1 - int(np.argmin(losses)) == 3
@@ -151,7 +151,7 @@ def test_the_best_epoch_may_lie_between():
     module = nn.Linear(3, 2)
     network.glorot_(module, torch.Generator().manual_seed(0))
     selection = training.Split(selection.x, wrong)
-    history = training.fit(module, train, selection, plan(epochs=60, learning_rate=0.05, patience=4), 7)
+    history = training.train_network(module, train, selection, plan(epochs=60, learning_rate=0.05, patience=4), 7)
     losses = [metrics["loss"] for metrics in history]
     assert 0 < int(np.argmin(losses)) == len(losses) - 5 < 55
     assert training.evaluate(module, selection, training.class_weights(train.y))["loss"] == min(losses)
@@ -159,7 +159,7 @@ def test_the_best_epoch_may_lie_between():
 
 def test_each_epoch_has_all_images_in_an_order_of_its_own():
     seen, train = [], examples()
-    training.fit(net(), train, None, plan(epochs=3, augment=lambda x, _: seen.append(x) or x), 7)
+    training.train_network(net(), train, None, plan(epochs=3, augment=lambda x, _: seen.append(x) or x), 7)
     assert [len(x) for x in seen] == [8] * 15
     epochs = torch.cat(seen).view(3, 40, 3)
     for epoch in epochs:
@@ -171,7 +171,7 @@ def test_loss_that_is_not_a_number_fails_the_training():
     train = examples()
     train.x[3, 1] = float("nan")
     with pytest.raises(training.TrainingFailed, match="not a number in epoch 1"):
-        training.fit(net(), train, None, plan(), 7)
+        training.train_network(net(), train, None, plan(), 7)
 
 
 def test_out_of_memory_fails_the_training():
@@ -185,7 +185,7 @@ def test_out_of_memory_fails_the_training():
             return x @ self.w.T
 
     with pytest.raises(training.TrainingFailed, match="out of memory"):
-        training.fit(Huge(), examples(), None, plan(), 7)
+        training.train_network(Huge(), examples(), None, plan(), 7)
 
 
 def test_other_errors_are_not_taken_for_memory():
@@ -198,7 +198,7 @@ def test_other_errors_are_not_taken_for_memory():
             return x @ self.w
 
     with pytest.raises(RuntimeError, match="shapes"):
-        training.fit(Broken(), examples(), None, plan(), 7)
+        training.train_network(Broken(), examples(), None, plan(), 7)
 
 
 def test_augmentation_flips_shifts_and_scales():

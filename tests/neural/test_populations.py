@@ -28,7 +28,7 @@ def recording() -> xr.Dataset:
 
 
 def of_recording(allowed: set[str]):
-    return list(populations._by_recording(iter([recording()]), CORRECTED, allowed))
+    return list(populations.IDENTITY["recording"](iter([recording()]), CORRECTED, allowed))
 
 
 def test_units_of_an_area_with_the_mean_of_their_selected_fixations():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.compare import stage
+from analysis.compare import by_area
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
@@ -51,7 +51,7 @@ def test_bounds_of_a_geometry_by_hand():
 def test_a_layer_with_ties_gains_nothing_and_has_its_interval():
     near = scoring.neural_rdm(population())
     category = rdm(np.eye(3)[np.arange(24) % 3], "correlation", IMAGES)
-    rho, low, high = scoring.rsa_scores({"top": category}, near, SETTINGS, 2)["top"]
+    rho, low, high = scoring.score_rdms({"top": category}, near, SETTINGS, 2)["top"]
     assert rho == compare_rdms(category, near, "rho-a") != compare_rdms(category, near, "spearman")
     drawn = bootstrap_rsa([category], [near], "rho-a", 80, seed=seed_of(2, "images"), ceilings=False).scores[:, 0]
     assert (low, high) == inference.percentile_interval(drawn, n=24)  # stretched for the number of images
@@ -63,13 +63,13 @@ def test_images_that_one_layer_does_not_distinguish_stay_in_the_others():
     holed = features.copy()
     holed[3] = 1.0
     layers = {"whole": rdm(features, images=IMAGES), "holed": rdm(holed, images=IMAGES)}
-    both = scoring.rsa_scores(layers, near, SETTINGS, 2)
+    both = scoring.score_rdms(layers, near, SETTINGS, 2)
     for name, model in layers.items():
-        assert scoring.rsa_scores({name: model}, near, SETTINGS, 2)[name] == both[name]
+        assert scoring.score_rdms({name: model}, near, SETTINGS, 2)[name] == both[name]
         assert both[name][0] == compare_rdms(model, near, "rho-a")
     nothing = RDM(np.full(276, np.nan), "correlation", IMAGES)
-    assert np.isnan(scoring.rsa_scores({"none": nothing} | layers, near, SETTINGS, 2)["none"]).all()
-    assert np.isnan(list(scoring.rsa_scores(layers, nothing, SETTINGS, 2).values())).all()
+    assert np.isnan(scoring.score_rdms({"none": nothing} | layers, near, SETTINGS, 2)["none"]).all()
+    assert np.isnan(list(scoring.score_rdms(layers, nothing, SETTINGS, 2).values())).all()
 
 
 def test_rows_of_activations_are_those_of_the_populations_images():
@@ -82,7 +82,7 @@ def test_rows_of_activations_are_those_of_the_populations_images():
 
 @pytest.mark.parametrize("monkeys", [4, 5])
 def test_monkeys_are_drawn_where_there_are_enough(monkeys):
-    assert stage.LEAST_MONKEYS == 5
+    assert by_area.LEAST_MONKEYS == 5
     rng = np.random.default_rng(0)
     subject = np.repeat(np.arange(monkeys), 12)
     recording = np.arange(len(subject)) // 4
@@ -90,7 +90,7 @@ def test_monkeys_are_drawn_where_there_are_enough(monkeys):
     units = pd.DataFrame({"recording": recording, "subject": subject, "r2": r2})
     units = units.assign(model="m", protocol="corrected", layer="top", region="AIT")
     units = units.assign(pearson_r=r2 + 1, ceiling=r2 + 2, ev_normalised=r2 + 3)
-    found = stage.layer_table(units, CORRECTED, SETTINGS, 3).iloc[0]
+    found = by_area.layer_table(units, CORRECTED, SETTINGS, 3).iloc[0]
     outer = subject if monkeys == 5 else recording
     expected = inference.bootstrap_interval(
         r2, np.median, (outer,), n_draws=80, seed=seed_of(3, "layers", "AIT"), limits=(-np.inf, 1.0)
@@ -106,16 +106,31 @@ def test_the_best_layer_need_not_be_the_last():
     rng = np.random.default_rng(0)
     features = {"good": one.responses @ rng.normal(size=(6, 9)), "top": rng.normal(size=(24, 9))}
     settings = SimpleNamespace(components=[0, 1, 3], folds=4, repeats=2)
-    plan = scoring.plan_of(IMAGES, dict(zip(IMAGES, range(24), strict=True)), CORRECTED, settings, 0)
-    found = scoring.fits(one, features, plan)
+    groups = dict(zip(IMAGES, range(24), strict=True))
+    plan, found = scoring.predict_layers(one, features, groups, CORRECTED, settings, 0)
     ceiling = np.full(6, 0.5)
-    (row,) = readout.best_rows(one, plan, found, CORRECTED, ceiling)
+    (row,) = readout.best_layer_rows(one, plan, found, CORRECTED, ceiling)
     assert row["layers"] == " ".join(["good"] * 8)  # of 4 folds, twice
-    r2, r = scoring.unit_scores(one, features, plan, found)["good"]
+    r2, r = scoring.score_units(one, features, plan, found)["good"]
     assert (row["median_r2"], row["median_pearson_r"]) == (np.median(r2), np.median(r))
     assert row["median_ev_normalised"] == pytest.approx(np.median(r * abs(r) / 0.5))
-    assert readout.best_rows(one, plan, scoring.fits(one, features, plan, inner=False), CORRECTED, ceiling) == []
-    assert readout.best_rows(one, plan, {}, CORRECTED, ceiling) == []
+    plan, found = scoring.predict_layers(one, features, groups, CORRECTED, settings, 0, inner=False)
+    assert readout.best_layer_rows(one, plan, found, CORRECTED, ceiling) == []
+    assert readout.best_layer_rows(one, plan, {}, CORRECTED, ceiling) == []
+
+
+def test_activations_that_are_not_finite_are_a_fault_not_too_few_images():
+    one = population()
+    features = {"top": np.random.default_rng(0).normal(size=(24, 9))}
+    groups, settings = dict(zip(IMAGES, range(24), strict=True)), SimpleNamespace(components=[1], folds=4, repeats=1)
+    r2, _ = scoring.predictivity(one, features, groups, CORRECTED, settings, 0)["top"]
+    assert np.isfinite(r2).all()
+    for short in (settings.__dict__ | {"folds": 25}, settings.__dict__ | {"components": [20]}):
+        r2, _ = scoring.predictivity(one, features, groups, CORRECTED, SimpleNamespace(**short), 0)["top"]
+        assert np.isnan(r2).all()
+    features["top"][3, 2] = np.nan
+    with pytest.raises(DataError, match=r"layer top\[3, 2\] = nan"):
+        scoring.predictivity(one, features, groups, CORRECTED, settings, 0)
 
 
 def images_of_the_task():
@@ -166,7 +181,7 @@ def test_too_few_faces_are_not_read_out():
     one, images = population(), images_of_the_task()
     images.table["label"] = ["face" if stem < "i04" else "non-face" for stem in images.table.index]  # two groups
     task = images.task(one, CORRECTED, SETTINGS)
-    assert not task.possible()
+    assert not task.has_enough_groups()
     assert readout.population_rows(one, task, np.ones(6), 0) == {"decoding": [], "kernel": []}
 
 

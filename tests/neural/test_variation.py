@@ -16,31 +16,31 @@ def test_published_regions_tell_category_clutter_and_orientation(tmp_path):
     named = ["face", "none", "none", "primate_face", "primate_face_clutter", "primate_face_clutter_inverted"]
     named = [*named, "pareidolia"]
     table = images(named, ["face", "non-face", "unlabelled", "face", "unlabelled", "unlabelled", "unlabelled"])
-    found = variation.factors(table, tmp_path / "none.csv")
+    found = variation.assign_levels(table, tmp_path / "none.csv")
     assert found["category"].tolist() == ["face", "object", "unlabelled", *named[3:]]
     assert found["clutter"].tolist() == ["", "", "", "low", "high", "high", ""]
     assert found["orientation"].tolist() == ["", "", "", "upright", "upright", "inverted", ""]
-    assert list(variation.factors(table[:3], tmp_path / "none.csv")) == ["category"]
+    assert list(variation.assign_levels(table[:3], tmp_path / "none.csv")) == ["category"]
 
 
 def test_simulated_scenes_fall_into_thirds_of_pose_and_clutter(tmp_path):
     table = images(["face"] * 9 + ["none"])
     scenes = table[["stem"]][:9].assign(pose=np.linspace(-0.4, 0.4, 9), clutter=np.arange(9) / 9)
     scenes.sample(frac=1, random_state=0).to_csv(tmp_path / "scenes.csv", index=False)
-    found = variation.factors(table, tmp_path / "scenes.csv")
+    found = variation.assign_levels(table, tmp_path / "scenes.csv")
     assert found["clutter"].tolist() == ["low"] * 3 + ["middle"] * 3 + ["high"] * 3 + [""]
     assert found["pose"].tolist()[3:6] == ["low"] * 3  # turned least, either way
     assert {found["pose"].iloc[0], found["pose"].iloc[8]} == {"high"}
     scenes.drop(columns="pose").to_csv(tmp_path / "scenes.csv", index=False)
     with pytest.raises(DataError, match=r"scenes.csv has no column pose: run the stage acquire"):
-        variation.factors(table, tmp_path / "scenes.csv")
+        variation.assign_levels(table, tmp_path / "scenes.csv")
 
 
 def test_scores_by_hand():
     called = np.array([True, False, True, True, False, True])
     labels = np.array([1, 1, 0, 1, 0, -1])
     levels = pd.DataFrame({"category": ["a", "a", "b", "", "b", "c"], "clutter": ["x", "x", "x", "y", "y", "y"]})
-    rows = {(row["factor"], row["level"]): row for row in variation.scores(called, labels, levels)}
+    rows = {(row["factor"], row["level"]): row for row in variation.score_levels(called, labels, levels)}
     assert next(iter(rows)) == ("all", "all")
     assert rows["all", "all"] == {
         "factor": "all",

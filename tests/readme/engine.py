@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A stand-in for docker, podman and apptainer: takes the README's words, and runs ``container/run`` without an engine.
+"""A stand-in for docker, podman and apptainer: runs ``container/run`` at the words of the pages.
 
 It isolates nothing. What it shows is that the words are an engine's, that the build arguments are those of the
 Dockerfile, that .dockerignore lets through what the run needs, and what ``container/run`` then does with the folders.

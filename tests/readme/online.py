@@ -1,4 +1,4 @@
-"""Run the commands of the README that need the network, in a clone, and look at what they say and leave.
+"""Run the commands of README and docs that need the network, in a clone, and look at what they say and leave.
 
 Run by ``nox -s online``. Unlike `run`, it goes on after a command that fails: each asks another place.
 """
@@ -17,7 +17,8 @@ import yaml
 from analysis.core.files import write_json
 from analysis.tools import crate
 from tests import locks
-from tests.readme.commands import ROOT, Command
+from tests.project import ROOT
+from tests.readme.commands import Command
 from tests.readme.reader import Failed, Reader, environment, git, repository
 from tests.readme.table import Run, expected_runs
 
@@ -29,8 +30,7 @@ def describe_results(project: Path) -> None:
     lock, pipeline, citation = (
         yaml.safe_load((project / name).read_text()) for name in ("dvc.lock", "dvc.yaml", "CITATION.cff")
     )
-    graph = crate.crate(lock, pipeline, citation)
-    write_json(project / crate.OUTPUT, {"@context": crate.CONTEXT, "@graph": graph})
+    write_json(project / crate.OUTPUT, crate.crate_of(lock, pipeline, citation).metadata.generate())
 
 
 def jobs_can_be_asked_for(project: Path) -> None:
@@ -44,29 +44,29 @@ RESOLVE = "nox -s resolve"
 FOUND = Run("all packages of requirements-cpu.lock, requirements.lock, requirements-test.lock were found")
 
 ONLINE: dict[str, dict[str, Run]] = {
-    "Two commands": {
+    "README": {
         "python3 -m venv .venv": Run(leaves=(".venv/pyvenv.cfg",)),
         ".venv/bin/pip install nox": Run("Successfully installed .*nox|Requirement already satisfied: nox"),
     },
-    "Read the results": {
+    "results": {
         "nox -s metadata": Run("Citation metadata are valid(.|\n)*valid RO-Crate", before=describe_results),
     },
-    "Change a parameter": {
+    "cluster-and-gpu": {
         # and nothing in place of what is locked
         "pip install dask-jobqueue": Run(
             r"Successfully installed dask[-_]jobqueue-[\d.]+$", after=jobs_can_be_asked_for
         ),
     },
-    "The container": {
+    "container": {
         "nox -s sbom": Run("packages, valid CycloneDX", leaves=(SBOM,)),
         "nox -s advisories": Run(r"^(\d+) of \1 packages looked up, 0 advisories"),
         RESOLVE: FOUND,
     },
-    "Contribute": {
+    "contributing": {
         "nox -s lock": Run(leaves=tuple(locks.NAMES.values()), after=locks.check),
     },
 }
-"""By heading and command, as `tests.readme.table.HERE`."""
+"""By page and command, as `tests.readme.table.HERE`."""
 
 
 def clone(origin: Path, folder: Path) -> Path:
@@ -89,7 +89,7 @@ def main(nox: Path) -> None:
             clone(repository(folder / "origin", ROOT), folder / "clone"), environment(folder, ROOT, nox) | known, {}
         )
         # once more at the end, with the new locks
-        runs, failed = [*expected_runs(ONLINE), (Command(RESOLVE, "Contribute", False), FOUND)], []
+        runs, failed = [*expected_runs(ONLINE), (Command(RESOLVE, "contributing", False), FOUND)], []
         for command, expected in runs:
             try:
                 reader.run(command, expected)

@@ -1,4 +1,4 @@
-"""A reader of the README: a clone, an environment, and commands that are typed and looked at."""
+"""A reader of the pages: a clone, an environment, and commands that are typed and looked at."""
 
 import os
 import re
@@ -9,18 +9,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.readme.commands import ROOT, SHELL, Command
+from tests.project import ROOT
+from tests.readme.commands import SHELL, Command
 from tests.readme.engine import BUILD
 from tests.readme.table import Run
 
 
 class Failed(Exception):
-    """A command did not do what the README says."""
+    """A command did not do what its page says."""
 
 
 @dataclass
 class Reader:
-    """Somebody who types commands in a clone; `words` are typed in place of the README's placeholders."""
+    """Somebody who types commands in a clone; `words` are typed in place of placeholders."""
 
     clone: Path
     environment: dict[str, str]
@@ -55,7 +56,7 @@ class Reader:
         try:
             self._judge(done, expected)
         except AssertionError as error:
-            about = f"README, {command.heading}: {command.text}\ntyped as: {typed}\n{error}"
+            about = f"{command.page}: {command.text}\ntyped as: {typed}\n{error}"
             raise Failed(f"{about}\nit said:\n{done.stdout[-3000:]}") from error
 
     def _judge(self, done: subprocess.CompletedProcess, expected: Run) -> None:

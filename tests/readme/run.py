@@ -1,4 +1,4 @@
-"""Run the commands of the README, in its order, in clones that hold the tiny experiment.
+"""Run the commands of README and docs, in their order, in clones that hold the tiny experiment.
 
 Run by ``nox -s fixture`` once that is built. Six readers work, some at once, each in a clone of its own: one runs the
 benchmarks at their small sizes, one fetches data that are served as the real ones are, one uses containers, one changes
@@ -21,14 +21,13 @@ from tests.readme.reader import Failed, Reader, clone, environment, repository
 from tests.readme.table import HERE, MODEL, RECORDING, Run, expected_runs, of_pipeline, substitutes
 
 ALONE = {
-    "The real data": "fetching",
-    "The container": "containers",
-    "Change a parameter": "changing",
-    "Your own model": "own",
-    "Your own recording": "own",
-    "One image explained": "own",
+    "real-data": "fetching",
+    "container": "containers",
+    "pipeline": "changing",
+    "your-model": "own",
+    "your-recording": "own",
 }
-"""The clone in which the commands under a heading run, where it is not the common one."""
+"""The clone in which the commands of a page run, where it is not the common one."""
 
 TIMING = "timing"
 """The clone in which benchmarks run, wherever they stand."""
@@ -41,7 +40,7 @@ NAMES = [TIMING, "common", *dict.fromkeys(ALONE.values())]
 
 def place_of(command: Command) -> str:
     """Return the clone in which a command runs."""
-    return TIMING if "python -m benchmarks." in command.text else ALONE.get(command.heading, "common")
+    return TIMING if "python -m benchmarks." in command.text else ALONE.get(command.page, "common")
 
 
 def to_run(name: str) -> list[tuple[Command, Run]]:
@@ -57,7 +56,7 @@ def session(raw: Path) -> str:
 
 
 def not_of_pipeline(build: Path) -> list[str]:
-    """Return the command lines of stages in the README that the pipeline of a finished copy did not run."""
+    """Return the command lines of stages on the pages that the pipeline of a finished copy did not run."""
     ran = {stage["cmd"] for stage in yaml.safe_load((build / "dvc.lock").read_text())["stages"].values()}
     texts = {command.text.replace("MODEL", MODEL) for command in commands()}
     return sorted(text for text in texts if of_pipeline(text) and text not in ran)
@@ -74,7 +73,7 @@ def main(build: Path, other: Path, nox: Path) -> None:
         The program nox.
     """
     if lacking := not_of_pipeline(build):
-        sys.exit(f"the README names commands of stages that did not run: {', '.join(lacking)}")
+        sys.exit(f"the pages name commands of stages that did not run: {', '.join(lacking)}")
     start, folder = time.monotonic(), build.with_name("readme")
     folder.mkdir()
     origin = repository(folder / "origin", build)

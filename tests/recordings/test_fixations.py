@@ -11,7 +11,7 @@ import pytest
 from analysis.params.protocol import CORRECTED, REPORT
 from analysis.recordings.annotations import Annotations
 from analysis.recordings.build import Processing, build_recording
-from analysis.recordings.fixation_table import build_fixation_table, right_wrong_none
+from analysis.recordings.fixation_table import build_fixation_table, count_assignments
 from analysis.recordings.main_file import read_session
 from analysis.recordings.naming import Files
 from analysis.recordings.rois import Rois
@@ -161,10 +161,10 @@ def test_recording_without_presentations(make, pair):
     assert recording.sizes["fixation"] == 0
 
 
-def test_right_wrong_none_by_value(pair, tmp_path):
+def test_count_assignments_by_value(pair, tmp_path):
     session = read_session(pair.write(tmp_path)[0])
-    assert right_wrong_none(session, "trial_id") == (3, 0, 0)
-    assert right_wrong_none(session, "row") == (0, 0, 3)
+    assert count_assignments(session, "trial_id") == (3, 0, 0)
+    assert count_assignments(session, "row") == (0, 0, 3)
     assert build_fixation_table(session, CORRECTED, 50, 10_000).counts["on_image"] == 7
 
 

@@ -52,7 +52,7 @@ def test_self_consistency_is_pearson_over_both_orders(monkeypatch):
     result = rep.self_consistency(rate, pairs)
     np.testing.assert_allclose(result[:3], expected, rtol=1e-12)
     assert np.isnan(result[3])
-    monkeypatch.setattr(rep, "BLOCK", 7)
+    monkeypatch.setattr(rep, "PAIRS_PER_BLOCK", 7)
     np.testing.assert_allclose(rep.self_consistency(rate, pairs)[:3], expected, rtol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""A small simulated experiment, made once for all tests of the simulation."""
+"""A small simulated experiment, shared by all tests of the simulation."""
 
 import pytest
 

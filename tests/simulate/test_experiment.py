@@ -1,70 +1,35 @@
-"""The simulated experiment: valid, repeatable, true to its truth, and holding every trap of the published data."""
+"""The simulated experiment is valid and reproducible, and has every irregularity of the published data."""
 
-import csv
-import gzip
 import hashlib
 import io
 import json
 import re
-import struct
 import subprocess
 import warnings
-import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import xarray as xr
 from PIL import Image
 
 from analysis.acquire.manifest import write_manifest
 from analysis.core.errors import DataError
 from analysis.simulate.experiment import simulate
 from analysis.simulate.sessions import BANK_CHANNELS, PLAN
+from tests.simulate.simulated_files import (
+    BY_NAME,
+    annotated_stems,
+    latency_table,
+    main_file,
+    members,
+    raster_file,
+    rows,
+    stems_shown,
+    table,
+)
 
-BY_NAME = {s.name: s for s in PLAN}
 AREAS = {"V1", "V2", "V4", "PIT", "CIT", "AIT"}
-
-
-def rows(path):
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def main_file(raw, name):
-    return h5py.File(raw / "dandiset" / f"{BY_NAME[name].header.stem}_image.nwb")
-
-
-def raster_file(raw, name):
-    return h5py.File(raw / "dandiset" / f"{BY_NAME[name].header.stem}.nwb")
-
-
-def table(file, path):
-    return {k: v[()] for k, v in file[path].items()}
-
-
-def members(raw):
-    """Names and contents of the archive, joined by hand: volumes one after another, data found by local headers."""
-    volumes = [*sorted((raw / "stimuli").glob("Stimuli.z[0-9]*")), raw / "stimuli" / "Stimuli.zip"]
-    data, place, found = b"".join(v.read_bytes() for v in volumes), 4, {}
-    while data[place : place + 4] == b"PK\x03\x04":
-        method, packed, n = struct.unpack("<8xH8xI4xH2x", data[place : place + 30])
-        name, body = data[place + 30 : place + 30 + n].decode(), data[place + 30 + n : place + 30 + n + packed]
-        found[name] = zlib.decompress(body, -15) if method == 8 else body
-        place += 30 + n + packed
-    return found
-
-
-def stems_shown(raw, name):
-    with main_file(raw, name) as file:
-        return {Path(p.decode()).stem for p in file["stimulus/templates/stimuli/external_file"][()]}
-
-
-def annotated_stems(raw):
-    regions = raw / "annotations/db/ROIs/Stimuli"
-    return {Path(r["Filename"]).stem for r in rows(regions / "face.csv")} | {p.stem for p in regions.glob("*/*")}
 
 
 def test_pynwb_finds_every_file_valid(raw):
@@ -102,7 +67,7 @@ def test_tables_and_dtypes_are_those_of_a_real_recording(raw, reference):
             assert layout(ours) == layout(published)
 
 
-def test_rasters_are_stored_a_chunk_per_unit_with_the_wrong_rate(raw):
+def test_rasters_have_one_chunk_per_unit_and_the_wrong_rate(raw):
     with raster_file(raw, "Mo210503") as file:
         data = file["processing/ecephys/rasters/data"]
         assert (data.dtype, data.compression, data.chunks) == (np.uint8, "gzip", (data.shape[0], 1))
@@ -111,7 +76,7 @@ def test_rasters_are_stored_a_chunk_per_unit_with_the_wrong_rate(raw):
 
 def test_same_seed_same_bytes_for_any_number_of_workers(raw, tiny_params, seed, tmp_path, monkeypatch):
     monkeypatch.setenv("NNN_WORKERS", "2")
-    monkeypatch.setattr("analysis.simulate.experiment.FEW", 1)
+    monkeypatch.setattr("analysis.simulate.experiment.FEWEST_IMAGES_FOR_PROCESSES", 1)
     simulate(tiny_params, seed, tmp_path / "raw")
 
     def digest(folder):
@@ -176,7 +141,7 @@ def test_gaze_leaves_the_screen_blinks_and_spans_the_onset(raw):
     assert (np.round(fixations["start_time"] - lag, 6)[here] < 0.5).any()
 
 
-def test_tracker_latency_goes_by_rig_and_tracker_with_none_as_text(raw):
+def test_tracker_latency_depends_on_rig_and_tracker_and_none_is_text(raw):
     database = raw / "annotations/db"
     latency = {(r["Rig"], r["Tracker"]): int(r["Latency"]) for r in rows(database / "rig_eye_latency.csv")}
     assert latency == {("1", "None"): 24, ("2", "None"): 46, ("2", "EyeLink"): 5, ("3", "None"): 37}
@@ -249,7 +214,7 @@ def test_masks_differ_from_images_in_extension_and_mode(raw):
     }
 
 
-def test_boxes_lie_in_a_frame_of_their_own_and_hold_the_face(raw):
+def test_boxes_refer_to_pictures_of_another_size_and_contain_the_face(raw):
     archive = {Path(n).name: c for n, c in members(raw).items()}
     truth = {r["stem"]: r for r in rows(raw / "truth/scenes.csv")}
     boxes = rows(raw / "annotations/db/ROIs/Stimuli/face.csv")
@@ -268,7 +233,7 @@ def test_boxes_lie_in_a_frame_of_their_own_and_hold_the_face(raw):
     assert 0 < other_frame < len(boxes)
 
 
-def test_the_report_loses_faces_by_extension(raw):
+def test_the_report_misses_faces_by_extension(raw):
     names = {Path(n).name for n in members(raw)}
     listed = {r["Filename"] for r in rows(raw / "report/face.csv")}
     truth = rows(raw / "truth/scenes.csv")
@@ -278,7 +243,7 @@ def test_the_report_loses_faces_by_extension(raw):
     assert any(Path(n).stem in faces - found for n in listed)
 
 
-def test_near_duplicates_look_alike(raw):
+def test_near_duplicates_are_similar(raw):
     archive = {Path(n).name: c for n, c in members(raw).items()}
     groups = [line.split("\t") for line in (raw / "annotations/db/similar_images.txt").read_text().splitlines()]
     assert len(groups) >= 2
@@ -310,7 +275,7 @@ def test_images_are_rgb_and_rgba_png_and_jpg_with_a_mild_shortcut(raw):
     assert np.mean(jpg[True]) > np.mean(jpg[False])
 
 
-def test_the_archive_has_volumes_and_names_are_digests(raw):
+def test_the_archive_has_volumes_and_its_names_are_digests(raw):
     volumes = sorted(p.name for p in (raw / "stimuli").iterdir())
     assert volumes == [f"Stimuli.z{i:02d}" for i in range(1, len(volumes))] + ["Stimuli.zip"]
     assert len(volumes) >= 3
@@ -320,88 +285,10 @@ def test_the_archive_has_volumes_and_names_are_digests(raw):
 
 def test_the_latency_table_lacks_units(raw):
     units = {(r["Session"], r["Name"]) for r in rows(raw / "annotations/db/units.csv.gz")}
-    known = {(r["Session"], r["Name"]): int(r["Latency"]) for r in rows(_latency(raw))}
+    known = {(r["Session"], r["Name"]): int(r["Latency"]) for r in rows(latency_table(raw))}
     assert known.keys() < units
     assert any(value < 40 for value in known.values())
     assert {(r["Session"], r["Name"]) for r in rows(raw / "annotations/db/per_unit_rf.csv.gz")} == units
-
-
-def _latency(raw):
-    return raw / "annotations/db/per_unit_latency-fix_on.csv.gz"
-
-
-def windows(raw, name):
-    """Spikes and planted expectation in every response window, by the published rules, and how long the image stays.
-
-    Returns arrays (fixation, unit), (fixation, unit), (fixation,) in s, and the truth.
-    """
-    session = BY_NAME[name]
-    with main_file(raw, name) as file:
-        shown, fixations = table(file, "intervals/presentations"), table(file, "processing/behavior/fixations")
-    with raster_file(raw, name) as file:
-        counts = file["processing/ecephys/rasters/data"][()].astype(np.int64)
-    truth = xr.load_dataset(raw / "truth" / f"{name}.nc", engine="h5netcdf")
-    period = {t: (a, b) for t, a, b in zip(shown["trial_id"], shown["start_time"], shown["stop_time"], strict=True)}
-    onset, offset = np.array([period.get(t, (np.inf, -np.inf)) for t in fixations["trial_id"]]).T
-    start = np.round(fixations["start_time"] - session.tracker_latency_ms / 1000, 6)
-    stop = np.round(fixations["stop_time"] - session.tracker_latency_ms / 1000, 6)
-    start = np.where((stop > onset) & (start < onset), onset, start)
-    known = {(r["Session"], r["Name"]): int(r["Latency"]) for r in rows(_latency(raw))}
-    defaults = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
-    latency = [
-        max(40, known.get((name, str(unit)), defaults[str(region)]))
-        for unit, region in zip(truth.unit.values, truth.region.values, strict=True)
-    ]
-    total = np.concatenate([np.zeros((1, counts.shape[1]), np.int64), np.cumsum(counts, axis=0)])
-    first = np.rint(start[:, None] * 1000 + latency).astype(int)
-    whole = ((first >= 0) & (first + 200 <= len(counts))).all(axis=1)
-    units = np.arange(len(latency))
-    spikes = total[first[whole] + 200, units] - total[first[whole], units]
-    return spikes.astype(float), truth.noise_free_rate.values[whole] * 0.2, (offset - start)[whole], truth
-
-
-@pytest.mark.parametrize("name", ["Mo210503", "Mo210504_1", "Mo210505"])
-def test_spikes_follow_the_planted_rates(raw, name):
-    """Counts in response windows have the mean and the variance of the planted Poisson process."""
-    spikes, expected, _, truth = windows(raw, name)
-    assert (spikes[expected == 0] == 0).all()
-    scores = (spikes - expected).sum(axis=0) / np.sqrt(expected.sum(axis=0))
-    # windows overlap when fixations are short, so sums vary up to twice as much as independent ones
-    assert np.abs(scores).max() < 4.5
-    steady = truth.second_half.values == 1
-    dispersion = ((spikes - expected) ** 2).mean(axis=0)[steady] / expected.mean(axis=0)[steady]
-    assert dispersion == pytest.approx(1, abs=0.25)
-
-
-def test_spikes_and_gaze_keep_one_clock(raw):
-    """Windows that reach beyond the image straddle a fall of the rate: a clock tens of ms off would show in them."""
-    found = planted = 0.0
-    for session in PLAN[:6]:
-        spikes, expected, left, _ = windows(raw, session.name)
-        late = (left >= 0) & (left < 0.2)
-        assert late.sum() > 10
-        found, planted = found + spikes[late].sum(), planted + expected[late].sum()
-    assert abs(found - planted) / np.sqrt(planted) < 3.5
-
-
-def test_image_means_follow_the_noise_free_rates(raw):
-    """The planted image mean (over the gaze distribution) is what noise-free rates of many fixations average to."""
-    with main_file(raw, "Mo210504_1") as file:
-        shown, fixations = table(file, "intervals/presentations"), table(file, "processing/behavior/fixations")
-        index = file["stimulus/presentation/presentations/data"][()].astype(int)
-        paths = file["stimulus/templates/stimuli/external_file"][()]
-    truth = xr.load_dataset(raw / "truth/Mo210504_1.nc", engine="h5netcdf")
-    assert list(truth.image.values) == [Path(p.decode()).stem for p in paths]
-    row = {t: i for i, t in enumerate(shown["trial_id"])}
-    of = np.array([row.get(t, -1) for t in fixations["trial_id"]])
-    here = (of >= 0) & (fixations["start_time"] > shown["start_time"][of]) & (np.abs(fixations["x"]) < 6)
-    here &= (np.abs(fixations["y"]) < 6) & (fixations["stop_time"] < shown["stop_time"][of])
-    image = index[of[here]]
-    steady = truth.second_half.values == 1
-    rate = truth.noise_free_rate.values[here][:, steady]
-    mean = np.stack([np.bincount(image, r, len(paths)) / np.bincount(image, None, len(paths)) for r in rate.T], 1)
-    correlation = [np.corrcoef(a, b)[0, 1] for a, b in zip(mean.T, truth.image_mean.values[:, steady].T, strict=True)]
-    assert np.median(correlation) > 0.85
 
 
 @pytest.mark.parametrize("key", ["faces", "objects", "pareidolia", "unlabelled"])

@@ -1,4 +1,4 @@
-"""The task is in the structure of the images: not in grey levels, colour or brightness."""
+"""Faces differ from other images in structure, not in grey levels, colour or brightness."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from analysis.params import Simulate
-from analysis.simulate.features import N_CHANNELS, feature_maps
+from analysis.simulate.early_features import N_CHANNELS, feature_maps
 from analysis.simulate.render import render
 from analysis.simulate.scenes import draw_scenes
 
@@ -39,7 +39,7 @@ def accuracy(features, label, group):
     return balanced_accuracy_score(label, predicted)
 
 
-def test_grey_pixels_do_not_tell_faces_from_objects(images):
+def test_grey_pixels_do_not_separate_faces_from_objects(images):
     from PIL import Image
 
     pixels, label, group = images
@@ -61,7 +61,7 @@ def test_local_structure_does(images):
     assert accuracy(pooled, label, group) > 0.75
 
 
-def test_feature_maps_of_a_grating_name_its_orientation():
+def test_feature_maps_of_a_grating_peak_at_its_orientation():
     x = np.arange(240)
     for turn, best in ((0.0, 4), (np.pi / 2, 6)):
         phase = (x[None] * np.cos(turn) + x[:, None] * np.sin(turn)) * 2 * np.pi / 16
@@ -75,7 +75,7 @@ def test_a_uniform_image_drives_nothing():
     assert feature_maps(np.full((216, 312, 3), 128, np.uint8)).max() < 1e-6
 
 
-def test_regions_hold_the_scene_and_objects_have_none():
+def test_regions_contain_the_face_and_objects_have_none():
     for scene in draw_scenes(PARAMS, 11)[::9]:
         pixels, region = render(scene)
         assert pixels.shape == (*region.shape, 3) == (scene.size[1], scene.size[0], 3)
@@ -87,6 +87,6 @@ def test_regions_hold_the_scene_and_objects_have_none():
             assert abs(np.mean(rows) - scene.y) < 0.6 * scene.half_height
 
 
-def test_scenes_depend_on_the_seed_alone():
+def test_scenes_depend_on_the_seed_only():
     assert draw_scenes(PARAMS, 11) == draw_scenes(PARAMS, 11)
     assert draw_scenes(PARAMS, 11) != draw_scenes(PARAMS, 12)

@@ -20,15 +20,15 @@ def simulate(n_images=300, repeats=4, fixations=3, n_units=10, seed=0, shared=1.
 @pytest.mark.parametrize("repeats", [4, 10, 50])
 def test_unbiased_at_few_and_many_repeats(repeats):
     rates, image, trial, planted = simulate(repeats=repeats, n_units=20)
-    found = ceilings.split_half(rates, image, trial, n_splits=20)
+    found = ceilings.reliability(rates, image, trial, n_splits=20)
     assert found.n_images == 300
     assert abs(found.value.mean() - planted) < 0.02
 
 
 def test_splitting_fixations_of_one_presentation_would_flatter():
     rates, image, trial, planted = simulate(shared=2.0, n_units=20)
-    right = ceilings.split_half(rates, image, trial).value.mean()
-    wrong = ceilings.split_half(rates, image, np.arange(len(trial))).value.mean()
+    right = ceilings.reliability(rates, image, trial).value.mean()
+    wrong = ceilings.reliability(rates, image, np.arange(len(trial))).value.mean()
     assert abs(right - planted) < 0.03
     assert wrong > planted + 0.1
 
@@ -66,7 +66,7 @@ def test_correlations_are_averaged_before_they_are_corrected():
     halves, rng = ceilings.Halves(rates, image, trial), np.random.default_rng(3)
     drawn = [halves.draw(rng) for _ in range(9)]
     r = np.array([[np.corrcoef(a[:, k], b[:, k])[0, 1] for k in range(6)] for a, b in drawn])
-    found = ceilings.split_half(rates, image, trial, n_splits=9, seed=3)
+    found = ceilings.reliability(rates, image, trial, n_splits=9, seed=3)
     mean = r.mean(axis=0)
     np.testing.assert_allclose(found.halves, mean)
     np.testing.assert_allclose(found.value, 2 * mean / (1 + mean))
@@ -76,7 +76,7 @@ def test_correlations_are_averaged_before_they_are_corrected():
 def test_a_unit_that_never_varies_is_undefined():
     rates, image, trial, _ = simulate(n_images=20)
     rates[:, 3] = 4.0
-    value = ceilings.split_half(rates, image, trial).value
+    value = ceilings.reliability(rates, image, trial).value
     assert np.isnan(value).tolist() == [k == 3 for k in range(10)]
 
 
@@ -96,9 +96,9 @@ def test_parts_are_disjoint_and_complete():
 def test_bad_input():
     rates, image, trial, _ = simulate(n_images=5, repeats=1)
     with pytest.raises(DataError, match="0 images were shown twice or more"):
-        ceilings.split_half(rates, image, trial)
+        ceilings.reliability(rates, image, trial)
     with pytest.raises(DataError, match="give one row per fixation"):
-        ceilings.split_half(rates, image[:-1], trial)
+        ceilings.reliability(rates, image[:-1], trial)
     rates[3, 1] = np.nan
     with pytest.raises(DataError, match=r"rates\[3, 1\] = nan; drop or repair"):
-        ceilings.split_half(rates, image, trial)
+        ceilings.reliability(rates, image, trial)

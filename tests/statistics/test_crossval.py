@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis import statistics
 from analysis.core.errors import DataError
 from analysis.statistics import crossval
 
@@ -47,5 +48,27 @@ def test_one_split_and_its_size():
     folds = crossval.single_split(30, 0.25, seed=1)
     assert ((folds == 0).sum(), (folds == -1).sum()) == (8, 22)
     assert (folds != crossval.single_split(30, 0.25, seed=2)).any()
-    with pytest.raises(DataError, match="3 images are too few for a split with 25% of them"):
+    with pytest.raises(crossval.TooFewImages, match="3 images are too few"):
         crossval.single_split(3, 0.25, seed=0)
+
+
+@pytest.mark.parametrize("predict", [statistics.pls_predict, statistics.ridge_predict, statistics.decode])
+def test_at_least_one_repeat_is_asked_for(predict):
+    X, labels = np.random.default_rng(0).normal(size=(60, 10)), np.resize([0, 1], 60)
+    with pytest.raises(DataError, match="repeats=0; give 1 or more"):
+        predict(X, labels if predict is statistics.decode else X, repeats=0)
+
+
+def test_too_few_images_are_told_apart_from_faults():
+    X, labels = np.random.default_rng(0).normal(size=(20, 30)), np.resize([0, 1], 20)
+    for call in (
+        lambda: statistics.pls_predict(X, X, n_components=16),
+        lambda: statistics.pls_predict(X, X, n_components=[16, 17]),
+        lambda: statistics.pls_predict(X, X, groups=labels, n_components=1),
+        lambda: statistics.decode(X, labels, folds=11),
+    ):
+        with pytest.raises(statistics.TooFewImages):
+            call()
+    with pytest.raises(DataError, match="folds=1") as fault:
+        statistics.pls_predict(X, X, folds=1)
+    assert not isinstance(fault.value, statistics.TooFewImages)

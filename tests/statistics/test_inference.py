@@ -237,9 +237,9 @@ def test_max_t_by_hand_and_over_any_shape():
     ("call", "message"),
     [
         (lambda: inference.fdr([0.1, 1.2]), "p holds values outside 0 to 1"),
-        (lambda: inference.fdr([0.1], method="holm"), "no correction 'holm'"),
+        (lambda: inference.fdr([0.1], method="holm"), "method='holm'"),
         (lambda: inference.p_value(1.0, [1.0], "both"), "tail='both'"),
-        (lambda: inference.bootstrap_interval([1.0], method="basic"), "no interval 'basic'"),
+        (lambda: inference.bootstrap_interval([1.0], method="basic"), "method='basic'"),
         (lambda: inference.bootstrap_interval([1.0, 2.0], levels=(["a"],)), "2 values but 1 labels"),
         (lambda: inference.max_t(np.ones(2), np.ones((5, 3))), r"null has shape \(5, 3\)"),
         (lambda: inference.paired_test([1.0, 2.0], [0.0, 0.0], [1]), "2 scores but 1 clusters"),

@@ -60,14 +60,14 @@ def test_published_near_duplicates(reference):
     stems = sorted({name for line in similar for name in line})
     assert len(similar) == 35
     assert max(len(set(line)) for line in similar) == 32
-    groups = splits.group(stems, similar)
+    groups = splits.group_near_duplicates(stems, similar)
     number = dict(zip(stems, groups, strict=True))
     assert all(len({number[name] for name in line}) == 1 for line in similar)
 
 
 def test_groups_are_linked_by_chains_and_by_absent_images():
     similar = [["a", "b"], ["c", "d"], ["b", "z"], ["z", "e"]]
-    assert splits.group(list("abcdefa"), similar).tolist() == [0, 0, 1, 1, 0, 2, 0]
+    assert splits.group_near_duplicates(list("abcdefa"), similar).tolist() == [0, 0, 1, 1, 0, 2, 0]
 
 
 def test_a_wrong_list_of_near_duplicates_is_named(tmp_path):

@@ -25,4 +25,4 @@ def test_metrics_are_of_the_top_layer_in_the_last_area(tmp_path, monkeypatch):
 
 
 def test_a_model_that_was_not_compared_has_its_accuracy_alone():
-    assert headline.of_model(MODEL | {"areas": {}}) == {"accuracy": 0.9, "balanced_accuracy": 0.8}
+    assert headline.select_metrics(MODEL | {"areas": {}}) == {"accuracy": 0.9, "balanced_accuracy": 0.8}

@@ -1,8 +1,7 @@
-"""Verified files, kept by their SHA-256 in the store and shared by runs and clones.
+"""Verified files in the store, named by their SHA-256 and shared by runs and clones.
 
-``blobs/ab/abcd...`` holds whole files whose hash was checked; ``partial/abcd....part`` what is being fetched. A blob
-is read-only and carries a modification time made from its hash, so that one that was written to is noticed without
-reading it.
+``blobs/ab/abcd...`` holds complete files whose hash was checked, ``partial/abcd....part`` unfinished downloads. A blob
+is read-only, and its modification time is derived from its hash, so that a changed blob is noticed without reading it.
 """
 
 import errno
@@ -23,16 +22,16 @@ CHUNK = 1 << 20
 
 
 class Stopped(Exception):
-    """The wait for another process was called off."""
+    """Waiting for another process was cancelled."""
 
 
 def blob_path(digest: str) -> Path:
-    """Return where the file of that SHA-256 lies, if it is there."""
+    """Return the path of the file with that SHA-256; it need not exist."""
     return store_root() / "blobs" / digest[:2] / digest
 
 
 def part_path(digest: str) -> Path:
-    """Return where the file of that SHA-256 grows while it is fetched."""
+    """Return the path of the unfinished download of the file with that SHA-256."""
     return store_root() / "partial" / f"{digest}.part"
 
 
@@ -42,9 +41,9 @@ def _stamp(digest: str) -> int:
 
 
 def has(digest: str, size: int | None = None) -> bool:
-    """Say whether the store holds that file, whole.
+    """Return whether the store holds the complete file.
 
-    One whose size or time is not as it was left is hashed again, and removed if it is damaged.
+    A blob whose size or time has changed is hashed again, and removed if it is damaged.
     """
     path = blob_path(digest)
     try:
@@ -61,7 +60,7 @@ def has(digest: str, size: int | None = None) -> bool:
 
 
 def accept(part: Path, digest: str) -> None:
-    """Make a part, whose hash the caller has checked, a blob."""
+    """Turn a finished download, whose hash the caller has checked, into a blob."""
     path = blob_path(digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     part.chmod(0o444)
@@ -70,7 +69,7 @@ def accept(part: Path, digest: str) -> None:
 
 
 def put(data: bytes, digest: str) -> None:
-    """Keep a small file whose hash the caller has checked."""
+    """Store a small file whose hash the caller has checked."""
     with open_part(digest) as file:
         os.ftruncate(file, 0)
         os.write(file, data)
@@ -79,9 +78,9 @@ def put(data: bytes, digest: str) -> None:
 
 @contextmanager
 def open_part(digest: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[int]:
-    """Open the part of a file for reading and writing, alone: another process that fetches the same file is awaited.
+    """Open the unfinished download of a file for reading and writing, and yield its descriptor.
 
-    Yields the file descriptor. `stopped` is asked while waiting; if it says so, `Stopped` is raised.
+    Waits while another process fetches the same file; raises `Stopped` once ``stopped()`` is true.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def open_part(digest: str, stopped: Callable[[], bool] = lambda: False) -> Itera
         while True:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             _lock(file, stopped)
-            # The one who held the lock may have finished: then this is no longer the file of that name.
+            # The holder of the lock may have finished and renamed the file meanwhile.
             if path.exists() and os.fstat(file).st_ino == path.stat().st_ino:
                 break
             os.close(file)
@@ -122,7 +121,7 @@ def _lock(file: int, stopped: Callable[[], bool]) -> None:
 
 
 def link(digest: str, target: Path) -> str:
-    """Put a blob at `target` and return how: reflink, hard link, symbolic link or copy, the first that works.
+    """Link a blob to `target`; return how: by reflink, hard link, symbolic link or copy, the first that works.
 
     Raises
     ------
@@ -169,7 +168,7 @@ def parts() -> list[Path]:
 
 
 def damaged(path: Path) -> bool:
-    """Hash a blob again; say whether it is not what its name says."""
+    """Hash a blob again; return whether the hash differs from its name."""
     return sha256(path) != path.name
 
 
@@ -179,7 +178,7 @@ def check_room(needed: int) -> None:
     Raises
     ------
     DataError
-        It names both numbers.
+        If it has; the message names both numbers.
     """
     root = store_root()
     try:

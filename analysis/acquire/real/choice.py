@@ -1,4 +1,4 @@
-"""Which recordings and files the parameters choose, and what they hold."""
+"""Recordings and files that the parameters choose."""
 
 import io
 import re
@@ -41,7 +41,7 @@ def recordings(listing: list[Pin], units: bytes, banks: bytes) -> list[Recording
     Raises
     ------
     DataError
-        If a file is named otherwise than the published ones, or files and tables do not name the same recordings.
+        If a file name does not have the published form, or files and tables name different recordings.
     """
     areas = _areas(units, banks)
     sessions: dict[tuple[str, str], dict[str, dict[str, Pin]]] = defaultdict(lambda: defaultdict(dict))
@@ -81,8 +81,8 @@ def _areas(units: bytes, banks: bytes) -> dict[str, dict[str, int]]:
 def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
     """Return the recordings that the parameters choose, sorted by name.
 
-    Area, monkey and name must all agree; a recording belongs to every area in which it has a unit; the limit counts in
-    order of name. Recordings of one monkey and date come together, since only their order tells them apart.
+    Area, monkey and name must all match; a recording belongs to every area in which it has a unit; `limit` keeps the
+    first by name. Recordings of one monkey and date stay together, since only their order tells them apart.
 
     Raises
     ------

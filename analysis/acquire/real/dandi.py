@@ -1,4 +1,4 @@
-"""The dandiset: its listing, checked against the pinned digest, and its files, through the dandi client."""
+"""The dandiset: its listing, checked against the pinned digest, and its files, by the dandi client."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ PAGE = 1000
 
 
 def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
-    """Return all files of the version, as its pinned digest vouches for them.
+    """Return all files of the version, verified by the pinned digest.
 
-    The list is asked of the archive once and then kept in the store: its digest is its hash.
+    The archive is asked once; the store then keeps the list under its digest.
 
     Raises
     ------
     DataError
-        If the archive cannot be reached or lists anything else than what was pinned.
+        If the archive cannot be reached or its list differs from the pinned one.
     """
     if not blobs.has(dandiset.digest):
         assets(dandiset)
@@ -31,7 +31,7 @@ def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
 
 
 def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str, dict]:
-    """Ask the archive for its files, check the list, and return the client's record of each by path.
+    """Ask the archive for its files, check the list, and return the client's record of each file by path.
 
     Raises
     ------
@@ -91,10 +91,10 @@ def _ask(dandiset: sources.Dandiset, policy: Policy) -> list[dict]:
         except (requests.JSONDecodeError, KeyError, TypeError) as error:
             raise DataError(f"{_name(dandiset)}: {api} does not answer as DANDI does; check NNN_DANDI_API") from error
         except requests.RequestException as error:
-            passing = judge(error, _name(dandiset), policy)
-            # Against all but time-outs the client itself has tried twelve times.
+            failure = judge(error, _name(dandiset), policy)
+            # The client itself has already tried twelve times, except after time-outs.
             if attempt == 3 or not isinstance(error, requests.Timeout):
-                raise DataError(f"{_name(dandiset)}: cannot list the files at {api} ({passing})") from error
+                raise DataError(f"{_name(dandiset)}: cannot list the files at {api} ({failure})") from error
 
 
 def _name(dandiset: sources.Dandiset) -> str:

@@ -1,4 +1,4 @@
-"""Fetch files into the store: a few at a time, resumed, retried, verified."""
+"""Download files into the store: several at a time, resumed, retried and verified."""
 
 import hashlib
 import os
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from analysis.acquire.real import blobs
 from analysis.acquire.real.download_progress import Progress
 from analysis.acquire.real.http_session import Session
-from analysis.acquire.real.retry import Passing, Policy, judge
+from analysis.acquire.real.retry import Policy, Transient, judge
 from analysis.core import settings
 from analysis.core.errors import DataError
 
 CHUNK = 1 << 16
-"""Bytes asked of a connection at once; small, so that a slow one is seen to move."""
+"""Bytes read from a connection at once; small, so that progress shows on slow ones."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Item:
     name: str
     """For messages."""
     open: Callable[[Session, int], Iterator[bytes]]
-    """(session, first byte) to the bytes from there on; the session keeps the answer."""
+    """Takes a session and the first byte, yields the bytes from there on; the session keeps the response."""
 
 
 def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
-    """Return the `Item.open` of a plain address."""
+    """Return the `Item.open` of a URL."""
 
     def chunks(session: Session, start: int) -> Iterator[bytes]:
         answer = session.get(url, stream=True, headers={"Range": f"bytes={start}-"} if start else {})
@@ -43,17 +43,17 @@ def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
 
 
 def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
-    """Bring files into the store that are not there yet.
+    """Download the files that the store lacks.
 
     Returns
     -------
     int
-        How many were fetched.
+        Number of files downloaded.
 
     Raises
     ------
     DataError
-        If one cannot be had, or the disk is too small. What was fetched by then stays, also the part of a file.
+        If a file is not available, or the disk is too small. What was downloaded stays, unfinished files included.
     """
     wanted = {item.sha256: item for item in items}
     lacking = [item for item in wanted.values() if not blobs.has(item.sha256, item.size)]
@@ -81,7 +81,7 @@ def _size_of_part(item: Item) -> int:
 
 
 class _Crew:
-    """Threads that fetch, and one that watches how fast."""
+    """Threads that download, and one that watches their speed."""
 
     def __init__(self, policy: Policy, progress: Progress):
         self.policy, self.progress = policy, progress
@@ -152,20 +152,20 @@ class _Crew:
                         break
                     if part.size >= item.size:
                         wrong += 1
-                        raise Passing("the bytes are not those that the pin says", restart=True)
-                    raise Passing(f"the body ended at byte {part.size} of {item.size}")
-                except Passing as passing:
-                    if passing.restart:
+                        raise Transient("the bytes are not those that the pin says", restart=True)
+                    raise Transient(f"the body ended at byte {part.size} of {item.size}")
+                except Transient as failure:
+                    if failure.restart:
                         self.progress.add(-part.size)
                         part.restart()
                     failures = 1 if part.size > before else failures + 1
                     if failures >= self.policy.tries or wrong >= 3:
                         raise DataError(
-                            f"{item.name}: given up after {max(failures, wrong)} tries ({passing}); "
+                            f"{item.name}: given up after {max(failures, wrong)} tries ({failure}); "
                             "what was fetched is kept: run again later"
-                        ) from passing
-                    pause = max(passing.after, self.policy.wait(failures))
-                    self.progress.say(f"fetch: {item.name}: {passing}; again in {pause:.1f} s")
+                        ) from failure
+                    pause = max(failure.after, self.policy.wait(failures))
+                    self.progress.say(f"fetch: {item.name}: {failure}; again in {pause:.1f} s")
                     if self.stop.wait(pause):
                         raise blobs.Stopped from None
             blobs.accept(blobs.part_path(item.sha256), item.sha256)
@@ -175,7 +175,7 @@ class _Crew:
 
         Raises
         ------
-        Passing
+        Transient
             If it failed in a way that may pass.
         """
         session = self.local.session
@@ -197,7 +197,7 @@ class _Crew:
                     raise blobs.write_error(error) from error
                 self.progress.add(len(chunk))
                 if part.size > item.size:
-                    raise Passing(f"more than the {item.size} bytes that the pin says", restart=True)
+                    raise Transient(f"more than the {item.size} bytes that the pin says", restart=True)
                 if self.stop.is_set():
                     raise blobs.Stopped
         finally:
@@ -213,7 +213,7 @@ class _Crew:
             if self.stop.is_set():
                 raise blobs.Stopped from error
             if transfer.too_slow:
-                raise Passing(f"slower than {self.policy.slowest:.0f} bytes/s") from error
+                raise Transient(f"slower than {self.policy.slowest:.0f} bytes/s") from error
             raise judge(error, item.name, self.policy) from error
 
 

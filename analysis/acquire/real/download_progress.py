@@ -1,4 +1,4 @@
-"""Progress of a download in bytes: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a download in bytes: a bar on a terminal, elsewhere a line every few seconds."""
 
 import sys
 import threading
@@ -13,9 +13,9 @@ class Progress:
     Parameters
     ----------
     total : int
-        Bytes to come in all.
+        Bytes in all.
     here : int
-        Bytes of it that an earlier run left.
+        Bytes that an earlier run has fetched.
     every : float
         Seconds between lines where there is no terminal.
     """
@@ -31,7 +31,7 @@ class Progress:
             self._bar = tqdm(desc="fetch", total=total, initial=here, unit="B", unit_scale=True)
 
     def add(self, n: int) -> None:
-        """Count `n` more bytes; negative when bytes turned out to be wrong."""
+        """Count `n` more bytes; negative if bytes are discarded."""
         with self._lock:
             self.done += n
             if self._bar is not None:
@@ -41,7 +41,7 @@ class Progress:
                 self.say(f"fetch: {self.state()}")
 
     def state(self) -> str:
-        """Return what is done, the rate and the time left, in words."""
+        """Return bytes done, rate and time left, in words."""
         seconds = max(time.monotonic() - self._start, 1e-3)
         rate = (self.done - self.first) / seconds
         left = f"{(self.total - self.done) / rate:.0f} s left" if rate > 0 else "time left unknown"

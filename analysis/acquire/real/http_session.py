@@ -1,4 +1,4 @@
-"""A ``requests`` session that always has a time limit and shows its last answer."""
+"""A ``requests`` session with a time limit, which keeps its last response."""
 
 import io
 import logging
@@ -19,8 +19,8 @@ class Session(requests.Session):
     Parameters
     ----------
     policy : Policy
-        How long to wait for a connection and for the next bytes, and how slowly a listing may come. Who asks for a
-        stream watches its speed himself.
+        How long to wait for a connection and for the next bytes, and the slowest rate of a listing. Callers that ask
+        for a stream watch its speed themselves.
     """
 
     def __init__(self, policy: Policy):
@@ -31,17 +31,17 @@ class Session(requests.Session):
         self.headers["Accept-Encoding"] = "identity"
 
     def send(self, request, **kwargs) -> requests.Response:
-        """Send with this session's time limit, and keep the answer (the last one, after redirects)."""
+        """Send with this session's time limit, and keep the response (the last one, after redirects)."""
         whole = not kwargs.get("stream")
         self.answer = None
         answer = super().send(request, **kwargs | {"timeout": self.policy.patience, "stream": True})
         if whole:
             self._read(answer)
-        self.answer = answer  # the client asks for the pages of a listing from several threads: each returns its own
+        self.answer = answer  # the client requests the pages of a listing from several threads; each returns its own
         return answer
 
     def _read(self, answer: requests.Response) -> None:
-        """Read a body into memory, unless it trickles: the time limit alone begins anew with every byte."""
+        """Read a body into memory, unless it is too slow: the time limit of requests starts again with every byte."""
         body, begin = bytearray(), time.monotonic()
         try:
             while chunk := answer.raw.read1(CHUNK, decode_content=True):
@@ -57,14 +57,14 @@ class Session(requests.Session):
 
 
 def dandi_client(api: str, session: Session):
-    """Return the dandi client for an API address, on our session, with its look-up of newer versions switched off."""
+    """Return a dandi client for an API address that uses our session and does not look for newer versions of itself."""
     os.environ["DANDI_NO_ET"] = "1"
     from dandi.consts import DandiInstance
     from dandi.dandiapi import DandiAPIClient
 
-    # The client logs each failed try, with its traceback; we say in one line what failed. Loading it sets the level.
+    # The client logs each failed try with its traceback; we report failures in one line. Importing it sets the level.
     logging.getLogger("dandi").setLevel(logging.CRITICAL + 1)
-    # Given an address only, the client would first ask the host for its other services.
+    # Given only an address, the client would first ask the host for its other services.
     client = DandiAPIClient(dandi_instance=DandiInstance(name="chosen", gui=None, api=api))
     client.session.close()
     client.session = session

@@ -1,4 +1,4 @@
-"""The commands that keep the store healthy: verify, list, prune."""
+"""Maintenance of the store: verify, list, prune."""
 
 import time
 
@@ -13,7 +13,7 @@ DAY = 86400.0
 
 
 def verify() -> list[str]:
-    """Hash every file of the store again; remove and name those that are not what they should be."""
+    """Hash every file of the store again; remove damaged ones and return their names."""
     bad = []
     for path in track(blobs.blobs(), "verify"):
         if blobs.damaged(path):
@@ -23,7 +23,7 @@ def verify() -> list[str]:
 
 
 def listing() -> list[str]:
-    """Return a line per file of the store (hash, size, published name) and per unfinished download, and the sums."""
+    """Return a line per file (hash, size, published name) and unfinished download of the store, and the totals."""
     names = known()
     lines = []
     total = 0
@@ -38,7 +38,7 @@ def listing() -> list[str]:
 
 
 def known() -> dict[str, str]:
-    """Return the published name of every pinned hash, as far as the store knows without asking anyone."""
+    """Return the published name of every pinned hash that is known without network access."""
     pins = github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
     names = {sources.DANDISET.digest: "listing of the dandiset"}
     if blobs.has(sources.DANDISET.digest):
@@ -54,7 +54,7 @@ def prune(wanted: Acquire | None, days: float) -> int:
     wanted : Acquire or None
         Keep only the files of this choice; None keeps all whole files.
     days : float
-        Age, in days since last written, from which unfinished things go.
+        Unfinished downloads and work not written to for this many days are removed.
 
     Returns
     -------

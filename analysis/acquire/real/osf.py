@@ -1,4 +1,4 @@
-"""The image archive on OSF. The node has no versions, so a lock keeps what its volumes were when first fetched."""
+"""The image archive on OSF. The node has no versions, so a lock file records its volumes when first fetched."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from analysis.core.files import write_json
 
 
 def locked(node: sources.Node) -> list[sources.Pin] | None:
-    """Return the volumes as the lock has them, or None before the first contact.
+    """Return the volumes that the lock records, or None if there is no lock yet.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def locked(node: sources.Node) -> list[sources.Pin] | None:
 
 
 def write_lock(node: sources.Node, pins: list[sources.Pin]) -> None:
-    """Record the volumes, once fetched and verified, for all runs to come. It belongs into git."""
+    """Record the verified volumes for all later runs. Commit the file."""
     volumes = {pin.path: {"sha256": pin.sha256, "size": pin.size} for pin in pins}
     write_json(node.lock, {"node": node.id, "volumes": volumes})
 
@@ -44,7 +44,7 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
     Raises
     ------
     DataError
-        If a volume is missing, states no SHA-256, or is not what the lock says.
+        If a volume is missing, has no SHA-256, or differs from the lock.
     """
     policy = policy or Policy()
     found = {}
@@ -89,8 +89,8 @@ def _json(url: str, policy: Policy) -> dict:
             except requests.JSONDecodeError as error:
                 raise DataError(f"OSF: {url} does not answer as OSF does; check NNN_OSF_API") from error
             except requests.RequestException as error:
-                passing = judge(error, "OSF", policy)
+                failure = judge(error, "OSF", policy)
                 failures += 1
                 if failures >= policy.tries:
-                    raise DataError(f"OSF: cannot list the files at {url} ({passing})") from error
-                time.sleep(max(passing.after, policy.wait(failures)))
+                    raise DataError(f"OSF: cannot list the files at {url} ({failure})") from error
+                time.sleep(max(failure.after, policy.wait(failures)))

@@ -1,4 +1,4 @@
-"""Which failures of a request are worth another try, and when."""
+"""Which failed requests to try again, and when."""
 
 import email.utils
 import random
@@ -11,48 +11,48 @@ import urllib3
 from analysis.core.errors import DataError
 
 PASSING = {408, 416, 425, 429}
-"""Statuses below 500 that may be gone at the next try (416: our part is longer than the file, so it starts anew)."""
+"""Statuses below 500 that may succeed on the next try (416: our part is longer than the file; start again)."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a download is."""
+    """How long a download waits and how often it tries again."""
 
     tries: int = 7
-    """Tries in a row that bring no byte, or wrong bytes, before it gives up."""
+    """Tries in a row without a (correct) byte before the download fails."""
     first_wait: float = 0.5
     """Seconds before the second try; doubled for each further one, with jitter."""
     longest_wait: float = 30.0
     patience: float = 30.0
-    """Seconds without an answer, or over which `slowest` is measured."""
+    """Seconds to wait for an answer; also the time over which `slowest` is measured."""
     slowest: float = 4096.0
     """Bytes per second below which a connection is dropped and opened anew."""
     longest_retry_after: float = 600.0
-    """Seconds a server may ask us to wait."""
+    """Longest wait in seconds that a server may ask for."""
 
     def wait(self, failures: int) -> float:
-        """Return the seconds to wait after that many failures in a row: jitter keeps many clients apart."""
+        """Return the seconds to wait after that many failures in a row, with jitter to keep clients apart."""
         return random.uniform(0.5, 1) * min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
 
 
-class Passing(Exception):
-    """A failure that may be gone at the next try."""
+class Transient(Exception):
+    """A failure that may not recur on the next try."""
 
     def __init__(self, reason: str, after: float = 0.0, restart: bool = False):
         super().__init__(reason)
         self.after = after
         """Seconds the server asks us to wait."""
         self.restart = restart
-        """The bytes at hand are of no use."""
+        """Whether the bytes fetched so far must be discarded."""
 
 
-def judge(error: Exception, what: str, policy: Policy) -> Passing:
-    """Return the failure as one that may pass.
+def judge(error: Exception, what: str, policy: Policy) -> Transient:
+    """Return the failure as a transient one.
 
     Raises
     ------
     DataError
-        If it will not: the server refuses for good, or asks for too long a wait.
+        If it is permanent: the server refuses, or asks for too long a wait.
     """
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = error.response.status_code
@@ -61,7 +61,7 @@ def judge(error: Exception, what: str, policy: Policy) -> Passing:
         after = retry_after(error.response)
         if after > policy.longest_retry_after:
             raise DataError(f"{what}: the server answers {status} and asks to wait {after:.0f} s; run again then")
-        return Passing(f"status {status}", after, restart=status == 416)
+        return Transient(f"status {status}", after, restart=status == 416)
     lost = (
         requests.ConnectionError,
         requests.Timeout,
@@ -73,7 +73,7 @@ def judge(error: Exception, what: str, policy: Policy) -> Passing:
     if isinstance(error, requests.RequestException) and not isinstance(error, lost[:4]):
         raise DataError(f"{what}: {_short(error)}") from error
     if isinstance(error, lost):
-        return Passing(_short(error))
+        return Transient(_short(error))
     raise error
 
 

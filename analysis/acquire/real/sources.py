@@ -1,4 +1,4 @@
-"""The published sources, each pinned so that the same bytes come back in ten years.
+"""The published sources, each pinned so that the same bytes are fetched in ten years.
 
 A pin list has one line ``sha256  size  path`` per file (two spaces), sorted by path.
 """
@@ -53,7 +53,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Node:
-    """Volumes of an archive on OSF, which keeps no immutable versions: the lock holds what was first seen."""
+    """Volumes of an archive on OSF, which keeps no immutable versions: the lock records what was first fetched."""
 
     id: str
     volumes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The chosen part of the published data to data/raw."""
+"""Bring the chosen part of the published data to data/raw."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")
 
 
 def acquire(params: Params, raw: Path) -> None:
-    """Fetch what the parameters choose into the store, and link it into `raw` in the published layout.
+    """Download what the parameters choose into the store, and link it into `raw` in the published layout.
 
-    Only files that the store lacks are fetched. `raw` is replaced when everything is there.
+    Only files that the store lacks are downloaded. `raw` is replaced once all files are there.
 
     Raises
     ------
     DataError
-        If a source cannot be reached or is not what was pinned, the choice is empty, or the disk is full.
+        If a source cannot be reached or differs from what was pinned, the choice is empty, or the disk is full.
     """
     everything = published()
     chosen = choice.choose(everything, params.acquire)
@@ -66,7 +66,7 @@ def _layout(dandi_pins: list[Pin], volumes: list[Pin]) -> Iterator[tuple[Path, P
 
 
 def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list, params: Params, raw: Path) -> str:
-    """Link all files into a folder beside `raw`, with the manifest, and put it in its place; return the links used."""
+    """Link all files and the manifest into a folder beside `raw`, rename it to `raw`, and return the kinds of link."""
     fresh = raw.with_name(f".{raw.name}.part")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -86,7 +86,7 @@ def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list,
 
 
 def _manifest(files: dict, chosen: list, everything: list, params: Params) -> dict:
-    """Return the receipt: every file with its hash, what was chosen, and whose data they are."""
+    """Return the manifest: every file with its hash, the choice, and the sources with their licences."""
     origin = {
         "dandiset": (sources.DANDISET, {"version": sources.DANDISET.version, "listing": sources.DANDISET.digest}),
         "stimuli": (sources.STIMULI, {}),

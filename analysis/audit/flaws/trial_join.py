@@ -6,7 +6,7 @@ which goes wrong after the first trial without a presentation; the corrected joi
 
 import pandas as pd
 
-from analysis.recordings.fixation_table import JOINS, NONE, right_wrong_none
+from analysis.recordings.fixation_table import JOINS, NONE, count_assignments
 from analysis.recordings.main_file import Session
 
 COLUMNS = [
@@ -44,7 +44,7 @@ def count_errors(session: Session, recording: str) -> list[dict]:
         joined = join(session, session.fixation_trial)
         labelled = joined != NONE
         during_image = labelled & on_screen
-        right, wrong, none = right_wrong_none(session, name)
+        right, wrong, none = count_assignments(session, name)
         rows.append(
             {
                 "recording": recording,

@@ -79,7 +79,7 @@ def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Gr
     optimiser = Adam([*dense.parameters(), *head.parameters()], values.learning_rate)
     for _ in range(values.steps):
         loss = functional.cross_entropy(head(functional.relu(dense(z[rows]))), y, weight=weights)
-        loss = loss + values.penalty * dense.weight.pow(2).sum()
+        loss = loss + values.weight_decay / 2 * dense.weight.pow(2).sum()
         loss.backward()
         optimiser.step()
     with torch.no_grad():

@@ -1,11 +1,10 @@
-"""The stage ``activations``: every image through a trained model, one file per named layer."""
+"""The stage ``activations``: the responses of a trained model to every image, one file per named layer."""
 
 import shutil
 
 import pandas as pd
 
 from analysis.core import paths
-from analysis.core.errors import DataError
 from analysis.core.files import atomic, sha256, write_csv, write_json
 from analysis.models.activations.read import untrained
 from analysis.params import Params
@@ -16,17 +15,17 @@ BATCH = 64
 def run(params: Params, model: str) -> None:
     """Write ``data/activations/<model>/``: ``index.csv``, ``layers.json`` and ``<layer>.npy`` (n_images, features).
 
-    Where ``models.<model>.activations.patches`` is not 0, also ``patches/<recording>.nc``: the top layer of what was
-    looked at in single fixations (`analysis.models.activations.patches`; `read_patches` reads them).
+    If ``models.<model>.activations.patches`` is not 0, also ``patches/<recording>.nc``: the top layer for patches at
+    the gaze in single fixations (`analysis.models.activations.patches`; `read_patches` reads them).
 
     Raises
     ------
     DataError
-        If the model is not trained, or was trained on other images or values than the present ones.
+        If the model is not trained, or was trained on images or with parameters other than the present ones.
     """
     from analysis.core import settings, store
     from analysis.core.numerics import fixed_threads
-    from analysis.models import data, network, registry
+    from analysis.models import data, network, trained
     from analysis.models.activations import extract, patches
     from analysis.recordings.read import recording_files
 
@@ -37,34 +36,32 @@ def run(params: Params, model: str) -> None:
         return
     with fixed_threads():
         examples = data.load(entry.rules)
-        source = paths.MODELS / model
-        config = network.read_config(source)
-        if config["images"] != examples.digest or config["values"] != entry.model_dump():
-            raise DataError(f"{source} was trained on other images or values: run the stage train for {model} again")
-        trained = registry.module(entry.kind).build(config["architecture"])
-        network.load_weights(trained, source / network.WEIGHTS)
-        x = registry.inputs(entry.kind, examples, config["architecture"])
+        found = trained.load(params, model, examples)
         reduce = extract.Reduction.of(entry, params.seed)
         key = {
-            "model": sha256(source / network.WEIGHTS),
-            "config": config,
+            "model": sha256(paths.MODELS / model / network.WEIGHTS),
+            "config": found.config,
             "code": store.code_digest(),
             "device": settings.device(),
             "batch": BATCH,
             "seed": params.seed,
         }
         folder = store.work_folder("activations", key)
-        described = extract.extract(trained.to(settings.device()), x, reduce, folder, BATCH, settings.device())
-        work, looked_at = None, []
+        described = extract.extract(
+            found.network.to(settings.device()), found.inputs(examples), reduce, folder, BATCH, settings.device()
+        )
+        work, patch_files = None, []
         if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
             recordings = recording_files(entry.protocol)
             work = store.work_folder("patches", key | {"recordings": {path.name: sha256(path) for path in recordings}})
-            looked_at = patches.write_all(trained, entry.size, reduce, at_most, recordings, work, settings.device())
+            patch_files = patches.write_all(
+                found.network, entry.size, reduce, at_most, recordings, work, settings.device()
+            )
     out = paths.ACTIVATIONS / model
     for item in described:
         with atomic(out / f"{item['name']}.npy") as part:
             shutil.copyfile(folder / f"{item['name']}.npy", part)
-    for path in looked_at:
+    for path in patch_files:
         with atomic(out / "patches" / path.name) as part:
             shutil.copyfile(path, part)
     write_csv(out / "index.csv", examples.table[["stem"]])

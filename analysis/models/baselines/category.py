@@ -1,4 +1,4 @@
-"""An ideal observer that knows labels and nothing else: what a comparison gives for category alone."""
+"""An ideal observer that knows the labels and nothing else: how far category alone explains responses."""
 
 import numpy as np
 import torch
@@ -6,16 +6,16 @@ import torch
 from analysis.core.errors import DataError
 from analysis.models.data import CLASSES, Examples
 from analysis.models.network import Network
-from analysis.models.registry import Fitted, Job
+from analysis.models.registry import Fitted, Job, Kind
 
 LABELS = [*CLASSES, "unlabelled"]
-"""The units of the layer ``label``, by label number; the last is number -1."""
+"""Units of the layer ``label``, by label number; the last is label -1."""
 
 
 class Category(Network):
     """Inputs (n, labels + categories) are the one-hot codes themselves; ``category`` is the top layer.
 
-    The class is read from the label; for an unlabelled image both logits are 0.
+    The label decides the class; for an unlabelled image both logits are 0.
     """
 
     layer_names = ("label", "category")
@@ -36,28 +36,24 @@ class Category(Network):
 
 
 def inputs(examples: Examples, architecture: dict) -> torch.Tensor:
-    """Return the one-hot codes (n_images, labels + categories) of label and category.
+    """Return the one-hot codes of label and category (n_images, labels + categories).
 
     Raises
     ------
     DataError
-        If the table of images has no categories, or one that the model does not know.
+        If an image has a category that the model does not know.
     """
     label = one_hot(np.array(LABELS)[examples.label], LABELS)
-    return torch.cat([label, one_hot(_categories(examples), architecture["categories"])], dim=1)
+    return torch.cat(
+        [label, one_hot(examples.table["category"].to_numpy(dtype=str), architecture["categories"])], dim=1
+    )
 
 
 def one_hot(names: np.ndarray, values: list[str]) -> torch.Tensor:
-    """Return a row per name with a one in the column of its value (n, values)."""
+    """Return the one-hot codes (n, values) of names."""
     if unknown := sorted(set(names.tolist()) - set(values)):
         raise DataError(f"data/stimuli/images.csv: category {unknown[0]!r} is new: run the stage train again")
     return torch.from_numpy((names[:, None] == np.array(values)).astype(np.float32))
-
-
-def _categories(examples: Examples) -> np.ndarray:
-    if "category" not in examples.table:
-        raise DataError("data/stimuli/images.csv lacks the column category: run the stage stimuli again")
-    return examples.table["category"].to_numpy(dtype=str)
 
 
 def build(architecture: dict) -> Network:
@@ -67,5 +63,8 @@ def build(architecture: dict) -> Network:
 
 def fit(job: Job) -> Fitted:
     """Take the categories of the images; nothing is trained."""
-    architecture = {"categories": sorted(set(_categories(job.examples).tolist()))}
+    architecture = {"categories": sorted(set(job.examples.table["category"]))}
     return Fitted(build(architecture), architecture)
+
+
+KIND = Kind(fit, build, inputs)

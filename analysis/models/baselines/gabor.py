@@ -1,7 +1,7 @@
 """A model of V1: energy of Gabor filters, divisively normalised, with a linear read-out.
 
-Energy of quadrature pairs after Adelson & Bergen (1985); normalisation by the energy of all orientations and
-wavelengths about a place after Heeger (1992).
+Energy of quadrature pairs after Adelson & Bergen (1985), normalised by the energy of all orientations and wavelengths
+around each position after Heeger (1992).
 """
 
 import math
@@ -12,19 +12,19 @@ from torch.nn import functional
 from analysis.core.exact import sqrt
 from analysis.models import data
 from analysis.models.activations.extract import pooled
-from analysis.models.baselines.linear import LinearReadOut
 from analysis.models.baselines.pixels import grey
 from analysis.models.network import Network
-from analysis.models.registry import Fitted, Job
+from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.registry import Fitted, Job, Kind
 
 BANDWIDTH = 0.56
-"""Spread of the envelope in wavelengths: one octave at half height (Dapello et al. 2020 and the sources there)."""
+"""Standard deviation of the envelope in wavelengths: one octave at half height (Dapello et al. 2020)."""
 
 
 def bank(wavelength: float, orientations: int) -> torch.Tensor:
     """Return even and odd Gabor filters (2, orientations, side, side) of one wavelength in pixels.
 
-    Each has a mean of zero and an L2 norm of one, so that plain grey gives nothing and contrast counts alike at every
+    Each has mean 0 and L2 norm 1, so that uniform grey gives no response and contrast counts the same at every
     wavelength.
     """
     reach = math.ceil(2.5 * BANDWIDTH * wavelength)
@@ -60,7 +60,7 @@ class Gabor(Network):
         self.read_out = LinearReadOut(len(wavelengths) * orientations * grid * grid)
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return energy and normalised energy; edges of the image are continued by reflection."""
+        """Return energy and normalised energy; the image is padded by reflection."""
         x = grey(x)[:, None]
         energies = []
         for number in range(self.n_banks):
@@ -94,5 +94,9 @@ def fit(job: Job) -> Fitted:
     network = build(architecture).to(job.device)
     x = data.resized(job.examples.images[rows], entry.size)
     features = [pooled(network.maps(part.to(job.device))["normalised"], entry.grid).cpu() for part in x.split(128)]
-    iterations = network.read_out.fit(torch.cat(features), job.examples.label[rows], entry.inverse_penalty)
+    fitted, iterations = fit_logistic(torch.cat(features), job.examples.label[rows], entry.C)
+    network.read_out.set(fitted)
     return Fitted(network, architecture, {"iterations": iterations})
+
+
+KIND = Kind(fit, build)

@@ -1,11 +1,11 @@
-"""Logistic regression on a small copy of the image: what can be read off without any features."""
+"""Logistic regression on a small copy of the image: what can be decoded without any features."""
 
 import torch
 
 from analysis.models import data
-from analysis.models.baselines.linear import LinearReadOut
 from analysis.models.network import Network, unit_range
-from analysis.models.registry import Fitted, Job
+from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.registry import Fitted, Job, Kind
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -44,5 +44,9 @@ def fit(job: Job) -> Fitted:
     rows = job.examples.rows("train")
     with torch.no_grad():
         x = network.maps(data.resized(job.examples.images[rows], job.entry.size))["pixels"]
-    iterations = network.head.fit(x, job.examples.label[rows], job.entry.inverse_penalty)
+    fitted, iterations = fit_logistic(x, job.examples.label[rows], job.entry.C)
+    network.head.set(fitted)
     return Fitted(network, architecture, {"iterations": iterations})
+
+
+KIND = Kind(fit, build)

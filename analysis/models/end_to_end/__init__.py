@@ -1,1 +1,1 @@
-"""Networks trained from end to end."""
+"""Networks trained end to end."""

@@ -1,4 +1,4 @@
-"""Training of a whole network, shared by the kinds that do nothing else."""
+"""Train a whole network, as the kinds do that are trained end to end."""
 
 import torch
 
@@ -8,18 +8,18 @@ from analysis.models import data
 from analysis.models.network import Network, glorot_
 from analysis.models.registry import Fitted, Job
 from analysis.models.train.augment import augmenter
-from analysis.models.train.training import Plan, TrainingFailed, fit, split_of
+from analysis.models.train.training import Plan, TrainingFailed, split_of, train_network
 
 
 def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=glorot_) -> Fitted:
-    """Train `network` by the values of a `kinds.Trained` entry, with early stopping on the selection split.
+    """Train `network` with the parameters of an `EndToEnd` entry, with early stopping on the selection split.
 
-    The network holds a `Standardise` as ``standardise``.
+    Its inputs pass through ``network.standardise``, a `Standardise`.
 
     Raises
     ------
     DataError
-        If the training fails (loss not a number, out of memory).
+        If the training fails: the loss is not a number, or memory runs out.
     """
     entry, examples = job.entry, job.examples
     seed = seed_of(job.seed, entry.kind)
@@ -31,7 +31,7 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
         split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
     )
     if entry.inputs == "standardised":
-        network.standardise.measure(train.x)
+        network.standardise.fit(train.x)
     plan = Plan(
         epochs=entry.epochs,
         batch=entry.batch,
@@ -42,7 +42,7 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
         precision=entry.precision,
     )
     try:
-        history = fit(
+        history = train_network(
             network,
             train,
             selection,

@@ -1,4 +1,4 @@
-"""A small residual network, trained from end to end (He et al. 2016, the form they used for small images)."""
+"""A small residual network, trained end to end (He et al. 2016, in their form for small images)."""
 
 import torch
 from torch import nn
@@ -6,11 +6,11 @@ from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
 from analysis.models.network import Network, Standardise
-from analysis.models.registry import Fitted, Job
+from analysis.models.registry import Fitted, Job, Kind
 
 
 class Block(nn.Module):
-    """x + two 3 x 3 convolutions with batch norm, then ReLU; a 1 x 1 convolution takes x to another shape."""
+    """x + two 3 x 3 convolutions with batch norm, then ReLU; a 1 x 1 convolution on x where the shape changes."""
 
     def __init__(self, before: int, after: int, stride: int):
         super().__init__()
@@ -18,20 +18,24 @@ class Block(nn.Module):
         self.norm1 = nn.BatchNorm2d(after)
         self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(after)
-        self.shortcut = nn.Sequential()
+        self.stride, self.shortcut = stride, nn.Sequential()
         if stride != 1 or before != after:
-            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return maps (n, after, height / stride, width / stride)."""
         inner = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+        if self.stride != 1:
+            # Not by the stride of the 1 x 1 convolution: oneDNN's AVX2 kernel for its backward pass overruns its memory
+            # if there are fewer than 8 channels, so the gradient would differ from run to run.
+            x = x[:, :, :: self.stride, :: self.stride].contiguous(memory_format=torch.channels_last)
         return functional.relu(inner + self.shortcut(x))
 
 
 class ResNet(Network):
     """A 3 x 3 convolution of stride 2, then `blocks` residual blocks per entry of `filters`, then a global average.
 
-    Every stage but the first halves height and width.
+    Every stage (He et al.) but the first halves height and width.
     """
 
     def __init__(self, filters: list[int], blocks: int):
@@ -80,3 +84,6 @@ def fit(job: Job) -> Fitted:
     """Train the network."""
     architecture = job.entry.model_dump(include={"size", "filters", "blocks"})
     return fit_end_to_end(job, build(architecture), architecture, initialise_)
+
+
+KIND = Kind(fit, build)

@@ -1,4 +1,4 @@
-"""A plain convolutional network, trained from end to end."""
+"""A plain convolutional network, trained end to end."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
 from analysis.models.network import Network, Standardise
-from analysis.models.registry import Fitted, Job
+from analysis.models.registry import Fitted, Job, Kind
 
 
 class SimpleCNN(Network):
@@ -42,3 +42,6 @@ def fit(job: Job) -> Fitted:
     """Train the network."""
     architecture = job.entry.model_dump(include={"size", "filters", "kernel", "dense"})
     return fit_end_to_end(job, build(architecture), architecture)
+
+
+KIND = Kind(fit, build)

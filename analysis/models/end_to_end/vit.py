@@ -6,11 +6,11 @@ from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
 from analysis.models.network import Network, Standardise
-from analysis.models.registry import Fitted, Job
+from analysis.models.registry import Fitted, Job, Kind
 
 
 class Block(nn.Module):
-    """Self-attention and a two-layer perceptron, each on normalised tokens and added to them."""
+    """Self-attention and a two-layer perceptron, each applied to normalised tokens and added to them."""
 
     def __init__(self, width: int, heads: int, hidden: int):
         super().__init__()
@@ -33,10 +33,10 @@ class Block(nn.Module):
 
 
 class ViT(Network):
-    """Convolutions to tokens with learned places, `depth` blocks, and the mean token, normalised, as ``top``.
+    """A convolutional stem, tokens with learned positions, `depth` blocks, and the normalised mean token as ``top``.
 
     Tokens come from 3 x 3 convolutions of stride 2 with batch norm and ReLU, one per entry of `stem`, and a 1 x 1
-    convolution: from plain patches a few hundred images teach a transformer nothing (Xiao et al. 2021, "Early
+    convolution: from plain patches a transformer learns nothing from a few hundred images (Xiao et al. 2021, "Early
     convolutions help transformers see better").
     """
 
@@ -67,7 +67,7 @@ class ViT(Network):
 
 
 def initialise_(network: ViT, generator: torch.Generator) -> None:
-    """Draw weights and places from a normal distribution of spread 0.02, cut at two spreads; the stem as He et al."""
+    """Draw weights and positions from N(0, 0.02^2) truncated at two SDs; the stem as He et al. (2015)."""
     for part in network.modules():
         if isinstance(part, nn.Linear | nn.Conv2d):
             nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
@@ -88,3 +88,6 @@ def fit(job: Job) -> Fitted:
     """Train the network."""
     architecture = job.entry.model_dump(include={"size", "stem", "width", "depth", "heads", "hidden"})
     return fit_end_to_end(job, build(architecture), architecture, initialise_)
+
+
+KIND = Kind(fit, build)

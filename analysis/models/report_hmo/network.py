@@ -1,9 +1,9 @@
-"""The report's HMO: random CNNs, the best ten frozen as the first stage, two stages of random CNNs on top.
+"""The report's HMO: the best of many random CNNs, frozen as layer N1, under two more layers of random CNNs.
 
-First stage: `candidates` CNNs with random values are each trained to tell faces; the `kept` best on the selection
-split are frozen. Their maps, resized to ``grid x grid`` and stacked by channel, feed `modules` further random CNNs,
-and theirs `modules` more; the last stack is averaged over space and read by a dense layer of `top` ReLU outputs and
-a two-class layer. The upper stages and the read-out are trained together.
+N1: `candidates` CNNs with random hyperparameters are each trained to classify faces; the `kept` best on the selection
+split are frozen. Their maps, resized to ``grid x grid`` and stacked by channel, feed `modules` more random CNNs (N2),
+whose maps feed `modules` more (N3); these are averaged over space and read out by a dense layer of `top` ReLU units and
+a two-class layer. N2, N3 and the read-out are trained together.
 """
 
 import torch
@@ -14,18 +14,17 @@ from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.models import data
 from analysis.models.network import Network, Standardise, glorot_, unit_range
-from analysis.models.registry import Fitted, Job
-from analysis.models.report_hmo import first_stage
-from analysis.models.report_hmo.random_cnn import RandomCNN, random_module
+from analysis.models.registry import Fitted, Job, Kind
+from analysis.models.report_hmo import first_layer
+from analysis.models.report_hmo.random_cnn import SEED_NAME, RandomCNN, random_module
 from analysis.models.train.augment import augmenter, draw
-from analysis.models.train.training import Plan, Split, TrainingFailed, split_of
-from analysis.models.train.training import fit as fit_network
+from analysis.models.train.training import Plan, Split, TrainingFailed, split_of, train_network
 
-STAGES = ("N1", "N2", "N3")
+LAYERS = ("N1", "N2", "N3")
 
 
-class Stage(nn.Module):
-    """CNNs side by side: their maps, resized to grid x grid (bilinear, half-pixel centres) and stacked by channel."""
+class ParallelCNNs(nn.Module):
+    """CNNs in parallel, their maps resized to grid x grid (bilinear, half-pixel centres) and stacked by channel."""
 
     def __init__(self, channels: int, modules: list[dict], grid: int):
         super().__init__()
@@ -40,42 +39,42 @@ class Stage(nn.Module):
         return torch.cat([functional.interpolate(m, size, mode="bilinear", align_corners=False) for m in maps], dim=1)
 
 
-class HMO(Network):
-    """Three stages, a dense layer ``top`` and two logits."""
+class ReportHMO(Network):
+    """Three layers of parallel CNNs, a dense layer ``top`` and two logits."""
 
-    layer_names = (*STAGES, "top")
+    layer_names = (*LAYERS, "top")
 
-    def __init__(self, stages: dict[str, list[dict]], grid: int, top: int):
+    def __init__(self, cnns: dict[str, list[dict]], grid: int, top: int):
         super().__init__()
         self.standardise = Standardise()
-        self.N1 = Stage(3, stages["N1"], grid)
-        self.N2 = Stage(self.N1.channels, stages["N2"], grid)
-        self.N3 = Stage(self.N2.channels, stages["N3"], grid)
+        self.N1 = ParallelCNNs(3, cnns["N1"], grid)
+        self.N2 = ParallelCNNs(self.N1.channels, cnns["N2"], grid)
+        self.N3 = ParallelCNNs(self.N2.channels, cnns["N3"], grid)
         self.dense = nn.Linear(self.N3.channels, top)
         self.head = nn.Linear(top, 2)
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return N1, N2, N3 (n, channels, grid, grid) and top (n, 1250)."""
-        n1 = self.first(x)
+        """Return N1, N2, N3 (n, channels, grid, grid) and top (n, top)."""
+        n1 = self.n1(x)
         return {"N1": n1} | self.upper(n1)
 
-    def first(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the maps of the first stage."""
+    def n1(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the maps of N1."""
         return self.N1(self.standardise(x))
 
     def upper(self, n1: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the layers above the first stage, given its maps."""
+        """Return the layers above N1, given its maps."""
         n2 = self.N2(n1)
         n3 = self.N3(n2)
         return {"N2": n2, "N3": n3, "top": functional.relu(self.dense(n3.mean((2, 3))))}
 
 
 class _Upper(nn.Module):
-    """The trained part of an HMO, on first-stage maps computed once."""
+    """The part of the report's HMO that is trained, on maps of N1 computed once."""
 
-    def __init__(self, hmo: HMO):
+    def __init__(self, hmo: ReportHMO):
         super().__init__()
-        self.hmo = [hmo]  # in a list: its parameters are not this module's
+        self.hmo = [hmo]  # in a list, so that its parameters are not this module's
         self.trained = nn.ModuleList([hmo.N2, hmo.N3, hmo.dense, hmo.head])
 
     def forward(self, n1: torch.Tensor) -> torch.Tensor:
@@ -84,12 +83,12 @@ class _Upper(nn.Module):
 
 def build(architecture: dict) -> Network:
     """Return the untrained network."""
-    return HMO(architecture["stages"], architecture["grid"], architecture["top"])
+    return ReportHMO(architecture["cnns"], architecture["grid"], architecture["top"])
 
 
 @torch.no_grad()
-def frozen_maps(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: int = 128) -> Split:
-    """Return the maps of the frozen first stage for a split, computed once: of the images, or of changed copies."""
+def frozen_maps(hmo: ReportHMO, split: Split, copies: int, augment, seed: int, batch: int = 128) -> Split:
+    """Return the maps of the frozen layer N1 for the images of a split, or for augmented copies of them."""
     hmo.eval()
     generator, maps = torch.Generator().manual_seed(seed), []
     for _ in range(copies):
@@ -97,12 +96,12 @@ def frozen_maps(hmo: HMO, split: Split, copies: int, augment, seed: int, batch: 
             part = unit_range(part)
             if augment and copies > 1:
                 part = augment(part, draw(len(part), generator).to(part.device))
-            maps.append(hmo.first(part))
+            maps.append(hmo.n1(part))
     return Split(torch.cat(maps), split.y.repeat(copies))
 
 
-def fit_upper(hmo: HMO, job: Job, train: Split, selection: Split) -> None:
-    """Train the upper stages and the read-out of `hmo` in place; the first stage stays as it is."""
+def fit_upper(hmo: ReportHMO, job: Job, train: Split, selection: Split) -> None:
+    """Train N2, N3 and the read-out of `hmo` in place; N1 stays frozen."""
     entry = job.entry
     seed = upper_seed(job)
     splits = (
@@ -112,13 +111,13 @@ def fit_upper(hmo: HMO, job: Job, train: Split, selection: Split) -> None:
     plan = Plan(entry.final_epochs, entry.batch, entry.learning_rate, precision=entry.precision)
     checkpoint = job.folder / "upper.safetensors"
     try:
-        fit_network(_Upper(hmo), *splits, plan, seed, checkpoint, lambda *step: job.log("final", *step))
+        train_network(_Upper(hmo), *splits, plan, seed, checkpoint, lambda *step: job.log("final", *step))
     except TrainingFailed as error:
         raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error
 
 
 def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:
-    """Return the training and the selection images of a job, and their standardisation."""
+    """Return the training and selection images of a job, and their standardisation."""
     examples = job.examples
     x = data.resized(examples.images, job.entry.size)
     train, selection = (
@@ -126,23 +125,23 @@ def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:
     )
     standardise = Standardise()
     if job.entry.inputs == "standardised":
-        standardise.measure(train.x)
+        standardise.fit(train.x)
     return (train, selection), standardise
 
 
-def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[HMO, dict]:
-    """Return the HMO on the chosen candidates, every weight as training finds it, and its architecture."""
+def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[ReportHMO, dict]:
+    """Return the network on the chosen candidates, with its initial weights, and its architecture."""
     entry = job.entry
-    stages = {"N1": [first_stage.drawn(job, number) for number in chosen]} | {
-        stage: [random_module(entry, job.seed, stage, number) for number in range(entry.modules)]
-        for stage in STAGES[1:]
+    cnns = {"N1": [first_layer.drawn(job, number) for number in chosen]} | {
+        layer: [random_module(entry, job.seed, layer, number) for number in range(entry.modules)]
+        for layer in LAYERS[1:]
     }
-    architecture = {"size": entry.size, "grid": entry.grid, "top": entry.top, "stages": stages}
+    architecture = {"size": entry.size, "grid": entry.grid, "top": entry.top, "cnns": cnns}
     hmo = build(architecture)
     glorot_(hmo, torch.Generator().manual_seed(upper_seed(job)))
     for module, number in zip(hmo.N1.modules_, chosen, strict=True):
-        candidate = first_stage.initial(
-            first_stage.drawn(job, number), standardise, first_stage.seed_of_candidate(job, number)
+        candidate = first_layer.initial(
+            first_layer.drawn(job, number), standardise, first_layer.seed_of_candidate(job, number)
         )
         module.load_state_dict(candidate.module.state_dict())
     hmo.standardise.load_state_dict(standardise.state_dict())
@@ -150,14 +149,14 @@ def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[HM
 
 
 def upper_seed(job: Job) -> int:
-    """Return the seed of the upper stages."""
-    return seed_of(job.seed, "hmo_report", "upper")
+    """Return the seed of the layers above N1."""
+    return seed_of(job.seed, SEED_NAME, "upper")
 
 
 def fit(job: Job) -> Fitted:
-    """Search the first stage, stack it, and train the upper stages."""
+    """Search for N1, stack the chosen CNNs, and train the layers above."""
     splits, standardise = images_of(job)
-    candidates, chosen = first_stage.find(job, splits, standardise)
+    candidates, chosen = first_layer.find(job, splits, standardise)
     hmo, architecture = untrained(job, chosen, standardise)
     for module, number in zip(hmo.N1.modules_, chosen, strict=True):
         module.load_state_dict(candidates[number].tensors)
@@ -166,6 +165,9 @@ def fit(job: Job) -> Fitted:
     fit_upper(hmo, job, *splits)
     notes = {
         "kept_candidates": chosen,
-        "candidates": [first_stage.drawn(job, number) | candidates[number].metrics for number in sorted(candidates)],
+        "candidates": [first_layer.drawn(job, number) | candidates[number].metrics for number in sorted(candidates)],
     }
     return Fitted(hmo, architecture, notes)
+
+
+KIND = Kind(fit, build)

@@ -1,4 +1,4 @@
-"""The random CNNs of the report's HMO, as modules of its stages and, with a head, as candidates for the first."""
+"""The random CNNs of the report's HMO, as modules of its layers and, with a head, as candidates for the first."""
 
 import numpy as np
 import torch
@@ -7,12 +7,15 @@ from torch.nn import functional
 
 from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise
-from analysis.params.models import HMOReport
+from analysis.params.hmo import ReportHMO
+
+SEED_NAME = "hmo_report"
+"""Part of all seeds of these models; with another name they would be other networks."""
 
 
-def random_module(entry: HMOReport, seed: int, *names) -> dict:
-    """Draw the values of one random CNN. "soft" pooling of the published code is average pooling."""
-    draw = np.random.default_rng(seed_of(seed, "hmo_report", *names))
+def random_module(entry: ReportHMO, seed: int, *names) -> dict:
+    """Draw the hyperparameters of one random CNN. "soft" pooling in the published code is average pooling."""
+    draw = np.random.default_rng(seed_of(seed, SEED_NAME, *names))
     return {
         "layers": int(draw.choice(entry.layers)),
         "filters": int(draw.choice(entry.filters)),
@@ -50,7 +53,7 @@ class RandomCNN(nn.Module):
 
 
 class CandidateCNN(nn.Module):
-    """A random CNN with the head on which it is judged: global average, 64 ReLU units, two logits."""
+    """A random CNN with the head that it is judged by: global average, 64 ReLU units, two logits."""
 
     def __init__(self, values: dict, standardise: Standardise):
         super().__init__()

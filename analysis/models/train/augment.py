@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from analysis.params.models import Augment
+from analysis.params.kinds import Augment
 
 GREY = 128 / 255
 """The grey that pads the images."""

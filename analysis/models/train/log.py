@@ -1,4 +1,4 @@
-"""Curves of a training: live through dvclive, and as one table."""
+"""Learning curves: live through dvclive, and as one table."""
 
 import math
 from pathlib import Path
@@ -9,10 +9,10 @@ from analysis.core.files import write_csv
 
 
 class Log:
-    """Metrics by phase and step, in the order they come.
+    """Metrics by phase and step, in order of arrival.
 
     dvclive appends them to ``folder/dvclive`` while training runs; `finish` writes all as ``folder/history.csv``.
-    A resumed training logs its finished steps again, so both come out as if it had never been cut. No time stamps.
+    A resumed training logs its finished steps again, so both are as if it had never been interrupted. No time stamps.
     """
 
     def __init__(self, folder: Path):

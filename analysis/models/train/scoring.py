@@ -1,22 +1,15 @@
-"""How well a model tells faces from other images."""
-
-import math
+"""How well a model classifies faces and other images."""
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from analysis.models.data import CLASSES, SPLITS, Examples
 
 
-def wilson(hits: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return the Wilson score interval (95 % by default) of a proportion of `hits` in `n`.
-
-    Wilson, E. B. (1927), J. Am. Stat. Assoc. 22, 209-212.
-    """
-    share, correction = hits / n, z * z / n
-    centre = (share + correction / 2) / (1 + correction)
-    half = z / (1 + correction) * math.sqrt(share * (1 - share) / n + correction / (4 * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of the proportion of `hits` in `n` (Wilson 1927)."""
+    return tuple(map(float, binomtest(hits, n).proportion_ci(method="wilson")))
 
 
 def predictions(examples: Examples, logits: np.ndarray) -> pd.DataFrame:
@@ -44,7 +37,7 @@ def accuracy(table: pd.DataFrame) -> dict[str, dict]:
 
     Parameters
     ----------
-    table : columns split, label, predicted; rows without a label or split do not count
+    table : columns split, label, predicted; rows without a label or split are left out
     """
     result = {}
     for split in SPLITS:

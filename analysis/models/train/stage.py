@@ -18,18 +18,18 @@ from analysis.stimuli.read import read_missing
 def run(params: Params, model: str) -> None:
     """Train one model of ``params.yaml`` and write ``models/<model>/``.
 
-    Unfinished work lies in the store, by everything that decides the result; a killed run goes on from there and ends
-    with the same bytes.
+    The store keeps unfinished work under a hash of everything that decides the result; a killed run goes on from there
+    and ends with the same bytes.
 
     Raises
     ------
     DataError
-        If there is no such model, the images are missing or lack a class, or the training fails. Where images that
-        the recordings show are not at hand, a lacking class is no error: the metrics then say that and why the model
-        was not trained, and the later stages leave it out.
+        If there is no such model, the images are missing or lack a class, or the training fails. If images that the
+        recordings show are missing, a lacking class is not an error: the metrics then say why the model was not
+        trained, and later stages leave it out.
     """
     entry = params.models.entry(model)
-    kind = registry.module(entry.kind)  # first: fixed_threads limits the libraries that are loaded
+    kind = registry.kind(entry.kind)  # first: fixed_threads limits the libraries that are loaded
     with fixed_threads():
         try:
             examples = data.load(entry.rules)
@@ -62,7 +62,7 @@ def _write_untrained(entry, model: str, lack: data.NoExamples) -> None:
 def _write(job: registry.Job, fitted: registry.Fitted) -> None:
     """Write predictions, metrics, weights and configuration."""
     out, entry, examples = paths.MODELS / job.name, job.entry, job.examples
-    x = registry.inputs(entry.kind, examples, fitted.architecture)
+    x = registry.kind(entry.kind).inputs(examples, fitted.architecture)
     trained = fitted.network.to(job.device)
     logits = torch.cat([training.scores(trained, part.to(job.device)).cpu() for part in x.split(512)])
     table = scoring.predictions(examples, logits.numpy())

@@ -1,9 +1,9 @@
-"""Train one network from end to end: seeded, class-balanced, resumed after a kill to the same bytes."""
+"""Train a network by gradient descent: seeded, class-balanced, resumed after a kill to the same bytes."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,18 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.seeds import seed_of
-from analysis.models.network import read_tensors, unit_range, write_tensors
+from analysis.models.network import unit_range
 from analysis.models.train.adam import Adam
 from analysis.models.train.augment import draw
-from analysis.models.train.steps import Steps, on_own_stream
+from analysis.models.train.checkpoint import Progress
+from analysis.models.train.cuda import Replayed, on_own_stream
 
 OUT_OF_MEMORY = "out of memory"
-"""How the reason of a failure begins where memory ran out."""
+"""How the message of `TrainingFailed` begins if memory ran out."""
 
 
 class TrainingFailed(Exception):
-    """A network that cannot be trained: its loss is not a number, or memory ran out. A search goes on without it."""
+    """The loss is not a number, or memory ran out. A search goes on without this network."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Plan:
     learning_rate: float
     weight_decay: float = 0.0
     patience: int = 0
-    """Epochs without a better selection loss before training stops and the best epoch is kept; 0 keeps the last."""
+    """Epochs without a lower selection loss after which training stops and the best epoch is kept; 0 keeps the last."""
     augment: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
     precision: str = "float32"
-    """bfloat16: the forward pass under autocast. torch.compile is left out: see benchmarks/models.py."""
+    """bfloat16 runs the forward pass under autocast. benchmarks/models.py shows why torch.compile is not used."""
 
 
 @dataclass(frozen=True)
@@ -48,91 +49,108 @@ class Split:
     y: torch.Tensor
 
 
-def class_weights(y: torch.Tensor) -> torch.Tensor:
-    """Return weights under which both classes count the same: n / (2 n_class)."""
-    counts = torch.bincount(y, minlength=2).to(torch.float32)
-    return counts.sum() / (2 * counts)
-
-
-def fit(
+def train_network(
     network: nn.Module,
     train: Split,
     selection: Split | None,
     plan: Plan,
     seed: int,
     checkpoint: Path | None = None,
-    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    on_epoch: Callable[[int, dict[str, float]], None] = lambda _epoch, _metrics: None,
 ) -> list[dict[str, float]]:
     """Train `network` in place and return its history, one dict of metrics per epoch.
 
-    Each epoch draws its order and its augmentation from `seed` and its own number, so that an epoch is the same
-    whether or not the run was cut before it. With `checkpoint`, the state after each epoch is kept there and a later
-    call with the same arguments goes on from it.
+    The order of the images and their augmentation follow from `seed` and the number of the epoch, so an epoch is the
+    same whether or not the run was interrupted before it.
 
     Parameters
     ----------
     network : torch module giving logits (n, 2)
     train, selection : Split
-        `selection` None: train loss only, and no early stopping.
-    on_epoch : function of (epoch, metrics), called also for the epochs a checkpoint already holds
+        Without `selection` there is no selection loss and no early stopping.
+    checkpoint : path, optional
+        Keeps the state after each epoch; a later call with the same arguments goes on from it.
+    on_epoch : function of (epoch, metrics), optional
+        Also called for the epochs that the checkpoint already holds.
 
     Raises
     ------
     TrainingFailed
         If the loss is not a number, or memory runs out.
     """
-    with on_own_stream(train.y.device):
-        return _fit(network, train, selection, plan, seed, checkpoint, on_epoch)
+    device, n = train.y.device, len(train.y)
+    with on_own_stream(device), _failing_without_memory():
+        optimiser = Adam(network.parameters(), plan.learning_rate, plan.weight_decay)
+        progress = Progress(network, optimiser, checkpoint)
+        weights = class_weights(train.y)
+        total = torch.zeros((), dtype=torch.float64, device=device)  # of the losses of all images in an epoch
 
+        def step(rows: torch.Tensor, draws: torch.Tensor | None) -> None:
+            x = unit_range(train.x[rows])
+            if draws is not None:
+                x = plan.augment(x, draws)
+            # Augmentation stays outside: image positions need more than the eight bits of a bfloat16.
+            with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
+                logits = network(x)
+            loss = functional.cross_entropy(logits.float(), train.y[rows], weight=weights)
+            loss.backward()
+            optimiser.step()
+            total.add_(loss.detach() * len(rows))
 
-def _fit(network, train, selection, plan, seed, checkpoint, on_epoch) -> list[dict[str, float]]:
-    optimiser = Adam(network.parameters(), plan.learning_rate, plan.weight_decay)
-    state = _State(network, optimiser, checkpoint)
-    weights = class_weights(train.y)
-    steps = Steps(network, train, optimiser, plan, weights)
-    for epoch, metrics in enumerate(state.history):
-        if on_epoch:
+        step = Replayed(step)
+        for epoch, metrics in enumerate(progress.history):
             on_epoch(epoch, metrics)
-    try:
-        for epoch in range(len(state.history), plan.epochs):
-            if plan.patience and state.epochs_since_best() >= plan.patience:
+        for epoch in range(len(progress.history), plan.epochs):
+            if plan.patience and progress.epochs_since_best() >= plan.patience:
                 break
-            metrics = {"train_loss": _epoch(steps, seed_of(seed, "epoch", epoch))}
+            network.train()
+            total.zero_()
+            for rows, draws in batches(n, plan, seed_of(seed, "epoch", epoch), device):
+                step(rows, draws)
+            metrics = {"train_loss": float(total / n)}
             if not math.isfinite(metrics["train_loss"]):
                 raise TrainingFailed(f"the loss is not a number in epoch {epoch + 1}")
             if selection is not None:
                 metrics |= evaluate(network, selection, weights)
-            state.add(metrics, keep_best=plan.patience > 0)
-            if on_epoch:
-                on_epoch(epoch, metrics)
+            progress.add(metrics, keep_best=plan.patience > 0)
+            on_epoch(epoch, metrics)
+        progress.restore_best()
+        return progress.history
+
+
+def class_weights(y: torch.Tensor) -> torch.Tensor:
+    """Return weights under which both classes count the same: n / (2 n_class)."""
+    counts = torch.bincount(y, minlength=2).to(torch.float32)
+    return counts.sum() / (2 * counts)
+
+
+def batches(n: int, plan: Plan, seed: int, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Return the batches of an epoch: all `n` rows in random order, and the random numbers that augment them."""
+    torch.manual_seed(seed)  # for layers that draw random numbers themselves, such as dropout
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(n, generator=generator).to(device).split(plan.batch)
+    draws = [None] * len(rows)
+    if plan.augment is not None:
+        draws = torch.cat([draw(len(batch), generator) for batch in rows], 1).to(device).split(plan.batch, 1)
+    return zip(rows, draws, strict=True)
+
+
+@contextmanager
+def _failing_without_memory() -> Iterator[None]:
+    """Turn an error for lack of memory into `TrainingFailed`."""
+    try:
+        yield
     except (MemoryError, RuntimeError) as error:
         if not is_memory(error):
             raise
         raise TrainingFailed(f"{OUT_OF_MEMORY}; a smaller batch or size needs less") from error
-    state.restore_best()
-    return state.history
 
 
 def is_memory(error: MemoryError | RuntimeError) -> bool:
-    """Say whether memory ran out. On the CPU torch has no class for that error, only words."""
-    said = str(error)
+    """Say whether memory ran out. On the CPU torch has no exception class for it, only a message."""
+    message = str(error)
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or "can't allocate memory" in said or "not enough memory" in said
-
-
-def _epoch(steps: Steps, seed: int) -> float:
-    """Pass once over the training images in random order and return the mean loss."""
-    steps.network.train()
-    torch.manual_seed(seed)  # for layers that draw numbers themselves, such as dropout
-    generator, y, plan = torch.Generator().manual_seed(seed), steps.train.y, steps.plan
-    batches = torch.randperm(len(y), generator=generator).to(y.device).split(plan.batch)
-    draws: Iterable = repeat(None)
-    if plan.augment is not None:
-        draws = torch.cat([draw(len(rows), generator) for rows in batches], 1).to(y.device).split(plan.batch, 1)
-    steps.total.zero_()
-    for rows, own in zip(batches, draws, strict=False):
-        steps.take(rows, own)
-    return float(steps.total / len(y))
+    return known or "can't allocate memory" in message or "not enough memory" in message
 
 
 @torch.no_grad()
@@ -152,53 +170,6 @@ def evaluate(network: nn.Module, split: Split, weights: torch.Tensor) -> dict[st
         "accuracy": float(hit.double().mean()),
         "balanced_accuracy": float(balanced),
     }
-
-
-class _State:
-    """Weights, optimiser, history and best epoch: what a checkpoint holds."""
-
-    def __init__(self, network, optimiser, path: Path | None):
-        self.network, self.optimiser, self.path = network, optimiser, path
-        self.history: list[dict[str, float]] = []
-        self.best: dict[str, torch.Tensor] | None = None
-        self.best_epoch = -1
-        if path is not None and path.exists():
-            self._read()
-
-    def epochs_since_best(self) -> int:
-        return len(self.history) - 1 - self.best_epoch
-
-    def add(self, metrics: dict[str, float], keep_best: bool) -> None:
-        losses = [item["loss"] for item in self.history if "loss" in item]
-        self.history.append(metrics)
-        if keep_best and "loss" in metrics and (not losses or metrics["loss"] < min(losses)):
-            self.best_epoch = len(self.history) - 1
-            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        if self.path is not None:
-            self._write()
-
-    def restore_best(self) -> None:
-        if self.best is not None:
-            self.network.load_state_dict(self.best)
-
-    def _write(self) -> None:
-        tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"best/{name}": value for name, value in (self.best or {}).items()}
-        tensors |= {f"optimiser/{name}": value for name, value in self.optimiser.state().items()}
-        write_tensors(self.path, tensors, {"history": self.history, "best_epoch": self.best_epoch})
-
-    def _read(self) -> None:
-        tensors, note = read_tensors(self.path)
-        groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "best": {}, "optimiser": {}}
-        for name, value in tensors.items():
-            group, rest = name.split("/", 1)
-            # A copy: tensors of a file may start anywhere in memory, and some kernels sum by alignment.
-            groups[group][rest] = value.clone()
-        self.network.load_state_dict(groups["network"])
-        self.optimiser.restore(groups["optimiser"])
-        device = next(self.network.parameters()).device
-        self.best = {name: value.to(device) for name, value in groups["best"].items()} or None
-        self.history, self.best_epoch = note["history"], note["best_epoch"]
 
 
 def split_of(x: torch.Tensor, label: np.ndarray, rows: np.ndarray, device: str) -> Split:

@@ -1,41 +1,32 @@
 """The linear read-out of HMO: a support vector machine on standardised features, and its out-of-fold decisions."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.svm import SVC
 
+from analysis.models.read_out import ReadOut
+
 ITERATIONS = 200_000
-"""Steps of the solver, at most; separable data with a large penalty need the most."""
-
-
-@dataclass(frozen=True)
-class ReadOut:
-    """A linear decision ``weight . (x - mean) / spread + bias``: positive is a face."""
-
-    mean: np.ndarray
-    spread: np.ndarray
-    weight: np.ndarray
-    bias: float
+"""Steps of the solver, at most; separable data with a large C need the most."""
 
 
 def standardised(features: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return features less the mean and by the spread of `rows`, divided by sqrt(n_features); and mean and spread.
+    """Return features standardised over `rows` and divided by sqrt(n_features), and their mean and standard deviation.
 
-    After the division inner products are of order one for any number of features, so that one penalty fits all.
+    The division makes inner products of order one for any number of features, so that one C suits all.
     """
     mean = features[rows].mean(0)
-    spread = features[rows].std(0)
-    spread = torch.where(spread > 1e-6 * (mean.abs() + 1e-6), spread, torch.inf)  # a constant feature counts as 0
-    return (features - mean) / spread / math.sqrt(features.shape[1]), mean, spread
+    std = features[rows].std(0)
+    std = torch.where(std > 1e-6 * (mean.abs() + 1e-6), std, torch.inf)  # a constant feature counts as 0
+    return (features - mean) / std / math.sqrt(features.shape[1]), mean, std
 
 
-def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Fit ``min |w|^2 / 2 + penalty sum_i c_i max(0, 1 - y_i (w x_i + b))`` from inner products.
+def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, C: float) -> tuple[np.ndarray, float]:
+    """Fit ``min |w|^2 / 2 + C sum_i c_i max(0, 1 - y_i (w x_i + b))`` from inner products.
 
-    The dual problem of n rows is the fastest for few images and many features. scikit-learn (libsvm) solves it.
+    With few images and many features the dual problem, solved by scikit-learn (libsvm), is the fastest.
 
     Parameters
     ----------
@@ -44,7 +35,7 @@ def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: float) 
     y : (n,)
         -1 or 1.
     weights : (n,)
-        Of the rows; c_i are these, scaled to the mean 1.
+        Of the rows; c_i are these, scaled to mean 1.
 
     Returns
     -------
@@ -52,7 +43,7 @@ def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: float) 
         w is the sum of ``dual_i x_i``.
     bias : float
     """
-    machine = SVC(C=penalty, kernel="precomputed", max_iter=ITERATIONS)
+    machine = SVC(C=C, kernel="precomputed", max_iter=ITERATIONS)
     machine.fit(gram, y, sample_weight=weights / weights.mean())
     dual = np.zeros(len(y))
     dual[machine.support_] = machine.dual_coef_[0]
@@ -64,10 +55,10 @@ def out_of_fold(
     y: np.ndarray,
     weights: np.ndarray,
     folds: np.ndarray,
-    penalty: float,
+    C: float,
     margin: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the decision on each row of a read-out that was fitted without the fold of that row.
+    """Return for each row the decision of a read-out fitted on the other folds.
 
     Parameters
     ----------
@@ -75,10 +66,10 @@ def out_of_fold(
     y : (n,)
         -1 or 1.
     weights : (n,)
-        Of the rows in the fit; a row of weight 0 is not fitted.
+        Of the rows in the fit; rows of weight 0 are left out.
     folds : (n,) int
     margin : (n,), optional
-        Decisions of what was there before, as one more feature that the penalty hardly holds (`MARGIN`).
+        Decisions of the earlier modules, as one more feature, hardly regularised (`MARGIN`).
     """
     decision = np.empty(len(y))
     for fold in np.unique(folds):
@@ -87,18 +78,18 @@ def out_of_fold(
         gram = (z @ z[train].T).cpu().numpy().astype(np.float64)  # (n, n_train)
         if margin is not None:
             gram += MARGIN * np.outer(margin, margin[train])
-        dual, bias = solve(gram[train], y[train], weights[train], penalty)
+        dual, bias = solve(gram[train], y[train], weights[train], C)
         decision[rest] = gram[rest] @ dual + bias
     return decision
 
 
 MARGIN = 100.0
-"""Squared scale of the earlier decisions beside features of inner products of order one."""
+"""Squared scale of the earlier decisions, next to features whose inner products are of order one."""
 
 
-def fit(features: torch.Tensor, y: np.ndarray, weights: np.ndarray, penalty: float) -> ReadOut:
+def fit(features: torch.Tensor, y: np.ndarray, weights: np.ndarray, C: float) -> ReadOut:
     """Fit the read-out on all rows."""
-    z, mean, spread = standardised(features, torch.arange(len(y), device=features.device))
-    z, mean, spread = (part.cpu().numpy().astype(np.float64) for part in (z, mean, spread))
-    dual, bias = solve(z @ z.T, y, weights, penalty)
-    return ReadOut(mean, spread, z.T @ dual / math.sqrt(z.shape[1]), bias)
+    z, mean, std = standardised(features, torch.arange(len(y), device=features.device))
+    z, mean, std = (part.cpu().numpy().astype(np.float64) for part in (z, mean, std))
+    dual, bias = solve(z @ z.T, y, weights, C)
+    return ReadOut(mean, std, z.T @ dual / math.sqrt(z.shape[1]), bias)

@@ -1,7 +1,7 @@
-"""The face / non-face task read out from populations and from models by one decoder, at matched units and noise.
+"""The face / non-face task read out of populations and models by one decoder, at matched size and noise.
 
-Cadieu et al. (2014): a model with more features, or without noise, decodes better for that reason alone. So the model
-gets as many features as there are units, and noise that gives its features the reliability of those units.
+A model with more features than there are units, or without noise, decodes better for that reason alone (Cadieu et al.
+2014). The model therefore gets as many features as there are units, with noise that gives them the units' reliability.
 """
 
 from dataclasses import dataclass
@@ -10,25 +10,34 @@ import numpy as np
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
-from analysis.statistics.crossval import group_folds
+from analysis.statistics.crossval import TooFewImages, group_folds
 from analysis.statistics.keys import as_array, one_per_row
 from analysis.statistics.predictivity.ridge import ALPHAS, fit_predict
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """Out-of-fold read-out.
+    """Out-of-fold read-out (`decode`).
 
     Attributes
     ----------
-    score : (n_images,)
-        Mean over repeats of the decoder's value; above 0 means the positive class.
+    score : (n_images,) array of float
+        Decision value, mean over repeats; above 0 means the positive class.
     accuracy, balanced_accuracy : float
-        Over labelled images; balanced is the mean over the two classes.
+        Share of labelled images classified correctly; balanced: the mean over the two classes.
     positive_rate : dict from level to float
-        Share of images of each level called positive (correct for faces, wrong for objects, telling for pareidolia).
+        Share of the images of each level classified as positive (hits for faces, false alarms for objects, and for
+        pareidolia the finding itself).
     n : dict from level to int
-        Images of each level.
+        Number of images of each level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.resize([0, 1], 40)
+    >>> decoding = decode(np.random.default_rng(0).normal(size=(40, 5)) + 3 * labels[:, None], labels)
+    >>> decoding.score.shape, decoding.n
+    ((40,), {'negative': 20, 'positive': 20})
     """
 
     score: np.ndarray
@@ -39,22 +48,23 @@ class Decoding:
 
 
 def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int = 1, seed: int = 0) -> Decoding:
-    """Read a binary task out of a representation by cross-validated regularised least squares.
+    """Decode a binary task from a representation by cross-validated regularised least squares.
 
-    Features are standardised in the training rows, both classes get the same weight (by the threshold between their
-    mean scores), and the penalty is chosen inside the training rows.
+    Features are standardised in the training rows, the threshold lies halfway between the mean scores of the classes,
+    so that both weigh the same, and the penalty is chosen inside the training rows.
 
     Parameters
     ----------
-    X : (n_images, n_features)
+    X : (n_images, n_features) array of float
         Responses or activations.
-    labels : (n_images,)
-        1 positive, 0 negative, -1 unlabelled: such images are read out by decoders of other folds, but train none.
-    groups : (n_images,), optional
-        Near-duplicate groups: never split by a fold.
-    levels : (n_images,) of str, optional
-        Level of variation or category of each image, for `positive_rate`.
+    labels : (n_images,) array of int
+        1 positive, 0 negative, -1 unlabelled. Unlabelled images are decoded but never train a decoder.
+    groups : (n_images,) sequence, optional
+        Near-duplicate group of each image: never split by a fold.
+    levels : (n_images,) sequence of str, optional
+        Level of variation or category of each image, for `Decoding.positive_rate`. Default: the class.
     folds, repeats, seed : int
+        Number of folds, of repeats with other folds, and their seed.
 
     Returns
     -------
@@ -62,93 +72,118 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
 
     Raises
     ------
+    TooFewImages
+        If a class has fewer groups than folds (a `DataError`).
     DataError
-        If X is not finite, labels, groups or levels are not one per row, or a class has fewer groups than folds.
+        If X is not finite, labels, groups or levels do not match its rows, or there are fewer than 2 folds or 1 repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.resize([0, 1], 100)
+    >>> decoding = decode(rng.normal(size=(100, 10)) + labels[:, None], labels)
+    >>> decoding.balanced_accuracy > 0.85
+    True
     """
     X, labels = as_array("X", X, 2), np.asarray(labels)
     if labels.shape != (len(X),) or not np.isin(labels, (-1, 0, 1)).all():
         raise DataError("labels must hold 1, 0 or -1 (unlabelled), one per row of X")
     groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
-    for value in (0, 1):
-        n = len(np.unique(groups[labels == value]))
+    if repeats < 1:
+        raise DataError(f"repeats={repeats}; give 1 or more")
+    for label in (0, 1):
+        n = len(np.unique(groups[labels == label]))
         if n < folds:
-            raise DataError(f"labels holds {n} groups of class {value}; {folds} folds need as many: lower the folds")
-    scores = np.mean([_once(X, labels, groups, folds, seed_of(seed, "decode", r)) for r in range(repeats)], axis=0)
-    right = (scores > 0) == (labels == 1)
-    shares = [right[labels == value].mean() for value in (0, 1)]
-    levels = (
-        np.where(labels == 1, "positive", np.where(labels == 0, "negative", "unlabelled")) if levels is None else levels
-    )
+            raise TooFewImages(f"labels holds {n} groups of class {label}; {folds} folds need as many: lower the folds")
+    if levels is None:
+        levels = np.array(["unlabelled", "negative", "positive"])[labels + 1]
     levels = one_per_row("levels", levels, len(X))
+    seeds = [seed_of(seed, "decode", repeat) for repeat in range(repeats)]
+    scores = np.mean([_decision_values(X, labels, groups, folds, seed) for seed in seeds], axis=0)
+    correct = (scores > 0) == (labels == 1)
     return Decoding(
         scores,
-        float(right[labels >= 0].mean()),
-        float(np.mean(shares)),
+        float(correct[labels >= 0].mean()),
+        float(np.mean([correct[labels == label].mean() for label in (0, 1)])),
         {str(level): float((scores[levels == level] > 0).mean()) for level in np.unique(levels)},
         {str(level): int((levels == level).sum()) for level in np.unique(levels)},
     )
 
 
-def _once(X, labels, groups, folds, seed):
-    """Return out-of-fold scores of all rows, (n_images,)."""
-    # Folds are balanced within each class, so that every training set holds both.
-    assigned = np.empty(len(X), dtype=int)
+def _stratified_folds(labels, groups, n_folds, seed):
+    """Return the fold of each row, balanced within each class, so that every training set holds both."""
+    assigned = np.empty(len(labels), dtype=int)
     fold_of: dict = {}
-    for value in (1, 0, -1):
-        rows = np.flatnonzero(labels == value)
+    for label in (1, 0, -1):
+        rows = np.flatnonzero(labels == label)
         fresh = np.array([row for row in rows if groups[row] not in fold_of], dtype=int)
-        if len(fresh) and len(np.unique(groups[fresh])) >= folds:
-            given = group_folds(groups[fresh], folds, seed_of(seed, value))
+        if len(fresh) and len(np.unique(groups[fresh])) >= n_folds:
+            given = group_folds(groups[fresh], n_folds, seed_of(seed, label))
             fold_of.update(zip(groups[fresh].tolist(), given.tolist(), strict=True))
         for row in rows:
-            assigned[row] = fold_of.setdefault(groups[row], len(fold_of) % folds)
+            assigned[row] = fold_of.setdefault(groups[row], len(fold_of) % n_folds)
+    return assigned
+
+
+def _decision_values(X, labels, groups, folds, seed):
+    """Return out-of-fold decision values of all rows, (n_images,)."""
+    assigned = _stratified_folds(labels, groups, folds, seed)
     out = np.empty(len(X))
     for fold in range(folds):
         rest = np.flatnonzero(assigned == fold)
         train = np.flatnonzero((assigned != fold) & (labels >= 0))
         if not len(rest):
             continue
-        mean, spread = X[train].mean(axis=0), X[train].std(axis=0)
-        Z = (X - mean) / np.where(spread > 0, spread, 1.0)
+        mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
+        Z = (X - mean) / np.where(deviation > 0, deviation, 1.0)
         y = np.where(labels == 1, 1.0, -1.0)[:, None]
         alphas = np.array(ALPHAS) * X.shape[1]
         inner = group_folds(groups[train], min(folds, len(np.unique(groups[train]))), seed_of(seed, "inner", fold))
-        both = np.concatenate([rest, train])
-        values = fit_predict(Z, y, train, both, alphas, inner)[0][:, 0]
-        fitted, mark = values[len(rest) :], labels[train]
-        out[rest] = values[: len(rest)] - (fitted[mark == 1].mean() + fitted[mark == 0].mean()) / 2
+        predicted = fit_predict(Z, y, train, np.concatenate([rest, train]), alphas, inner)[0][:, 0]
+        fitted, trained = predicted[len(rest) :], labels[train]
+        out[rest] = predicted[: len(rest)] - (fitted[trained == 1].mean() + fitted[trained == 0].mean()) / 2
     return out
 
 
 def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, seed: int) -> np.ndarray:
-    """Return `n_units` random features with the reliability of recorded units.
+    """Return `n_units` random features with the reliability of recorded units (after Cadieu et al. 2014).
 
     Parameters
     ----------
-    features : (n_images, n_features)
+    features : (n_images, n_features) array of float
         Activations; features that do not vary are never drawn.
-    reliability : (n_recorded,)
-        Explainable variance (ceiling) of recorded units; those undefined or not positive count as 0.01.
+    reliability : (n_recorded,) array of float
+        Explainable variance (`Ceiling.value`) of recorded units; undefined or non-positive ones count as 0.01.
     n_units, seed : int
+        Number of features to draw, with replacement if there are fewer, and the seed.
 
     Returns
     -------
-    (n_images, n_units)
-        Standardised features plus Gaussian noise of variance (1 - c) / c, c drawn from `reliability`: the squared
+    (n_images, n_units) array of float
+        Standardised features plus Gaussian noise of variance (1 - c) / c, with c drawn from `reliability`: the squared
         correlation of a noisy feature with its noise-free self is c on average.
 
     Raises
     ------
     DataError
         If a feature is not finite, none varies, or there is no reliability.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> features = np.random.default_rng(0).normal(size=(2000, 1))
+    >>> noisy = match_noise(features, reliability=[0.25], n_units=1, seed=1)
+    >>> round(float(np.corrcoef(noisy[:, 0], features[:, 0])[0, 1]) ** 2, 1)
+    0.2
     """
     features, reliability = as_array("features", features, 2), as_array("reliability", reliability, 1, allow_nan=True)
     rng = np.random.default_rng(seed)
-    spread = features.std(axis=0)
-    varied = np.flatnonzero(spread > 1e-12 * np.abs(features).max(initial=1e-300))
+    deviation = features.std(axis=0)
+    varied = np.flatnonzero(deviation > 1e-12 * np.abs(features).max(initial=1e-300))
     if not len(varied):
         raise DataError("features do not vary over images; there is nothing to decode")
     chosen = rng.choice(varied, n_units, replace=len(varied) < n_units)
     c = np.clip(np.nan_to_num(reliability, nan=0.0), 0.01, 1.0)[rng.integers(len(reliability), size=n_units)]
-    Z = (features[:, chosen] - features[:, chosen].mean(axis=0)) / spread[chosen]
+    Z = (features[:, chosen] - features[:, chosen].mean(axis=0)) / deviation[chosen]
     return Z + rng.normal(size=Z.shape) * np.sqrt((1 - c) / c)

@@ -1,9 +1,8 @@
-"""Predictivity of single fixations from what the unit's receptive field saw (gaze-contingent input).
+"""Gaze-contingent predictivity: single fixations, from the patch of the image in the receptive field.
 
-An image-level comparison gives the whole image to the model but only glimpses to the unit. Here every fixation has its
-own features: of the patch around gaze + receptive field (`analysis.recordings.gaze_patches`). Responses of single
-fixations are noisy, so scores are read against the repeatability RSC across trials: a noise-free model reaches
-r = sqrt(RSC).
+An image-level comparison shows the model the whole image, but the unit only what lies in its receptive field. Here each
+fixation has its own features, of the patch at gaze plus receptive field. Responses to single fixations are noisy, so
+scores are read against the self-consistency RSC across trials: a noise-free model reaches r = sqrt(RSC).
 """
 
 from collections.abc import Callable
@@ -19,24 +18,32 @@ from analysis.statistics.predictivity.ridge import fit_predict
 
 PARTS: dict[str, Callable] = {"zeroth": lambda ordinal: ordinal == 0, "later": lambda ordinal: ordinal > 0}
 """Zeroth fixations (under way when the image appears) and later ones, which follow a saccade."""
-LEAST_RSC = 0.02
-"""Units below are hardly repeatable: normalised scores are undefined."""
+MIN_RSC = 0.02
+"""Units below this are hardly repeatable: their normalised scores are undefined."""
 
 
 @dataclass(frozen=True)
 class FixationScores:
-    """Scores of the units in one part of the fixations.
+    """Scores of single-fixation predictions (`fixation_predict`).
 
     Attributes
     ----------
     n : int
-        Fixations scored.
-    r2, pearson_r : (n_units,)
-    explained : (n_units,)
+        Number of fixations scored.
+    r2, pearson_r : (n_units,) array of float
+    explained : (n_units,) array of float
         ``r |r| / RSC``: explained share of the explainable variance (a noise-free model has r = sqrt(RSC)).
-    published : (n_units,)
-        ``clip(r / RSC, 0, 1)^2``, the normalisation of Xiao et al. (2024): only to compare with their numbers, since
-        r / RSC of a noise-free model is 1 / sqrt(RSC), not 1.
+    published : (n_units,) array of float
+        ``clip(r / RSC, 0, 1)^2``, the normalisation of Xiao et al. (2024): only for comparison with their numbers,
+        since r / RSC of a noise-free model is 1 / sqrt(RSC), not 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> r = np.array([0.3])
+    >>> scores = FixationScores(n=500, r2=r**2, pearson_r=r, explained=r**2 / 0.18, published=(r / 0.3) ** 2)
+    >>> scores.explained
+    array([0.5])
     """
 
     n: int
@@ -47,9 +54,9 @@ class FixationScores:
 
 
 def normalise(pearson_r: np.ndarray, rsc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``r |r| / RSC`` and ``clip(r / RSC, 0, 1)^2`` of each unit; NaN where RSC is below `LEAST_RSC`."""
-    safe = np.where(np.asarray(rsc) >= LEAST_RSC, rsc, np.nan)
-    return pearson_r * np.abs(pearson_r) / safe, np.clip(pearson_r / safe, 0, 1) ** 2
+    """Return ``r |r| / RSC`` and ``clip(r / RSC, 0, 1)^2`` of each unit; NaN where RSC is below `MIN_RSC`."""
+    usable = np.where(np.asarray(rsc) >= MIN_RSC, rsc, np.nan)
+    return pearson_r * np.abs(pearson_r) / usable, np.clip(pearson_r / usable, 0, 1) ** 2
 
 
 def fixation_predict(
@@ -64,36 +71,48 @@ def fixation_predict(
     folds: int = 5,
     seed: int = 0,
 ) -> dict[str, FixationScores]:
-    """Predict single-fixation responses by ridge, zeroth and later fixations apart, folds by near-duplicate image.
+    """Predict responses to single fixations by ridge regression, zeroth and later fixations apart.
 
     Parameters
     ----------
-    features : (n_fixations, n_features), or callable
-        Features of the patch of each fixation; as a function of the unit's number where receptive fields differ.
-    rates : (n_fixations, n_units)
-        spikes/s.
-    images : (n_fixations,)
-        Stem of the image on the screen.
-    ordinal : (n_fixations,) int
-        0: zeroth fixation.
-    rsc : (n_units,)
-        Repeatability across trials (`analysis.recordings.repeatability.self_consistency` of pairs across trials).
+    features : (n_fixations, n_features) array of float, or callable
+        Features of the patch at each fixation; where receptive fields differ, a function of the unit's index.
+    rates : (n_fixations, n_units) array of float
+        Response to each fixation, spikes/s.
+    images : (n_fixations,) sequence
+        Image on the screen.
+    ordinal : (n_fixations,) array of int
+        Number of the fixation within its presentation; 0: under way when the image appeared.
+    rsc : (n_units,) array of float
+        Self-consistency across trials (Xiao et al. 2024): correlation of responses to fixations of the same place.
     groups : dict, optional
-        Near-duplicate group of each image; default: every image its own.
+        Near-duplicate group of each image, never split by a fold; default: every image its own.
     alphas : sequence of float, optional
-        Penalties, one chosen per unit within the training folds; default six steps around the mean squared length of
-        the centred rows times the number of features.
+        Penalties, one chosen per unit within the training folds; default six decades, from 1e-2 to 1e3 times the mean
+        squared length of the centred rows.
     folds, seed : int
+        Number of folds and their seed.
 
     Returns
     -------
-    dict with ``zeroth`` and ``later``
-        A part with fewer images than two per fold is left out.
+    dict from ``zeroth`` and ``later`` to FixationScores
+        Without the part that has fewer than two images (groups) per fold.
 
     Raises
     ------
     DataError
-        If rates or features are not finite, an array has other rows than `rates`, or an image has no group.
+        If rates or features are not finite, shapes disagree, or an image has no group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> patches = rng.normal(size=(300, 5))
+    >>> rates = 10 + patches @ rng.normal(size=(5, 2)) + rng.normal(size=(300, 2))
+    >>> images, ordinal = np.repeat(np.arange(100), 3), np.tile([0, 1, 2], 100)
+    >>> scores = fixation_predict(patches, rates, images, ordinal, rsc=[0.8, 0.8])
+    >>> scores["zeroth"].n, scores["later"].n, bool((scores["later"].r2 > 0.5).all())
+    (100, 200, True)
     """
     rates = as_array("rates", rates, 2)
     images, ordinal, rsc = np.asarray(images), np.asarray(ordinal), np.asarray(rsc, dtype=np.float64)
@@ -105,23 +124,23 @@ def fixation_predict(
     if groups is not None and (missing := set(images.tolist()) - set(groups)):
         raise DataError(f"groups has no entry for image {min(missing)!r} ({len(missing)} missing)")
     labels = np.array([image if groups is None else groups[image] for image in images])
-    found = {}
-    for name, part in PARTS.items():
-        rows = np.flatnonzero(part(ordinal))
+    scores = {}
+    for name, is_part in PARTS.items():
+        rows = np.flatnonzero(is_part(ordinal))
         if len(np.unique(labels[rows])) < 2 * folds:
             continue
         assigned = group_folds(labels[rows], folds, seed_of(seed, "fixations", name))
         predicted = _predict(features, rates, labels, rows, assigned, alphas, seed)
         r = mean_pearson(rates[rows], predicted, assigned)
         r2 = r2_score(rates[rows], predicted, training_means(rates[rows], assigned))
-        found[name] = FixationScores(len(rows), r2, r, *normalise(r, rsc))
-    return found
+        scores[name] = FixationScores(len(rows), r2, r, *normalise(r, rsc))
+    return scores
 
 
 def _predict(features, rates, labels, rows, assigned, alphas, seed) -> np.ndarray:
     """Return out-of-fold predictions of the fixations at `rows`, (n_rows, n_units)."""
     out = np.empty((len(rows), rates.shape[1]))
-    # Units that look at the same patches are predicted together.
+    # Units that share their patches are predicted together.
     shared = not callable(features)
     for units in [np.arange(rates.shape[1])] if shared else np.arange(rates.shape[1])[:, None]:
         X = as_array("features", features if shared else features(int(units[0])), 2)

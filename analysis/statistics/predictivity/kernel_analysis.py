@@ -1,8 +1,8 @@
-"""Kernel analysis: how precisely a representation solves a task at each complexity of the solution.
+"""Kernel analysis: how precisely a representation solves a task, as a function of the complexity of the solution.
 
-Montavon, Braun & Mueller (2011); as Cadieu et al. (2014) apply it to neural populations and models: kernel ridge
-regression of the labels with a Gaussian kernel; complexity is 1 / lambda; precision is 1 - the leave-out error relative
-to the variance of the labels, with the best width of the kernel at each complexity.
+Montavon, Braun & Mueller (2011), as applied to neural populations and models by Cadieu et al. (2014): kernel ridge
+regression of the labels with a Gaussian kernel. Complexity is 1 / lambda; precision is 1 minus the leave-out error
+relative to the variance of the labels, at the best kernel width for each complexity.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,22 @@ WIDTHS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision against complexity.
+    """Precision against complexity (`kernel_analysis`).
 
     Attributes
     ----------
-    complexity : (n_lambdas,)
+    complexity : (n_lambdas,) array of float
         1 / lambda, rising.
-    precision : (n_lambdas,)
-        1 - leave-out error / variance: at most 1, about 0 for a representation that says nothing.
+    precision : (n_lambdas,) array of float
+        1 - leave-out error / variance: at most 1, about 0 for a representation without information.
     area : float
         Mean precision over the logarithm of complexity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Curve(complexity=np.array([1.0, 10.0]), precision=np.array([0.2, 0.6]), area=0.4).area
+    0.4
     """
 
     complexity: np.ndarray
@@ -38,19 +44,20 @@ class Curve:
 
 
 def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -> Curve:
-    """Compute the curve of a representation.
+    """Compute the precision of a representation at each complexity (Montavon et al. 2011; Cadieu et al. 2014).
 
     Parameters
     ----------
-    X : (n_images, n_features)
-    labels : (n_images,)
+    X : (n_images, n_features) array of float
+        Responses or activations.
+    labels : (n_images,) sequence
         Two or more classes; each class is a column of +1 and -1.
-    groups : (n_images,) int, optional
-        Near-duplicate groups, left out together; default: one image at a time.
+    groups : (n_images,) sequence, optional
+        Near-duplicate group of each image, left out together; default: one image at a time.
     lambdas : sequence of float
-        Penalties.
+        Penalties, positive.
     widths : sequence of float
-        Widths of the Gaussian kernel, as quantiles of the squared distances between images.
+        Widths of the Gaussian kernel, as quantiles (0 to 1) of the squared distances between images.
 
     Returns
     -------
@@ -59,8 +66,18 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     Raises
     ------
     DataError
-        If X is not finite or the same at every image, labels or groups are not one per row, there are fewer than two
+        If X is not finite or the same at every image, labels or groups do not match its rows, there are fewer than two
         classes, or a penalty is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.resize([0, 1], 60)
+    >>> informative = kernel_analysis(rng.normal(size=(60, 5)) + labels[:, None], labels)
+    >>> uninformative = kernel_analysis(rng.normal(size=(60, 5)), labels)
+    >>> informative.area > uninformative.area
+    True
     """
     X = as_array("X", X, 2)
     labels = one_per_row("labels", labels, len(X))

@@ -1,9 +1,9 @@
 """Partial least squares for all units at once.
 
-With one target, the scores of PLS span the Krylov space of X X' and the target. All units therefore advance together
-by products of one Gram matrix with a matrix of residuals, and the folds of a cross-validation share that Gram matrix.
-The steps are those of NIPALS (Wold 1975) written for samples in place of features; scores are re-orthogonalised, so
-that predictions agree with an explicit deflation to rounding. One pass gives the predictions with every number of
+The scores of PLS with one target span the Krylov space of X X' and the target. All units therefore advance together by
+products of one Gram matrix with the matrix of residuals, and the folds of a cross-validation share that Gram matrix.
+The steps are those of NIPALS (Wold 1975), written for samples instead of features; scores are re-orthogonalised, so
+that predictions agree with explicit deflation to rounding. One pass yields the predictions for every number of
 components up to the last.
 """
 
@@ -16,16 +16,17 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads, one_thread
+from analysis.statistics.crossval import TooFewImages
 
 UNITS_AT_ONCE = 50
-"""Most units in one block: bounds the memory of the scores (units x components x images). Half of it where the Gram
-matrix is shared, of which a copy is in memory too."""
+"""Most units in a block, which bounds the memory of the scores (units x components x images); half as many where the
+Gram matrix is shared, since a copy of it is in memory too."""
 TILE = 250
 """Rows and columns of a tile of X X'."""
 
 
 class _Products:
-    """Products of the centred, optionally scaled, X X' of one fold with residuals, rows ordered train then rest."""
+    """Multiply residuals by the centred, optionally scaled X X' of one fold; rows are ordered train, then rest."""
 
     def __init__(self, X, train, rest, scale: bool, gram=None):
         self.m = len(train)
@@ -39,29 +40,29 @@ class _Products:
         Z = X[rows]
         Z = Z - Z[: self.m].mean(0)
         if scale:
-            spread = _root((Z[: self.m] ** 2).sum(0) / (self.m - 1))
-            spread[spread == 0] = 1.0
-            Z /= spread
-        few = X.shape[0] <= 2 * X.shape[1]
-        self._gram, self._x = (square_of(Z)[:, : self.m], None) if few else (None, Z)
+            deviation = _root((Z[: self.m] ** 2).sum(0) / (self.m - 1))
+            deviation[deviation == 0] = 1.0
+            Z /= deviation
+        few_images = X.shape[0] <= 2 * X.shape[1]
+        self._gram, self._x = (square_of(Z)[:, : self.m], None) if few_images else (None, Z)
 
     def __call__(self, R, rows=slice(None), out=None):
         """(n_units, m) residuals of the training rows -> (n_units, n_rows), written to `out` if given."""
-        # BLAS is a quarter faster where the long rows of both factors are what is summed over.
+        # BLAS is a quarter faster when it sums over the contiguous rows of both factors.
         left, right = (R, self._gram) if self._gram is not None else (R @ self._x[: self.m], self._x)
         return (np if isinstance(R, np.ndarray) else torch()).matmul(left, right[rows].T, out=out)
 
 
 def torch():
-    """Return the module torch, loaded only where it is used."""
+    """Import torch where it is needed: it takes seconds to load."""
     import torch
 
     return torch
 
 
-def as_numpy(values) -> np.ndarray:
-    """Return an array, or a tensor of any device, as a numpy array."""
-    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+def as_numpy(array) -> np.ndarray:
+    """Return an array, or a tensor on any device, as a numpy array."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()
 
 
 def _root(values):
@@ -91,7 +92,7 @@ def _advance(products: _Products, Y, numbers: list[int]):
     Yields
     ------
     (n_units, k)
-        With each number of components, predictions of the rest, less the training mean.
+        Predictions of the rest for each number of components, minus the training mean.
     """
     m, (u, steps) = products.m, (len(Y), numbers[-1])
     scores, squares, weights = _empty(Y, u, steps, m), _empty(Y, u, steps), _empty(Y, u, steps)
@@ -101,13 +102,13 @@ def _advance(products: _Products, Y, numbers: list[int]):
     for a in range(steps):
         V = products(R, slice(m), out=scores[:, a])  # (u, m), not normalised
         if a:
-            # But for rounding V is orthogonal to all scores except the last, so that one pass does what else takes two.
+            # Up to rounding V is orthogonal to all scores but the last, so that one pass does what otherwise takes two.
             shares[:, a, :a] = (scores[:, :a] @ V[:, :, None])[:, :, 0] / squares[:, :a]
             V -= (shares[:, a, None, :a] @ scores[:, :a])[:, 0]
         shares[:, a, a] = 1.0
         square = _row_products(V, V)
         first = first if a else square
-        # A unit whose residual is used up gets no more components.
+        # A unit whose residual is exhausted gets no more components.
         squares[:, a] = _where(square > 1e-22 * first, square, float("inf"))
         weights[:, a] = _row_products(R, V) / squares[:, a]
         R -= weights[:, a, None] * V
@@ -117,15 +118,16 @@ def _advance(products: _Products, Y, numbers: list[int]):
 
 
 def _dual(Y, scores, weights, shares):
-    """Return the A, (n_units, m), for which the fit of the training rows is the product of A and their Gram matrix.
+    """Return the dual coefficients, (n_units, m): the fit of the training rows is their product with the Gram matrix.
 
     The fit is the sum of weights times scores. The product of each residual is the sum of shares times scores, and a
-    residual is Y less the weighted scores before it. So A is a sum of residuals, and these of Y and scores.
+    residual is Y minus the weighted scores before it. The coefficients are thus a sum of residuals, that is of Y and
+    scores.
     """
     linalg = (np if isinstance(Y, np.ndarray) else torch()).linalg
-    parts = linalg.solve(shares.swapaxes(1, 2), weights[:, :, None])[:, :, 0]  # of each residual in A
-    later = parts.sum(1)[:, None] - parts.cumsum(1)
-    return parts.sum(1)[:, None] * Y - ((weights * later)[:, None] @ scores)[:, 0]
+    of_residuals = linalg.solve(shares.swapaxes(1, 2), weights[:, :, None])[:, :, 0]
+    later = of_residuals.sum(1)[:, None] - of_residuals.cumsum(1)
+    return of_residuals.sum(1)[:, None] * Y - ((weights * later)[:, None] @ scores)[:, 0]
 
 
 def _row_products(A, B):
@@ -194,13 +196,13 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     (k, n_units), or (n_numbers, k, n_units) for a sequence
         Predictions; the training mean for a unit that is constant in the training rows.
     """
-    one = isinstance(n_components, (int, np.integer))
-    numbers = [n_components] if one else list(n_components)
-    check_numbers(numbers, len(train), X.shape[1], least=1 if one else 0)
-    # Entered once, since that takes as long as a small fit; torch has threads, or a device, of its own.
+    single = isinstance(n_components, (int, np.integer))
+    numbers = [n_components] if single else list(n_components)
+    check_numbers(numbers, len(train), X.shape[1], least=1 if single else 0)
+    # Entered once, since that takes as long as a small fit; torch manages its own threads and devices.
     with one_thread() if isinstance(X, np.ndarray) else nullcontext():
         out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
-    return out[0] if one else out
+    return out[0] if single else out
 
 
 def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: bool, gram):
@@ -211,21 +213,21 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
     mean = centred.mean(0)
     centred = centred - mean
     R = _empty(centred, centred.shape[1], m)
-    R[:] = centred.T  # in memory too, for the products of rows
+    R[:] = centred.T  # copied, as the products read its rows
     del centred
     out = _empty(R, len(numbers), len(rest), R.shape[0])
-    after = 1 if numbers[0] == 0 else 0
-    out[:after] = 0.0  # without components
+    n_zero = 1 if numbers[0] == 0 else 0
+    out[:n_zero] = 0.0  # without components
 
     def keep(fits, units, factor=1.0):
-        for place, fitted in enumerate(fits, after):
-            out[place, :, units] = (fitted * factor).T
+        for row, fitted in enumerate(fits, n_zero):
+            out[row, :, units] = (fitted * factor).T
 
-    steps = numbers[after:]
+    steps = numbers[n_zero:]
     if steps and not per_unit:
-        spread = _root((R**2).sum(1) / (m - 1)) if scale else (R[:, 0] * 0 + 1)
-        spread = _where(spread > 0, spread, 1.0)[:, None]
-        keep(_advance_together(products, R / spread, steps), slice(None), spread)
+        deviation = _root((R**2).sum(1) / (m - 1)) if scale else (R[:, 0] * 0 + 1)
+        deviation = _where(deviation > 0, deviation, 1.0)[:, None]
+        keep(_advance_together(products, R / deviation, steps), slice(None), deviation)
     elif steps:
 
         def block(units):
@@ -242,7 +244,7 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
 
 
 def _blocks(units: int, most: int) -> list[slice]:
-    """Part units into equal blocks of at most so many: one, or as many for each thread."""
+    """Divide units into equal blocks of at most `most`: one, or equally many for each thread."""
     number = -(-units // most)
     if number > 1:
         number = -(-number // THREADS) * THREADS
@@ -251,11 +253,11 @@ def _blocks(units: int, most: int) -> list[slice]:
 
 
 def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int = 0) -> None:
-    """Refuse numbers of components that do not rise, or that so many images and features cannot bear."""
+    """Refuse numbers of components that do not rise, or exceed what images and features allow."""
     most = min(n_train - 1, n_features)
     bad = [number for number in numbers if not least <= number <= most]
     if bad:
-        raise DataError(
+        raise TooFewImages(
             f"{bad[0]} components with {n_train} training images and {n_features} features: give {least} to {most}, "
             "or more images"
         )
@@ -264,9 +266,9 @@ def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int 
 
 
 def gram_of(X, scale: bool = False):
-    """Return X X' of centred features for folds to share; None where it serves none: many images, or `scale`.
+    """Return X X' of centred features for the folds to share; None where it does not pay: many images, or `scale`.
 
-    Features are centred since there is less cancellation in the products then.
+    Features are centred, which reduces cancellation in the products.
     """
     if scale or X.shape[0] > 2 * X.shape[1]:
         return None
@@ -276,19 +278,18 @@ def gram_of(X, scale: bool = False):
 def square_of(X):
     """Return X X', (n, n), of a numpy array or torch tensor.
 
-    Tile by tile in our own threads: those of BLAS wait in a loop after each product, and would for a while take the
-    processors from the steps that follow.
+    Tile by tile in our own threads: BLAS threads spin after each product and would slow the steps that follow.
     """
     if not isinstance(X, np.ndarray):
         return X @ X.T
     square = np.empty((len(X), len(X)), X.dtype)
 
     def tile(pair):
-        one, other = pair
-        square[one, other] = X[one] @ X[other].T
-        if one is not other:
-            square[other, one] = square[one, other].T
+        rows, columns = pair
+        square[rows, columns] = X[rows] @ X[columns].T
+        if rows is not columns:
+            square[columns, rows] = square[rows, columns].T
 
-    parts = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
-    map_threads(tile, combinations_with_replacement(parts, 2))
+    strips = [slice(start, start + TILE) for start in range(0, len(X), TILE)]
+    map_threads(tile, combinations_with_replacement(strips, 2))
     return square

@@ -1,4 +1,4 @@
-"""The best layer of a model, chosen without a look at the images on which it is scored."""
+"""The best layer of a model, chosen without the images on which it is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,20 @@ from analysis.statistics.predictivity.nested import Nested, nested
 
 @dataclass(frozen=True)
 class Choice:
-    """Predictions by the layer that was best in the training part of each fold.
+    """Predictions by the layer that was best inside the training images of each fold (`best_layer`).
 
     Attributes
     ----------
-    prediction : pls.Prediction
+    prediction : Prediction
     layers : tuple of str
-        Chosen layer of each repeat and fold, in order.
+        Layer chosen in each repeat and fold, in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(30, 4))
+    >>> best_layer({"pool": X}, X[:, :2], np.arange(30)[None] % 3, n_components=2).layers
+    ('pool', 'pool', 'pool')
     """
 
     prediction: pls.Prediction
@@ -29,24 +36,25 @@ class Choice:
 def best_layer(
     features: dict[str, np.ndarray], Y: np.ndarray, folds: np.ndarray, n_components, *, scale: bool = False
 ) -> Choice:
-    """Choose a layer inside each training set, and predict the test set from it.
+    """Choose a layer inside each training set and predict the test set from it.
 
-    The layer with the highest score on the same images that report it is best partly by chance: with many layers and
-    little signal its score is too high. Here every layer is cross-validated within the training rows of a fold; the
-    layer with the highest median (over units) of Pearson's r predicts the test rows.
+    A layer that is chosen and scored on the same images is best partly by chance: with many layers and little signal
+    its score is too high. Here every layer is cross-validated within the training images of a fold (nested
+    cross-validation, Varma & Simon 2006), and the one with the highest median (over units) of Pearson's r predicts the
+    test images.
 
     Parameters
     ----------
-    features : dict of (n_images, n_features)
-        Layers, rows in the same order as `Y`.
-    Y : (n_images, n_units)
-        NaN where a unit was not shown an image.
-    folds : (n_repeats, n_images) int
-        Folds, near-duplicates together; 3 or more.
+    features : dict of (n_images, n_features) arrays of float
+        Features of each layer, rows in the order of `Y`.
+    Y : (n_images, n_units) array of float
+        Responses; NaN where a unit was not shown an image.
+    folds : (n_repeats, n_images) array of int
+        Three or more folds that keep near-duplicates together (`group_folds`), one row per repeat.
     n_components : int or sequence of int
-        A number, or those among which to choose (`nested.nested`).
+        Number of PLS components, or those among which each unit's is chosen (`pls_predict`).
     scale : bool
-        As in `krylov.fit_predict`.
+        Divide features by their standard deviation in the training rows.
 
     Returns
     -------
@@ -54,8 +62,21 @@ def best_layer(
 
     Raises
     ------
+    TooFewImages
+        If images or features are too few for the components (a `DataError`).
     DataError
-        If a layer, `Y` or `folds` has other rows than the rest, a layer is not finite, or the images are too few.
+        If there is no layer, rows disagree, or a layer is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> layers = {"conv": rng.normal(size=(60, 10)), "pool": rng.normal(size=(60, 10))}
+    >>> from analysis.statistics import group_folds
+    >>> folds = group_folds(np.arange(60), n_folds=5, seed=0)
+    >>> choice = best_layer(layers, layers["pool"][:, :3], folds[None], n_components=2)
+    >>> choice.layers
+    ('pool', 'pool', 'pool', 'pool', 'pool')
     """
     features, Y = {name: as_array(name, X, 2) for name, X in features.items()}, as_array("Y", Y, 2, allow_nan=True)
     folds = np.asarray(folds)
@@ -64,12 +85,12 @@ def best_layer(
     if other := [name for name, X in features.items() if len(X) != len(Y)]:
         raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
     numbers = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
-    fits = {layer: [nested(X, Y, one, numbers, scale=scale) for one in folds] for layer, X in features.items()}
+    fits = {layer: [nested(X, Y, repeat, numbers, scale=scale) for repeat in folds] for layer, X in features.items()}
     return choose(fits, Y, folds)
 
 
 def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray, *, against: str = "training") -> Choice:
-    """Return the best layer's predictions as `best_layer` does, from fits of every layer, one of each repeat.
+    """Return the predictions of `best_layer` from fits of every layer, one for each repeat.
 
     Folds below 0 are not tested. `against`: as in `pls.score`.
     """

@@ -1,12 +1,11 @@
-"""Predictivity by partial least squares, cross-validated by near-duplicate group (the steps are in `krylov.py`)."""
+"""Predictivity by partial least squares, cross-validated by near-duplicate group (the solver is in `krylov.py`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.core.seeds import seed_of
-from analysis.statistics.crossval import group_folds, mean_pearson, r2_score, training_means
+from analysis.statistics.crossval import mean_pearson, r2_score, repeated_folds, training_means
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity import krylov
 from analysis.statistics.predictivity.krylov import fit_predict
@@ -17,18 +16,28 @@ __all__ = ["Prediction", "cross_predict", "fit_predict", "pls_predict", "score"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """Out-of-fold predictions and their scores.
+    """Out-of-fold predictions and their scores (`pls_predict`).
 
     Attributes
     ----------
-    predicted : (n_repeats, n_images, n_units)
-        NaN where an image was never in a test fold, or the unit was not shown it.
-    folds : (n_repeats, n_images) int
+    predicted : (n_repeats, n_images, n_units) array of float
+        In the unit of the responses; NaN where an image was never in a test fold or not shown to the unit.
+    folds : (n_repeats, n_images) array of int
         Fold in which an image was predicted; -1: never.
-    r2, pearson_r : (n_units,)
-        Means over repeats; NaN for units that do not vary. r2 is out of sample (`score`).
+    r2, pearson_r : (n_units,) array of float
+        Means over repeats; NaN for units that do not vary. r2 is out of sample (`r2_score`), pearson_r the mean over
+        folds.
     images : tuple of str or None
-        Image of each row, in the order of `predicted`.
+        Image of each row of `predicted`; None if the tables had no keys.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(30, 4))
+    >>> prediction = pls_predict(X, X[:, :2], n_components=4)
+    >>> prediction.predicted.shape, prediction.folds.shape, prediction.r2.shape
+    ((1, 30, 2), (1, 30), (2,))
     """
 
     predicted: np.ndarray
@@ -40,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ChosenPrediction(Prediction):
-    """`Prediction` with the numbers of components chosen inside the training folds: (n_repeats, n_folds, n_units)."""
+    """`Prediction` with the number of components chosen inside the training folds, (n_repeats, n_folds, n_units)."""
 
     components: np.ndarray
 
@@ -53,7 +62,7 @@ def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_un
     X : (n_images, n_features)
         numpy array or torch tensor.
     Y : (n_images, n_units)
-        NaN where a unit was not shown an image: the unit then trains and tests on the rest.
+        NaN where a unit was not shown an image: it is trained and tested on the rest.
     folds : (n_images,) int
         Fold in which a row is tested; -1: the row only trains.
     n_components, scale, per_unit
@@ -62,7 +71,7 @@ def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_un
     Returns
     -------
     (n_images, n_units) numpy array
-        NaN for rows never tested and for images a unit was not shown.
+        NaN for rows never tested and images not shown to the unit.
     """
     observed = krylov.as_numpy(Y)
     gram = krylov.gram_of(X, scale)
@@ -92,48 +101,63 @@ def pls_predict(
     per_unit: bool = True,
     device: str | None = None,
 ) -> Prediction:
-    """Predict units from features by cross-validated PLS.
+    """Predict units from features by cross-validated PLS regression (Wold 1975; for neurons, Yamins et al. 2014).
 
     Parameters
     ----------
-    X : (n_images, n_features)
-        Features of a model. Plain arrays, or both `X` and `Y` ``xarray.DataArray`` with dimension ``image``, which are
-        then joined by image.
-    Y : (n_images, n_units)
-        Responses; NaN where a unit was not shown an image.
-    groups : (n_images,), optional
-        Near-duplicate group per image (a mapping from image to group if X and Y are keyed): never split by a fold.
+    X : (n_images, n_features) array of float
+        Features of a model. Give plain arrays, or both `X` and `Y` as ``xarray.DataArray`` with dimension ``image``,
+        whose rows are then joined by image.
+    Y : (n_images, n_units) array of float
+        Responses (spikes/s, say); NaN where a unit was not shown an image.
+    groups : (n_images,) sequence, optional
+        Near-duplicate group of each image (a mapping from image to group if X and Y are keyed): never split by a fold.
     n_components : int or sequence of int
-        PLS components. Of a rising sequence (0: the training mean) each unit gets the number that the training images
-        choose (`nested.chosen`), so that a unit that cannot be predicted has an r2 of about 0, not below.
+        Number of PLS components. From a rising sequence (0: the training mean) each unit's number is chosen inside the
+        training folds, so that a unit that cannot be predicted has an r2 of about 0, not below.
     folds, repeats, seed : int
-        Number of folds, of repeats with other folds, and the seed of their random parts.
-    scale, per_unit
-        As in `fit_predict`.
+        Number of folds, of repeats with other folds, and their seed.
+    scale : bool
+        Divide features by their standard deviation in the training rows.
+    per_unit : bool
+        A PLS for each unit (Yamins et al. 2014), or one for all units (Brain-Score). These are different models.
     device : str, optional
-        ``"cpu"``, ``"cuda"``, ...: compute with torch there, in float64. Default: numpy.
+        ``"cpu"``, ``"cuda"``, ...: compute there with torch, in float64. Default: numpy.
 
     Returns
     -------
-    Prediction, or ChosenPrediction for a sequence of numbers
+    Prediction
+        For a sequence of numbers also with `components`, the chosen ones, (n_repeats, n_folds, n_units).
 
     Raises
     ------
+    TooFewImages
+        If images, groups or features are too few for the folds or components (a `DataError`).
     DataError
-        If shapes disagree, X is not finite, or images or groups are too few for the folds or components.
+        If shapes or keys disagree, X is not finite, or there are fewer than 2 folds or 1 repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 20))
+    >>> Y = X[:, :2] + [0.0, 3.0] * rng.normal(size=(60, 2))  # the second unit is mostly noise
+    >>> prediction = pls_predict(X, Y, n_components=[0, 1, 2, 5])
+    >>> bool(prediction.r2[0] > 0.8 > 0.2 > prediction.r2[1]), prediction.components.shape
+    (True, (1, 5, 2))
     """
     X, Y, groups, images = join(X, Y, groups, at_least=max(folds, 3))
     Xd, Yd = X, Y
     if device is not None:
         torch = krylov.torch()
         Xd, Yd = (torch.from_numpy(a).to(device) for a in (X, Y))
-    assigned = np.stack([group_folds(groups, folds, seed_of(seed, "folds", r)) for r in range(repeats)])
+    assigned = repeated_folds(groups, folds, repeats, seed)
     if isinstance(n_components, (int, np.integer)):
         predicted = [cross_predict(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
         return score(Y, np.stack(predicted), assigned, images)
-    found = [nested(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
-    result = score(Y, np.stack([one.predicted for one in found]), assigned, images)
-    return ChosenPrediction(**vars(result), components=np.stack([one.components for one in found]))
+    fits = [nested(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
+    prediction = score(Y, np.stack([fit.predicted for fit in fits]), assigned, images)
+    return ChosenPrediction(**vars(prediction), components=np.stack([fit.components for fit in fits]))
 
 
 def score(
@@ -149,8 +173,8 @@ def score(
     images : sequence of str, optional
         Image of each row.
     against : {"training", "test"}
-        Reference of r2: the mean of the training images of each fold, so that a model that knows nothing scores 0, or
-        the mean of the tested images, as in ``sklearn.metrics.r2_score`` (`crossval.r2_score`).
+        Reference of r2: the mean of the training images of each fold, so that the best guess without a model scores 0,
+        or the mean of the tested images, as in ``sklearn.metrics.r2_score`` (see `crossval.r2_score`).
 
     Returns
     -------

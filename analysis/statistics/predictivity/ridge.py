@@ -1,8 +1,8 @@
-"""Ridge regression with a penalty for each unit, chosen by exact leave-out errors from one decomposition.
+"""Ridge regression with one penalty per unit, chosen by exact leave-out errors from a single decomposition.
 
-The fit is linear in the targets, yhat = H y. Leaving a set F of rows out therefore needs no new fit: its prediction
-errors are (I - H_FF)^-1 (y_F - yhat_F) (Cook & Weisberg 1982; with single rows this is PRESS). The intercept is
-not penalised and is part of H.
+The fit is linear in the targets, yhat = H y, so that leaving out a set F of rows needs no new fit: its errors are
+(I - H_FF)^-1 (y_F - yhat_F) (Cook & Weisberg 1982; for single rows, PRESS). The intercept is not penalised and is
+part of H.
 """
 
 from contextlib import nullcontext
@@ -16,20 +16,19 @@ from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads, one_thread
 from analysis.core.seeds import seed_of
-from analysis.statistics.crossval import group_folds
+from analysis.statistics.crossval import TooFewImages, group_folds, repeated_folds
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity.pls import Prediction, score
 
 ALPHAS = tuple(10.0 ** np.arange(-3, 9))
-"""Penalties tried by default, relative to the mean squared length of the centred rows."""
-
-
-SMALL = 2**18
-"""Entries of an array (penalties x rows of a fold x rank) up to which a fold's penalties are handled together."""
-ROWS = 128
-ALONE = 512
-"""Rows up to which a matrix is decomposed by one thread."""
-FIXED = "a fold holds rows that fix the fit by themselves; give larger penalties or fewer folds"
+"""Default penalties, relative to the mean squared length of the centred rows."""
+SMALL_FOLD_ENTRIES = 2**18
+"""Size (penalties x rows of a fold x rank) up to which all penalties of a fold are solved at once."""
+LEVERAGE_ROWS = 128
+"""Rows whose leverages are computed at once, which bounds the memory."""
+SINGLE_THREAD_ROWS = 512
+"""Rows up to which one thread decomposes a matrix faster than several."""
+UNDETERMINED = "the rows outside a fold do not determine its fit; give larger penalties or fewer folds"
 
 
 @dataclass(frozen=True)
@@ -65,23 +64,23 @@ class Decomposition:
 
 
 def _zeros(values: np.ndarray, size: int) -> int:
-    """Return how many of rising eigenvalues are zero but for rounding."""
+    """Return how many of the rising eigenvalues are zero up to rounding."""
     return int(np.searchsorted(values, size * np.finfo(float).eps * max(values[-1], 0.0), side="right"))
 
 
 def _eigh(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues and eigenvectors of a symmetric matrix.
 
-    BLAS threads meet after every row, which does not pay for few rows, least of all beside other programs.
+    BLAS threads synchronise after every row, which does not pay for few rows, least of all on a busy machine.
     """
-    with one_thread() if len(gram) <= ALONE else nullcontext():
+    with one_thread() if len(gram) <= SINGLE_THREAD_ROWS else nullcontext():
         return np.linalg.eigh(gram)
 
 
 def leave_out_errors(
     decomposition: Decomposition, Y: np.ndarray, alphas: np.ndarray, folds: np.ndarray | None, intercept: bool = True
 ) -> np.ndarray:
-    """Sum of squared errors of each unit when each fold (or row) is left out, for each penalty.
+    """Return the sum of squared errors of each unit when each fold (or row) is left out, for each penalty.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ def leave_out_errors(
     -------
     (n_alphas, n_units)
     """
-    # One thread from here on: BLAS threads wait in a loop after a product, and would take the processors from ours.
+    # One BLAS thread from here on: idle BLAS threads spin, and would compete with ours.
     with one_thread():
         return _leave_out_errors(decomposition, Y, np.asarray(alphas, dtype=np.float64), folds, intercept)
 
@@ -109,18 +108,19 @@ def _leave_out_errors(decomposition: Decomposition, Y, alphas, folds, intercept:
     Yc = Y - Y.mean(axis=0) if intercept else Y
     Z = U.T @ Yc  # (rank, n_units)
     base = 1 / n if intercept else 0.0
-    parts = [] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
+    rows_of_folds = [] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
 
-    if folds is not None and len(alphas) * max(map(len, parts)) * len(values) <= SMALL:
-        return sum(_small_fold(U, values, Yc, Z, alphas, rows, base) for rows in parts)
+    if folds is not None and len(alphas) * max(map(len, rows_of_folds)) * len(values) <= SMALL_FOLD_ENTRIES:
+        return sum(_small_fold(U, values, Yc, Z, alphas, rows, base) for rows in rows_of_folds)
 
     if folds is None:
         return _single_rows(U, values, Yc, Z, alphas, base)
-    # Some penalties of one fold are a task, so that there is one for every thread until the end.
-    tasks = [(rows, some) for rows in parts for some in np.array_split(np.arange(len(alphas)), THREADS)]
-    found = map_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
+    # A task is some penalties of one fold, so that every thread has work until the end.
+    some_alphas = np.array_split(np.arange(len(alphas)), THREADS)
+    tasks = [(rows, some) for rows in rows_of_folds for some in some_alphas]
+    squared = map_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
     errors = np.zeros((len(alphas), Y.shape[1]))
-    for (_, some), squares in zip(tasks, found, strict=True):
+    for (_, some), squares in zip(tasks, squared, strict=True):
         errors[some] += squares
     return errors
 
@@ -128,48 +128,48 @@ def _leave_out_errors(decomposition: Decomposition, Y, alphas, folds, intercept:
 def _single_rows(U, values, Yc, Z, alphas, base: float) -> np.ndarray:
     """Return the sum of squared errors of rows left out one at a time, (n_alphas, n_units)."""
     n, shrinks = len(U), values / (values + alphas[:, None])  # (n_alphas, rank)
-    leverages = base + np.concatenate([(U[k : k + ROWS] ** 2) @ shrinks.T for k in range(0, n, ROWS)])
+    leverages = base + np.concatenate([(U[k : k + LEVERAGE_ROWS] ** 2) @ shrinks.T for k in range(0, n, LEVERAGE_ROWS)])
 
-    def at(number):
+    def errors_at(number):
         fit = shrinks[number][:, None] * Z
         return np.sum(((Yc - U @ fit) / (1 - leverages[:, number])[:, None]) ** 2, axis=0)
 
-    return np.stack(map_threads(at, range(len(alphas))))
+    return np.stack(map_threads(errors_at, range(len(alphas))))
 
 
 def _large_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
     """Return the sum of squared errors of the rows of one fold, (n_alphas, n_units), penalty by penalty."""
-    part, targets = np.ascontiguousarray(U[rows]), Yc[rows]
-    scaled, shrunk = np.empty(part.shape), np.empty(Z.shape)  # made once: large arrays cost more to get than to fill
+    vectors, targets = np.ascontiguousarray(U[rows]), Yc[rows]
+    scaled, shrunk = np.empty(vectors.shape), np.empty(Z.shape)  # reused: large arrays cost more to allocate than fill
 
-    def at(alpha):
+    def errors_at(alpha):
         shrink = values / (values + alpha)
-        residual = targets - part @ np.multiply(shrink[:, None], Z, out=shrunk)
-        np.multiply(part, np.sqrt(shrink), out=scaled)
-        left = np.matmul(scaled, scaled.T)  # H_FF less the intercept's share; unlike scipy's dsyrk, other threads go on
+        residual = targets - vectors @ np.multiply(shrink[:, None], Z, out=shrunk)
+        np.multiply(vectors, np.sqrt(shrink), out=scaled)
+        left = np.matmul(scaled, scaled.T)  # H_FF without the intercept; unlike scipy's dsyrk it releases the GIL
         np.subtract(-base, left, out=left)
         left.reshape(-1)[:: len(rows) + 1] += 1.0
-        left, failed = dpotrf(left.T, lower=1, overwrite_a=1)  # symmetric: the transpose lies as LAPACK wants it
+        left, failed = dpotrf(left.T, lower=1, overwrite_a=1)  # symmetric: its transpose has LAPACK's layout
         if failed:
-            raise DataError(FIXED)
-        # Solved from the right, which is faster than dposv and takes the rows of the residual as they lie.
+            raise DataError(UNDETERMINED)
+        # Solving from the right is faster than dposv and needs no copy of the residual.
         error = dtrsm(1.0, left, residual.T, side=1, lower=1, trans_a=1, overwrite_b=1)
         error = dtrsm(1.0, left, error, side=1, lower=1, overwrite_b=1)
         return np.einsum("ij,ij->i", error, error)
 
-    return np.array([at(alpha) for alpha in alphas]).reshape(len(alphas), Z.shape[1])
+    return np.array([errors_at(alpha) for alpha in alphas]).reshape(len(alphas), Z.shape[1])
 
 
 def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
     """Return the sum of squared errors of the rows of one fold for all penalties at once, (n_alphas, n_units)."""
-    part, shrink = U[rows], values / (values + alphas[:, None])  # (n_alphas, rank)
-    residual = Yc[rows] - part @ (shrink[:, :, None] * Z)
-    left = -(part * shrink[:, None, :]) @ part.T - base  # (n_alphas, k, k): -H_FF
+    vectors, shrink = U[rows], values / (values + alphas[:, None])  # (n_alphas, rank)
+    residual = Yc[rows] - vectors @ (shrink[:, :, None] * Z)
+    left = -(vectors * shrink[:, None, :]) @ vectors.T - base  # (n_alphas, k, k): -H_FF
     left.reshape(len(alphas), -1)[:, :: len(rows) + 1] += 1.0
     try:
         error = np.linalg.solve(left, residual)
     except np.linalg.LinAlgError as fault:
-        raise DataError(FIXED) from fault
+        raise DataError(UNDETERMINED) from fault
     return np.einsum("aij,aij->aj", error, error)
 
 
@@ -186,7 +186,7 @@ def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = T
         Penalties.
     inner_folds : (m,) int, optional
         Folds of the training rows by which the penalty is chosen; default: leave one out. With near-duplicates use
-        folds by group: one left-out image is else predicted from its duplicate, and the penalty comes out too small.
+        folds by group: otherwise a left-out image is predicted from its duplicate, and the penalty is too small.
     intercept : bool
 
     Returns
@@ -199,7 +199,7 @@ def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = T
     if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
         raise DataError("alphas holds values that are not positive; give one or more positive penalties")
     if len(train) < 3:
-        raise DataError(f"{len(train)} training images; ridge needs 3 or more")
+        raise TooFewImages(f"{len(train)} training images; ridge needs 3 or more")
     mean_x = X[train].mean(axis=0) if intercept else 0.0
     Xt, T = X[train] - mean_x, Y[train]
     decomposition = Decomposition.of(Xt, intercept=False)  # centred above
@@ -214,7 +214,20 @@ def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = T
 
 @dataclass(frozen=True)
 class RidgePrediction(Prediction):
-    """`Prediction` with the penalties that were chosen: (n_repeats, n_folds, n_units)."""
+    """`Prediction` with the chosen penalties (`ridge_predict`).
+
+    Attributes
+    ----------
+    alphas : (n_repeats, n_folds, n_units) array of float
+        In the unit of squared features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(30, 4))
+    >>> ridge_predict(X, X[:, :2], folds=3).alphas.shape
+    (1, 3, 2)
+    """
 
     alphas: np.ndarray
 
@@ -230,35 +243,56 @@ def ridge_predict(
     repeats: int = 1,
     seed: int = 0,
 ) -> RidgePrediction:
-    """Predict units from features by cross-validated ridge, with a penalty per unit chosen inside the training folds.
+    """Predict units from features by cross-validated ridge regression (Hoerl & Kennard 1970).
+
+    Each unit's penalty is chosen inside the training folds by exact leave-out errors (Cook & Weisberg 1982).
 
     Parameters
     ----------
-    X : (n_images, n_features)
-        Plain arrays, or both `X` and `Y` ``xarray.DataArray`` with dimension ``image``, joined by image.
-    Y : (n_images, n_units)
-        Finite.
-    groups : (n_images,), optional
-        Near-duplicate group per image (a mapping if X and Y are keyed): never split by a fold, outer or inner.
+    X : (n_images, n_features) array of float
+        Features of a model. Give plain arrays, or both `X` and `Y` as ``xarray.DataArray`` with dimension ``image``,
+        whose rows are then joined by image.
+    Y : (n_images, n_units) array of float
+        Responses (spikes/s, say); finite.
+    groups : (n_images,) sequence, optional
+        Near-duplicate group of each image (a mapping if X and Y are keyed): never split by a fold, outer or inner.
     alphas : sequence of float, optional
-        Penalties; default `ALPHAS` times the mean squared length of the centred rows of X.
-    folds, inner_folds, repeats, seed
-        Outer folds, inner folds (None: leave one out), repeats of the outer folds and the seed.
+        Penalties; default 12 decades from 1e-3 to 1e8 times the mean squared length of the centred rows of X.
+    folds, inner_folds, repeats, seed : int
+        Number of outer folds, of inner folds (None: leave one out), of repeats with other folds, and their seed.
 
     Returns
     -------
     RidgePrediction
+
+    Raises
+    ------
+    TooFewImages
+        If images or groups are too few for the folds (a `DataError`).
+    DataError
+        If shapes or keys disagree, X or Y is not finite, a penalty is not positive, or there are fewer than 2 folds or
+        1 repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 100))  # more features than images
+    >>> Y = X @ rng.normal(size=(100, 2))
+    >>> prediction = ridge_predict(X, Y)
+    >>> bool((prediction.r2 > 0.3).all())
+    True
     """
     X, Y, groups, images = join(X, Y, groups, at_least=max(folds, 4))
     if not np.isfinite(Y).all():
         raise DataError(
-            "Y holds NaN: ridge_predict needs every unit at every image; use pls_predict or split the units"
+            "Y holds NaN: ridge_predict needs every unit at every image; use pls_predict or drop such units"
         )
     if alphas is None:
         alphas = np.array(ALPHAS) * np.mean(np.sum((X - X.mean(axis=0)) ** 2, axis=1))
+    assigned = repeated_folds(groups, folds, repeats, seed)
     predicted = np.full((repeats, *Y.shape), np.nan)
     chosen = np.empty((repeats, folds, Y.shape[1]))
-    assigned = np.stack([group_folds(groups, folds, seed_of(seed, "folds", r)) for r in range(repeats)])
     for r in range(repeats):
         for fold in range(folds):
             train, rest = np.flatnonzero(assigned[r] != fold), np.flatnonzero(assigned[r] == fold)
@@ -266,5 +300,5 @@ def ridge_predict(
             if inner_folds is not None:
                 inner = group_folds(groups[train], inner_folds, seed_of(seed, "inner", r, fold))
             predicted[r, rest], chosen[r, fold] = fit_predict(X, Y, train, rest, alphas, inner)
-    result = score(Y, predicted, assigned, images)
-    return RidgePrediction(**vars(result), alphas=chosen)
+    prediction = score(Y, predicted, assigned, images)
+    return RidgePrediction(**vars(prediction), alphas=chosen)

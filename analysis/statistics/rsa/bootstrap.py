@@ -1,8 +1,8 @@
-"""Bootstrap of RDM comparisons without sorting again in every draw.
+"""Bootstrap of RDM comparisons without sorting in every draw.
 
 A draw of images with multiplicities c gives the pair (i, j) the weight c_i c_j; pairs of an image with itself are left
-out. With the RDM sorted once, the midranks of the drawn RDM are sums of weights in that order. The result is exactly
-that of an explicit resampling.
+out (Schuett et al. 2023). Once an RDM is sorted, the midranks of the drawn RDM are sums of weights in that order. The
+result is exactly that of explicit resampling.
 """
 
 import threading
@@ -17,29 +17,39 @@ from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads
 from analysis.statistics.inference import Interval
 from analysis.statistics.predictivity.krylov import torch
-from analysis.statistics.rsa.ranks import Block, Draw, Ranked, Space, rerank
+from analysis.statistics.rsa.ranks import Draw, DrawBlock, RankedRDM, Workspace, rerank
 from analysis.statistics.rsa.rdm import RDM
 from analysis.statistics.rsa.similarity import aligned, compare_rdms
 
 RANKED = ("spearman", "rho-a")
 METHODS = ("spearman", "rho-a", "pearson", "cosine")
 OVER = ("images", "recordings", "both")
-BLOCK = 2**17
-"""Pairs times draws in one block of draws."""
+BLOCK_ENTRIES = 2**17
+"""Pairs times draws in one block of draws, which bounds the memory."""
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Draws of an RDM comparison.
+    """Bootstrap draws of an RDM comparison (`bootstrap_rsa`).
 
     Attributes
     ----------
-    each : (n_draws, n_models, n_data)
-        Similarity of each model RDM with each data RDM; NaN where that was not drawn or has no spread.
-    scores : (n_draws, n_models)
+    each : (n_draws, n_models, n_data) array of float
+        Similarity of each model RDM with each data RDM; NaN where that was not drawn or is constant.
+    scores : (n_draws, n_models) array of float
         Mean over the drawn data RDMs.
-    lower, upper : (n_draws,)
-        Noise ceilings of the draw; NaN if it holds fewer than 2 (lower) or no distinct data RDMs.
+    lower, upper : (n_draws,) array of float
+        Noise ceilings of each draw; NaN if it holds fewer than 2 (lower) or no distinct data RDMs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis.statistics import rdm
+    >>> rng = np.random.default_rng(0)
+    >>> model, monkeys = rdm(rng.normal(size=(10, 5))), [rdm(rng.normal(size=(10, 5))) for _ in range(3)]
+    >>> draws = bootstrap_rsa([model], monkeys, n_draws=50)
+    >>> draws.each.shape, draws.scores.shape, draws.upper.shape
+    ((50, 1, 3), (50, 1), (50,))
     """
 
     each: np.ndarray
@@ -60,24 +70,23 @@ def bootstrap_rsa(
     ceilings: bool = True,
     threads: int = THREADS,
 ) -> Bootstrap:
-    """Draw images, recordings or both with replacement and compare the drawn RDMs.
+    """Resample images, recordings or both with replacement and compare the resampled RDMs (Nili et al. 2014).
 
     Parameters
     ----------
-    model_rdms, data_rdms : sequences of RDM
+    model_rdms, data_rdms : sequence of RDM
         Joined by image key; pairs undefined in any of them are left out.
-    method : str
-        ``spearman``, ``rho-a``, ``pearson`` or ``cosine``.
+    method : {"spearman", "rho-a", "pearson", "cosine"}
     n_draws, seed : int
-        Every draw has a random stream of its own, so that results depend neither on `threads` nor on their order.
-    over : str
-        ``images``, ``recordings`` (whole data RDMs, or whole `subjects`) or ``both``.
+        Each draw has its own random stream, so that results do not depend on `threads`.
+    over : {"images", "recordings", "both"}
+        ``recordings`` resamples whole data RDMs (or whole `subjects`).
     subjects : sequence, optional
         Subject of each data RDM: RDMs of one subject are drawn together.
     ceilings : bool
-        Also compute the noise ceilings of each draw (2 data RDMs or more; else NaN).
+        Also compute the noise ceilings of each draw (2 data RDMs or more; otherwise NaN).
     threads : int
-        Threads; does not change the result.
+        Number of threads; does not change the result.
 
     Returns
     -------
@@ -86,13 +95,25 @@ def bootstrap_rsa(
     Raises
     ------
     DataError
-        If there is no bootstrap for `method` or `over`, nothing to draw, another number of subjects than of data RDMs,
-        or the RDMs are not comparable (`similarity.compare`).
+        If `method` or `over` is unknown, there is nothing to draw, subjects do not match the data RDMs, or the RDMs are
+        not comparable (`compare_rdms`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis.statistics import percentile_interval, rdm
+    >>> rng = np.random.default_rng(0)
+    >>> features = rng.normal(size=(20, 30))
+    >>> monkeys = [rdm(features + rng.normal(size=(20, 30))) for _ in range(3)]
+    >>> draws = bootstrap_rsa([rdm(features)], monkeys, n_draws=200)
+    >>> low, high = percentile_interval(draws.scores[:, 0], n=20)
+    >>> 0 < low < high < 1
+    True
     """
     if method not in METHODS:
-        raise DataError(f"no bootstrap for {method!r}; there is one for {', '.join(METHODS)}")
+        raise DataError(f"method={method!r}; the bootstrap has {', '.join(METHODS)}")
     if over not in OVER:
-        raise DataError(f"over={over!r}; draw over {', '.join(OVER)}")
+        raise DataError(f"over={over!r}; give {', '.join(OVER)}")
     if not model_rdms or not data_rdms:
         raise DataError("no RDM to compare: give at least one model RDM and one data RDM")
     if n_draws < 1:
@@ -102,7 +123,7 @@ def bootstrap_rsa(
     task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings, threads)
     clusters = np.arange(task.n_data) if subjects is None else np.unique(subjects, return_inverse=True)[1]
 
-    def drawn(index):
+    def draw_counts(index):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         counts, copies = np.ones(task.n_images, dtype=np.int32), np.ones(task.n_data, dtype=np.int64)
         if over != "recordings":
@@ -113,17 +134,17 @@ def bootstrap_rsa(
         return counts, copies
 
     if task.ceilings or method not in RANKED:
-        torch()  # whose threads can only be limited once it is loaded
-        rows = map_threads(lambda index: task.draw(*drawn(index)), range(n_draws), threads)
+        torch()  # loaded now, as only then can its threads be limited
+        rows = map_threads(lambda index: task.draw(*draw_counts(index)), range(n_draws), threads)
         each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
-        copies = np.array([drawn(index)[1] for index in range(n_draws)])
+        copies = np.array([draw_counts(index)[1] for index in range(n_draws)])
     else:
-        draws = [drawn(index) for index in range(n_draws)]
+        draws = [draw_counts(index) for index in range(n_draws)]
         counts, copies = (np.array(column) for column in zip(*draws, strict=True))
-        # Drawing recordings leaves every single comparison as it is: they are made once.
-        wanted = counts[:1] if over == "recordings" else counts
-        size = max(1, BLOCK // len(task.first))
-        blocks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        # Resampling recordings leaves each comparison as it is: they are computed once.
+        distinct = counts[:1] if over == "recordings" else counts
+        size = max(1, BLOCK_ENTRIES // len(task.first))
+        blocks = [distinct[start : start + size] for start in range(0, len(distinct), size)]
         each = np.concatenate(map_threads(task.block, blocks, threads))
         each = np.where(copies[:, None, :] > 0, each, np.nan)
         lower = upper = np.full(n_draws, np.nan)
@@ -133,13 +154,13 @@ def bootstrap_rsa(
     return Bootstrap(each, scores, lower, upper)
 
 
-def whole(n_images: int, n_data: int) -> type:
-    """Return the type of whole numbers that holds twice the sum of all weights, over all pooled RDMs."""
+def integer_type(n_images: int, n_data: int) -> type:
+    """Return the integer type that holds twice the sum of all weights over all pooled RDMs."""
     return np.int32 if 2 * n_images**2 * n_data < 2**31 else np.int64
 
 
 class _Task:
-    """What all draws share: the defined pairs, and every RDM sorted once."""
+    """What all draws share: the defined pairs and the RDMs, sorted once."""
 
     def __init__(self, rdms: list[RDM], n_models: int, method: str, ceilings: bool, threads: int = 1):
         rdms = aligned(rdms)
@@ -148,22 +169,22 @@ class _Task:
         self.n_images = rdms[0].n_images
         small = np.uint16 if self.n_images < 2**16 else np.int32
         sizes = np.arange(self.n_images - 1, -1, -1)
-        defined = np.logical_and.reduce([np.isfinite(one.distances) for one in rdms])
+        defined = np.logical_and.reduce([np.isfinite(matrix.distances) for matrix in rdms])
         self.first = np.repeat(np.arange(self.n_images, dtype=small), sizes)
         self.second = np.concatenate([np.arange(i + 1, self.n_images, dtype=small) for i in range(self.n_images)])
         if not defined.all():
             self.first, self.second = self.first[defined], self.second[defined]
         if len(self.first) < 3:
             raise DataError(f"{len(self.first)} pairs of images are defined in all RDMs; at least 3 are needed")
-        values = [one.distances if defined.all() else one.distances[defined] for one in rdms]
-        self.rdms = map_threads(Ranked, values, threads) if method in RANKED else values
-        self._local, self._whole = threading.local(), whole(self.n_images, self.n_data)
+        distances = [matrix.distances if defined.all() else matrix.distances[defined] for matrix in rdms]
+        self.rdms = map_threads(RankedRDM, distances, threads) if method in RANKED else distances
+        self._local, self._whole = threading.local(), integer_type(self.n_images, self.n_data)
 
     def block(self, counts: np.ndarray) -> np.ndarray:
-        """Compare many draws by ranks: `counts` of each image, (n_draws, n_images); returns (draw, model, data)."""
+        """Compare many draws by ranks; from (n_draws, n_images) counts to (n_draws, n_models, n_data) similarities."""
         counts = np.ascontiguousarray(counts.T, dtype=np.uint8 if counts.max() < 16 else np.int32)
-        block = Block(counts, self.first, self.second, self._whole)
-        data = [block.ranks(one) for one in self.rdms[self.n_models :]]
+        block = DrawBlock(counts, self.first, self.second, self._whole)
+        data = [block.ranks(ranked) for ranked in self.rdms[self.n_models :]]
         data = [(ranks * block.weights, self._norm(squares, block.total)) for ranks, squares in data]
         out = np.full((counts.shape[1], self.n_models, self.n_data), np.nan)
         for m in range(self.n_models):
@@ -176,20 +197,19 @@ class _Task:
         return out
 
     def draw(self, counts: np.ndarray, copies: np.ndarray):
-        """Compare one draw, with its ceilings: `counts` of each image, `copies` of each data RDM."""
+        """Compare one draw with its ceilings, from the `counts` of each image and the `copies` of each data RDM."""
         counts = counts.astype(np.uint8 if counts.max() < 16 else np.int32)
-        if not hasattr(self._local, "space"):
-            self._local.space = Space(self._whole)
-        space = self._local.space
-        draw = Draw(counts, self.first, self.second, space)
+        if not hasattr(self._local, "workspace"):
+            self._local.workspace = Workspace(self._whole)
+        draw = Draw(counts, self.first, self.second, self._local.workspace)
         each = np.full((self.n_models, self.n_data), np.nan)
         if len(draw.active) < 3:
             return each, np.nan, np.nan
         drawn = np.flatnonzero(copies)
-        data = [self._values(self.rdms[self.n_models + s], draw, f"data {s}") for s in drawn]
+        data = [self._vector(self.rdms[self.n_models + s], draw, f"data {s}") for s in drawn]
         for m in range(self.n_models):
-            one, size = self._values(self.rdms[m], draw, "model")
-            weighted = self._weighted(one, draw)
+            vector, size = self._vector(self.rdms[m], draw, "model")
+            weighted = self._weighted(vector, draw)
             for s, (other, norm) in zip(drawn, data, strict=True):
                 each[m, s] = _ratio(_dot(weighted, other), size, norm)
         lower = upper = np.nan
@@ -197,55 +217,55 @@ class _Task:
             lower, upper = self._bounds(data, draw, copies[drawn])
         return each, lower, upper
 
-    def _values(self, one, draw: Draw, name: str) -> tuple[np.ndarray, float]:
-        """Return what of an RDM is multiplied with another's, and its norm."""
+    def _vector(self, distances, draw: Draw, name: str) -> tuple[np.ndarray, float]:
+        """Return the vector whose weighted dot product with another's gives the similarity, and its norm."""
         if self.method in RANKED:
-            ranks, squares = one.of(draw, name)
+            ranks, squares = distances.midranks(draw, name)
             return ranks, float(self._norm(squares, float(draw.total)))
-        return self._centred(one.take(draw.active), draw)
+        return self._centre(distances.take(draw.active), draw)
 
-    def _centred(self, values: np.ndarray, draw: Draw) -> tuple[np.ndarray, float]:
+    def _centre(self, values: np.ndarray, draw: Draw) -> tuple[np.ndarray, float]:
         least = 0.0
         if self.method == "pearson":
             mean = _dot(values, draw.heavy) / draw.total
             values, least = values - mean, 1e-12 * abs(mean) * np.sqrt(draw.total)
         norm = float(np.sqrt(_dot(values * draw.heavy, values)))
-        return values, norm if norm > least else 0.0  # equal values centred leave rounding, not a direction
+        return values, norm if norm > least else 0.0  # a centred constant holds rounding, not a direction
 
     def _norm(self, squares, n):
-        # doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
+        # the doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
         return np.sqrt((n**3 - n) / 3 if self.method == "rho-a" else squares)
 
     def _bounds(self, data, draw: Draw, copies):
-        """Return the lower and upper ceiling of the draw: pools of ranks, or of values of unit length."""
+        """Return the lower and upper ceiling of the draw, by pools of ranks or of vectors of unit length."""
         ranked = self.method in RANKED
         shares = [int(count) if ranked else count / norm for (_, norm), count in zip(data, copies, strict=True)]
         kind = data[0][0].dtype
-        total, pool = (draw.space.array(name, len(draw.active), kind) for name in ("narrow", "model"))
+        total, pool = (draw.workspace.array(name, len(draw.active), kind) for name in ("narrow", "model"))
         total.fill(0)
-        for (one, _), share in zip(data, shares, strict=True):
-            total += np.multiply(one, share, out=pool)
+        for (vector, _), share in zip(data, shares, strict=True):
+            total += np.multiply(vector, share, out=pool)
         pool[...] = total
-        up = self._against(pool, data, draw)
-        low = []
-        for one, share in zip(data, shares, strict=True) if len(data) > 1 else ():
-            np.multiply(one[0], share, out=pool)
+        upper = self._compare_pool(pool, data, draw)
+        lower = []
+        for subject, share in zip(data, shares, strict=True) if len(data) > 1 else ():
+            np.multiply(subject[0], share, out=pool)
             np.subtract(total, pool, out=pool)
-            low += self._against(pool, [one], draw)
-        return float(np.average(low, weights=copies)) if low else np.nan, float(np.average(up, weights=copies))
+            lower += self._compare_pool(pool, [subject], draw)
+        return float(np.average(lower, weights=copies)) if lower else np.nan, float(np.average(upper, weights=copies))
 
-    def _against(self, pool: np.ndarray, data, draw: Draw) -> list[float]:
+    def _compare_pool(self, pool: np.ndarray, data, draw: Draw) -> list[float]:
         """Compare a pool, which is overwritten, with data RDMs."""
         if self.method in RANKED:
             size = self._norm(rerank(pool, draw), float(draw.total))
         else:
-            pool, size = self._centred(pool, draw)
+            pool, size = self._centre(pool, draw)
         weighted = self._weighted(pool, draw)
-        return [_ratio(_dot(weighted, one), size, norm) for one, norm in data]
+        return [_ratio(_dot(weighted, vector), size, norm) for vector, norm in data]
 
     def _weighted(self, values: np.ndarray, draw: Draw) -> np.ndarray:
-        out = draw.space.array("wide", len(values), np.float64)
-        out[...] = values  # whole numbers are widened several times faster alone than within a product
+        out = draw.workspace.array("wide", len(values), np.float64)
+        out[...] = values  # integers convert several times faster alone than within a product
         out *= draw.heavy
         return out
 
@@ -261,41 +281,58 @@ def _ratio(product, norm_a, norm_b):
 def both_interval(
     model: RDM, data_rdms: Sequence[RDM], method: str = "spearman", *, n_draws: int = 1000, seed: int = 0, level=0.95
 ):
-    """Interval of a model's mean similarity for other images and other recordings at once.
+    """Return the interval of a model's mean similarity that generalises to other images and other recordings.
 
-    Drawing both counts the noise of single RDM entries twice; Schuett et al. (2023) correct it by
-    ``V = 2 (V_images + V_recordings) - V_both``, kept between the larger of the first two and the last. The interval
-    is ``estimate +- t sqrt(V)`` with the degrees of freedom of the scarcer of the two.
+    Resampling both counts the noise of single RDM entries twice. Schuett et al. (2023) correct this by
+    ``V = 2 (V_images + V_recordings) - V_both``, kept between the larger of the first two and the last. The interval is
+    ``estimate +- t sqrt(V)``, with the degrees of freedom of images or recordings, whichever are fewer.
 
     Parameters
     ----------
-    model, data_rdms : RDM, sequence of RDM
-    method, n_draws, seed
-        As in `bootstrap`.
+    model : RDM
+    data_rdms : sequence of RDM
+        One per recording, 2 or more; joined by image key.
+    method : {"spearman", "rho-a", "pearson", "cosine"}
+    n_draws, seed : int
+        Number of draws for each of the three variances, and their seed.
     level : float
+        Confidence level, 0 to 1.
 
     Returns
     -------
-    inference.Interval
+    Interval
 
     Raises
     ------
     DataError
-        If there are fewer than 2 data RDMs, or as in `bootstrap`.
+        If there are fewer than 2 data RDMs, or as in `bootstrap_rsa`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis.statistics import rdm
+    >>> rng = np.random.default_rng(0)
+    >>> features = rng.normal(size=(20, 30))
+    >>> recordings = [rdm(features + rng.normal(size=(20, 30))) for _ in range(4)]
+    >>> interval = both_interval(rdm(features), recordings, n_draws=100)
+    >>> 0 < interval.low < interval.estimate < interval.high
+    True
     """
     if len(data_rdms) < 2:
         raise DataError(f"{len(data_rdms)} data RDM: an interval for other recordings needs those of 2 or more")
-    task = {
+    draws = {
         over: bootstrap_rsa([model], data_rdms, method, n_draws, over=over, seed=seed, ceilings=False).scores[:, 0]
         for over in OVER
     }
-    spread = {over: np.nanvar(scores, ddof=1) for over, scores in task.items()}
+    variances = {over: np.nanvar(scores, ddof=1) for over, scores in draws.items()}
     n_images, n_data = aligned([model, *data_rdms])[0].n_images, len(data_rdms)
     # Resampling n things shrinks their variance by (n - 1) / n.
-    spread["images"] *= n_images / (n_images - 1)
-    spread["recordings"] *= n_data / max(n_data - 1, 1)
-    variance = 2 * (spread["images"] + spread["recordings"]) - spread["both"]
-    variance = min(max(variance, spread["images"], spread["recordings"]), spread["both"] * n_data / max(n_data - 1, 1))
-    estimate = float(np.mean([compare_rdms(model, one, method) for one in data_rdms]))
+    variances["images"] *= n_images / (n_images - 1)
+    variances["recordings"] *= n_data / max(n_data - 1, 1)
+    variance = 2 * (variances["images"] + variances["recordings"]) - variances["both"]
+    variance = min(
+        max(variance, variances["images"], variances["recordings"]), variances["both"] * n_data / max(n_data - 1, 1)
+    )
+    estimate = float(np.mean([compare_rdms(model, data, method) for data in data_rdms]))
     reach = float(stdtrit(max(min(n_images, n_data) - 1, 1), (1 + level) / 2) * np.sqrt(variance))
     return Interval(estimate, estimate - reach, estimate + reach)

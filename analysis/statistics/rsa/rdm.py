@@ -12,16 +12,27 @@ from analysis.statistics.keys import check_keys, keys_of
 
 @dataclass(frozen=True)
 class RDM:
-    """A dissimilarity per pair of images.
+    """A representational dissimilarity matrix: one dissimilarity per pair of images.
 
     Attributes
     ----------
-    distances : (n_images * (n_images - 1) / 2,)
-        Upper triangle by rows, as ``scipy.spatial.distance.squareform`` has it; NaN where undefined.
+    distances : (n_images * (n_images - 1) / 2,) array of float
+        Upper triangle by rows, as in ``scipy.spatial.distance.squareform``; NaN where undefined.
     metric : str
     images : tuple of str or None
-        Image keys. Two RDMs with keys are compared image by image; RDMs without are compared by position, and never
-        with one that has keys.
+        Image keys. RDMs with keys are compared image by image, RDMs without by position, and one with keys never with
+        one without.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> matrix = RDM(np.array([1.0, 2.0, 3.0]), "euclidean", ("a", "b", "c"))
+    >>> matrix.square()
+    array([[0., 1., 2.],
+           [1., 0., 3.],
+           [2., 3., 0.]])
+    >>> matrix.take([2, 0]).images
+    ('c', 'a')
     """
 
     distances: np.ndarray
@@ -52,7 +63,7 @@ def upper(matrix: np.ndarray) -> np.ndarray:
     n = len(matrix)
     out = np.empty(n * (n - 1) // 2, dtype=matrix.dtype)
     start = 0
-    for row in range(n - 1):  # slices are several times faster than an index of all pairs, and need no memory
+    for row in range(n - 1):  # slices are several times faster than indexing all pairs, without its memory
         stop = start + n - 1 - row
         out[start:stop] = matrix[row, row + 1 :]
         start = stop
@@ -60,7 +71,7 @@ def upper(matrix: np.ndarray) -> np.ndarray:
 
 
 def _products(Z: np.ndarray) -> np.ndarray:
-    """Return Z Z' for pairs of rows, as `upper` orders them: half the products, and none of them copied over."""
+    """Return Z Z' for all pairs of rows, in the order of `upper`: half the products, none of them copied."""
     return upper(dsyrk(1.0, Z.T, trans=1, lower=1).T)
 
 
@@ -76,7 +87,7 @@ def _correlation(X):
     mean = X.mean(axis=1)
     Z = X - mean[:, None]
     length = np.sqrt(np.einsum("ij,ij->i", Z, Z))
-    # A constant row centred leaves rounding, not a direction.
+    # A centred constant row holds rounding, not a direction.
     length[length <= 1e-12 * np.abs(mean) * np.sqrt(X.shape[1])] = 0.0
     return _one_minus_cosine(Z, length)
 
@@ -86,7 +97,7 @@ def _cosine(X):
 
 
 def _squared_euclidean(X):
-    Z = X - np.nanmean(X, axis=0)  # distances stay, cancellation shrinks
+    Z = X - np.nanmean(X, axis=0)  # leaves distances as they are and reduces cancellation
     size = np.einsum("ij,ij->i", Z, Z)
     out = _products(Z)
     out *= -2.0
@@ -112,16 +123,15 @@ METRICS = {
 
 
 def rdm(features, metric: str = "correlation", images: Sequence | None = None) -> RDM:
-    """Compute the RDM of a feature table.
+    """Compute the RDM of a feature table (Kriegeskorte et al. 2008).
 
     Parameters
     ----------
-    features : (n_images, n_features)
-        Plain array, or ``xarray.DataArray`` with first dimension ``image`` whose coordinate gives the keys. An image
+    features : (n_images, n_features) array of float
+        Plain array, or ``xarray.DataArray`` whose first dimension ``image`` has a coordinate with the keys. An image
         with NaN features has undefined (NaN) distances.
-    metric : str
-        ``correlation`` (1 - Pearson), ``cosine``, ``euclidean`` or ``sqeuclidean``; for cross-validated distances see
-        `crossnobis`.
+    metric : {"correlation", "cosine", "euclidean", "sqeuclidean"}
+        ``correlation`` and ``cosine`` are 1 minus the similarity. For cross-validated distances see `crossnobis`.
     images : sequence of str, optional
         Keys of a plain array.
 
@@ -133,42 +143,56 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
     Raises
     ------
     DataError
-        If there is no such metric, the shape is not a table of 2 images or more, a feature is infinite, or keys do not
+        If the metric is unknown, the shape is not a table of 2 images or more, a feature is infinite, or keys do not
         name each row once.
+
+    Examples
+    --------
+    >>> rdm([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]], "euclidean", images=["a", "b", "c"]).distances
+    array([ 5., 10.,  5.])
     """
     if metric not in METRICS:
-        raise DataError(f"no RDM metric {metric!r}; there are {', '.join(METRICS)}")
-    X, keys = _table("features", features, images, 2)
+        raise DataError(f"metric={metric!r}; give {', '.join(METRICS)}")
+    X, keys = _check_table("features", features, images)
     if metric == "correlation" and X.shape[1] < 2:
         raise DataError(f"features has {X.shape[1]} column; a correlation distance needs 2 or more")
     return RDM(METRICS[metric](X), metric, keys)
 
 
 def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence | None = None) -> RDM:
-    """Cross-validated squared Mahalanobis distance, unbiased by noise (Walther et al. 2016).
+    """Compute cross-validated squared Mahalanobis distances, unbiased by noise (Walther et al. 2016).
 
-    The mean over ordered pairs of partitions a, b of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units``. With leave-one-out
-    partitions of equal size this equals the product of one partition with the mean of the others.
+    The mean of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units`` over ordered pairs of partitions a, b; for partitions of
+    equal size this is the product of each with the mean of the others.
 
     Parameters
     ----------
-    responses : (n_partitions, n_images, n_units)
-        Mean response per partition (say, per set of presentations) whose noise is independent. NaN makes an image
-        undefined.
-    precision : (n_units, n_units), optional
-        Inverse of the noise covariance; default identity.
+    responses : (n_partitions, n_images, n_units) array of float
+        Mean responses in partitions (sets of presentations, say) with independent noise. NaN makes an image undefined.
+    precision : (n_units, n_units) array of float, optional
+        Inverse of the noise covariance; default: the identity.
     images : sequence of str, optional
         Keys of the images.
 
     Returns
     -------
     RDM
-        Distances may be negative.
+        In squared units of the responses; distances may be negative.
 
     Raises
     ------
     DataError
         If there are fewer than 2 partitions, a response is infinite, or `precision` has another size or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> noise = rng.normal(size=(4, 3, 500))  # three images that evoke the same response
+    >>> bool((abs(crossnobis(noise).distances) < 0.2).all())  # 0 up to noise; plain distances are biased:
+    True
+    >>> bool((rdm(noise[0], "sqeuclidean").distances / 500 > 1.5).all())
+    True
     """
     X = np.asarray(responses, dtype=np.float64)
     if X.ndim != 3 or len(X) < 2:
@@ -191,20 +215,17 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     return RDM(upper(matrix), "crossnobis", keys)
 
 
-def _table(name: str, values, images, ndim: int):
+def _check_table(name: str, table, images) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Return features, (n_images, n_features), and their image keys."""
     keys = images
-    if hasattr(values, "coords"):
+    if hasattr(table, "coords"):
         if images is not None:
             raise DataError(f"{name} carries its own image keys; leave `images` out")
-        keys, values = keys_of(name, values), values.values
-    X = (
-        np.array(values, dtype=np.float64)
-        if not isinstance(values, np.ndarray)
-        else values.astype(np.float64, copy=False)
-    )
-    if X.ndim != ndim or len(X) < 2 or X.shape[-1] == 0:
+        keys, table = keys_of(name, table), table.values
+    X = np.asarray(table, dtype=np.float64)
+    if X.ndim != 2 or len(X) < 2 or X.shape[-1] == 0:
         raise DataError(f"{name} has shape {X.shape}; give (images, features) with 2 images or more")
     if np.isinf(X).any():
-        place = np.argwhere(np.isinf(X))[0]
-        raise DataError(f"{name}[{', '.join(map(str, place))}] is infinite; drop or repair such entries first")
+        row, column = np.argwhere(np.isinf(X))[0]
+        raise DataError(f"{name}[{row}, {column}] is infinite; drop or repair such entries first")
     return X, None if keys is None else check_keys(name, keys, len(X))

@@ -1,10 +1,11 @@
-"""Comparison of RDMs: similarity measures and noise ceilings (`rsa.py` is the door, with the bootstrap)."""
+"""Comparison of RDMs: similarity measures and noise ceilings."""
 
 from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 
 import numpy as np
+import scipy
 
 from analysis.core.errors import DataError
 from analysis.statistics.keys import as_array, join, shared
@@ -22,23 +23,12 @@ def _pearson(a, b):
     return _cosine(a - a.mean(), b - b.mean())
 
 
-def midranks(x: np.ndarray) -> np.ndarray:
-    """Return the ranks from 1, equal values at the mean of theirs, as ``scipy.stats.rankdata`` does (slow to load)."""
-    order = np.argsort(x, kind="stable")
-    ordered = x[order]
-    new = np.append(True, ordered[1:] != ordered[:-1])
-    ranks = np.empty(len(x))
-    if new.all():
-        ranks[order] = np.arange(1.0, len(x) + 1)
-        return ranks
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], len(x))
-    ranks[order] = np.repeat((first + last + 1) / 2, last - first)
-    return ranks
+def _ranks(x):
+    return scipy.stats.rankdata(x)  # not named above, as `scipy.stats` loads, slowly, when first used
 
 
 def _centred_ranks(x):
-    ranks = midranks(x)
+    ranks = _ranks(x)
     ranks -= (len(x) + 1) / 2
     return ranks
 
@@ -48,24 +38,22 @@ def _spearman(a, b):
 
 
 def _rho_a(a, b):
-    """Spearman's rho expected under random breaking of ties: ``12 x'y / (n^3 - n) - 3 (n + 1) / (n - 1)``.
+    """Spearman's rho, expected when ties are broken at random (Schuett et al. 2023).
 
-    Over midranks x, y, from 1 (Schuett et al. 2023); here they are centred.
+    ``12 x'y / (n^3 - n) - 3 (n + 1) / (n - 1)`` for midranks x, y from 1; here centred, without the last term.
     """
     n = float(len(a))
     return float(12 * (_centred_ranks(a) @ _centred_ranks(b)) / (n**3 - n))
 
 
 def _tau_a(a, b):
-    """Kendall's tau without correction for ties, from scipy's tau-b, which divides by the untied pairs instead."""
+    """Kendall's tau without correction for ties, from scipy's tau-b, which divides by the untied pairs."""
     n = len(a)
     pairs = n * (n - 1) / 2
     untied = [pairs - sum(c * (c - 1) / 2 for c in np.unique(x, return_counts=True)[1]) for x in (a, b)]
     if min(untied) == 0:
         return 0.0
-    from scipy.stats import kendalltau  # slow to load, and needed here alone
-
-    return float(kendalltau(a, b).statistic * np.sqrt(untied[0]) * np.sqrt(untied[1]) / pairs)
+    return float(scipy.stats.kendalltau(a, b).statistic * np.sqrt(untied[0]) * np.sqrt(untied[1]) / pairs)
 
 
 def _cka(a, b):
@@ -97,24 +85,23 @@ def aligned(rdms: Sequence[RDM]) -> list[RDM]:
         If some have keys and others not, if they share fewer than 3 images, or if RDMs without keys differ in size.
     """
     rdms = list(rdms)
-    for one in rdms:
-        if not isinstance(one, RDM):
-            raise DataError(
-                f"{type(one).__name__} is not an RDM; make one with analysis.statistics.rsa.rdm.rdm(features)"
-            )
-    keyed = {one.images is not None for one in rdms}
+    for matrix in rdms:
+        if not isinstance(matrix, RDM):
+            raise DataError(f"{type(matrix).__name__} is not an RDM; make one with analysis.statistics.rdm(features)")
+    keyed = {matrix.images is not None for matrix in rdms}
     if keyed == {False}:
-        sizes = sorted({one.n_images for one in rdms})
+        sizes = sorted({matrix.n_images for matrix in rdms})
         if len(sizes) > 1:
             raise DataError(f"RDMs of {sizes[0]} and {sizes[-1]} images without keys; give image keys to join them")
         return rdms
     if len(keyed) > 1:
         raise DataError("an RDM with image keys and one without cannot be compared; give both their image keys")
-    images, rows = shared(*(one.images for one in rdms))
+    images, rows = shared(*(matrix.images for matrix in rdms))
     if len(images) < 3:
         raise DataError(f"the RDMs share {len(images)} images; at least 3 are needed: compare their keys")
-    same = all(one.images == rdms[0].images for one in rdms)
-    return rdms if same else [one.take(row) for one, row in zip(rdms, rows, strict=True)]
+    if all(matrix.images == rdms[0].images for matrix in rdms):
+        return rdms
+    return [matrix.take(row) for matrix, row in zip(rdms, rows, strict=True)]
 
 
 def vectors(rdms: Sequence[RDM]) -> list[np.ndarray]:
@@ -126,34 +113,42 @@ def vectors(rdms: Sequence[RDM]) -> list[np.ndarray]:
         If fewer than 3 pairs are left.
     """
     defined = np.isfinite(rdms[0].distances)
-    for one in rdms[1:]:
-        defined &= np.isfinite(one.distances)
+    for matrix in rdms[1:]:
+        defined &= np.isfinite(matrix.distances)
     n = int(defined.sum())
     if n < 3:
         raise DataError(f"{n} pairs of images are defined in all RDMs; at least 3 are needed")
-    return [one.distances if n == len(defined) else one.distances[defined] for one in rdms]
+    return [matrix.distances if n == len(defined) else matrix.distances[defined] for matrix in rdms]
 
 
 def compare_rdms(rdm_a: RDM, rdm_b: RDM, method: str = "spearman") -> float:
-    """Similarity of two RDMs over the pairs of images defined in both.
+    """Return the similarity of two RDMs over the pairs of images defined in both.
 
     Parameters
     ----------
     rdm_a, rdm_b : RDM
         Joined by image key.
-    method : str
-        ``spearman``; ``rho-a`` or ``tau-a`` when a model has ties (a category model), since tied predictions gain under
-        the others; ``cosine``; ``pearson``; ``cka`` (both RDMs squared Euclidean, every image defined).
+    method : {"spearman", "rho-a", "tau-a", "cosine", "pearson", "cka"}
+        ``rho-a`` (Schuett et al. 2023) or ``tau-a`` (Nili et al. 2014) when a model has ties (a category model), since
+        tied predictions gain under the others; ``cka`` is linear CKA (Kornblith et al. 2019) of squared Euclidean RDMs
+        in which every image is defined.
 
     Returns
     -------
     float
-        NaN where undefined: an RDM without any spread (0 under rho-a and tau-a, to which ties are any order).
+        NaN where an RDM is constant (0 under rho-a and tau-a, which break ties at random).
 
     Raises
     ------
     DataError
-        If there is no such method, the RDMs share fewer than 3 images or 3 defined pairs, or one has keys and one not.
+        If the method is unknown, the RDMs share fewer than 3 images or 3 defined pairs, or only one has keys.
+
+    Examples
+    --------
+    >>> from analysis.statistics import rdm
+    >>> line = rdm([[0.0], [1.0], [3.0]], "euclidean")  # distances 1, 3, 2
+    >>> compare_rdms(line, rdm([[0.0], [1.0], [5.0]], "euclidean"), "rho-a")  # 1, 5, 4: the same order
+    1.0
     """
     a, b = aligned([rdm_a, rdm_b])
     return float(_measure(method, (a, b))(*_checked_vectors((a, b), method)))
@@ -161,23 +156,43 @@ def compare_rdms(rdm_a: RDM, rdm_b: RDM, method: str = "spearman") -> float:
 
 def _measure(method: str, rdms: Sequence[RDM]):
     if method not in METHODS:
-        raise DataError(f"no comparison {method!r}; there are {', '.join(METHODS)}")
-    if method == "cka" and any(one.metric not in ("sqeuclidean", "crossnobis") for one in rdms):
+        raise DataError(f"method={method!r}; give {', '.join(METHODS)}")
+    if method == "cka" and any(matrix.metric not in ("sqeuclidean", "crossnobis") for matrix in rdms):
         raise DataError("cka needs squared distances: make the RDMs with metric='sqeuclidean' or crossnobis")
     return METHODS[method]
 
 
 def _checked_vectors(rdms: Sequence[RDM], method: str) -> list[np.ndarray]:
-    table = vectors(rdms)
-    if method == "cka" and len(table[0]) < len(rdms[0].distances):
+    distances = vectors(rdms)
+    if method == "cka" and len(distances[0]) < len(rdms[0].distances):
         raise DataError("cka needs every image defined: leave images with NaN or constant features out")
-    return table
+    return distances
 
 
 def cka(X: np.ndarray, Y: np.ndarray) -> float:
-    """Linear CKA of two feature tables, (n_images, ...) each: ||Y'X||^2 / (||X'X|| ||Y'Y||).
+    """Return the linear CKA of two feature tables, ``||Y'X||^2 / (||X'X|| ||Y'Y||)`` (Kornblith et al. 2019).
 
-    Rows are joined as in `pls.pls_predict`; NaN where all rows of a table are alike.
+    Parameters
+    ----------
+    X, Y : (n_images, n_features), (n_images, n_units) array of float
+        Plain arrays, or both ``xarray.DataArray`` with dimension ``image``, joined by image.
+
+    Returns
+    -------
+    float
+        0 to 1; NaN where all rows of a table are the same.
+
+    Raises
+    ------
+    DataError
+        If shapes or keys disagree or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(20, 5))
+    >>> round(cka(X, 3 * X[:, ::-1] + 1), 6)  # rotation, scale and mean do not matter
+    1.0
     """
     X, Y = join(X, Y)[:2]
     X, Y = (Z - Z.mean(axis=0) for Z in (X, as_array("Y", Y, 2)))
@@ -189,14 +204,14 @@ def _unit(x):
 
 
 POOLS = {
-    "spearman": midranks,
-    "rho-a": midranks,
-    "tau-a": midranks,
+    "spearman": _ranks,
+    "rho-a": _ranks,
+    "tau-a": _ranks,
     "cosine": _unit,
     "pearson": lambda vector: _unit(vector - vector.mean()),
     "cka": None,
 }
-"""What is averaged over subjects so that the pool scores best: ranks for rank measures, never raw distances."""
+"""Transform of each subject's distances before averaging, by which the pool scores best: ranks for rank measures."""
 
 
 def noise_ceiling(
@@ -207,22 +222,22 @@ def noise_ceiling(
     n_subsets: int = 200,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Bounds on the mean similarity that the true model can have with the subjects' RDMs (Nili et al. 2014).
+    """Return bounds on the mean similarity of the true model with the subjects' RDMs (Nili et al. 2014).
 
-    upper = mean over subjects of sim(pool of all, subject); lower = mean of sim(pool of the others, subject). The pool
-    is the mean of ranks for rank measures (rank of that mean, as rsatoolbox has it; exact for rho-a, and for Spearman
-    among models without ties). Both depend on the number of subjects: compare areas at equal numbers.
+    Upper: mean similarity of each subject with the pool of all; lower: with the pool of the others. For rank measures
+    the pool is the mean of the ranks (as in rsatoolbox; optimal for rho-a, and for Spearman among models without ties).
+    Both bounds depend on the number of subjects: compare areas at equal numbers.
 
     Parameters
     ----------
     rdms : sequence of RDM
         One per subject or recording, 2 or more; joined by image key.
-    method : str
-        As in `compare`, except ``cka``.
+    method : {"spearman", "rho-a", "tau-a", "cosine", "pearson"}
     n_subjects : int, optional
-        Mean over subsets of so many RDMs (all subsets, or `n_subsets` random ones where there are more), so that areas
-        with different numbers of recordings can be compared.
+        Average over subsets of this many RDMs (all subsets, or `n_subsets` random ones where there are more), so that
+        areas with different numbers of recordings can be compared.
     n_subsets, seed : int
+        Number of random subsets and their seed.
 
     Returns
     -------
@@ -231,8 +246,19 @@ def noise_ceiling(
     Raises
     ------
     DataError
-        If there are fewer than 2 RDMs or `n_subjects`, no ceiling for this method, or the RDMs are not comparable
-        (`compare`).
+        If there are fewer than 2 RDMs or than `n_subjects`, there is no ceiling for this method, or the RDMs are not
+        comparable (`compare_rdms`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis.statistics import rdm
+    >>> rng = np.random.default_rng(0)
+    >>> signal = rng.normal(size=(20, 30))
+    >>> monkeys = [rdm(signal + rng.normal(size=(20, 30))) for _ in range(4)]
+    >>> lower, upper = noise_ceiling(monkeys)
+    >>> 0 < lower < upper < 1
+    True
     """
     if n_subjects is not None:
         return _ceiling_of_subsets(list(rdms), method, n_subjects, n_subsets, seed)
@@ -242,43 +268,51 @@ def noise_ceiling(
     measure = _measure(method, rdms)
     if POOLS[method] is None:
         raise DataError(f"no noise ceiling for {method}; there is one for spearman, rho-a, tau-a, cosine, pearson")
-    table = vectors(rdms)
-    total = np.zeros(len(table[0]))
-    for one in table:
-        total += POOLS[method](one)
-    up = [measure(total, one) for one in table]
-    # What each adds to the pool is worked out again: keeping it for all would double the memory.
-    low = []
-    for one in table:
-        part = POOLS[method](one)
-        low.append(measure(np.subtract(total, part, out=part), one))
-    return float(np.mean(low)), float(np.mean(up))
+    subjects = vectors(rdms)
+    pool = np.zeros(len(subjects[0]))
+    for distances in subjects:
+        pool += POOLS[method](distances)
+    upper = [measure(pool, distances) for distances in subjects]
+    # Each subject's share of the pool is computed again: keeping all of them would double the memory.
+    lower = []
+    for distances in subjects:
+        share = POOLS[method](distances)
+        lower.append(measure(np.subtract(pool, share, out=share), distances))
+    return float(np.mean(lower)), float(np.mean(upper))
 
 
 def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
-    """Bound on the mean similarity with the subjects' RDMs that no model can pass, with ties or without.
+    """Return a bound on the mean similarity with the subjects' RDMs that no model can exceed, with ties or without.
 
-    The upper ceiling of Spearman's correlation ranks the pool again and so is the best of the models without ties; one
-    whose ties copy the pool more closely can pass it. All the measures here are products of a vector of the model, of
-    length 1, with one of the subject; so the mean cannot be above the length of the subjects' mean vector
-    (Cauchy-Schwarz). For rho-a the ranked pool is the best of all models, as ties gain nothing under it.
+    The upper noise ceiling of Spearman's correlation ranks the pool again, so that it is the best of the models without
+    ties; one whose ties match the pool more closely can exceed it. All these measures are inner products of a unit
+    vector of the model with one of the subject, so that their mean cannot exceed the length of the subjects' mean
+    vector (Cauchy-Schwarz). For rho-a, under which ties gain nothing, the ranked pool is the best of all models.
 
     Parameters
     ----------
     rdms : sequence of RDM
-        As in `noise_ceiling`.
-    method : str
-        ``spearman``, ``rho-a``, ``pearson`` or ``cosine``.
+        One per subject or recording; joined by image key.
+    method : {"spearman", "rho-a", "pearson", "cosine"}
 
     Returns
     -------
     float
-        NaN where an RDM has no spread.
+        NaN where an RDM is constant.
 
     Raises
     ------
     DataError
-        If there is no RDM, no bound for this method, or the RDMs are not comparable (`compare`).
+        If there is no RDM, there is no bound for this method, or the RDMs are not comparable (`compare_rdms`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis.statistics import rdm
+    >>> rng = np.random.default_rng(0)
+    >>> monkeys = [rdm(rng.normal(size=(20, 30))) for _ in range(4)]
+    >>> bool(noise_ceiling(monkeys)[1] <= upper_bound(monkeys) <= 1)
+    True
     """
     if method == "rho-a":
         return noise_ceiling(rdms, method)[1]
@@ -287,16 +321,16 @@ def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
         raise DataError(f"no bound for {method!r}; there is one for rho-a, {', '.join(prepare)}")
     if not rdms:
         raise DataError("no RDM to bound a model by: give one per subject or recording")
-    table = vectors(aligned(rdms))
-    if not all(map(np.any if method == "cosine" else np.ptp, table)):  # an RDM without any spread
+    subjects = vectors(aligned(rdms))
+    if not all(map(np.any if method == "cosine" else np.ptp, subjects)):  # a constant RDM
         return np.nan
-    parts = [prepare[method](one) for one in table]
-    return float(np.linalg.norm(np.mean([one / np.linalg.norm(one) for one in parts], axis=0)))
+    prepared = [prepare[method](distances) for distances in subjects]
+    return float(np.linalg.norm(np.mean([vector / np.linalg.norm(vector) for vector in prepared], axis=0)))
 
 
 def _ceiling_of_subsets(rdms, method, n_subjects, n_subsets, seed):
     if not 2 <= n_subjects <= len(rdms):
-        raise DataError(f"n_subjects: {n_subjects} subjects of {len(rdms)}; give 2 to {len(rdms)}")
+        raise DataError(f"n_subjects={n_subjects} of {len(rdms)} RDMs; give 2 to {len(rdms)}")
     if comb(len(rdms), n_subjects) <= n_subsets:
         subsets = list(combinations(range(len(rdms)), n_subjects))
     else:

@@ -97,7 +97,7 @@ def test_independent_of_threads_and_of_the_number_of_draws():
 def test_independent_of_how_many_draws_are_made_at_once(monkeypatch):
     rdms = some(4)
     whole = boot.bootstrap_rsa(rdms[:2], rdms[2:], n_draws=30, ceilings=False)
-    monkeypatch.setattr(boot, "BLOCK", 7 * 120)  # of 120 pairs each
+    monkeypatch.setattr(boot, "BLOCK_ENTRIES", 7 * 120)  # of 120 pairs each
     parts = boot.bootstrap_rsa(rdms[:2], rdms[2:], n_draws=30, ceilings=False, threads=1)
     np.testing.assert_array_equal(parts.each, whole.each)
 
@@ -119,12 +119,12 @@ def test_undefined_pairs_are_left_out():
         assert found.scores[draw, 0] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("size", [3000, ranks.FEW])
+@pytest.mark.parametrize("size", [3000, ranks.TORCH_FROM])
 def test_radix_order_is_a_stable_sort(size):
     rng = np.random.default_rng(0)
     for top in (5, 70_000, 2**21, 2**40):
         values = rng.integers(-top // 2, top, size)
-        ordered, order = ranks.sort_whole(values)
+        ordered, order = ranks.sort_integers(values)
         np.testing.assert_array_equal(order, np.argsort(values, kind="stable"))
         np.testing.assert_array_equal(ordered, values[order])
 
@@ -136,10 +136,10 @@ def test_ranks_of_a_pool_are_those_of_its_resampled_pairs(top, whole, n_images):
     rng = np.random.default_rng(0)
     first, second = np.triu_indices(n_images, 1)
     counts = rng.integers(0, 3, n_images).astype(np.uint8)
-    draw = ranks.Draw(counts, first.astype(np.uint16), second.astype(np.uint16), ranks.Space(whole))
+    draw = ranks.Draw(counts, first.astype(np.uint16), second.astype(np.uint16), ranks.Workspace(whole))
     pool = rng.integers(-top, top, len(draw.active)).astype(whole)
     weights = counts[first].astype(int) * counts[second]
-    assert (len(pool) >= ranks.FEW) == (n_images > 60)
+    assert (len(pool) >= ranks.TORCH_FROM) == (n_images > 60)
     repeated = np.repeat(pool, weights[weights > 0])
     expected = 2 * stats.rankdata(repeated) - 1 - len(repeated)
     squares = ranks.rerank(pool, draw)
@@ -197,13 +197,13 @@ def test_an_image_that_was_drawn_very_often_weighs_that_much(ties):
 
 
 def test_sums_of_weights_fit_their_type():
-    assert boot.whole(16383, 4) is np.int32
-    assert boot.whole(16384, 4) is np.int64  # 2 * 16384^2 * 4 = 2^31
+    assert boot.integer_type(16383, 4) is np.int32
+    assert boot.integer_type(16384, 4) is np.int64  # 2 * 16384^2 * 4 = 2^31
 
 
 def test_bad_input():
     rdms = some(3)
-    with pytest.raises(DataError, match="no bootstrap for 'tau-a'"):
+    with pytest.raises(DataError, match="method='tau-a'"):
         boot.bootstrap_rsa(rdms[:1], rdms[1:], "tau-a")
     with pytest.raises(DataError, match="over='units'"):
         boot.bootstrap_rsa(rdms[:1], rdms[1:], over="units")

@@ -120,7 +120,7 @@ def test_keys_of_a_table_are_those_of_its_rdm(features):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda X: rdm.rdm(X, "hamming"), "no RDM metric 'hamming'"),
+        (lambda X: rdm.rdm(X, "hamming"), "metric='hamming'"),
         (lambda X: rdm.rdm(X[:1]), r"features has shape \(1, 12\)"),
         (lambda X: rdm.rdm(X[:, :1]), "features has 1 column"),
         (lambda X: rdm.rdm(np.where(X > 4, np.inf, X)), "is infinite"),

@@ -65,14 +65,14 @@ def test_too_few_images_are_no_test_and_other_images_are_refused():
 def test_blocks_of_permutations_change_nothing(monkeypatch):
     neural, models = layers()
     whole = significance.null_correlations(models, neural, 30, seed=3)
-    monkeypatch.setattr(significance, "BLOCK", 7)
+    monkeypatch.setattr(significance, "PERMUTATIONS_AT_ONCE", 7)
     np.testing.assert_allclose(significance.null_correlations(models, neural, 30, seed=3), whole, atol=1e-14)
 
 
 def test_areas_average_the_recordings_that_are_defined():
     a, b = np.arange(6.0).reshape(3, 2), np.full((3, 2), 10.0)
     b[0, 1] = np.nan
-    found = significance.by_area([a, b, a], ["V1", "V1", "AIT"], ["V1", "V4", "AIT"])
+    found = significance.mean_by_area([a, b, a], ["V1", "V1", "AIT"], ["V1", "V4", "AIT"])
     np.testing.assert_allclose(found[:, 0, 0], (a[:, 0] + 10) / 2)
     np.testing.assert_allclose(found[:, 1, 0], a[:, 1])
     assert np.isnan(found[:, :, 1]).all()
@@ -86,7 +86,7 @@ def test_p_values_are_corrected_over_all_tests():
         {name: list("abcdef") for name in ("model", "protocol", "layer", "region")}
         | {"recordings": 1, "rho": [4.0, 0.1, np.nan, 30.0, 2.0, -9.0]}
     )
-    found = significance.table_of(rows, null)
+    found = significance.add_p_values(rows, null)
     assert list(found.columns) == significance.COLUMNS
     p = [(np.sum(null[:, k] >= rows.rho[k]) + 1) / 200 for k in range(6)]
     np.testing.assert_allclose(found.p.drop(2), np.delete(p, 2))
@@ -100,7 +100,7 @@ def test_p_values_are_corrected_over_all_tests():
 
 def test_a_permutation_that_does_as_well_counts_against_it():
     rows = pd.DataFrame({"rho": [0.5]}).assign(model="", protocol="", layer="", region="", recordings=1)
-    assert significance.table_of(rows, np.array([[0.5], [0.2], [0.1]])).p.item() == 2 / 4
+    assert significance.add_p_values(rows, np.array([[0.5], [0.2], [0.1]])).p.item() == 2 / 4
 
 
 def test_false_alarms_of_many_layers_and_areas_are_kept_to_their_rate():
@@ -111,7 +111,7 @@ def test_false_alarms_of_many_layers_and_areas_are_kept_to_their_rate():
             significance.null_correlations([rdm(rng.normal(size=(12, 5))) for _ in range(6)], neural, 49, seed=run)
             for neural in (rdm(rng.normal(size=(12, 5))) for _ in range(2))
         ]
-        means = significance.by_area(found, ["V1", "AIT"], ["V1", "AIT"]).reshape(50, -1)
+        means = significance.mean_by_area(found, ["V1", "AIT"], ["V1", "AIT"]).reshape(50, -1)
         rows = pd.DataFrame({"rho": means[0]}).assign(model="", protocol="", layer="", region="", recordings=1)
-        hits += significance.table_of(rows, means[1:]).p_max.min() <= 0.1
+        hits += significance.add_p_values(rows, means[1:]).p_max.min() <= 0.1
     assert hits <= 13  # 6 expected; 13 or more in one of 200 such tests

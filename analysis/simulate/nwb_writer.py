@@ -1,9 +1,8 @@
-"""Write one recording as the pair of NWB files in which the dandiset publishes it.
+"""Write one recording as a pair of NWB files like those of the dandiset.
 
-Tables, columns, dtypes and chunks are those of the published files (NWB 2.6.0). Two of them use fields that today's
-pynwb reads but refuses to make (`IndexSeries.indexed_timeseries`, an external `OpticalSeries` with a rate), so the
-objects are made as pynwb's own reader makes them. Object ids come from names and not from chance: equal inputs give
-equal bytes.
+Tables, columns, dtypes and chunks are those of the published files (NWB 2.6.0). Two objects have fields that current
+pynwb reads but refuses to create (`IndexSeries.indexed_timeseries`, an external `OpticalSeries` with a rate), so they
+are created in the way of pynwb's own reader. Object ids are derived from names, so equal inputs give equal bytes.
 """
 
 import uuid
@@ -17,14 +16,14 @@ import numpy as np
 from analysis.core.files import atomic
 
 WRONG_RATE = 0.001
-"""The published files store the bin width where the rate (1000 Hz) belongs."""
+"""The published files give the bin width in place of the rate (1000 Hz)."""
 VIEWING_DISTANCE_M = 0.53
 NAMESPACE = uuid.UUID("b0f0a5a2-7f5c-5d5c-9f37-6d1c6f4f0628")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What both files of a recording say about it."""
+    """Metadata in both files of a recording."""
 
     recording: str
     subject: str
@@ -37,24 +36,24 @@ class Header:
 
     @property
     def session(self) -> str:
-        """Subject, date and time, as the published identifiers join them."""
+        """Subject, date and time, in the form of the published identifiers."""
         return f"{self.subject}-{self.start:%y%m%d-%H%M%S}"
 
     @property
     def stem(self) -> str:
-        """File name without ending, relative to the dandiset."""
+        """File name without extension, relative to the dandiset."""
         return f"sub-{self.subject}/sub-{self.subject}_ses-{self.start:%Y%m%dT%H%M%S}"
 
     @property
     def stimulus_notes(self) -> str:
-        """The text from which readers take image size and pixels per degree."""
+        """Text that gives image size and pixels per degree."""
         width, height = self.dimension
         x, y = self.ppd
         return f"[{width}, {height}] pixels at [{x:g}, {y:g}] pix per degree; {self.locations} unique location(s)"
 
 
 class _Factory:
-    """Make pynwb objects whose ids follow from their names, as pynwb's reader makes them from a file."""
+    """Create pynwb objects as pynwb's reader does, with ids derived from their names."""
 
     def __init__(self, identifier: str):
         self.identifier = identifier
@@ -63,13 +62,13 @@ class _Factory:
         object_id = str(uuid.uuid5(NAMESPACE, f"{self.identifier}/{key}"))
         made = kind.__new__(kind, object_id=object_id, in_construct_mode=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "deprecated": that is what the published files hold
+            warnings.simplefilter("ignore")  # the published files have deprecated fields
             made.__init__(**values)
         made._in_construct_mode = False
         return made
 
     def table(self, kind, key: str, name: str, description: str, ids: np.ndarray, columns: list):
-        """Make a table from (name, description, values) triples."""
+        """Create a table from (name, description, values) triples."""
         from hdmf.common import ElementIdentifiers, VectorData
 
         made = [
@@ -131,7 +130,7 @@ def write_rasters(folder: Path, header: Header, units: list[str], counts: np.nda
     units : list of str
         Unit names.
     counts : ndarray, shape (n_ms, n_units), uint8
-        Spikes in bins of 1 ms. Stored gzipped, a chunk per unit.
+        Spikes in bins of 1 ms. Compressed by gzip, one chunk per unit.
     """
     from hdmf.backends.hdf5.h5_utils import H5DataIO
     from hdmf.common import DynamicTable
@@ -250,7 +249,7 @@ def _add_images(factory: _Factory, file, header: Header, images: list[str], gaze
 
 
 def _events(factory: _Factory, name: str, word: str, events, *, with_place: bool):
-    """Make the table of fixations or saccades; their ids start at 1, as in the published files."""
+    """Create the table of fixations or saccades; ids start at 1, as in the published files."""
     from pynwb.epoch import TimeIntervals
 
     columns = [

@@ -1,7 +1,8 @@
-"""What early and intermediate areas see: maps of Gabor energy, of its conjunctions, and of its own texture.
+"""Features of early and intermediate areas: Gabor energy, conjunctions of orientations, and second-order texture.
 
-V1: energy of quadrature Gabor pairs (Adelson & Bergen 1985). V2: conjunctions of two orientations at one place, as at
-corners and curves. V4: energy of Gabor filters over the maps of V1 energy (second order), which marks texture borders.
+V1: energy of quadrature Gabor pairs (Adelson & Bergen 1985). V2: conjunctions of two orientations at one position, as
+in corners and curves. V4: energy of Gabor filters applied to maps of V1 energy (second order), which marks texture
+borders.
 """
 
 from functools import lru_cache
@@ -11,11 +12,11 @@ from scipy import fft
 
 ORIENTATIONS = 4
 WAVELENGTHS = (4.0, 8.0)
-"""In pixels of the halved image."""
+"""In pixels of the image at half resolution."""
 SECOND_WAVELENGTH = 5.5
 """In cells."""
 CELL = 3
-"""Maps are averaged over cells of this many pixels of the halved image."""
+"""Maps are averaged over square cells; side in pixels of the image at half resolution."""
 CELL_PIXELS = 2 * CELL
 STAGES = {"V1": slice(0, 8), "V2": slice(8, 20), "V4": slice(20, 36)}
 """Channels of `feature_maps` by stage."""
@@ -23,12 +24,12 @@ N_CHANNELS = 36
 
 
 PAD = 16
-"""Pixels of reflected border around what is filtered."""
+"""Width of the reflected border added before filtering, in pixels."""
 
 
 @lru_cache(maxsize=64)
 def _filter(shape: tuple[int, int], wavelength: float, orientation: float) -> np.ndarray:
-    """Return a Gabor filter in frequency: a Gaussian about the carrier, one-sided so that |response| is the energy."""
+    """Return a Gabor filter in the frequency domain, one-sided so that the magnitude of the response is the energy."""
     fy, fx = fft.fftfreq(shape[0])[:, None], fft.fftfreq(shape[1])[None]
     carrier = 1 / wavelength
     along = fx * np.cos(orientation) + fy * np.sin(orientation) - carrier
@@ -37,7 +38,7 @@ def _filter(shape: tuple[int, int], wavelength: float, orientation: float) -> np
 
 
 def _energies(picture: np.ndarray, wavelengths: tuple[float, ...], turns: np.ndarray) -> list[list[np.ndarray]]:
-    """Return the magnitude of every Gabor pair's response to a picture, a list per wavelength."""
+    """Return the energy of every Gabor pair for a picture, one list per wavelength."""
     padded = np.pad((picture - picture.mean()).astype(np.float32), PAD, mode="reflect")
     shape = tuple(fft.next_fast_len(n) for n in padded.shape)
     spectrum = fft.fft2(padded, shape)
@@ -51,7 +52,7 @@ def _cells(picture: np.ndarray) -> np.ndarray:
 
 
 def feature_maps(pixels: np.ndarray) -> np.ndarray:
-    """Compute the maps of one image.
+    """Compute the feature maps of one image.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def feature_maps(pixels: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (N_CHANNELS, height / CELL_PIXELS, width / CELL_PIXELS), float32
-        Not negative; zero for a uniform image.
+        Non-negative; zero for a uniform image.
     """
     grey = pixels.mean(axis=2) / 255
     height, width = grey.shape

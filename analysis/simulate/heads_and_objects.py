@@ -1,7 +1,7 @@
-"""Heads and objects, drawn in a frame whose origin is their centre and whose unit is half their height.
+"""Draw heads and objects in a frame with the origin at their centre and half their height as unit.
 
 Every function takes the canvas, the frame, the scene, the base colour and a random generator, and returns the region
-(bool, height x width) that an annotator would mark.
+that an annotator would mark, (height, width) bool.
 """
 
 import numpy as np
@@ -15,25 +15,25 @@ WHITE, DARK = (0.96, 0.95, 0.93), (0.06, 0.05, 0.05)
 
 
 class Head:
-    """Places on a turned head: an ellipsoid of half-width `a`, half-height 1, seen from the front."""
+    """Positions on a turned head, an ellipsoid of half-width `a` and half-height 1, seen from the front."""
 
     def __init__(self, scene: Scene, half_width: float):
         self.a, self.yaw, self.pitch = half_width, scene.yaw, scene.pitch
 
     def place(self, u: float, v: float) -> tuple[float, float, float]:
-        """Return where the head's turn carries a frontal place, and how narrow it looks there (0: hidden)."""
+        """Return where a frontal position is after the turn, and by how much it is foreshortened (0: hidden)."""
         angle = np.arcsin(np.clip(u / self.a, -1, 1)) + self.yaw
         return self.a * np.sin(angle), v + 0.3 * self.pitch * (1 - v * v), max(0.0, np.cos(angle))
 
     def part(self, canvas: Canvas, frame: Frame, u, v, ru, rv, colour, **how):
-        """Paint an ellipse on the head, foreshortened by its turn."""
+        """Paint an ellipse on the head, foreshortened by the turn."""
         u, v, narrow = self.place(u, v)
         if narrow > 0.12:
             canvas.paint(frame, u, v, ru * narrow, rv, colour, **how)
 
 
 def human(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
-    """Draw a human head; the identity's code sets its proportions, hair and brows."""
+    """Draw a human head; the identity determines proportions, hair and brows."""
     c = np.clip(scene.code, -1.8, 1.8)
     head = Head(scene, 0.74 + 0.05 * c[0])
     hair = np.asarray(base) * (0.2 + 0.12 * (c[1] + 1.8)) * np.array([1.0, 0.85, 0.7])
@@ -89,7 +89,7 @@ def _eyes(canvas, frame, head, apart, v, ru, rv, white, dark, iris) -> None:
 
 
 def occluded(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
-    """Draw a human head with a board over a part of it."""
+    """Draw a human head partly covered by a board."""
     region = human(canvas, frame, scene, base, rng)
     side = rng.choice([-1, 1])
     colour = rng.uniform(0.1, 0.9, 3)
@@ -98,7 +98,7 @@ def occluded(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarra
 
 
 def cartoon(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
-    """Draw a face as a drawing would: outline, dots, a curved mouth."""
+    """Draw a cartoon face: outline, dots, a curved mouth."""
     canvas.paint(frame, 0, 0, 0.9, 0.95, DARK)
     body = canvas.drawn.copy()
     canvas.paint(frame, 0, 0, 0.84, 0.89, np.clip(np.asarray(base) * 1.2, 0, 1))
@@ -110,7 +110,7 @@ def cartoon(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray
 
 
 def _grain(canvas: Canvas, body: np.ndarray, rng: np.random.Generator) -> None:
-    """Give an object's surface a fine grain (wood, cloth), in one direction."""
+    """Add a fine grain in one direction to the surface of an object, like wood or cloth."""
     height, width = body.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     turn = rng.uniform(0, np.pi)
@@ -163,7 +163,7 @@ def cup(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
 
 
 def plant(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
-    """Draw a tuft of leaves, lighter and darker by turns."""
+    """Draw a tuft of alternately lighter and darker leaves."""
     body = np.zeros(canvas.drawn.shape, np.float32)
     turns = rng.uniform(0, 2 * np.pi, 13)
     for i, turn in enumerate(turns):
@@ -192,7 +192,7 @@ def wheel(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
 
 
 def fruit(canvas: Canvas, frame: Frame, scene: Scene, base, rng) -> np.ndarray:
-    """Draw a fruit: lobes, a stem, dark and light specks anywhere."""
+    """Draw a fruit: lobes, a stem, dark and light specks."""
     for u in (-0.3, 0.3, 0.0):
         canvas.paint(frame, u, 0.08, 0.5, 0.84, np.asarray(base) * (0.75 if u else 1.0))
     canvas.paint(frame, 0, 0.08, 0.76, 0.8, base, opacity=0.6)
@@ -236,4 +236,4 @@ DRAW = {
     "fruit": fruit,
     "pareidolia": pareidolia,
 }
-"""How to draw each category of head, each kind of object, and what makes an object a pareidolia."""
+"""Function that draws each category of head and each kind of object, and one that turns an object into a pareidolia."""

@@ -1,4 +1,4 @@
-"""What a search keeps of its candidates, each finished one in files of its own, so that a killed search goes on."""
+"""Finished candidates of a search, each in its own files, so that a killed search goes on."""
 
 import json
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class Candidate:
     tensors: dict[str, torch.Tensor]
 
 
-def keep(folder: Path, number: int, candidate: Candidate) -> None:
-    """Keep a finished candidate in a folder."""
+def write_candidate(folder: Path, number: int, candidate: Candidate) -> None:
+    """Write a finished candidate to a folder."""
     tensors, metrics = _paths(folder, number)
     write_tensors(tensors, candidate.tensors)
-    write_text(metrics, json.dumps(candidate.metrics, sort_keys=True))  # last: it says that the weights are whole
+    write_text(metrics, json.dumps(candidate.metrics, sort_keys=True))  # last, as a sign that the weights are whole
 
 
-def kept(folder: Path, number: int) -> Candidate | None:
-    """Return a candidate that a folder keeps, or None if it is not finished."""
+def read_candidate(folder: Path, number: int) -> Candidate | None:
+    """Read a candidate from a folder; None if it is not finished."""
     tensors, metrics = _paths(folder, number)
     if not metrics.exists():
         return None

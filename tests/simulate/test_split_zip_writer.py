@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from analysis.core.errors import DataError
-from analysis.simulate.splitzip import write_split_zip
+from analysis.simulate.split_zip_writer import write_split_zip
 
 
 def members():

@@ -1,4 +1,4 @@
-"""The first stage of the report's HMO: random CNNs trained by successive halving, of which the best are kept."""
+"""The first layer of the report's HMO: the best of many random CNNs, trained by successive halving."""
 
 import json
 import math
@@ -16,32 +16,31 @@ from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise, glorot_, read_tensors, write_tensors
 from analysis.models.registry import Job
-from analysis.models.report_hmo.random_cnn import CandidateCNN, random_module
-from analysis.models.report_hmo.search import Candidate, keep, kept
+from analysis.models.report_hmo.candidate_files import Candidate, read_candidate, write_candidate
+from analysis.models.report_hmo.random_cnn import SEED_NAME, CandidateCNN, random_module
 from analysis.models.train.augment import augmenter
-from analysis.models.train.training import OUT_OF_MEMORY, Plan, Split, TrainingFailed
-from analysis.models.train.training import fit as fit_network
-from analysis.params.models import HMOReport
+from analysis.models.train.training import OUT_OF_MEMORY, Plan, Split, TrainingFailed, train_network
+from analysis.params.hmo import ReportHMO
 
 INPUTS = "images.safetensors"
-FEW = 12
-"""Up to this many candidates run in this process: starting workers takes as long."""
-IRRELEVANT = {"kind", "modules", "grid", "top", "final_epochs", "copies", "activations", "inverse_penalty"}
-"""Values of an entry that change nothing in its search."""
+IN_PROCESS = 12
+"""Up to this many candidates are trained in this process; starting workers would take as long."""
+IRRELEVANT = {"kind", "modules", "grid", "top", "final_epochs", "copies", "activations", "C"}
+"""Parameters that do not affect the search."""
 
 
 def drawn(job: Job, number: int) -> dict:
-    """Return the values of one candidate."""
+    """Return the hyperparameters of one candidate."""
     return random_module(job.entry, job.seed, "candidate", number)
 
 
 def seed_of_candidate(job: Job, number: int) -> int:
     """Return the seed of one candidate's weights and training."""
-    return seed_of(job.seed, "hmo_report", "candidate", number)
+    return seed_of(job.seed, SEED_NAME, "candidate", number)
 
 
 def initial(values: dict, standardise: Standardise, seed: int) -> CandidateCNN:
-    """Return a candidate with the weights it starts from."""
+    """Return a candidate with its initial weights."""
     network = CandidateCNN(values, standardise)
     glorot_(network, torch.Generator().manual_seed(seed))
     return network
@@ -51,43 +50,45 @@ def fit_candidate(
     values: dict,
     splits: tuple[Split, Split],
     standardise: Standardise,
-    entry: HMOReport,
+    entry: ReportHMO,
     seed: int,
     epochs: int,
     checkpoint: Path | None = None,
 ) -> Candidate:
-    """Train one candidate up to an epoch, from its checkpoint if there is one, and judge it on the selection split."""
+    """Train one candidate up to an epoch, from its checkpoint if there is one, and evaluate it."""
     network = initial(values, standardise, seed)
     network.to(splits[0].y.device, memory_format=torch.channels_last)
     augment = augmenter(entry.augment)
     plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augment, precision=entry.precision)
     try:
-        history = fit_network(network, *splits, plan, seed, checkpoint)
+        history = train_network(network, *splits, plan, seed, checkpoint)
     except TrainingFailed as error:
         return Candidate({"failed": str(error)}, {})
-    return Candidate(judged(history), network.module.state_dict())
+    return Candidate(summarised(history), network.module.state_dict())
 
 
-def judged(history: list[dict[str, float]]) -> dict[str, float]:
-    """Return what a search knows of a candidate: its last epoch, and the lowest selection loss of all."""
+def summarised(history: list[dict[str, float]]) -> dict[str, float]:
+    """Return what a search knows of a candidate: the metrics of its last epoch, and its lowest selection loss."""
     return history[-1] | {"lowest_loss": min(epoch["loss"] for epoch in history)}
 
 
 def run_candidate(
-    folder: Path, rung: int, number: int, values: dict, entry: HMOReport, seed: int, epochs: int, device: str
+    folder: Path, rung: int, number: int, values: dict, entry: ReportHMO, seed: int, epochs: int, device: str
 ) -> None:
-    """Train one candidate and keep it in ``folder/rung<rung>``: the task that runs on a worker."""
+    """Train one candidate and write it to ``folder/rung<rung>``: the task that runs on a worker."""
     splits, standardise = _inputs(folder / INPUTS, cluster.gpu_of_worker(device))
     checkpoint = folder / f"training-{number:04d}.safetensors"
-    keep(folder / f"rung{rung}", number, fit_candidate(values, splits, standardise, entry, seed, epochs, checkpoint))
+    write_candidate(
+        folder / f"rung{rung}", number, fit_candidate(values, splits, standardise, entry, seed, epochs, checkpoint)
+    )
 
 
 @lru_cache(maxsize=1)
 def _inputs(path: Path, device: str) -> tuple[tuple[Split, Split], Standardise]:
-    """Read what `_write_inputs` wrote; a worker reads it once."""
+    """Read what `_write_inputs` wrote, once in each worker."""
     found = {name: value.clone().to(device) for name, value in read_tensors(path)[0].items()}
     standardise = Standardise()
-    standardise.load_state_dict({name: found[name] for name in ("mean", "spread")})
+    standardise.load_state_dict({name: found[name] for name in ("mean", "std")})
     return tuple(Split(found[f"x{place}"], found[f"y{place}"]) for place in (0, 1)), standardise
 
 
@@ -98,35 +99,35 @@ def _write_inputs(path: Path, splits: tuple[Split, Split], standardise: Standard
 
 
 def cost(values: dict, size: int) -> float:
-    """Return the products of a candidate's convolutions for one image."""
+    """Return the number of multiplications in a candidate's convolutions for one image."""
     filters, area = values["filters"], [size**2 / 4**number for number in range(values["layers"])]
     return values["kernel"] ** 2 * filters * (3 * area[0] + filters * sum(area[1:]))
 
 
 def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tuple[dict[int, Candidate], list[int]]:
-    """Search, and note in the store which candidates were chosen (as `successive_halving` returns them).
+    """Search, and record in the store which candidates were chosen (as `successive_halving` returns them).
 
-    Candidates run side by side on the workers, each with one thread, which at these sizes is faster than all threads
-    on each in turn, and gives the same bits for any number of workers. On a GPU those that found no room beside others
-    train again alone.
+    Candidates run in parallel, one thread each: at these sizes that is faster than all threads on one at a time, and
+    the bits do not depend on the number of workers. On a GPU, candidates that ran out of memory are trained again
+    alone.
     """
     entry, gpu = job.entry, job.device.startswith("cuda")
     _write_inputs(job.folder / INPUTS, splits, standardise)
 
     def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, Candidate]:
         folder = job.folder / f"rung{rung}"
-        _run(job, client, rung, [number for number in numbers if kept(folder, number) is None], epochs)
+        _run(job, client, rung, [number for number in numbers if read_candidate(folder, number) is None], epochs)
         if gpu:
-            reasons = {number: kept(folder, number).metrics.get("failed", "") for number in numbers}
+            reasons = {number: read_candidate(folder, number).metrics.get("failed", "") for number in numbers}
             alone = [number for number, reason in reasons.items() if reason.startswith(OUT_OF_MEMORY)]
             _run(job, client, rung, alone, epochs, share=1)
-        found = {number: kept(folder, number) for number in numbers}
+        found = {number: read_candidate(folder, number) for number in numbers}
         for number, candidate in found.items():
             job.log(f"rung{rung + 1}", number, {k: v for k, v in candidate.metrics.items() if isinstance(v, float)})
         return found
 
     gpus = torch.cuda.device_count() if job.device == "cuda" else int(gpu)
-    with cluster.client_for(entry.candidates, FEW, gpus) as client:
+    with cluster.client_for(entry.candidates, IN_PROCESS, gpus) as client:
         candidates, chosen = successive_halving(entry, run_rung, job.name)
     _inputs.cache_clear()
     write_json(_note(job), chosen)
@@ -134,7 +135,7 @@ def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tup
 
 
 def _run(job: Job, client, rung: int, numbers: list[int], epochs: int, share: int | None = None) -> None:
-    """Train candidates up to an epoch and keep each, the dearest first, so that none is waited for at the end."""
+    """Train candidates up to an epoch, the most expensive first so that no worker idles at the end, and write each."""
     folder, entry = job.folder / f"rung{rung}", job.entry
     tasks = {
         str(number): (
@@ -155,13 +156,13 @@ def _run(job: Job, client, rung: int, numbers: list[int], epochs: int, share: in
         if reason is not None and not reason.startswith(cluster.DIED):
             raise DataError(f"model {job.name}: candidate {name}: {reason}")
         if reason is not None:
-            keep(folder, int(name), Candidate({"failed": reason}, {}))
+            write_candidate(folder, int(name), Candidate({"failed": reason}, {}))
 
 
 def choice(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> list[int]:
-    """Return the numbers of the chosen candidates: of an earlier search with the same values, or of one made now.
+    """Return the numbers of the chosen candidates, from an earlier search with the same parameters or from a new one.
 
-    Which of the two it was leaves no trace, so a search made here logs nothing.
+    A new search logs nothing, so that the outputs are the same in both cases.
     """
     note = _note(job)
     if note.exists():
@@ -176,9 +177,9 @@ def _note(job: Job) -> Path:
 
 
 def successive_halving(
-    entry: HMOReport, run_rung: Callable[[list[int], int, int], dict[int, Candidate]], name: str
+    entry: ReportHMO, run_rung: Callable[[list[int], int, int], dict[int, Candidate]], name: str
 ) -> tuple[dict[int, Candidate], list[int]]:
-    """Train all candidates to the first rung, the most promising to the next, and so on (Jamieson & Talwalkar).
+    """Train all candidates to the first rung, the most promising to the next, and so on (Jamieson & Talwalkar 2016).
 
     Parameters
     ----------
@@ -186,23 +187,23 @@ def successive_halving(
 
     Returns
     -------
-    candidates : last result of every candidate by number
-    chosen : numbers of the kept ones among those that reached the last rung, best first
+    candidates : the last result of every candidate, by number
+    chosen : numbers of the best that reached the last rung, best first
     """
     numbers, last = list(range(entry.candidates)), {}
     for rung, epochs in enumerate(entry.epochs[:-1]):
         found = run_rung(numbers, rung, epochs)
         last |= found
-        goes_on = max(entry.kept, math.ceil(len(numbers) / entry.reduction))
-        numbers = best(found, goes_on, name, entry.promising)
+        promoted = max(entry.kept, math.ceil(len(numbers) / entry.reduction))
+        numbers = best(found, promoted, name, entry.promising)
     found = run_rung(numbers, len(entry.epochs) - 1, entry.epochs[-1])
     return last | found, best(found, entry.kept, name)
 
 
 def best(candidates: dict[int, Candidate], kept: int, name: str, by: str = "accuracy") -> list[int]:
-    """Return the numbers of the kept candidates, best first.
+    """Return the numbers of the best `kept` candidates, best first.
 
-    By accuracy, ties to the lower loss, then the number; or by the lowest loss in any epoch, then the number.
+    Ranked by accuracy, ties broken by loss and then number, or by the lowest loss in any epoch and then number.
 
     Raises
     ------

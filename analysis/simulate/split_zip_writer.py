@@ -1,8 +1,8 @@
 """Write a split (spanned) zip archive as Info-ZIP's ``zip -s`` does: ``NAME.z01``, ``NAME.z02``, ..., ``NAME.zip``.
 
-The standard library reads and writes single-volume archives only. Records follow PKWARE's APPNOTE 6.3 (sections 4.3.7,
-4.3.12, 4.3.16, 8.5): the first volume opens with the spanning signature, member data may run over the end of a volume,
-a header may not, and the central directory gives for each member the volume and the offset of its header.
+The standard library supports single-volume archives only. Records follow PKWARE's APPNOTE 6.3 (sections 4.3.7,
+4.3.12, 4.3.16, 8.5): the first volume opens with the spanning signature, member data may continue in
+the next volume but a header may not, and the central directory gives the volume and offset of each member's header.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from analysis.core.errors import DataError
 
 SPANNING_SIGNATURE = b"PK\x07\x08"
-DOS_TIME, DOS_DATE = 0, (1 << 5) | 1  # midnight of 1 January 1980: archives must not carry the time of the run
+DOS_TIME, DOS_DATE = 0, (1 << 5) | 1  # midnight of 1 January 1980: archives must not contain the time of the run
 VERSION = 20
 MEMBERS_WITHOUT_ZIP64 = 0xFFFF
 BYTES_WITHOUT_ZIP64 = 0xFFFFFFFF
@@ -47,7 +47,7 @@ class _Volumes:
         return place
 
     def write_across(self, data: bytes) -> None:
-        """Write `data`, going on to the next volume wherever one is full."""
+        """Write `data`, continuing in the next volume when one is full."""
         data = memoryview(data)
         while len(data):
             if self.used >= self.size:
@@ -109,7 +109,7 @@ def write_split_zip(base: str | os.PathLike, members: Iterable[tuple[str, bytes]
 
 
 def _write_member(volumes: _Volumes, name: str, content: bytes) -> tuple[bytes, int, int]:
-    """Write header and data of one member; return its name, the fields both headers share, and its place."""
+    """Write header and data of one member; return its name, the fields common to both headers, and its position."""
     if len(content) >= BYTES_WITHOUT_ZIP64:
         raise DataError(f"{name}: {len(content)} bytes need zip64, which this writer does not write")
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)

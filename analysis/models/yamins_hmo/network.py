@@ -1,0 +1,70 @@
+"""The network that HMO builds: the modules of two stages and a linear read-out."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from analysis.models.network import Network, unit_range
+from analysis.models.read_out import LinearReadOut
+from analysis.models.yamins_hmo.layers import Module
+
+MAP_VALUES = {"cpu": 2**21, "cuda": 2**25}
+"""Values of first-layer maps computed at once: those that fit a processor's caches, or that keep a CUDA device busy and
+leave memory for a batch of candidates."""
+
+
+class HierarchicalModularOptimisation(Network):
+    """The modules of both stages, the top-level outputs and two logits.
+
+    Layers by depth: ``L1`` to ``L3`` stack the maps of that depth of all first-stage modules, ``L4`` those of the
+    second stage; ``top`` is their average over space.
+    """
+
+    def __init__(self, first: list[dict], second: list[dict], grid: int):
+        super().__init__()
+        self.grid = grid
+        self.first = nn.ModuleList(Module(3, values) for values in first)
+        channels = sum(values["layers"][-1]["n_filt"] for values in first)
+        self.second = nn.ModuleList(Module(channels, values) for values in second)
+        top = sum(values["layers"][-1]["n_filt"] for values in second)
+        self.read_out = LinearReadOut(top)
+        deepest = max(len(values["layers"]) for values in first)
+        self.layer_names = (*(f"L{depth + 1}" for depth in range(deepest)), "L4", "top")
+
+    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return L1 (n, channels, size / 2, size / 2), ..., L4 (n, top, grid / 2, grid / 2) and top (n, top)."""
+        outputs = [module.outputs(unit_range(x)) for module in self.first]
+        result = {}
+        for depth, name in enumerate(self.layer_names[:-2]):
+            result[name] = torch.cat([maps[depth] for maps in outputs if len(maps) > depth], 1)
+        stack = torch.cat([functional.adaptive_avg_pool2d(maps[-1], self.grid) for maps in outputs], 1)
+        result["L4"] = torch.cat([module(stack) for module in self.second], 1)
+        result["top"] = result["L4"].mean((2, 3))
+        return result
+
+    def head(self, top: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2): 0, and the decision of the support vector machine."""
+        return self.read_out(top)
+
+
+def build(architecture: dict) -> Network:
+    """Return the network with filters and read-out still to be set."""
+    return HierarchicalModularOptimisation(architecture["first"], architecture["second"], architecture["grid"])
+
+
+@torch.no_grad()
+def maps_of(module: Callable, x: torch.Tensor, grid: int | None) -> torch.Tensor:
+    """Return the maps of a module, averaged to grid x grid cells (None: over space), some images at a time.
+
+    Parameters
+    ----------
+    x : (n, channels, height, width)
+    """
+    n_images = max(1, MAP_VALUES[x.device.type] // (32 * x.shape[2] * x.shape[3]))
+    done = []
+    for images in x.split(n_images):
+        maps = module(unit_range(images))
+        done.append(maps.mean((2, 3)) if grid is None else functional.adaptive_avg_pool2d(maps, grid))
+    return torch.cat(done)

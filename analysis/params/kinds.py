@@ -1,0 +1,208 @@
+"""The kinds of model beside HMO, and the values that each takes in ``params.yaml``.
+
+Each kind names the module that implements it, by name only, so that parameters are checked without loading torch.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from analysis.params.base import Count, Counts, Group, Positive
+from analysis.params.protocol import PROTOCOLS, Protocol
+
+
+class Model(Group):
+    """One entry under ``models``: a kind, a protocol, and the values of that kind."""
+
+    implementation: ClassVar[str]
+    """Module that holds ``KIND``, an `analysis.models.registry.Kind`."""
+
+    kind: str
+    protocol: Literal["corrected", "report"]
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol as a value."""
+        return PROTOCOLS[self.protocol]
+
+
+class Activations(Group):
+    """How the maps of a layer become the features that are compared with neurons."""
+
+    pool: Annotated[int, Field(ge=0)]
+    """Maps are averaged to pool x pool cells; 0 keeps every position."""
+    features: Count
+    """Layers with more features than this are reduced to this number by a sparse random projection."""
+    patches: Annotated[int, Field(ge=0)]
+    """Fixations of each recording, at most, for which the top layer is also computed at the gaze; 0: none."""
+
+
+class TrainedModel(Model):
+    """What every trained network takes."""
+
+    size: Annotated[int, Field(ge=8)]
+    """Side of the square input in pixels."""
+    inputs: Literal["unit", "standardised"]
+    """RGB from 0 to 1 (the report), or every channel standardised over the training images."""
+    batch: Count
+    learning_rate: Positive
+    activations: Activations
+
+
+class Augment(Group):
+    """Random changes of the training images."""
+
+    flip: bool
+    """Left-right, with probability 1/2."""
+    shift: Annotated[float, Field(ge=0, lt=0.5)]
+    """Largest shift as a share of the image's side; grey fills the gap."""
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+    """Contrast about grey is multiplied by a factor from 1 - contrast to 1 + contrast."""
+
+
+Precision = Literal["float32", "bfloat16"]
+"""Precision of the matrix products in training (autocast). Weights, updates and evaluation stay in float32."""
+
+
+class EndToEnd(TrainedModel):
+    """A network trained end to end."""
+
+    epochs: Count
+    patience: Annotated[int, Field(ge=0)]
+    """Stop after this many epochs without a lower selection loss and keep the best; 0 runs all and keeps the last."""
+    weight_decay: Annotated[float, Field(ge=0)]
+    precision: Precision
+    augment: Augment
+
+
+class SimpleCNN(EndToEnd):
+    """A plain CNN: convolution - batch norm - ReLU - 2 x 2 max-pool per entry of `filters`, then one dense layer."""
+
+    implementation = "analysis.models.end_to_end.simple_cnn"
+
+    kind: Literal["simple_cnn"]
+    filters: Counts
+    kernel: Count
+    dense: Count
+
+    @model_validator(mode="after")
+    def _fits_the_image(self):
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel = {self.kernel}: give an odd size")
+        if self.size < 2 ** len(self.filters):
+            raise ValueError(f"size = {self.size} does not survive {len(self.filters)} halvings")
+        return self
+
+
+class ResNet(EndToEnd):
+    """A small residual network: a convolution of stride 2, then `blocks` residual blocks per entry of `filters`."""
+
+    implementation = "analysis.models.end_to_end.resnet"
+
+    kind: Literal["resnet"]
+    filters: Counts
+    blocks: Count
+
+
+class ViT(EndToEnd):
+    """A small vision transformer behind a convolutional stem."""
+
+    implementation = "analysis.models.end_to_end.vit"
+
+    kind: Literal["vit"]
+    stem: Counts
+    """Filters of the convolutions, each of which halves the image, before its cells become tokens."""
+    width: Count
+    depth: Count
+    heads: Count
+    hidden: Count
+    """Units in the hidden layer of each block."""
+
+    @model_validator(mode="after")
+    def _divides(self):
+        if self.size % 2 ** len(self.stem):
+            raise ValueError(f"size = {self.size} cannot be halved {len(self.stem)} times")
+        if self.width % self.heads:
+            raise ValueError(f"heads = {self.heads} does not divide width = {self.width}")
+        return self
+
+
+class FixedFeatures(Model):
+    """What a fixed transform of the image with a fitted linear read-out takes."""
+
+    size: Annotated[int, Field(ge=2)]
+    C: Positive
+    """As in scikit-learn's logistic regression: the smaller, the stronger the regularisation."""
+
+
+class Pixels(FixedFeatures):
+    """Logistic regression on a small copy of the image; its only layer is the pixels."""
+
+    implementation = "analysis.models.baselines.pixels"
+
+    kind: Literal["pixels"]
+    colour: Literal["grey", "rgb"]
+
+
+class Gabor(FixedFeatures):
+    """Energy of Gabor filters, divisively normalised."""
+
+    implementation = "analysis.models.baselines.gabor"
+
+    kind: Literal["gabor"]
+    wavelengths: Annotated[list[Annotated[float, Field(ge=2)]], Field(min_length=1)]
+    """In pixels of the image at `size`."""
+    orientations: Annotated[int, Field(ge=2)]
+    stride: Count
+    """Pixels between neighbouring positions of the maps."""
+    pool: Annotated[int, Field(ge=1)]
+    """Side, in positions, of the normalisation pool; odd."""
+    sigma: Positive
+    """Semi-saturation constant: the energy at which responses begin to saturate."""
+    grid: Count
+    """The read-out takes means over grid x grid cells."""
+    activations: Activations
+
+    @model_validator(mode="after")
+    def _fits_the_image(self):
+        if self.pool % 2 == 0:
+            raise ValueError(f"pool = {self.pool}: give an odd size")
+        if max(self.wavelengths) * 1.5 > self.size:
+            raise ValueError(f"wavelengths = {self.wavelengths}: longer than an image of size = {self.size} can hold")
+        return self
+
+
+class Category(Model):
+    """An ideal observer of the labels: one-hot label and category."""
+
+    implementation = "analysis.models.baselines.category"
+
+    kind: Literal["category"]
+
+
+class Weights(Group):
+    """A file of weights and its hash, so that a changed file under the same name is noticed."""
+
+    file: str
+    """Path, or ``package:path`` inside an installed package. .safetensors, or a state_dict saved by torch."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Own(FixedFeatures):
+    """A network of your own, used unchanged, with a linear read-out of its last layer."""
+
+    implementation = "analysis.models.own"
+
+    kind: Literal["own"]
+    module: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+    """``package.module:callable``, which returns a torch module."""
+    arguments: dict[str, bool | int | float | str | list | None]
+    """Keyword arguments of the callable."""
+    weights: Weights | None
+    layers: Annotated[list[str], Field(min_length=1)]
+    """Names of its modules (``named_modules``), or shell-style patterns such as ``blocks.*``."""
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    """Subtracted from each channel of RGB between 0 and 1."""
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    """By which each channel is then divided."""
+    activations: Activations

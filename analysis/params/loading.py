@@ -1,0 +1,75 @@
+"""Read ``params.yaml`` and check it before anything runs."""
+
+import os
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from analysis.core.errors import DataError
+from analysis.params.base import Group
+from analysis.params.models import KINDS
+from analysis.params.schema import Params
+
+
+def load(path: str | os.PathLike = "params.yaml") -> Params:
+    """Read and check the parameters.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or not YAML, a key is unknown or missing, or a value is impossible. The message names
+        every such key.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return Params.model_validate(values)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run from the folder that holds it") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: " + "; ".join(_message(item) for item in error.errors())) from error
+
+
+def only(values: Params, names: list[str]) -> Params:
+    """Return the named parameters alone, so that a stage cannot read one that ``dvc.yaml`` does not list.
+
+    Parameters
+    ----------
+    values : Params
+    names : list of str
+        Dotted keys of parameters or groups. Reading any other parameter raises `DataError`.
+    """
+    tree: dict = {}
+    for name in names:
+        branch = tree
+        for key in name.split("."):
+            branch = branch.setdefault(key, {})
+    return _subset(values, tree)
+
+
+def _subset(group: Group, tree: dict) -> Group:
+    if not tree:
+        return group
+    return type(group).model_construct(**{name: _subset(getattr(group, name), rest) for name, rest in tree.items()})
+
+
+def _message(error: dict) -> str:
+    """Say in one clause what is wrong with which key (`error` is one of pydantic's)."""
+    key, kind = _key(error["loc"]), error["type"]
+    if kind == "extra_forbidden":
+        return f"unknown key {key}"
+    if kind == "missing":
+        return f"missing key {key}"
+    if kind == "value_error":
+        return f"{key}: {error['ctx']['error']}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{key}.kind = {error['input'].get('kind')!r}: the kinds are {', '.join(sorted(KINDS))}"
+    return f"{key} = {error['input']!r}: {error['msg']}"
+
+
+def _key(location: tuple) -> str:
+    if location[:1] == ("models",) and location[2:3] and location[2] in KINDS:
+        location = (*location[:2], *location[3:])  # pydantic inserts the kind after the name of the model
+    return ".".join(map(str, location)) or "top level"

@@ -1,0 +1,216 @@
+"""The groups of ``params.yaml`` and the values that each takes; `analysis.params.models` has the group ``models``."""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from analysis.core.areas import Area
+from analysis.params.base import Count, Counts, Group, Positive, Share
+from analysis.params.hmo import HMOStage
+from analysis.params.models import Models
+
+
+class Acquire(Group):
+    """Source of the data and, if published, the selection."""
+
+    source: Literal["simulated", "real"]
+    areas: Literal["all"] | list[Area]
+    monkeys: Literal["all"] | list[str]
+    recordings: Literal["all"] | list[str]
+    limit: Count | None
+    kinds: Annotated[list[Literal["rasters", "main", "behavior"]], Field(min_length=1)]
+
+
+class Simulate(Group):
+    """Size of the embedded experiment."""
+
+    faces: Count
+    objects: Count
+    pareidolia: Count
+    unlabelled: Count
+    recordings: Annotated[int, Field(ge=6)]
+    units_per_recording: Annotated[int, Field(ge=4)]
+    images_per_recording: Annotated[int, Field(ge=8)]
+    presentations_per_image: Annotated[int, Field(ge=2)]
+
+
+class Stimuli(Group):
+    """Image size and splits."""
+
+    images: Literal["shown", "all"]
+    size: Annotated[int, Field(ge=16)]
+    validation: Share
+    test: Share
+    unreadable_allowed: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recordings(Group):
+    """Response window, repeatability test, and how many recordings may fail."""
+
+    window_ms: Count
+    permutations: Count
+    failures_allowed: Annotated[int, Field(ge=0)]
+
+
+class Predictivity(Group):
+    """How units are predicted, and from which images."""
+
+    images: Literal["all", "untrained"]
+    components: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    fixed_components: Count
+    folds: Annotated[int, Field(ge=3)]
+    repeats: Count
+
+    @field_validator("components")
+    @classmethod
+    def _rise(cls, numbers: list[int]) -> list[int]:
+        if numbers[-1] < 1 or any(b <= a for a, b in pairwise(numbers)):
+            raise ValueError(f"{numbers} are not rising numbers of components that end at 1 or more")
+        return numbers
+
+
+class Compare(Predictivity):
+    """Predictivity, split halves and intervals."""
+
+    readout_draws: Count
+    split_halves: Count
+    bootstrap: Count
+    permutations: Annotated[int, Field(ge=19)]
+
+
+class AuditNetwork(Group):
+    """The small networks of the audit: random filters under a trained layer, the best of several."""
+
+    size: Annotated[int, Field(ge=16)]
+    candidates: Annotated[int, Field(ge=2)]
+    filters: Count
+    kernels: Counts
+    grid: Count
+    top: Annotated[int, Field(ge=3)]
+    steps: Count
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    """Multiple of the weights that is added to their gradient, as in ``torch.optim.Adam``."""
+
+
+class Audit(Predictivity):
+    """The ladder from one protocol to the other, and the controls."""
+
+    area: Literal["latest"] | Area
+    recordings: Annotated[int, Field(ge=2)]
+    """Recordings of the area, at most."""
+    seeds: Count
+    split_halves: Count
+    shuffles: Annotated[int, Field(ge=20)]
+    selection_splits: Annotated[int, Field(ge=2)]
+    studies: Count
+    table_rows: Annotated[int, Field(ge=30)]
+    table_draws: Count
+    network: AuditNetwork
+
+
+class Explain(Group):
+    """Attribution maps, their test against neurons, and the lesion of face channels."""
+
+    models: list[str]
+    """Models to explain, among ``models.run``; each is also explained with its initial weights."""
+    images: Annotated[int, Field(ge=2)]
+    """Test images with a face region, at most."""
+    gradient_steps: Annotated[int, Field(ge=2)]
+    window: Share
+    """Side of the occluding square, as a share of the image's side."""
+    stride: Share
+    superpixels: Annotated[int, Field(ge=4)]
+    samples: Annotated[int, Field(ge=8)]
+    """Samples of LIME, for each image."""
+    curve_images: Annotated[int, Field(ge=2)]
+    curve_steps: Annotated[int, Field(ge=2)]
+    permutations: Annotated[int, Field(ge=20)]
+    lesion_shares: Annotated[list[Share], Field(min_length=1)]
+    """Shares of a layer's channels that are set to zero; at most a half, as the controls are drawn from the rest."""
+    lesion_draws: Annotated[int, Field(ge=2)]
+    """Sets of control channels."""
+    components: Count
+    """PLS components in the lesion analysis."""
+    bootstrap: Annotated[int, Field(ge=20)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.stride > self.window:
+            raise ValueError(
+                f"stride = {self.stride} is more than window = {self.window}: parts would never be occluded"
+            )
+        if self.lesion_shares != sorted(set(self.lesion_shares)) or self.lesion_shares[-1] > 0.5:
+            raise ValueError(f"lesion_shares = {self.lesion_shares}: give rising shares up to 0.5")
+        return self
+
+
+class AblationHMO(Group):
+    """Sizes at which the variants of HMO are trained; small, as each is trained several times."""
+
+    size: Annotated[int, Field(ge=8)]
+    grid: Count
+    top: Count
+    first: HMOStage
+    second: HMOStage
+    n_filt: list[list[Count]]
+
+
+class AblationReport(Group):
+    """Sizes at which the report's HMO is trained for comparison."""
+
+    size: Annotated[int, Field(ge=16)]
+    candidates: Count
+    kept: Count
+    epochs: Counts
+    modules: Count
+    final_epochs: Count
+    top: Count
+
+
+class Ablation(Group):
+    """The variants of HMO, and the report's HMO, over several seeds."""
+
+    seeds: Annotated[int, Field(ge=2)]
+    hmo: AblationHMO
+    report: AblationReport
+
+
+class Candidates(Group):
+    """Performance against predictivity over candidates of the search, and the ablation."""
+
+    model: str
+    """The model of kind ``hmo`` that provides all other values."""
+    report: str
+    """The model of kind ``report_hmo`` to compare with."""
+    candidates: Annotated[int, Field(ge=2)]
+    """Candidates in each kind of search."""
+    size: Annotated[int, Field(ge=8)]
+    grid: Count
+    n_filt: Annotated[list[list[Count]], Field(min_length=1, max_length=3)]
+    batch: Count
+    areas: Annotated[list[Area], Field(min_length=1)]
+    """Areas whose predictivity the third kind of search maximises."""
+    components: Count
+    """PLS components."""
+    folds: Annotated[int, Field(ge=2)]
+    """Folds of the training images in the third kind of search."""
+    split_halves: Count
+    """Random halves of the presentations, for the ceilings."""
+    ablation: Ablation
+
+
+class Params(Group):
+    """All of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0)]
+    acquire: Acquire
+    simulate: Simulate
+    stimuli: Stimuli
+    recordings: Recordings
+    models: Models
+    compare: Compare
+    audit: Audit
+    candidates: Candidates
+    explain: Explain

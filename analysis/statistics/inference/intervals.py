@@ -1,0 +1,284 @@
+"""Confidence intervals: bootstrap (percentile and BCa, by hierarchy) and Student's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+from scipy.special import ndtr, ndtri, stdtrit
+
+from analysis.core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval.
+
+    Attributes
+    ----------
+    estimate, low, high : float
+        In the unit of the statistic; NaN where undefined.
+
+    Examples
+    --------
+    >>> Interval(estimate=0.4, low=0.3, high=0.5).high
+    0.5
+    """
+
+    estimate: float
+    low: float
+    high: float
+
+
+ANY = (-np.inf, np.inf)
+"""Limits of an unbounded statistic."""
+
+
+def percentile_interval(
+    draws: np.ndarray, level: float = 0.95, n: int | None = None, limits: tuple[float, float] = ANY
+) -> tuple[float, float]:
+    """Return the percentile interval of bootstrap draws (Efron 1979), widened for few resampled units.
+
+    Parameters
+    ----------
+    draws : (n_draws,) array of float
+        Statistic of each draw; undefined (NaN) draws are left out.
+    level : float
+        Confidence level, 0 to 1.
+    n : int, optional
+        Number of resampled units. If given, the interval is stretched about the median draw (Hesterberg 2015).
+    limits : (lowest, highest)
+        Bounds of the statistic, at which a stretched interval is cut off.
+
+    Returns
+    -------
+    low, high : float
+        NaN for fewer than 2 defined draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> low, high = percentile_interval(np.linspace(0, 1, 1001))
+    >>> round(low, 3), round(high, 3)
+    (0.025, 0.975)
+    """
+    draws = np.asarray(draws, dtype=np.float64)
+    draws = draws[np.isfinite(draws)]
+    if len(draws) < 2:
+        return np.nan, np.nan
+    low, middle, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    return _clip(limits, *(middle + stretch(n, level) * (end - middle) for end in (low, high)))
+
+
+def _clip(limits: tuple[float, float], *ends: float) -> tuple[float, ...]:
+    return tuple(float(np.clip(end, *limits)) for end in ends)
+
+
+def stretch(n: int | None, level: float = 0.95) -> float:
+    """Return the factor by which the bootstrap interval of `n` resampled units is too narrow.
+
+    The bootstrap standard error is too small by ``sqrt((n - 1) / n)``, and n units call for Student's quantile with
+    n - 1 degrees of freedom in place of the normal one (Hesterberg 2015). Hesterberg takes percentiles further out by
+    that factor; with few units the draws do not reach that far, so here the ends move out instead. 1 where `n` is None
+    or below 2.
+    """
+    if n is None or n < 2:
+        return 1.0
+    return float(stdtrit(n - 1, (1 + level) / 2) / ndtri((1 + level) / 2) * np.sqrt(n / (n - 1)))
+
+
+def bca_interval(
+    estimate: float,
+    draws: np.ndarray,
+    leave_one_out: np.ndarray,
+    level: float = 0.95,
+    n: int | None = None,
+    limits: tuple[float, float] = ANY,
+) -> tuple[float, float]:
+    """Return the bias-corrected and accelerated bootstrap interval (Efron 1987).
+
+    Parameters
+    ----------
+    estimate : float
+        Statistic of the data.
+    draws : (n_draws,) array of float
+        Statistic of each bootstrap draw; undefined (NaN) draws are left out.
+    leave_one_out : (n_resampled,) array of float
+        Statistic without each resampled unit in turn, for the acceleration.
+    level : float
+        Confidence level, 0 to 1.
+    n : int, optional
+        Number of resampled units. If given, the interval is stretched about the estimate (Hesterberg 2015).
+    limits : (lowest, highest)
+        As in `percentile_interval`.
+
+    Returns
+    -------
+    low, high : float
+        NaN for fewer than 2 defined draws; the percentile interval where all draws lie on one side of the estimate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.arange(1.0, 11.0)
+    >>> rng = np.random.default_rng(0)
+    >>> draws = [rng.choice(values, 10).mean() for _ in range(999)]
+    >>> without = [np.delete(values, k).mean() for k in range(10)]
+    >>> low, high = bca_interval(values.mean(), draws, without)
+    >>> bool(low < values.mean() < high)
+    True
+    """
+    draws = np.asarray(draws, dtype=np.float64)
+    draws = draws[np.isfinite(draws)]
+    if len(draws) < 2:
+        return np.nan, np.nan
+    below = (np.sum(draws < estimate) + np.sum(draws == estimate) / 2) / len(draws)
+    if not 0 < below < 1:  # no draw on one side: the correction is undefined
+        return percentile_interval(draws, level, n, limits)
+    bias = ndtri(below)
+    gap = np.mean(leave_one_out) - np.asarray(leave_one_out)
+    squares = np.sum(gap**2)
+    acceleration = 0.0 if squares == 0 else np.sum(gap**3) / (6 * squares**1.5)
+    z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
+    ends = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
+    return _clip(limits, *(estimate + stretch(n, level) * (end - estimate) for end in ends))
+
+
+def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Return the mean of independent values with Student's t interval.
+
+    Parameters
+    ----------
+    values : (n,) sequence of float
+    level : float
+        Confidence level, 0 to 1.
+
+    Returns
+    -------
+    Interval
+        Without ends (NaN) for fewer than 2 values, all NaN for none.
+
+    Examples
+    --------
+    >>> found = student_interval([1.0, 2.0, 3.0])
+    >>> found.estimate, round(found.low, 2), round(found.high, 2)
+    (2.0, -0.48, 4.48)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    mean = float(values.mean()) if len(values) else np.nan
+    if len(values) < 2:
+        return Interval(mean, np.nan, np.nan)
+    low, high = scipy.stats.t.interval(level, len(values) - 1, loc=mean, scale=scipy.stats.sem(values))
+    return Interval(mean, float(low), float(high))
+
+
+def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
+    """Draw whole clusters (monkeys, recordings) with replacement, with everything measured in them.
+
+    Drawing the outermost clusters alone, members as they are, carries the variance of all levels below; drawing
+    members again within drawn clusters counts that variance twice (Davison & Hinkley 1997, 3.8).
+
+    Parameters
+    ----------
+    labels : (n_rows,) sequence
+        Cluster of each row.
+    n_draws, seed : int
+        The first draws are the same whatever their number.
+
+    Returns
+    -------
+    (n_draws, n_rows) int
+        Number of times each draw holds each row.
+    """
+    codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
+    n = codes.max() + 1
+    chosen = np.random.default_rng(seed).integers(n, size=(n_draws, n))
+    counts = np.zeros((n_draws, n), dtype=np.int64)
+    np.add.at(counts, (np.arange(n_draws)[:, None], chosen), 1)
+    return counts[:, codes]
+
+
+def medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the median of each draw, (n_draws,), from the counts of its values, (n_draws, n_values)."""
+    order = np.argsort(values)
+    cumulative = np.cumsum(counts[:, order], axis=1)
+    twice_middle = cumulative[:, -1:] - 1  # twice the position of the median, counted from 0
+    low, high = ((cumulative > k).argmax(axis=1) for k in (twice_middle // 2, (twice_middle + 1) // 2))
+    return (values[order[low]] + values[order[high]]) / 2
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], float] = np.median,
+    levels: Sequence[Sequence] = (),
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    method: str = "percentile",
+    limits: tuple[float, float] = ANY,
+) -> Interval:
+    """Return a bootstrap interval for a statistic of unit scores, resampled by hierarchy.
+
+    Only the outermost level with two groups or more is resampled, its groups whole (Davison & Hinkley 1997, 3.8), and
+    the interval is widened for few groups (Hesterberg 2015).
+
+    Parameters
+    ----------
+    values : (n_units,) array of float
+        Scores; undefined (NaN) units are left out.
+    statistic : callable
+        Maps (n,) values to a number.
+    levels : sequence of (n_units,) sequences
+        Labels of nested groups, outermost first, e.g. ``(monkeys, recordings)``. Default: units are resampled.
+    n_draws, seed : int
+        Number of draws and their seed.
+    level : float
+        Confidence level, 0 to 1.
+    method : {"percentile", "bca"}
+        The acceleration of ``bca`` leaves out one resampled group at a time.
+    limits : (lowest, highest)
+        As in `percentile_interval`.
+
+    Returns
+    -------
+    Interval
+        All NaN if no value is defined.
+
+    Raises
+    ------
+    DataError
+        If the method is unknown or a level does not hold one label per value.
+
+    Examples
+    --------
+    >>> scores = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
+    >>> monkeys = ["a", "a", "b", "b", "c", "c"]
+    >>> interval = bootstrap_interval(scores, levels=[monkeys], limits=(-1, 1))
+    >>> round(interval.estimate, 2), interval.low < 0.45 < interval.high
+    (0.45, True)
+    """
+    if method not in ("percentile", "bca"):
+        raise DataError(f"method={method!r}; give percentile or bca")
+    values = np.asarray(values, dtype=np.float64)
+    for labels in levels:
+        if len(labels) != len(values):
+            raise DataError(f"{len(values)} values but {len(labels)} labels of a level; give one label per value")
+    defined = np.isfinite(values)
+    levels = [np.asarray(labels)[defined] for labels in levels]
+    values = values[defined]
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan)
+    estimate = float(statistic(values))
+    # A level with one group adds nothing to the draw: the interval then is about the levels below, within that group.
+    resampled = next((labels for labels in levels if len(set(labels.tolist())) > 1), np.arange(len(values)))
+    counts = cluster_draws(resampled, n_draws, seed)
+    if getattr(statistic, "is_median", statistic is np.median):
+        draws = medians(values, counts)
+    else:
+        draws = np.array([statistic(np.repeat(values, count)) for count in counts])
+    groups = np.unique(resampled)
+    if method == "percentile":
+        return Interval(estimate, *percentile_interval(draws, level, len(groups), limits))
+    without = [statistic(values[resampled != group]) for group in groups] if len(values) > 1 else draws[:1]
+    return Interval(estimate, *bca_interval(estimate, draws, np.array(without), level, len(groups), limits))

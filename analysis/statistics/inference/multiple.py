@@ -1,0 +1,93 @@
+"""Corrections for many tests: false discovery rate and family-wise error."""
+
+import numpy as np
+import scipy
+
+from analysis.core.errors import DataError
+from analysis.statistics.inference.permutation import p_value
+
+
+def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray, np.ndarray]:
+    """Control the false discovery rate.
+
+    Parameters
+    ----------
+    p : (...) array of float
+        P-values; NaN entries are not tests.
+    q : float
+        False discovery rate to control.
+    method : {"bh", "tsbh"}
+        ``bh``: Benjamini & Hochberg (1995). ``tsbh``: the two-stage procedure of Benjamini, Krieger & Yekutieli (2006),
+        whose first stage, at q / (1 + q), estimates the number of true null hypotheses.
+
+    Returns
+    -------
+    rejected : (...) array of bool
+    adjusted : (...) array of float
+        Adjusted p-values (for ``tsbh`` they hold at this `q` only); NaN where `p` is.
+
+    Raises
+    ------
+    DataError
+        If a p-value lies outside 0 to 1 or the method is unknown.
+
+    Examples
+    --------
+    >>> rejected, adjusted = fdr([0.01, 0.02, 0.6])
+    >>> adjusted
+    array([0.03, 0.03, 0.6 ])
+    >>> rejected
+    array([ True,  True, False])
+    """
+    p = np.asarray(p, dtype=np.float64)
+    if np.any((p < 0) | (p > 1)):
+        raise DataError("p holds values outside 0 to 1; give p-values")
+    if method not in ("bh", "tsbh"):
+        raise DataError(f"method={method!r}; give bh or tsbh")
+    tested = np.isfinite(p)
+    adjusted = np.full(p.shape, np.nan)
+    if tested.any():
+        stepped = scipy.stats.false_discovery_control(p[tested])
+        if method == "tsbh":
+            n_true = len(stepped) - int(np.sum(stepped <= q / (1 + q)))
+            stepped = np.minimum(stepped * (1 + q) * (n_true / len(stepped)), 1)
+        adjusted[tested] = stepped
+    with np.errstate(invalid="ignore"):
+        return adjusted <= q, adjusted
+
+
+def max_t(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Adjust p-values for the family-wise error by the maximum statistic (Westfall & Young 1993, single step).
+
+    Parameters
+    ----------
+    observed : (...) array of float
+        Statistics, e.g. model x layer x area; larger is more extreme. NaN entries are not tests.
+    null : (n_permutations, ...) array of float
+        The same statistics under joint permutations; undefined (NaN) ones take no part in the maximum.
+
+    Returns
+    -------
+    (...) array of float
+        Adjusted p-values; NaN where `observed` is.
+
+    Raises
+    ------
+    DataError
+        If the shapes of `null` and `observed` do not match.
+
+    Examples
+    --------
+    >>> null = [[1.0, 5.0], [2.0, 0.0], [0.0, 3.0]]  # maxima 5, 2, 3
+    >>> max_t([4.0, 6.0], null)
+    array([0.5 , 0.25])
+    """
+    observed, null = np.asarray(observed, dtype=np.float64), np.asarray(null, dtype=np.float64)
+    if null.shape[1:] != observed.shape:
+        raise DataError(f"null has shape {null.shape}; give (n_permutations, *{observed.shape})")
+    tested = np.isfinite(observed)
+    null = null.reshape(len(null), -1)[:, tested.ravel()]
+    maxima = np.max(np.where(np.isfinite(null), null, -np.inf), axis=1, initial=-np.inf)
+    adjusted = np.full(observed.shape, np.nan)
+    adjusted[tested] = [p_value(statistic, maxima) for statistic in observed[tested]]
+    return adjusted

@@ -1,0 +1,94 @@
+"""README and docs: their Python runs, their values are of results, their entry of params.yaml is valid."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray
+import yaml
+
+from analysis import params
+from analysis.core.errors import DataError
+from paper import blocks, draw, expected
+from tests.project import ROOT
+from tests.readme.commands import PAGES, code_blocks
+
+
+@pytest.fixture
+def pages(project):
+    """Return a project with results and with the pages of this one."""
+    Path("docs").mkdir()
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        Path(path.relative_to(ROOT)).write_text(path.read_text())
+    return project
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if code_blocks("python", text)])
+def test_python_runs(page, fabricated, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("results").symlink_to(fabricated)
+    rate = xarray.DataArray(
+        np.ones((4, 2)), dims=("fixation", "unit"), coords={"stimulus_id": ("fixation", list("abab"))}
+    )
+    rate.to_dataset(name="rate").to_netcdf("An220105.nc", engine="h5netcdf")
+    for code in code_blocks("python", PAGES[page]):
+        exec(compile(code, page, "exec"), {})
+
+
+def test_the_model_of_ones_own_is_valid(tmp_path):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    [entry] = map(yaml.safe_load, code_blocks("yaml", PAGES["your-model"]))
+    values["models"] |= entry | {"run": [*values["models"]["run"], *entry]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    assert params.load(tmp_path / "params.yaml").models.entry("mine").kind == "own"
+
+
+def test_every_stage_is_in_the_table():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert [name for name in stages if f"| {name} | `python -m analysis {name}" not in PAGES["pipeline"]] == []
+
+
+def test_every_model_that_runs_is_an_artifact():
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    models = yaml.safe_load((ROOT / "params.yaml").read_text())["models"]["run"]
+    paths = {artifact["path"]: artifact["type"] for artifact in pipeline["artifacts"].values()}
+    assert paths == {f"models/{model}": "model" for model in models}
+
+
+def test_answer_and_table_are_filled_from_the_results(pages):
+    assert blocks.outdated(expected.texts()) == ["README.md: answer", "docs/results.md: expected"]
+    blocks.fill(expected.texts())
+    assert blocks.outdated(expected.texts()) == []
+    values = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", blocks.block("expected"), re.MULTILINE))
+    assert list(values) == list(draw.PLOTS)
+    assert re.findall(r"[\d.]+ %", values["accuracy"]) == ["85.0 %", "70.0 %"]
+    layers = pd.read_csv("results/layers.csv").query("region == 'AIT'").set_index(["model", "layer"]).median_r2
+    answer = blocks.block("answer")
+    assert "85.0 %" in answer
+    for model in ("hmo_report", "as_reported"):
+        assert expected.number(layers[model, "top"]) in answer
+
+
+def test_every_figure_has_a_value_to_expect():
+    plots = draw.PLOTS | draw.AUDIT_PLOTS | draw.CANDIDATE_PLOTS | draw.EXPLAIN_PLOTS
+    assert sorted(expected.EXPECTED) == sorted(plots)
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_a_block_that_stands_on_no_page_or_twice_is_named(copies, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").write_text("# Title\n<!-- other: command -->\n<!-- /other -->\n")
+    Path("docs").mkdir()
+    for k in range(copies):
+        Path(f"docs/{k}.md").write_text("<!-- answer: command -->\n<!-- /answer -->\n")
+    with pytest.raises(DataError, match="answer"):
+        blocks.fill({"answer": "forty-two"})
+
+
+def test_a_block_is_filled_and_the_rest_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").write_text("before\n<!-- answer: command -->\nold\n<!-- /answer -->\nafter\n")
+    blocks.fill({"answer": "forty-two"})
+    assert Path("README.md").read_text() == "before\n<!-- answer: command -->\nforty-two\n<!-- /answer -->\nafter\n"

@@ -21,8 +21,8 @@ def draw(results: Results) -> tuple[Figure, str]:
     panels = figure.subplots(1, 2)
     attrs = rdms.attrs
     titles = (
-        f"{style.name(model)}, layer {attrs['layer']}",
-        f"{attrs['region']}, recording {attrs['recording']} (n = {attrs['n_units']} units)",
+        f"{style.name(model)},\nlayer {attrs['layer']}",
+        f"{attrs['region']} (n = {attrs['n_units']} units),\nrecording {attrs['recording']}",
     )
     for axes, key, title, letter in zip(panels, ("model_rdm", "neural_rdm"), titles, "ab", strict=True):
         shown = axes.imshow(percentiles(rdms[key].values[np.ix_(order, order)]), cmap="cividis", vmin=0, vmax=100)

@@ -9,7 +9,7 @@ from paper.results import Results
 
 GROUPS = {
     ("trial_id", "single"): "one\nrecording",
-    ("trial_id", "merged"): "faces and others\nfrom two recordings",
+    ("trial_id", "merged"): "two\nrecordings",
     ("row", "single"): "one,\nmisaligned",
     ("row", "merged"): "two,\nmisaligned",
 }

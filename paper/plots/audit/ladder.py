@@ -48,7 +48,8 @@ def draw(results: Results) -> tuple[Figure, str]:
             axes.set_yticks(range(len(names)), names)
             axes.tick_params(axis="y", length=0)
             axes.set_xlabel(label if walk == "flawed alone" else "")
-        row[0].set_title(title, loc="left", fontsize=7, pad=6)
+        # The title may run over the panels to the right, and must not widen its own.
+        row[0].set_title(title, loc="left", fontsize=7, pad=6).set_in_layout(False)
         style.letter(row[0], letter)
         small = steps[steps.network == SMALL].set_index("step")
         descriptions += [

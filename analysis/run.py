@@ -25,12 +25,15 @@ class Stage:
         Its ``run(params)`` or ``run(params, item)`` is the stage.
     item : str or None
         What the stage runs for, the key of its matrix in ``dvc.yaml``.
+    torch : bool
+        Whether it computes with torch, which is then loaded before the number of threads is set.
     threads : int
         Threads of one numerical task; stages whose tasks are small and many run two tasks of one thread at once.
     """
 
     module: str
     item: str | None = None
+    torch: bool = False
     threads: int = THREADS
 
     def takes(self, items: list[str]) -> bool:
@@ -42,13 +45,13 @@ STAGES = {
     "acquire": Stage("analysis.acquire.stage"),
     "stimuli": Stage("analysis.stimuli.stage"),
     "recordings": Stage("analysis.recordings.stage", "protocol"),
-    "train": Stage("analysis.models.train.stage", "model"),
-    "activations": Stage("analysis.models.activations.stage", "model"),
+    "train": Stage("analysis.models.train.stage", "model", torch=True),
+    "activations": Stage("analysis.models.activations.stage", "model", torch=True),
     "neural": Stage("analysis.neural.stage", "protocol"),
     "compare": Stage("analysis.compare.stage", "model"),
-    "candidates": Stage("analysis.candidates.stage"),
-    "audit": Stage("analysis.audit.stage", threads=1),
-    "explain": Stage("analysis.explain.stage"),
+    "candidates": Stage("analysis.candidates.stage", torch=True),
+    "audit": Stage("analysis.audit.stage", torch=True, threads=1),
+    "explain": Stage("analysis.explain.stage", torch=True),
     "summary": Stage("analysis.summary.stage"),
     "figures": Stage("paper.draw"),
     "report": Stage("paper.build"),
@@ -79,6 +82,8 @@ def run_stage(name: str, *items: str) -> None:
     before = _state(code, listed)
     values = params.only(params.load(PARAMS), listed)
     module = importlib.import_module(stage.module)
+    if stage.torch:
+        importlib.import_module("torch")
     with fixed_threads(stage.threads):
         module.run(values, *items)
     after = _state(code, listed)

@@ -214,15 +214,15 @@ def fixed_threads(n: int = THREADS) -> Iterator[None]:
     """Run BLAS, OpenMP and torch with `n` threads, whatever the machine has.
 
     The limit holds for libraries that are loaded: OpenBLAS, which has a copy in numpy and one in scipy, by itself
-    takes no more threads than there are cores, so both are loaded first.
+    takes no more threads than there are cores, so both are loaded first. Whoever computes with torch loads it before.
     """
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")
     keep_memory()
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None  # while OpenMP, from which torch takes it, has no limit yet
     with threadpool_limits(limits=n):
-        torch = sys.modules.get("torch")
-        before = torch.get_num_threads() if torch else None
         if torch:
             torch.set_num_threads(n)
         try:

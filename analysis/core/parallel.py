@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 
 from threadpoolctl import threadpool_limits
@@ -93,6 +94,8 @@ def map_threads(function: Callable, items: Iterable, threads: int = THREADS, pro
     items = list(items)
 
     def compute(item):
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(1)  # MKL counts by thread, and a new one begins with the number of the process
         with _sequential():
             return function(item)
 
@@ -178,6 +181,8 @@ def process_pool(
 
 def _call(name: str, load: Callable | None, arguments: tuple, function: Callable, task: tuple, threads: int):
     """Compute a task of a pool; first load what its tasks share, with the threads of a stage."""
+    if threads != THREADS:
+        import_module("torch")  # a later import would begin with the number of threads of the process
     if load is None:
         with fixed_threads(threads):
             return function(*task)

@@ -196,3 +196,54 @@ def test_a_value_is_computed_once_for_all_threads():
 def test_the_stage_loads_no_torch():
     code = "import sys, analysis.compare.stage, analysis.summary.stage; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # it takes two seconds a model
+
+
+@pytest.fixture(scope="module")
+def mkl_threads():
+    """Return a function that says with how many threads MKL multiplies here: the last digits of a product tell.
+
+    Every thread of a process has a number of its own, which no other library shows.
+    """
+    draw = torch.Generator().manual_seed(1)
+    x, w, b = (torch.randn(*size, generator=draw) for size in ((16, 10), (20, 10), (20,)))
+    products = {}
+    before = torch.get_num_threads()
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        products[n] = torch.nn.functional.linear(x, w, b)
+    torch.set_num_threads(before)
+    assert not torch.equal(products[1], products[2])  # else the product tells nothing
+
+    def count(_=None):
+        product = torch.nn.functional.linear(x, w, b)
+        return next(n for n, known in products.items() if torch.equal(product, known))
+
+    return count
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(2, 1), (1, 2)])
+def test_torch_multiplies_with_the_threads_that_are_set_and_with_those_before_afterwards(mkl_threads, outer, inner):
+    with fixed_threads(outer):
+        with fixed_threads(inner):
+            assert mkl_threads() == inner
+        assert mkl_threads() == outer
+
+
+def test_torch_multiplies_with_one_thread_in_every_thread(mkl_threads):
+    with fixed_threads(2):
+        assert parallel.map_threads(mkl_threads, range(6)) == [1] * 6
+        with parallel.one_thread():
+            assert mkl_threads() == 1
+        assert mkl_threads() == 2
+
+
+def count_in_child():
+    """Load torch late, as a task may; return its threads."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+def test_torch_that_a_task_loads_has_the_threads_of_the_task():
+    with parallel.process_pool(workers=2, threads=1) as run:
+        assert list(run(count_in_child, [()] * 4)) == [1] * 4

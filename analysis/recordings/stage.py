@@ -163,8 +163,8 @@ def _files(main: Path, rasters: Path, annotations: Annotations, siblings: list[P
             return set(opened.names) == annotations.unit_names(name)
 
     name = naming.name_of(main, annotations.names, siblings, fits)
-    # A worker may run in another folder.
-    return naming.Files(name, naming.parse(main)[0], main.resolve(), rasters.resolve())
+    # A worker may run in another folder. Links, as DVC makes of its cache, keep the names of the recording.
+    return naming.Files(name, naming.parse(main)[0], main.absolute(), rasters.absolute())
 
 
 def _copy(source: Path, target: Path) -> None:

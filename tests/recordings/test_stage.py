@@ -45,6 +45,15 @@ def test_all_recordings_under_both_protocols(project):
         assert pd.read_csv(paths.RECORDINGS / protocol / "failures.csv").empty
 
 
+def test_files_that_link_to_a_cache_give_the_same_bytes(project, tmp_path):
+    stage.run(project, "corrected")
+    copied = {path.name: path.read_bytes() for path in recording_files("corrected")}
+    for number, path in enumerate(sorted(paths.DANDISET.rglob("*.nwb"))):
+        path.symlink_to(path.rename(tmp_path / f"{number:032x}"))
+    stage.run(project, "corrected")
+    assert {path.name: path.read_bytes() for path in recording_files("corrected")} == copied
+
+
 def test_failed_recording_is_named_and_the_others_kept(project):
     (path,) = paths.DANDISET.glob("sub-An/*_image.nwb")
     path.write_bytes(path.read_bytes()[:-2000])

@@ -95,7 +95,7 @@ class AuditNetwork(Group):
 
 
 class Audit(Predictivity):
-    """The ladder from one protocol to the other, and the controls."""
+    """The steps from one protocol to the other, and the controls."""
 
     area: Literal["latest"] | Area
     recordings: Annotated[int, Field(ge=2)]

@@ -82,6 +82,7 @@ def _recording(folder: Path, name: str, subject: str, regions: list[str], stems,
         attrs={
             "recording": name,
             "subject": subject,
+            "session": name,
             "fixations_in_file": np.int64(len(image)),
             "fixations_selected": np.int64(selected.sum()),
         },

@@ -14,7 +14,7 @@ import yaml
 from tests.acquire.reference_world import RECORDING, online
 from tests.acquire.world import ROOT
 
-SOURCES = ["analysis", "paper", "dvc.yaml", ".dvcignore", "requirements.lock"]
+SOURCES = ["analysis", "paper", "dvc.yaml", ".dvcignore", "requirements.lock", "requirements-cpu.lock"]
 
 
 def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
@@ -64,9 +64,9 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     assert summary["data"]["faces"] == 6
     pages = pypdf.PdfReader(project / "paper/report.pdf").pages
     text = re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages).replace("\u00ad\n", ""))
-    assert "Not everything was at hand." in text
+    assert "Some data were not available." in text
     assert "300 of 309 images" in text
-    assert "1 recording of 1 monkey with 35 stable units" in text
-    assert "fixations that got none; counted to the block before" in text
-    assert "On any data:" in text
-    assert "No model could be compared with what was at hand." in text
+    assert "1 recording from 1 monkey with 35 stable units" in text
+    assert "sums the spikes of all fixations without one" in text
+    assert "For any data:" in text
+    assert "No model could be compared with the available data." in text

@@ -261,3 +261,7 @@ def test_students_interval_is_scipys():
     alone, none = inference.student_interval([2.0]), inference.student_interval([])
     assert alone.estimate == 2
     assert np.isnan([alone.low, alone.high, none.estimate, none.low]).all()
+
+
+def test_student_interval_of_equal_values_has_no_width():
+    assert inference.student_interval([0.25] * 4) == inference.Interval(0.25, 0.25, 0.25)

@@ -168,7 +168,10 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     mean = float(values.mean()) if len(values) else np.nan
     if len(values) < 2:
         return Interval(mean, np.nan, np.nan)
-    low, high = scipy.stats.t.interval(level, len(values) - 1, loc=mean, scale=scipy.stats.sem(values))
+    error = scipy.stats.sem(values)
+    if error == 0:  # equal values: scipy's interval is undefined for a scale of 0
+        return Interval(mean, mean, mean)
+    low, high = scipy.stats.t.interval(level, len(values) - 1, loc=mean, scale=error)
     return Interval(mean, float(low), float(high))
 
 

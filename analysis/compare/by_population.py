@@ -40,7 +40,7 @@ def compare_population(
     rdms = scoring.layer_rdms(population, features)
     if not rdms:
         return rows | {"rsa": []}, np.full((1 + settings.permutations, len(features)), np.nan)
-    neural_rdm = scoring.neural_rdm(population)
+    neural_rdm = scoring.neural_rdm(population, rules)
     correlations = scoring.score_rdms(rdms, neural_rdm, settings, seed)
     null = null_correlations(list(rdms.values()), neural_rdm, settings.permutations, seed_of(seed, "permutations"))
     return rows | {"rsa": _rsa_rows(population, correlations, measured.rdm_ceilings)}, null

@@ -12,6 +12,7 @@ from analysis.core.files import atomic
 from analysis.neural import read as neural
 from analysis.neural import scoring
 from analysis.neural.populations import Population
+from analysis.params.protocol import Protocol
 from analysis.statistics.rsa.rdm import rdm
 
 
@@ -27,7 +28,13 @@ def choose_population(populations: list[Population]) -> Population:
 
 
 def write_rdms(
-    path: Path, population: Population, features: np.ndarray, layer: str, images: neural.Images, rsa: pd.DataFrame
+    path: Path,
+    population: Population,
+    rules: Protocol,
+    features: np.ndarray,
+    layer: str,
+    images: neural.Images,
+    rsa: pd.DataFrame,
 ) -> None:
     """Write both RDMs as netCDF, with their rank correlation from the table `rsa`.
 
@@ -35,7 +42,7 @@ def write_rdms(
     """
     matrices = {
         "model_rdm": rdm(features, "correlation", population.images).square(),
-        "neural_rdm": scoring.neural_rdm(population).square(),
+        "neural_rdm": scoring.neural_rdm(population, rules).square(),
     }
     category = images.table["category"].loc[list(population.images)]
     shown = rsa[

@@ -74,7 +74,9 @@ def run(params: Params, model: str) -> None:
     with atomic(folder / "null.npy") as temporary, temporary.open("wb") as file:
         np.save(file, mean_by_area(nulls, [one.population.region for one in measured], AREAS))
     shown = choose_population([one.population for one in measured])
-    write_rdms(folder / "rdms.nc", shown, features_of(shown)[layers[-1]], layers[-1], images, tables["rsa"])
+    write_rdms(
+        folder / "rdms.nc", shown, entry.rules, features_of(shown)[layers[-1]], layers[-1], images, tables["rsa"]
+    )
     write_json(folder / "summary.json", _summarise(tables["layers"], tables["rsa"], layers[-1]))
 
 

@@ -153,12 +153,12 @@ def compared_images(table: pd.DataFrame, rules: Protocol, settings: Compare) -> 
 
     The report compared its own test images; the corrected protocol compares all, or those outside the training set.
     """
-    return table["stem"][IMAGES[rules.splits](table, settings)].tolist()
+    return table["stem"][IMAGES[rules.images](table, settings)].tolist()
 
 
 IMAGES = {
-    "single": lambda table, settings: table["split_report"] == "test",
-    "grouped": lambda table, settings: (
+    "test": lambda table, settings: table["split_report"] == "test",
+    "all": lambda table, settings: (
         (table["split"] != "train") | (table["label"] == "unlabelled") | (settings.images == "all")
     ),
 }

@@ -12,7 +12,7 @@ from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics import ceilings, crossval
-from analysis.statistics.crossval import TooFewImages
+from analysis.statistics.crossval import TooFewImages, mean_of_defined
 from analysis.statistics.inference import percentile_interval
 from analysis.statistics.keys import as_array, shared
 from analysis.statistics.predictivity import pls
@@ -55,38 +55,41 @@ class Plan:
 
 
 def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
-    """Fold by near-duplicate group, with repeats; r2 is relative to the training mean."""
+    """Fold by near-duplicate group, with repeats."""
     labels = np.array([groups[image] for image in images])
     folds = crossval.repeated_folds(labels, settings.folds, settings.repeats, seed)
-    return folds, folds, False, "training"
+    return folds, folds
 
 
 def _single(images, groups: dict[str, int], settings: Compare, seed: int):
-    """Split once, 75/25 and without regard to near-duplicates, with scikit-learn's scaling and r2: the report's."""
+    """Split once, 75/25 and without regard to near-duplicates: the report's."""
     folds = crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))
     inner, train = folds.copy(), folds < 0
     labels = np.array([groups[image] for image in images])[train]
     inner[train] = 1 + crossval.group_folds(labels, max(settings.folds - 1, 2), seed_of(seed, "inner"))
-    return folds[None], inner[None], True, "test"
+    return folds[None], inner[None]
 
 
 SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
+SCALE = {"standardised": True, "centred": False}
+BASELINE = {"training_mean": "training", "test_mean": "test"}
 COMPONENTS: dict[str, Callable] = {
-    "chosen": lambda settings: list(settings.components),
-    "fixed": lambda settings: [settings.fixed_components],
+    "ridge": lambda settings: list(settings.components),
+    "pls": lambda settings: [settings.fixed_components],
 }
 
 
 def plan_predictions(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
-    """Return how a protocol predicts responses to these images (its fields `splits` and `components`).
+    """Return how a protocol predicts responses to these images (`splits`, `features`, `regression`, `baseline`).
 
     Raises
     ------
     TooFewImages
         If there are fewer groups of images than folds.
     """
-    split = SPLITS[rules.splits](images, groups, settings, seed)
-    return Plan(*split, COMPONENTS[rules.components](settings))
+    folds, inner = SPLITS[rules.splits](images, groups, settings, seed)
+    scale, against = SCALE[rules.features], BASELINE[rules.baseline]
+    return Plan(folds, inner, scale, against, COMPONENTS[rules.regression](settings))
 
 
 def predict_layers(
@@ -109,7 +112,7 @@ def predict_layers(
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
-        Its fields `splits` and `components` are used.
+        Its fields `splits`, `features`, `regression` and `baseline` are used.
     settings : Compare
         Or anything with its ``components``, ``fixed_components``, ``folds`` and ``repeats``.
     seed : int
@@ -188,12 +191,26 @@ def too_small(population: Population) -> bool:
     return len(population.images) < LEAST_IMAGES or len(population.units) < LEAST_UNITS
 
 
-def neural_rdm(population: Population) -> RDM:
-    """Return the RDM of a population (1 - Pearson over units)."""
-    return rdm(population.responses, "correlation", population.images)
+def standardise(responses: np.ndarray) -> np.ndarray:
+    """Return responses, (n_images, n_units), with mean 0 and SD 1 over images, unit by unit; NaN stays NaN.
+
+    Without it, the units with the highest rates decide the correlation over units of every pair of images. Units that
+    do not vary become 0.
+    """
+    deviation = responses - mean_of_defined(responses)
+    sd, size = np.sqrt(mean_of_defined(deviation**2)), np.sqrt(mean_of_defined(responses**2))
+    return deviation / np.where(sd > 1e-12 * size, sd, np.inf)
 
 
-def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[float, float]:
+RDM_RESPONSES: dict[str, Callable] = {"standardised": standardise, "raw": lambda responses: responses}
+
+
+def neural_rdm(population: Population, rules: Protocol) -> RDM:
+    """Return the RDM of a population (1 - Pearson over units), of responses as the protocol's field `rdm` says."""
+    return rdm(RDM_RESPONSES[rules.rdm](population.responses), "correlation", population.images)
+
+
+def rdm_ceilings(population: Population, rules: Protocol, settings: Compare, seed: int) -> tuple[float, float]:
     """Return the lower and upper bound on the rank correlation of a model's RDM with the population's.
 
     From the mean correlation r of the RDMs of two random halves of the presentations, the population's RDM has the
@@ -205,7 +222,8 @@ def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[
     rng = np.random.default_rng(seed_of(seed, "rdm halves"))
     correlations = []
     for _ in range(settings.split_halves):
-        first, second = (rdm(half, "correlation", population.images) for half in population.halves.draw(rng))
+        halves = (RDM_RESPONSES[rules.rdm](half) for half in population.halves.draw(rng))
+        first, second = (rdm(half, "correlation", population.images) for half in halves)
         if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
             correlations.append(similarity.compare_rdms(first, second, METHOD))
     if not np.isfinite(correlations).any():

@@ -41,7 +41,7 @@ def run(params: Params, protocol: str) -> None:
     for population in track(populations(protocol, rules, allowed), f"neural {protocol}"):
         seed = seed_for(params.seed, population)
         ceiling = scoring.unit_ceilings(population, settings, seed)
-        entry = _describe(population, ceiling, scoring.rdm_ceilings(population, settings, seed))
+        entry = _describe(population, ceiling, scoring.rdm_ceilings(population, rules, settings, seed))
         entries.append(entry)
         with atomic(out / entry["file"]) as temporary, temporary.open("wb") as file:
             np.save(file, population.responses)

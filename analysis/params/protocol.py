@@ -8,8 +8,8 @@ from typing import Literal
 class Protocol:
     """How images, gaze and spikes are turned into a comparison.
 
-    Every field is one choice; the audit walks from `REPORT` to `CORRECTED` one field at a time. Code asks a protocol
-    for a field, never for its name.
+    Every field is one choice; the audit walks from `REPORT` to `CORRECTED` through the fields in which they differ, one
+    at a time. Code asks a protocol for a field, never for its name.
     """
 
     join: Literal["trial_id", "row"]
@@ -32,10 +32,20 @@ class Protocol:
     """Empty cells of a merged table left out, or filled with the column mean over all data."""
     selection: Literal["validation", "test"]
     """Images on which candidates are selected."""
+    images: Literal["all", "test"]
+    """Images compared: all (or those no model was trained on), or the test images of the report's split."""
     splits: Literal["grouped", "single"]
     """Cross-validation by near-duplicate group, or one random split."""
-    components: Literal["chosen", "fixed"]
-    """Components of partial least squares: chosen for each unit inside the training images, or one number for all."""
+    features: Literal["standardised", "centred"]
+    """Features divided by their standard deviation in the training images (as ``sklearn``'s ``PLSRegression`` does by
+    default), or only centred (Yamins et al. 2014)."""
+    regression: Literal["ridge", "pls"]
+    """Ridge regression with a penalty chosen inside the training images, or partial least squares with a fixed number
+    of components."""
+    baseline: Literal["training_mean", "test_mean"]
+    """Prediction that scores an r2 of 0: the mean of the training images, or of the test images as in ``sklearn``."""
+    rdm: Literal["standardised", "raw"]
+    """Neural RDM from responses standardised over images, unit by unit, or from the responses as recorded."""
     aggregation: Literal["median", "median_without_outliers"]
     """Median over all units, or after dropping interquartile outliers."""
 
@@ -51,8 +61,12 @@ CORRECTED = Protocol(
     unit_identity="recording",
     filling="none",
     selection="validation",
+    images="all",
     splits="grouped",
-    components="chosen",
+    features="standardised",
+    regression="ridge",
+    baseline="training_mean",
+    rdm="standardised",
     aggregation="median",
 )
 
@@ -67,8 +81,12 @@ REPORT = Protocol(
     unit_identity="column",
     filling="column_mean",
     selection="test",
+    images="test",
     splits="single",
-    components="fixed",
+    features="standardised",
+    regression="pls",
+    baseline="test_mean",
+    rdm="raw",
     aggregation="median_without_outliers",
 )
 

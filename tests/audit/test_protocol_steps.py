@@ -159,8 +159,8 @@ def test_corrected_r2_meets_its_ceiling_and_the_join_flaw_leaves_nothing(inputs)
     for name in ("r2", "over_chance", "pearson_r", "rho", "ceiling"):
         assert wrong[f"{name}_low"] <= 0 <= wrong[f"{name}_high"]
     assert wrong["r2"] == pytest.approx(0, abs=0.02)  # where components are chosen, mostly none are
-    fixed_components = replace(CORRECTED, join="row", components="fixed")
-    fixed = score_steps(inputs, [Step("flawed alone", 1, "components", fixed_components)], 1)
+    fixed_components = replace(CORRECTED, join="row", regression="pls")
+    fixed = score_steps(inputs, [Step("flawed alone", 1, "regression", fixed_components)], 1)
     assert fixed["r2"][0] < wrong["r2"] - 0.01
 
 
@@ -198,7 +198,7 @@ def test_the_simulated_truth_meets_its_ceiling_and_the_join_flaw_leaves_nothing(
 
 
 def test_scores_do_not_depend_on_the_number_of_threads(make_inputs, monkeypatch):
-    fields = {"join": "row", "components": "fixed", "aggregation": "median_without_outliers"}
+    fields = {"join": "row", "regression": "pls", "aggregation": "median_without_outliers"}
     three_steps = [
         Step("flawed alone", k, name, replace(CORRECTED, **{name: value}))
         for k, (name, value) in enumerate(fields.items())
@@ -229,7 +229,7 @@ def test_results_are_computed_once_for_protocols_that_agree(inputs):
 
 
 def test_steps_that_share_results_score_as_they_do_alone(make_inputs):
-    fields = {"join": "row", "selection": "test", "labels": "filename", "splits": "single", "components": "fixed"}
+    fields = {"join": "row", "selection": "test", "labels": "filename", "splits": "single", "regression": "pls"}
     changed = [
         Step("flawed alone", k, name, replace(CORRECTED, **{name: value}))
         for k, (name, value) in enumerate(fields.items())

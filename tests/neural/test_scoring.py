@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
 
 from analysis.compare import by_area
 from analysis.core.errors import DataError
@@ -34,22 +35,40 @@ def population(n_units=6, seed=0) -> Population:
     return Population("Aa000001", "Aa", "AIT", names, names, IMAGES, halves.means(), halves)
 
 
-def test_bounds_of_a_geometry_by_hand():
+@pytest.mark.parametrize(("rules", "rescale"), [(CORRECTED, scipy.stats.zscore), (REPORT, np.asarray)])
+def test_bounds_of_a_geometry_by_hand(rules, rescale):
     one, rng, found = population(), np.random.default_rng(seed_of(5, "rdm halves")), []
     for _ in range(7):
-        a, b = one.halves.draw(rng)
+        a, b = map(rescale, one.halves.draw(rng))
         found.append(compare_rdms(rdm(a), rdm(b), "rho-a"))
     r = np.mean(found)
     assert 0.2 < r < 0.8
     reliability = 2 * r / (1 + r)
-    assert scoring.rdm_ceilings(one, SETTINGS, 5) == pytest.approx((reliability, np.sqrt(reliability)))
-    assert np.isnan(scoring.rdm_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
-    assert np.isnan(scoring.rdm_ceilings(population(2), SETTINGS, 5)).all()  # two units give no geometry
+    assert scoring.rdm_ceilings(one, rules, SETTINGS, 5) == pytest.approx((reliability, np.sqrt(reliability)))
+    assert np.isnan(scoring.rdm_ceilings(replace(one, halves=None), CORRECTED, SETTINGS, 5)).all()
+    assert np.isnan(scoring.rdm_ceilings(population(2), CORRECTED, SETTINGS, 5)).all()  # two units give no geometry
     assert np.isnan(scoring.unit_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
 
 
+def test_a_unit_with_high_rates_does_not_decide_the_geometry_of_standardised_units():
+    one = population()
+    loud = one.responses * np.array([50.0, 1, 1, 1, 1, 1]) + 400
+    louder = replace(one, responses=loud)
+    np.testing.assert_allclose(
+        scoring.neural_rdm(louder, CORRECTED).distances, scoring.neural_rdm(one, CORRECTED).distances
+    )
+    raw = scoring.neural_rdm(louder, REPORT)
+    np.testing.assert_array_equal(raw.distances, rdm(loud).distances)
+    assert abs(compare_rdms(raw, scoring.neural_rdm(one, REPORT), "rho-a")) < 0.8
+    holes = np.where(np.arange(24)[:, None] == 3, np.nan, np.column_stack([loud, np.full(24, 7.0)]))
+    found = scoring.standardise(holes)
+    np.testing.assert_allclose(found[:3, :6], scipy.stats.zscore(loud[np.arange(24) != 3])[:3])
+    assert (found[:3, 6] == 0).all()
+    assert np.isnan(found[3]).all()
+
+
 def test_a_layer_with_ties_gains_nothing_and_has_its_interval():
-    near = scoring.neural_rdm(population())
+    near = scoring.neural_rdm(population(), CORRECTED)
     category = rdm(np.eye(3)[np.arange(24) % 3], "correlation", IMAGES)
     rho, low, high = scoring.score_rdms({"top": category}, near, SETTINGS, 2)["top"]
     assert rho == compare_rdms(category, near, "rho-a") != compare_rdms(category, near, "spearman")
@@ -59,7 +78,7 @@ def test_a_layer_with_ties_gains_nothing_and_has_its_interval():
 
 def test_images_that_one_layer_does_not_distinguish_stay_in_the_others():
     one = population()
-    near, features = scoring.neural_rdm(one), np.random.default_rng(1).normal(size=(24, 5))
+    near, features = scoring.neural_rdm(one, CORRECTED), np.random.default_rng(1).normal(size=(24, 5))
     holed = features.copy()
     holed[3] = 1.0
     layers = {"whole": rdm(features, images=IMAGES), "holed": rdm(holed, images=IMAGES)}

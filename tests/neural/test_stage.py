@@ -85,7 +85,7 @@ def test_the_neural_side_is_the_same_twice_and_read_as_written(project):
         assert found.population.images == population.images
         seed = neural.seed_for(values.seed, population)
         np.testing.assert_array_equal(found.ceiling, scoring.unit_ceilings(population, values.compare, seed))
-        assert found.rdm_ceilings == scoring.rdm_ceilings(population, values.compare, seed)
+        assert found.rdm_ceilings == scoring.rdm_ceilings(population, CORRECTED, values.compare, seed)
 
 
 def test_a_damaged_or_missing_neural_side_says_what_to_run(project):

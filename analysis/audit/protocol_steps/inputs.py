@@ -15,10 +15,11 @@ from analysis.params.protocol import Protocol
 
 LABEL_FIELDS = ("labels", "selection")
 RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "region")
-POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "splits")
-GEOMETRY_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS)
-UNIT_FIELDS = (*GEOMETRY_FIELDS, "components")
-ALL_FIELDS = (*UNIT_FIELDS, "aggregation")
+POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "images")
+NEURAL_RDM_FIELDS = (*POPULATION_FIELDS, "rdm")
+GEOMETRY_FIELDS = (*NEURAL_RDM_FIELDS, *LABEL_FIELDS)
+UNIT_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS, "splits", "features", "regression", "baseline")
+ALL_FIELDS = (*UNIT_FIELDS, "rdm", "aggregation")
 
 
 @dataclass(frozen=True)

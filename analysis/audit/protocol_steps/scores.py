@@ -17,6 +17,7 @@ from analysis.audit.protocol_steps.inputs import (
     ALL_FIELDS,
     GEOMETRY_FIELDS,
     LABEL_FIELDS,
+    NEURAL_RDM_FIELDS,
     POPULATION_FIELDS,
     RECORDING_FIELDS,
     UNIT_FIELDS,
@@ -77,10 +78,11 @@ def populations(inputs: Inputs, protocol: Protocol) -> list[Population]:
     return protocol_responses.area_populations(recordings(inputs, protocol), protocol, stems, inputs.area)
 
 
-@once_per(POPULATION_FIELDS)
+@once_per(NEURAL_RDM_FIELDS)
 def neural_rdms(inputs: Inputs, protocol: Protocol) -> list[RDM]:
     """Return the RDM of each population, each distance over the units that both images have."""
-    return [row_rdm(population.responses) for population in populations(inputs, protocol)]
+    rescale = scoring.RDM_RESPONSES[protocol.rdm]
+    return [row_rdm(rescale(population.responses)) for population in populations(inputs, protocol)]
 
 
 @once_per(POPULATION_FIELDS)

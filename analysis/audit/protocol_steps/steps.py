@@ -4,8 +4,10 @@ from dataclasses import dataclass, fields, replace
 
 from analysis.params.protocol import CORRECTED, REPORT, Protocol
 
-FIELDS = tuple(field.name for field in fields(Protocol))
-"""All choices, in the order of the data: gaze and spikes, labels, tables, selection, scores."""
+FIELDS = tuple(
+    field.name for field in fields(Protocol) if getattr(REPORT, field.name) != getattr(CORRECTED, field.name)
+)
+"""Choices that differ, in the order of the data: gaze and spikes, labels, tables, selection, scores."""
 ORDERS = ("in order", "corrected alone", "flawed alone")
 
 

@@ -17,8 +17,12 @@ FIELDS = {
     "unit_identity": "units",
     "filling": "empty cells",
     "selection": "selection",
-    "splits": "images and splits",
-    "components": "components",
+    "images": "images",
+    "splits": "splits",
+    "features": "features",
+    "regression": "regression",
+    "baseline": "reference of r²",
+    "rdm": "neural RDM",
     "aggregation": "summary statistic",
 }
 """Labels of the fields of a protocol."""

@@ -161,8 +161,8 @@ def write_parameters(path: Path):
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
     values["compare"] |= {
-        "components": [0, 1, 2, 4],
         "fixed_components": 4,
+        "yamins_components": 9,
         "folds": 4,
         "repeats": 1,
         "readout_draws": 2,

@@ -16,7 +16,7 @@ from analysis.statistics.crossval import TooFewImages, mean_of_defined
 from analysis.statistics.inference import percentile_interval
 from analysis.statistics.keys import as_array, shared
 from analysis.statistics.predictivity import pls
-from analysis.statistics.predictivity.nested import Nested, nested
+from analysis.statistics.predictivity.nested import Nested, nested_pls, nested_ridge
 from analysis.statistics.rsa import bootstrap, similarity
 from analysis.statistics.rsa.rdm import RDM, rdm
 
@@ -43,15 +43,26 @@ class Plan:
         Divide features by their standard deviation in the training rows.
     against : {"training", "test"}
         Images whose mean is the reference of r2 (`pls.score`).
-    numbers : list of int
-        Numbers of components among which each unit's is chosen; a single one is fixed.
+    components : int or None
+        Number of PLS components; None: ridge regression.
     """
 
     folds: np.ndarray
     inner: np.ndarray
     scale: bool
     against: str
-    numbers: list[int]
+    components: int | None
+
+    def fit(self, X: np.ndarray, Y: np.ndarray, repeat: int, inner: bool) -> Nested:
+        """Predict responses, (n_images, n_units), from features in one repeat; `inner` as in `predict_layers`."""
+        folds, options = self.inner[repeat], {"tested": self.tested(repeat), "scale": self.scale, "inner": inner}
+        if self.components is None:
+            return nested_ridge(X, Y, folds, **options)
+        return nested_pls(X, Y, folds, self.components, **options)
+
+    def tested(self, repeat: int) -> np.ndarray:
+        """Return the folds that are tested in a repeat."""
+        return np.unique(self.folds[repeat][self.folds[repeat] >= 0])
 
 
 def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
@@ -74,8 +85,8 @@ SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
 SCALE = {"standardised": True, "centred": False}
 BASELINE = {"training_mean": "training", "test_mean": "test"}
 COMPONENTS: dict[str, Callable] = {
-    "ridge": lambda settings: list(settings.components),
-    "pls": lambda settings: [settings.fixed_components],
+    "ridge": lambda settings: None,
+    "pls": lambda settings: settings.fixed_components,
 }
 
 
@@ -114,7 +125,7 @@ def predict_layers(
     rules : Protocol
         Its fields `splits`, `features`, `regression` and `baseline` are used.
     settings : Compare
-        Or anything with its ``components``, ``fixed_components``, ``folds`` and ``repeats``.
+        Or anything with its ``fixed_components``, ``folds`` and ``repeats``.
     seed : int
     inner : bool
         Also score each layer within the training images, which the choice of a layer needs.
@@ -124,7 +135,7 @@ def predict_layers(
     plan : Plan or None
         None where there are fewer groups of images than folds: nothing can be predicted.
     fits : dict from layer to one `Nested` per repeat
-        Without layers whose features, or images, are too few for the numbers of components.
+        Without layers whose features, or images, are too few for the regression.
 
     Raises
     ------
@@ -139,18 +150,7 @@ def predict_layers(
     fits = {}
     for layer, X in features.items():
         with suppress(TooFewImages):
-            fits[layer] = [
-                nested(
-                    X,
-                    population.responses,
-                    with_inner,
-                    plan.numbers,
-                    tested=np.unique(folds[folds >= 0]),
-                    scale=plan.scale,
-                    inner=inner,
-                )
-                for folds, with_inner in zip(plan.folds, plan.inner, strict=True)
-            ]
+            fits[layer] = [plan.fit(X, population.responses, repeat, inner) for repeat in range(len(plan.folds))]
     return plan, fits
 
 
@@ -162,21 +162,29 @@ def predictivity(
     Returns
     -------
     dict from layer to (r2, pearson_r), each (n_units,)
-        NaN for units that do not vary, and for all units where the images are too few for the folds or components.
+        NaN for units that do not vary, and for all units where the images are too few for the folds or regression.
     """
     plan, fits = predict_layers(population, features, groups, rules, settings, seed, inner=False)
-    return score_units(population, features, plan, fits)
-
-
-def score_units(population: Population, layers, plan: Plan | None, fits: dict[str, list[Nested]]):
-    """Return r2 and Pearson's r of every unit for each of `layers`, as `predictivity` does, from fits."""
     undefined = np.full(len(population.units), np.nan)
-    scores = {layer: (undefined, undefined) for layer in layers}
+    scores = dict.fromkeys(features, (undefined, undefined))
     for layer, repeats in fits.items():
         predicted = np.stack([fit.predicted for fit in repeats])
         prediction = pls.score(population.responses, predicted, plan.folds, against=plan.against)
         scores[layer] = (prediction.r2, prediction.pearson_r)
     return scores
+
+
+def noise_corrected(pearson_r: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
+    """Return r over the square root of the reliability, (n_units,): the r with responses free of noise.
+
+    NaN where the reliability is too low to divide by (`ceilings.MIN_CEILING`).
+    """
+    return pearson_r / correction(ceiling)
+
+
+def correction(ceiling: np.ndarray) -> np.ndarray:
+    """Return the r that a noise-free model would reach, (n_units,); NaN where `noise_corrected` is undefined."""
+    return np.sqrt(np.where(ceiling >= ceilings.MIN_CEILING, ceiling, np.nan))
 
 
 def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.ndarray:

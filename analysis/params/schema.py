@@ -1,9 +1,8 @@
 """The groups of ``params.yaml`` and the values that each takes; `analysis.params.models` has the group ``models``."""
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from analysis.core.areas import Area
 from analysis.params.base import Count, Counts, Group, Positive, Share
@@ -57,22 +56,17 @@ class Predictivity(Group):
     """How units are predicted, and from which images."""
 
     images: Literal["all", "untrained"]
-    components: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     fixed_components: Count
+    """PLS components under the report's protocol."""
     folds: Annotated[int, Field(ge=3)]
     repeats: Count
-
-    @field_validator("components")
-    @classmethod
-    def _rise(cls, numbers: list[int]) -> list[int]:
-        if numbers[-1] < 1 or any(b <= a for a, b in pairwise(numbers)):
-            raise ValueError(f"{numbers} are not rising numbers of components that end at 1 or more")
-        return numbers
 
 
 class Compare(Predictivity):
     """Predictivity, split halves and intervals."""
 
+    yamins_components: Count
+    """PLS components in Yamins et al. (2014); fewer where images or features are too few."""
     readout_draws: Count
     split_halves: Count
     bootstrap: Count

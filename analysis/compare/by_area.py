@@ -11,15 +11,12 @@ from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.inference import bootstrap_interval
 
-LEAST_MONKEYS = 5
-"""With fewer monkeys an interval cannot generalise to other monkeys."""
-
 
 def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: int) -> pd.DataFrame:
     """Summarise unit scores by layer and area, with hierarchical bootstrap intervals.
 
-    Monkeys are resampled where there are `LEAST_MONKEYS` or more. With fewer the interval is about these monkeys:
-    recordings are resampled, or units where there is one recording.
+    Monkeys are resampled where there are 6 or more, else recordings where there are 6 or more; with fewer the interval
+    is about these recordings, and units are resampled.
     """
     rows = [
         {"layer": layer, "region": region, **_summarise(scores, region, rules, settings, seed)}
@@ -33,13 +30,10 @@ def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: i
 
 def _summarise(units: pd.DataFrame, region: str, rules: Protocol, settings: Compare, seed: int) -> dict:
     """Return the summary of one layer's scores in one area."""
-    levels = [units["recording"].to_numpy()]
-    if units["subject"].nunique() >= LEAST_MONKEYS:
-        levels.insert(0, units["subject"].to_numpy())
     r2 = bootstrap_interval(
         units["r2"].to_numpy(),
         scoring.AGGREGATION[rules.aggregation],
-        levels,
+        [units["subject"].to_numpy(), units["recording"].to_numpy()],
         n_draws=settings.bootstrap,
         seed=seed_of(seed, "layers", region),
         limits=(-np.inf, 1.0),

@@ -99,9 +99,8 @@ def test_rows_of_activations_are_those_of_the_populations_images():
         scoring.rows_of(one, [stem for stem in stems if stem not in IMAGES[:2]])
 
 
-@pytest.mark.parametrize("monkeys", [4, 5])
+@pytest.mark.parametrize("monkeys", [5, 6])
 def test_monkeys_are_drawn_where_there_are_enough(monkeys):
-    assert by_area.LEAST_MONKEYS == 5
     rng = np.random.default_rng(0)
     subject = np.repeat(np.arange(monkeys), 12)
     recording = np.arange(len(subject)) // 4
@@ -110,7 +109,7 @@ def test_monkeys_are_drawn_where_there_are_enough(monkeys):
     units = units.assign(model="m", protocol="corrected", layer="top", region="AIT")
     units = units.assign(pearson_r=r2 + 1, ceiling=r2 + 2, ev_normalised=r2 + 3)
     found = by_area.layer_table(units, CORRECTED, SETTINGS, 3).iloc[0]
-    outer = subject if monkeys == 5 else recording
+    outer = subject if monkeys == 6 else recording
     expected = inference.bootstrap_interval(
         r2, np.median, (outer,), n_draws=80, seed=seed_of(3, "layers", "AIT"), limits=(-np.inf, 1.0)
     )

@@ -13,7 +13,8 @@ from analysis.core.paths import RESULTS
 COLUMNS = {
     "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",
     "units": "model protocol layer recording subject region unit n_images r_corrected r r2 ceiling",
-    "layers": "model protocol layer region n_units r_corrected r_corrected_low r_corrected_high r2 r2_low r2_high ceiling",
+    "layers": "model protocol layer region n_units r_corrected r_corrected_low r_corrected_high "
+    "r2 r2_low r2_high ceiling",
     "levels": "system what factor level measure score",
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
     "contrasts": "model other layer region difference low high p p_holm",

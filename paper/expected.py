@@ -103,8 +103,8 @@ def _composition(found: Results) -> str:
 
 def _candidates(found: Results) -> str:
     rows = found.table("candidates", "correlations")
-    r = rows[(rows.kind == "all") & (rows.region == _latest(found))].r.iloc[0]
-    return f"accuracy with predictivity of {_latest(found)}, all candidates: r = {number(r, 2)}"
+    row = rows[rows.region == _latest(found)].iloc[0]
+    return f"accuracy with predictivity of {_latest(found)}, {row.candidates} random candidates: r = {number(row.r, 2)}"
 
 
 def _ablation(found: Results) -> str:

@@ -178,18 +178,20 @@ class Candidates(Group):
     """The model of kind ``hmo`` that provides all other values."""
     report: str
     """The model of kind ``report_hmo`` to compare with."""
-    candidates: Annotated[int, Field(ge=2)]
-    """Candidates in each kind of search."""
+    random: Annotated[int, Field(ge=3)]
+    """Candidates drawn at random, over which performance is correlated with predictivity."""
+    searched: Annotated[int, Field(ge=2)]
+    """Candidates in each of the two optimised searches."""
     size: Annotated[int, Field(ge=8)]
     grid: Count
     n_filt: Annotated[list[list[Count]], Field(min_length=1, max_length=3)]
     batch: Count
     areas: Annotated[list[Area], Field(min_length=1)]
     """Areas whose predictivity the third kind of search maximises."""
-    components: Count
-    """PLS components."""
-    folds: Annotated[int, Field(ge=2)]
-    """Folds of the training images in the third kind of search."""
+    folds: Annotated[int, Field(ge=3)]
+    """Folds of the training images, by which ridge penalties are chosen and the third kind of search scores."""
+    bootstrap: Count
+    """Joint draws of images, units and candidates."""
     split_halves: Count
     """Random halves of the presentations, for the ceilings."""
     ablation: Ablation

@@ -19,7 +19,7 @@ array([1., 1., 1., 1.])
 1.0
 """
 
-from analysis.statistics.ceilings import Ceiling, normalised, reliability, spearman_brown
+from analysis.statistics.ceilings import Reliability, noise_corrected, normalised, reliability, step_up
 from analysis.statistics.crossval import TooFewImages, group_folds, pearson, r2_score
 from analysis.statistics.inference import (
     Interval,
@@ -46,13 +46,13 @@ from analysis.statistics.rsa.similarity import cka, compare_rdms, noise_ceiling,
 __all__ = [
     "RDM",
     "Bootstrap",
-    "Ceiling",
     "Choice",
     "Curve",
     "Decoding",
     "FixationScores",
     "Interval",
     "Prediction",
+    "Reliability",
     "RidgePrediction",
     "TooFewImages",
     "bca_interval",
@@ -71,6 +71,7 @@ __all__ = [
     "match_noise",
     "max_t",
     "noise_ceiling",
+    "noise_corrected",
     "normalised",
     "p_value",
     "paired_test",
@@ -82,7 +83,7 @@ __all__ = [
     "rdm",
     "reliability",
     "ridge_predict",
-    "spearman_brown",
+    "step_up",
     "student_interval",
     "upper_bound",
 ]

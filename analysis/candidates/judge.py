@@ -24,13 +24,14 @@ from analysis.neural import scoring
 from analysis.neural.populations import Population, populations
 from analysis.params import Params
 from analysis.statistics import crossval
-from analysis.statistics.ceilings import MIN_CEILING
 from analysis.statistics.predictivity import ridge
 from analysis.statistics.predictivity.krylov import as_numpy
 
 IT = "IT"
 """The inferior temporal areas together."""
 IN_IT = ("PIT", "CIT", "AIT")
+LEAST_RELIABILITY = 0.1
+"""Units below this hardly respond to the images: their scores are not corrected."""
 LEAST_GROUPS = 4
 """Groups of near-duplicates in a fold of the training images; with fewer, no penalty can be chosen."""
 
@@ -107,7 +108,7 @@ class Judge:
             return None
         seed = seed_of(self.seed, population.recording, population.region)
         folds = crossval.group_folds(groups, self.values.folds, seed)
-        reliability = scoring.unit_ceilings(population, self.values, seed)
+        reliability = scoring.unit_ceilings(population)
         return Recorded(population, rows, train, held_out, folds, reliability)
 
     def __call__(self, number: int, values: dict, seed: int, keep: Path | None = None) -> dict:
@@ -207,7 +208,7 @@ class Judge:
 
 def corrected(r: np.ndarray, reliability: np.ndarray) -> np.ndarray:
     """Return the noise-corrected correlation, ``r / sqrt(reliability)``; NaN for unreliable units."""
-    return r / np.sqrt(np.where(reliability >= MIN_CEILING, reliability, np.nan))
+    return r / np.sqrt(np.where(reliability >= LEAST_RELIABILITY, reliability, np.nan))
 
 
 def _median(parts: list[np.ndarray]) -> float | None:

@@ -14,6 +14,8 @@ from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.inference import fdr, predictivity_draws
 
+FAR = 1e3
+"""No score of a unit with a positive reliability is as far from 0."""
 ALPHA = 0.05
 """False discovery rate at which units count as predicted above chance, among all units of an area."""
 
@@ -68,12 +70,18 @@ def _summarise(
             n_draws=settings.bootstrap,
             seed=seed,
         ).interval()
-        row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        ends = interval.estimate, interval.low, interval.high
+        row |= zip((name, f"{name}_low", f"{name}_high"), map(within_reach, ends), strict=True)
     for name in ("r", "r_pls_yamins", "r_pls_report", "ceiling"):
         row[name] = aggregate(units[name].to_numpy(float))
     p = units["p_chance"].to_numpy(float)
     above = fdr(p, ALPHA)[0]
     return row | {"above_chance": float(above[np.isfinite(p)].mean()) if np.isfinite(p).any() else np.nan}
+
+
+def within_reach(value: float) -> float:
+    """Return a score or its end; NaN if it is that of units without a positive reliability (`scoring.correction`)."""
+    return value if abs(value) < FAR else np.nan
 
 
 def by_row(aggregate: Callable) -> str | Callable:

@@ -10,6 +10,7 @@ from analysis.neural import readout, scoring
 from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
+from analysis.statistics.ceilings import noise_corrected
 from analysis.statistics.crossval import mean_of_defined, mean_pearson
 from analysis.statistics.inference import Predictions
 from analysis.statistics.predictivity import layer_choice, pls
@@ -115,7 +116,7 @@ def unit_rows(found: Predicted) -> list[dict]:
     rows = []
     for layer, predicted in found.layers.items():
         scores = pls.score(population.responses, predicted, found.folds, against=found.against)
-        r_corrected = scoring.noise_corrected(scores.pearson_r, ceiling)
+        r_corrected = noise_corrected(scores.pearson_r, ceiling)
         p = chance_p_values(population.responses, predicted, found.folds, found.groups)
         r_yamins, r_report = (_mean_r(population.responses, one, found.folds) for one in found.pls[layer])
         for k, unit in enumerate(population.units):
@@ -151,7 +152,7 @@ def best_rows(population: Population, found: Predicted, rules: Protocol) -> list
         return []
     aggregate = scoring.AGGREGATION[rules.aggregation]
     scores = pls.score(population.responses, found.layers[CHOSEN], found.folds, against=found.against)
-    r_corrected = scoring.noise_corrected(scores.pearson_r, found.measured.ceiling)
+    r_corrected = noise_corrected(scores.pearson_r, found.measured.ceiling)
     return [
         {
             **readout.identify(population),

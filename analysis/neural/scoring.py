@@ -25,6 +25,8 @@ LEAST_UNITS = 3
 """Fewer have no geometry: with two units every correlation distance is 0 or 2."""
 METHOD = "rho-a"
 """Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing from them."""
+NEGLIGIBLE = 1e-12
+"""Reliability that stands for none in `correction`."""
 TEST_SHARE = 0.25
 """Share of test images in the report's single split."""
 
@@ -174,24 +176,20 @@ def predictivity(
     return scores
 
 
-def noise_corrected(pearson_r: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
-    """Return r over the square root of the reliability, (n_units,): the r with responses free of noise.
+def correction(reliability: np.ndarray) -> np.ndarray:
+    """Return what r is divided by in `ceilings.noise_corrected`, (n_units,), as `predictivity_draws` takes it.
 
-    NaN where the reliability is too low to divide by (`ceilings.MIN_CEILING`).
+    A unit without a positive reliability lies beyond all others, on the side of its r.
     """
-    return pearson_r / correction(ceiling)
+    return np.sqrt(np.where(np.isnan(reliability), np.nan, np.maximum(reliability, NEGLIGIBLE)))
 
 
-def correction(ceiling: np.ndarray) -> np.ndarray:
-    """Return the r that a noise-free model would reach, (n_units,); NaN where `noise_corrected` is undefined."""
-    return np.sqrt(np.where(ceiling >= ceilings.MIN_CEILING, ceiling, np.nan))
-
-
-def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.ndarray:
-    """Return the split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
-    if population.halves is None or (population.halves.n_presentations >= 2).sum() < 3:
+def unit_ceilings(population: Population) -> np.ndarray:
+    """Return the reliability of each unit's mean responses, (n_units,); NaN where too few images were repeated."""
+    shown = population.presentations
+    if shown is None or (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
         return np.full(len(population.units), np.nan)
-    return ceilings.reliability_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
+    return shown.reliability().value
 
 
 def too_small(population: Population) -> bool:
@@ -221,22 +219,23 @@ def neural_rdm(population: Population, rules: Protocol) -> RDM:
 def rdm_ceilings(population: Population, rules: Protocol, settings: Compare, seed: int) -> tuple[float, float]:
     """Return the lower and upper bound on the rank correlation of a model's RDM with the population's.
 
-    From the mean correlation r of the RDMs of two random halves of the presentations, the population's RDM has the
-    reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, as another recording of the same units would reach; upper:
-    sqrt(R), as a noise-free RDM would.
+    The mean correlation of the RDMs of two random halves of the presentations, stepped up to all presentations
+    (`ceilings.step_up`), is the reliability R of the population's RDM. Lower: R, as another recording of the same units
+    would reach; upper: sqrt(R), as a noise-free RDM would.
     """
-    if population.halves is None or too_small(population):
+    shown = population.presentations
+    if shown is None or too_small(population):
         return np.nan, np.nan
     rng = np.random.default_rng(seed_of(seed, "rdm halves"))
     correlations = []
     for _ in range(settings.split_halves):
-        halves = (RDM_RESPONSES[rules.rdm](half) for half in population.halves.draw(rng))
+        halves = (RDM_RESPONSES[rules.rdm](half) for half in shown.partitions(2, rng))
         first, second = (rdm(half, "correlation", population.images) for half in halves)
         if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
             correlations.append(similarity.compare_rdms(first, second, METHOD))
     if not np.isfinite(correlations).any():
         return np.nan, np.nan
-    reliability = float(ceilings.spearman_brown(np.nanmean(correlations)))
+    reliability = float(ceilings.step_up(np.nanmean(correlations), shown.length_ratio()))
     return reliability, float(np.sqrt(max(reliability, 0.0)))
 
 
@@ -290,10 +289,14 @@ def rows_of(population: Population, stems: list[str]) -> np.ndarray:
 
 
 def median(values: np.ndarray) -> float:
-    """Return the median over defined units; NaN if there is none."""
+    """Return the median over defined units; NaN if there is none, or if it is infinite.
+
+    Infinite scores count: they are those of units without a positive reliability (`ceilings.noise_corrected`).
+    """
     values = np.asarray(values, dtype=float)  # the columns of an empty table hold objects
-    defined = values[np.isfinite(values)]
-    return float(np.median(defined)) if len(defined) else np.nan
+    defined = np.sort(values[~np.isnan(values)])
+    middle = defined[[(len(defined) - 1) // 2, len(defined) // 2]] if len(defined) else np.array([np.nan])
+    return float(middle.mean()) if np.isfinite(middle).all() else np.nan
 
 
 median.is_median = True  # its bootstrap needs no loop over draws

@@ -69,6 +69,7 @@ class Compare(Predictivity):
     """PLS components in Yamins et al. (2014); fewer where images or features are too few."""
     readout_draws: Count
     split_halves: Count
+    """Random halves of the presentations, for the ceilings of RDMs."""
     bootstrap: Count
     permutations: Annotated[int, Field(ge=19)]
 
@@ -192,8 +193,6 @@ class Candidates(Group):
     """Folds of the training images, by which ridge penalties are chosen and the third kind of search scores."""
     bootstrap: Count
     """Joint draws of images, units and candidates."""
-    split_halves: Count
-    """Random halves of the presentations, for the ceilings."""
     ablation: Ablation
 
 

@@ -13,7 +13,7 @@ from tests.planted import measured, planted, project  # noqa: F401
 
 SMALL = {
     "model": "hmo", "report": "hmo_report", "random": 4, "searched": 3, "size": 16, "grid": 2, "n_filt": [[4, 8]],
-    "batch": 2, "areas": ["CIT", "AIT"], "folds": 3, "split_halves": 4, "bootstrap": 20,
+    "batch": 2, "areas": ["CIT", "AIT"], "folds": 3, "bootstrap": 20,
     "ablation": {
         "seeds": 2,
         "hmo": {

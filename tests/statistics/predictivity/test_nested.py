@@ -57,7 +57,9 @@ def test_pls_equals_scikit_learn(scale):
 
     for fold in range(5):
         for k, y in enumerate(Y.T):
-            np.testing.assert_allclose(found.predicted[folds == fold, k], fit(y, folds != fold, folds == fold), atol=1e-7)
+            np.testing.assert_allclose(
+                found.predicted[folds == fold, k], fit(y, folds != fold, folds == fold), atol=1e-7
+            )
             parts = [(~np.isin(folds, (fold, j)), folds == j) for j in set(range(5)) - {fold}]
             rs = [np.corrcoef(fit(y, train, rest), y[rest])[0, 1] for train, rest in parts]
             assert found.inner_r[fold, k] == pytest.approx(np.mean(rs), abs=1e-7)

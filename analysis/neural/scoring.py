@@ -54,23 +54,26 @@ class Plan:
     numbers: list[int]
 
 
-def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
-    """Fold by near-duplicate group, with repeats."""
-    labels = np.array([groups[image] for image in images])
-    folds = crossval.repeated_folds(labels, settings.folds, settings.repeats, seed)
+def _folds(groups: np.ndarray, settings: Compare, seed: int):
+    """Fold by group, with repeats."""
+    folds = crossval.repeated_folds(groups, settings.folds, settings.repeats, seed)
     return folds, folds
 
 
-def _single(images, groups: dict[str, int], settings: Compare, seed: int):
-    """Split once, 75/25 and without regard to near-duplicates: the report's."""
-    folds = crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))
+def _single(groups: np.ndarray, settings: Compare, seed: int):
+    """Split once, 75/25 as in the report."""
+    quarters = crossval.group_folds(groups, round(1 / TEST_SHARE), seed_of(seed, "split"))
+    folds = np.where(quarters == 0, 0, -1)
     inner, train = folds.copy(), folds < 0
-    labels = np.array([groups[image] for image in images])[train]
-    inner[train] = 1 + crossval.group_folds(labels, max(settings.folds - 1, 2), seed_of(seed, "inner"))
+    inner[train] = 1 + crossval.group_folds(groups[train], max(settings.folds - 1, 2), seed_of(seed, "inner"))
     return folds[None], inner[None]
 
 
-SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
+SPLITS: dict[str, Callable] = {"folds": _folds, "single": _single}
+DUPLICATES: dict[str, Callable] = {
+    "together": lambda images, groups: np.array([groups[image] for image in images]),
+    "apart": lambda images, groups: np.arange(len(images)),
+}
 SCALE = {"standardised": True, "centred": False}
 BASELINE = {"training_mean": "training", "test_mean": "test"}
 COMPONENTS: dict[str, Callable] = {
@@ -80,14 +83,16 @@ COMPONENTS: dict[str, Callable] = {
 
 
 def plan_predictions(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
-    """Return how a protocol predicts responses to these images (`splits`, `features`, `regression`, `baseline`).
+    """Return how a protocol predicts responses to these images.
+
+    Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` decide.
 
     Raises
     ------
     TooFewImages
         If there are fewer groups of images than folds.
     """
-    folds, inner = SPLITS[rules.splits](images, groups, settings, seed)
+    folds, inner = SPLITS[rules.splits](DUPLICATES[rules.duplicates](images, groups), settings, seed)
     scale, against = SCALE[rules.features], BASELINE[rules.baseline]
     return Plan(folds, inner, scale, against, COMPONENTS[rules.regression](settings))
 
@@ -112,7 +117,7 @@ def predict_layers(
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
-        Its fields `splits`, `features`, `regression` and `baseline` are used.
+        Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` are used.
     settings : Compare
         Or anything with its ``components``, ``fixed_components``, ``folds`` and ``repeats``.
     seed : int

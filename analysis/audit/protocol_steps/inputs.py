@@ -18,7 +18,7 @@ RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "re
 POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "images")
 NEURAL_RDM_FIELDS = (*POPULATION_FIELDS, "rdm")
 GEOMETRY_FIELDS = (*NEURAL_RDM_FIELDS, *LABEL_FIELDS)
-UNIT_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS, "splits", "features", "regression", "baseline")
+UNIT_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS, "splits", "duplicates", "features", "regression", "baseline")
 ALL_FIELDS = (*UNIT_FIELDS, "rdm", "aggregation")
 
 

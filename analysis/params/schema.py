@@ -95,14 +95,17 @@ class AuditNetwork(Group):
 
 
 class Audit(Predictivity):
-    """The steps from one protocol to the other, and the controls."""
+    """What each choice of protocol contributes, and the controls."""
 
     area: Literal["latest"] | Area
     recordings: Annotated[int, Field(ge=2)]
     """Recordings of the area, at most."""
     seeds: Count
+    orders: Count
+    splits: Count
+    splits_of_others: Count
     split_halves: Count
-    shuffles: Annotated[int, Field(ge=20)]
+    shuffles: Annotated[int, Field(ge=19)]
     selection_splits: Annotated[int, Field(ge=2)]
     studies: Count
     table_rows: Annotated[int, Field(ge=30)]

@@ -61,12 +61,16 @@ def _folds(groups: np.ndarray, settings: Compare, seed: int):
 
 
 def _single(groups: np.ndarray, settings: Compare, seed: int):
-    """Split once, 75/25 as in the report."""
-    quarters = crossval.group_folds(groups, round(1 / TEST_SHARE), seed_of(seed, "split"))
-    folds = np.where(quarters == 0, 0, -1)
-    inner, train = folds.copy(), folds < 0
-    inner[train] = 1 + crossval.group_folds(groups[train], max(settings.folds - 1, 2), seed_of(seed, "inner"))
-    return folds[None], inner[None]
+    """Split 75/25 as the report did, but many times: the score of one split among so few images is a lottery."""
+    folds, inner = [], []
+    for split in range(settings.splits):
+        here = seed_of(seed, "split", split)
+        quarters = crossval.group_folds(groups, round(1 / TEST_SHARE), here)
+        folds.append(np.where(quarters == 0, 0, -1))
+        train = folds[-1] < 0
+        inner.append(folds[-1].copy())
+        inner[-1][train] = 1 + crossval.group_folds(groups[train], max(settings.folds - 1, 2), seed_of(here, "inner"))
+    return np.stack(folds), np.stack(inner)
 
 
 SPLITS: dict[str, Callable] = {"folds": _folds, "single": _single}
@@ -119,7 +123,7 @@ def predict_layers(
     rules : Protocol
         Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` are used.
     settings : Compare
-        Or anything with its ``components``, ``fixed_components``, ``folds`` and ``repeats``.
+        Or anything with its ``components``, ``fixed_components``, ``folds``, ``repeats`` and ``splits``.
     seed : int
     inner : bool
         Also score each layer within the training images, which the choice of a layer needs.

@@ -61,6 +61,8 @@ class Predictivity(Group):
     fixed_components: Count
     folds: Annotated[int, Field(ge=3)]
     repeats: Count
+    splits: Count
+    """Random splits, where a protocol splits once."""
 
     @field_validator("components")
     @classmethod
@@ -102,7 +104,6 @@ class Audit(Predictivity):
     """Recordings of the area, at most."""
     seeds: Count
     orders: Count
-    splits: Count
     splits_of_others: Count
     split_halves: Count
     shuffles: Annotated[int, Field(ge=19)]

@@ -134,11 +134,12 @@ def unit_scores(inputs: Inputs, protocol: Protocol, seed: int, which: str, split
     """Return r2 and Pearson's r of the units of all populations, (n_units,) each, with the splits of one seed."""
     model = model_for(inputs, protocol, seed, which)
     groups = dict(zip(inputs.images["stem"], inputs.images["group"], strict=True))
+    settings = inputs.params.audit.model_copy(update={"splits": 1})
     scores: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))]
     for population in populations(inputs, protocol):
         here = seed_of(inputs.params.seed, "splits", seed, population.recording, split)
         features = {"top": model.features_of(population)}
-        scores.append(scoring.predictivity(population, features, groups, protocol, inputs.params.audit, here)["top"])
+        scores.append(scoring.predictivity(population, features, groups, protocol, settings, here)["top"])
     r2, r = (np.concatenate(values) for values in zip(*scores, strict=True))
     return r2, r
 

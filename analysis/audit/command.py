@@ -28,9 +28,9 @@ def table(
         str | None, typer.Option(help="column or csv file with each image's recording; detected if omitted")
     ] = None,
     rows: Annotated[int, typer.Option(min=30, help="images in a sample on which RDMs are compared")] = 200,
-    draws: Annotated[int, typer.Option(min=1, help="samples of each composition")] = 10,
-    shuffles: Annotated[int, typer.Option(min=20, help="shuffles of each sample and kind")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="seed of samples and shuffles")] = 0,
+    draws: Annotated[int, typer.Option(min=1, help="samples of the images")] = 10,
+    shuffles: Annotated[int, typer.Option(min=19, help="random orders of the images, in tests")] = 199,
+    seed: Annotated[int, typer.Option(min=0, help="seed of samples and tests")] = 0,
 ) -> None:
     """Audit any table of images x units: filled cells, blocks, labels by block, controls for its RDM."""
     from analysis.audit.table import response_table, table_audit
@@ -64,12 +64,23 @@ def describe(summary: dict) -> list[str]:
             f"{pure['rows']} of {pure['of_label']} images labelled {pure['label']!r} form one run of rows"
             f" (from row {pure['first_row']}, {pure['units']} units) without any other label"
         )
-    for name, item in summary["verdicts"].items():
-        lines += [
-            f"RDM of {name}, {share} of the rarest label: rho {ends['rho_low']:.2f} to {ends['rho_high']:.2f} by"
-            f" composition; after shuffling within blocks {ends['left_within_block_low']:.2f} to"
-            f" {ends['left_within_block_high']:.2f} ({item['verdict']})"
-            for share, ends in (("half or more", item["balanced"]), ("less", item["fewer"]))
-            if ends
-        ]
+    for name, found in summary["controls"].items():
+        lines.append(
+            f"RDM of {name}: {_interval(found, 'rho')}; within blocks {_interval(found, 'within')}; blocks partialled out"
+            f" {_interval(found, 'partial')} ({MEANING[found['verdict']]})"
+        )
     return lines
+
+
+MEANING = {
+    "none": "no more than in random order",
+    "not identifiable": "label and block coincide, so the table cannot tell them apart",
+    "within blocks": "holds within blocks",
+    "blocks": "carried by blocks",
+    "undecided": "neither within blocks nor carried by them",
+}
+"""What a verdict on an RDM correlation means (`analysis.statistics.block_confound`)."""
+
+
+def _interval(found: dict, name: str) -> str:
+    return f"rho {found[name]:.2f} ({found[f'{name}_low']:.2f} to {found[f'{name}_high']:.2f})"

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.audit.flaws import block_confound, face_labels, selection_bias, trial_join
-from analysis.audit.protocol_steps import network_outputs, protocol_responses, scores, simulated_truth
+from analysis.audit.flaws import confounded_tables, face_labels, selection_bias, trial_join
+from analysis.audit.protocol_steps import protocol_responses, scores, shapley, simulated_truth
+from analysis.audit.protocol_steps.choices import single_choices
 from analysis.audit.protocol_steps.inputs import Inputs
-from analysis.audit.protocol_steps.steps import protocol_steps
 from analysis.audit.table import response_table, simulated_studies, table_audit
 from analysis.audit.table.response_table import ResponseTable, TableNotAuditable
 from analysis.core import paths
@@ -28,25 +28,35 @@ from analysis.stimuli.read import read_missing, read_table
 OUT = paths.RESULTS / "audit"
 REPORT_TABLE = paths.REPORT_FILES / "combinedAIT.csv"
 REPORT_FACES = paths.REPORT_FILES / "face.csv"
-TABLE_SHUFFLES = 20
+NETWORK_TABLES = {
+    "shapley": shapley.COLUMNS,
+    "single_choices": scores.COLUMNS,
+    "report_splits": scores.SPLIT_COLUMNS,
+    "confound": confounded_tables.COLUMNS,
+    "selection": selection_bias.COLUMNS,
+}
+"""Tables that need networks, and their columns."""
 
 
 def run(params: Params) -> None:
     """Write ``results/audit/``.
 
     ============================  =====================================================================
-    ladder.csv                    every protocol step, scored (`protocol_steps.scores`)
+    shapley.csv                   what each choice of protocol contributes (`protocol_steps.shapley`)
+    single_choices.csv            either protocol with one choice of the other (`protocol_steps.scores`)
+    report_splits.csv             the report's r2 for every random split and network
     joins.csv                     errors of the trial join (`flaws.trial_join`)
     labels.csv                    faces that the report's labels miss (`flaws.face_labels`)
     selection.csv                 selection on the test images (`flaws.selection_bias`)
-    confound.csv                  label and recording confounded (`flaws.block_confound`)
-    studies.csv                   simulated studies, judged (`table.simulated_studies`)
+    confound.csv                  label and recording confounded (`flaws.confounded_tables`)
+    studies.csv, power.csv        simulated studies, judged (`table.simulated_studies`)
     table_{blocks,units,fill,     audit of the report's own table if data/raw has it, otherwise of the
     controls}.csv                 table that its protocol makes of the recordings at hand (`table`)
     summary.json                  the numbers that the paper quotes
     ============================  =====================================================================
 
-    If images are missing and those at hand cannot train a network, ladder, confound and selection have no rows.
+    If images are missing and those at hand cannot train a network, the first three, confound and selection have no
+    rows.
 
     Raises
     ------
@@ -68,18 +78,19 @@ def run(params: Params) -> None:
         **_audit_networks(inputs, examples),
         "studies": simulated_studies.judge_studies(params.audit.studies, params.audit.shuffles, studies_seed),
     }
+    tables["power"] = simulated_studies.power_curve(tables["studies"])
     merged_tables, merged_summary = _audit_merged_table(inputs)
     for name, table in {**tables, **merged_tables}.items():
         write_csv(OUT / f"{name}.csv", table)
     summary = {
         "area": area,
         "recordings": len(audited),
-        "ladder": scores.summarise(tables["ladder"]),
-        "confound": block_confound.summarise(tables["confound"]),
+        "protocols": scores.summarise(tables["single_choices"]),
+        "report_splits": scores.summarise_splits(tables["report_splits"]),
+        "confound": confounded_tables.summarise(tables["confound"]),
         "joins": trial_join.summarise(tables["joins"]),
         "labels": face_labels.summarise(images),
         "selection": selection_bias.summarise(tables["selection"]),
-        "studies": simulated_studies.summarise(tables["studies"]),
         "table": merged_summary,
     }
     write_json(OUT / "summary.json", as_json(summary))
@@ -135,26 +146,27 @@ def _gather_inputs(
         return Inputs(params, area, images, build_recordings)
     label_of = dict(zip(examples.table["stem"], examples.label.tolist(), strict=True))
     truth = simulated_truth.read([source.files.name for source in sources], area, label_of)
-    return Inputs(params, area, images, build_recordings, network_outputs.trained_models(params), truth)
+    return Inputs(params, area, images, build_recordings, truth)
 
 
 def _audit_networks(inputs: Inputs, examples: Examples | None) -> dict[str, pd.DataFrame]:
     """Return the tables that need networks; empty ones if there are no examples to train them."""
-    params = inputs.params
+    values = inputs.params.audit
     if examples is None:
-        modules = {"ladder": scores, "confound": block_confound, "selection": selection_bias}
-        return {name: pd.DataFrame(columns=module.COLUMNS) for name, module in modules.items()}
+        return {name: pd.DataFrame(columns=columns) for name, columns in NETWORK_TABLES.items()}
     return {
-        "ladder": scores.score_steps(inputs, protocol_steps(), params.audit.seeds),
-        "confound": block_confound.score_confounded_tables(inputs, params.audit.seeds),
+        "shapley": scores.attribute_difference(inputs, values.seeds, values.orders),
+        "single_choices": scores.score_steps(inputs, single_choices(), values.seeds),
+        "report_splits": scores.report_splits(inputs, values.seeds),
+        "confound": confounded_tables.score_confounded_tables(inputs, values.seeds),
         "selection": selection_bias.measure_optimism(
             scores.candidate_pool(inputs, 0),
             examples.label,
             inputs.images["group"].to_numpy(),
-            validation=params.stimuli.validation,
-            test=params.stimuli.test,
-            splits=params.audit.selection_splits,
-            seed=params.seed,
+            validation=inputs.params.stimuli.validation,
+            test=inputs.params.stimuli.test,
+            splits=values.selection_splits,
+            seed=inputs.params.seed,
         ),
     }
 
@@ -172,7 +184,7 @@ def _audit_merged_table(inputs: Inputs) -> tuple[dict[str, pd.DataFrame], dict]:
             table,
             rows=params.audit.table_rows,
             draws=params.audit.table_draws,
-            shuffles=TABLE_SHUFFLES,
+            shuffles=params.audit.shuffles,
             seed=seed_of(params.seed, "table"),
         )
     except TableNotAuditable as reason:

@@ -1,5 +1,6 @@
 """Scores of single units by every layer of a model, and by the layer chosen within the training images."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,7 +148,7 @@ def _mean_r(Y: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarr
 
 
 def best_rows(population: Population, found: Predicted, rules: Protocol) -> list[dict]:
-    """Return which layers were chosen, with the population's scores; no row where images are too few for that."""
+    """Return how often each layer was chosen, with the population's scores; no row where images are too few for that."""
     if not found.chosen:
         return []
     aggregate = scoring.AGGREGATION[rules.aggregation]
@@ -156,7 +157,7 @@ def best_rows(population: Population, found: Predicted, rules: Protocol) -> list
     return [
         {
             **readout.identify(population),
-            "layers": " ".join(found.chosen),
+            "layers": " ".join(f"{layer}:{n}" for layer, n in Counter(found.chosen).most_common()),
             "r_corrected": aggregate(r_corrected),
             "r": aggregate(scores.pearson_r),
             "r2": aggregate(scores.r2),

@@ -67,23 +67,30 @@ class Plan:
         return np.unique(self.folds[repeat][self.folds[repeat] >= 0])
 
 
-def _grouped(images, groups: dict[str, int], settings: Compare, seed: int):
-    """Fold by near-duplicate group, with repeats."""
-    labels = np.array([groups[image] for image in images])
-    folds = crossval.repeated_folds(labels, settings.folds, settings.repeats, seed)
+def _folds(groups: np.ndarray, settings: Compare, seed: int):
+    """Fold by group, with repeats."""
+    folds = crossval.repeated_folds(groups, settings.folds, settings.repeats, seed)
     return folds, folds
 
 
-def _single(images, groups: dict[str, int], settings: Compare, seed: int):
-    """Split once, 75/25 and without regard to near-duplicates: the report's."""
-    folds = crossval.single_split(len(images), TEST_SHARE, seed_of(seed, "split"))
-    inner, train = folds.copy(), folds < 0
-    labels = np.array([groups[image] for image in images])[train]
-    inner[train] = 1 + crossval.group_folds(labels, max(settings.folds - 1, 2), seed_of(seed, "inner"))
-    return folds[None], inner[None]
+def _single(groups: np.ndarray, settings: Compare, seed: int):
+    """Split 75/25 as the report did, but many times: the score of one split among so few images is a lottery."""
+    folds, inner = [], []
+    for split in range(settings.splits):
+        here = seed_of(seed, "split", split)
+        quarters = crossval.group_folds(groups, round(1 / TEST_SHARE), here)
+        folds.append(np.where(quarters == 0, 0, -1))
+        train = folds[-1] < 0
+        inner.append(folds[-1].copy())
+        inner[-1][train] = 1 + crossval.group_folds(groups[train], max(settings.folds - 1, 2), seed_of(here, "inner"))
+    return np.stack(folds), np.stack(inner)
 
 
-SPLITS: dict[str, Callable] = {"grouped": _grouped, "single": _single}
+SPLITS: dict[str, Callable] = {"folds": _folds, "single": _single}
+DUPLICATES: dict[str, Callable] = {
+    "together": lambda images, groups: np.array([groups[image] for image in images]),
+    "apart": lambda images, groups: np.arange(len(images)),
+}
 SCALE = {"standardised": True, "centred": False}
 BASELINE = {"training_mean": "training", "test_mean": "test"}
 COMPONENTS: dict[str, Callable] = {
@@ -93,14 +100,16 @@ COMPONENTS: dict[str, Callable] = {
 
 
 def plan_predictions(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
-    """Return how a protocol predicts responses to these images (`splits`, `features`, `regression`, `baseline`).
+    """Return how a protocol predicts responses to these images.
+
+    Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` decide.
 
     Raises
     ------
     TooFewImages
         If there are fewer groups of images than folds.
     """
-    folds, inner = SPLITS[rules.splits](images, groups, settings, seed)
+    folds, inner = SPLITS[rules.splits](DUPLICATES[rules.duplicates](images, groups), settings, seed)
     scale, against = SCALE[rules.features], BASELINE[rules.baseline]
     return Plan(folds, inner, scale, against, COMPONENTS[rules.regression](settings))
 
@@ -125,9 +134,9 @@ def predict_layers(
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
-        Its fields `splits`, `features`, `regression` and `baseline` are used.
+        Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` are used.
     settings : Compare
-        Or anything with its ``fixed_components``, ``folds`` and ``repeats``.
+        Or anything with its ``fixed_components``, ``folds``, ``repeats`` and ``splits``.
     seed : int
     inner : bool
         Also score each layer within the training images, which the choice of a layer needs.

@@ -34,8 +34,10 @@ class Protocol:
     """Images on which candidates are selected."""
     images: Literal["all", "test"]
     """Images compared: all (or those no model was trained on), or the test images of the report's split."""
-    splits: Literal["grouped", "single"]
-    """Cross-validation by near-duplicate group, or one random split."""
+    splits: Literal["folds", "single"]
+    """Cross-validation, or one random split."""
+    duplicates: Literal["together", "apart"]
+    """Near-duplicate images always in the same fold, or divided at random like any others."""
     features: Literal["standardised", "centred"]
     """Features divided by their standard deviation in the training images (as ``sklearn``'s ``PLSRegression`` does by
     default), or only centred (Yamins et al. 2014)."""
@@ -62,7 +64,8 @@ CORRECTED = Protocol(
     filling="none",
     selection="validation",
     images="all",
-    splits="grouped",
+    splits="folds",
+    duplicates="together",
     features="standardised",
     regression="ridge",
     baseline="training_mean",
@@ -83,6 +86,7 @@ REPORT = Protocol(
     selection="test",
     images="test",
     splits="single",
+    duplicates="apart",
     features="standardised",
     regression="pls",
     baseline="test_mean",

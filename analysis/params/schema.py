@@ -60,6 +60,8 @@ class Predictivity(Group):
     """PLS components under the report's protocol."""
     folds: Annotated[int, Field(ge=3)]
     repeats: Count
+    splits: Count
+    """Random splits, where a protocol splits once."""
 
 
 class Compare(Predictivity):
@@ -90,14 +92,16 @@ class AuditNetwork(Group):
 
 
 class Audit(Predictivity):
-    """The steps from one protocol to the other, and the controls."""
+    """What each choice of protocol contributes, and the controls."""
 
     area: Literal["latest"] | Area
     recordings: Annotated[int, Field(ge=2)]
     """Recordings of the area, at most."""
     seeds: Count
+    orders: Count
+    splits_of_others: Count
     split_halves: Count
-    shuffles: Annotated[int, Field(ge=20)]
+    shuffles: Annotated[int, Field(ge=19)]
     selection_splits: Annotated[int, Field(ge=2)]
     studies: Count
     table_rows: Annotated[int, Field(ge=30)]

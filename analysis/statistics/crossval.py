@@ -85,22 +85,6 @@ def repeated_folds(groups: np.ndarray, n_folds: int, n_repeats: int, seed: int) 
     return np.stack([group_folds(groups, n_folds, seed_of(seed, "folds", repeat)) for repeat in range(n_repeats)])
 
 
-def single_split(n_rows: int, test: float, seed: int) -> np.ndarray:
-    """Return one random split as folds, (n_rows,): 0 for test rows, -1 for rows that only train.
-
-    Raises
-    ------
-    TooFewImages
-        If training or test set has fewer than 2 rows.
-    """
-    n_test = int(np.ceil(test * n_rows))
-    if n_test < 2 or n_rows - n_test < 2:
-        raise TooFewImages(f"{n_rows} images are too few to hold out {test:.0%} of them: give more images")
-    folds = np.full(n_rows, -1)
-    folds[np.random.default_rng(seed).permutation(n_rows)[:n_test]] = 0
-    return folds
-
-
 def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which images were shown, (n_images, n_patterns), and the pattern of each unit, (n_units,)."""
     finite = np.isfinite(observed)

@@ -214,3 +214,23 @@ def test_too_few_faces_are_not_read_out():
 
 def test_the_settings_are_those_of_params():
     assert set(vars(SETTINGS)) <= set(Compare.model_fields)
+
+
+PAIRS = {image: number // 2 for number, image in enumerate(IMAGES)}
+FOLDS = SimpleNamespace(folds=4, repeats=2, splits=3, components=[0, 1], fixed_components=1)
+
+
+@pytest.mark.parametrize("splits", ["folds", "single"])
+@pytest.mark.parametrize("duplicates", ["together", "apart"])
+def test_near_duplicates_are_kept_together_whether_images_are_split_once_or_in_folds(splits, duplicates):
+    rules = replace(CORRECTED, splits=splits, duplicates=duplicates)
+    plans = [scoring.plan_predictions(IMAGES, PAIRS, rules, FOLDS, seed) for seed in range(5)]
+    folds = np.concatenate([plan.folds for plan in plans])
+    assert folds.shape == ((15, 24) if splits == "single" else (10, 24))
+    assert (np.sum(folds == 0, axis=1) == 6).all()  # a quarter of the images, tested once or in the first of four folds
+    assert set(np.unique(folds)) == ({-1, 0} if splits == "single" else {0, 1, 2, 3})
+    inner = np.concatenate([plan.inner for plan in plans])
+    assert (inner >= 0).all()
+    for assigned in (folds, inner):
+        assert (assigned[:, ::2] == assigned[:, 1::2]).all() == (duplicates == "together")
+    assert len(np.unique(folds, axis=0)) > len(folds) / 2

@@ -44,14 +44,6 @@ def test_r_is_the_mean_over_the_folds_in_which_it_is_defined():
     np.testing.assert_allclose(crossval.mean_pearson(observed, predicted, folds), 0.75)
 
 
-def test_one_split_and_its_size():
-    folds = crossval.single_split(30, 0.25, seed=1)
-    assert ((folds == 0).sum(), (folds == -1).sum()) == (8, 22)
-    assert (folds != crossval.single_split(30, 0.25, seed=2)).any()
-    with pytest.raises(crossval.TooFewImages, match="3 images are too few"):
-        crossval.single_split(3, 0.25, seed=0)
-
-
 @pytest.mark.parametrize("predict", [statistics.pls_predict, statistics.ridge_predict, statistics.decode])
 def test_at_least_one_repeat_is_asked_for(predict):
     X, labels = np.random.default_rng(0).normal(size=(60, 10)), np.resize([0, 1], 60)

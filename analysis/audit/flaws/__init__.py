@@ -1,1 +1,1 @@
-"""Single flaws of the report, each measured by itself: trial join, face labels, selection on test images, blocks."""
+"""Single flaws of the report, each measured by itself: trial join, face labels, selection on test images, confounded recordings."""

@@ -1,13 +1,12 @@
-"""What all protocol steps share, and the rule by which steps that agree share intermediate results."""
+"""What all protocols share, and the rule by which protocols that agree share intermediate results."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 
 import pandas as pd
 import xarray as xr
 
-from analysis.audit.protocol_steps.network_outputs import NetworkOutput
 from analysis.audit.protocol_steps.simulated_truth import SimulatedTruth
 from analysis.core.parallel import Once
 from analysis.params import Params
@@ -18,13 +17,13 @@ RECORDING_FIELDS = ("join", "fixations", "response", "latency", "stability", "re
 POPULATION_FIELDS = (*RECORDING_FIELDS, "unit_identity", "filling", "images")
 NEURAL_RDM_FIELDS = (*POPULATION_FIELDS, "rdm")
 GEOMETRY_FIELDS = (*NEURAL_RDM_FIELDS, *LABEL_FIELDS)
-UNIT_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS, "splits", "features", "regression", "baseline")
+UNIT_FIELDS = (*POPULATION_FIELDS, *LABEL_FIELDS, "splits", "duplicates", "features", "regression", "baseline")
 ALL_FIELDS = (*UNIT_FIELDS, "rdm", "aggregation")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all steps share.
+    """What all protocols share.
 
     Attributes
     ----------
@@ -35,8 +34,6 @@ class Inputs:
         ``images.csv`` of the stage stimuli.
     build_recordings : function of a Protocol
         Returns the recordings of the area under that protocol, a list of Dataset.
-    trained : mapping from (labels, selection) to NetworkOutput
-        Trained models of the pipeline (`network_outputs.trained_models`).
     truth : SimulatedTruth or None
         Noise-free responses; None for real data.
     cache : Once
@@ -47,14 +44,8 @@ class Inputs:
     area: str
     images: pd.DataFrame
     build_recordings: Callable[[Protocol], list[xr.Dataset]]
-    trained: Mapping[tuple[str, ...], NetworkOutput] = field(default_factory=dict)
     truth: SimulatedTruth | None = None
     cache: Once = field(default_factory=Once, repr=False, compare=False)
-
-
-def values_of(protocol: Protocol, fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the values of some fields of a protocol."""
-    return tuple(getattr(protocol, name) for name in fields)
 
 
 def once_per(fields: tuple[str, ...]) -> Callable:
@@ -66,7 +57,8 @@ def once_per(fields: tuple[str, ...]) -> Callable:
     def decorate(function: Callable) -> Callable:
         @wraps(function)
         def cached(inputs: Inputs, protocol: Protocol, *arguments):
-            key = (function.__qualname__, values_of(protocol, fields), *arguments)
+            values = tuple(getattr(protocol, name) for name in fields)
+            key = (function.__qualname__, values, *arguments)
             return inputs.cache.get(key, lambda: function(inputs, protocol, *arguments))
 
         return cached

@@ -1,43 +1,37 @@
-"""Simulated studies with and without a confound of label and recording, on which the audit's rule is validated.
+"""Simulated studies in which label and recording are confounded to a known degree, to validate the audit.
 
-A study correlates the RDM of a face-trained network with that of a table merged over recordings by column number.
-
-In a **clean** study, faces and other images are shown in all recordings alike. In a **confounded** study, nearly all
-faces are shown in one recording and the other images in the others, so that the recording of a row predicts its label.
-The two kinds differ in nothing else: recordings differ from each other, cells are filled and units respond in the same
-way, except that the responses to images in a confounded study may be anything from absent to as strong as in a clean
-one.
+A study correlates the RDM of a face-trained network with that of a table merged over recordings by column number. One
+recording shows a share s of the faces and 1 - s of the other images: at s = .5 label and recording are unrelated, at
+s = 1 they coincide. In an **empty** study responses carry no information about images, only differences between
+recordings; in an **informative** one units respond as strongly as published. Where the audit finds that blocks carry
+the correlation, it detects the confound of an empty study and raises a false alarm on an informative one.
 
 All sizes and strengths are drawn from ranges around what was measured in the report's table and published for the
-recordings (`RANGES`). The ranges and the rule (`rdm_controls.verdict`) were fixed before any study was judged with the
-seeds that the stage passes to `judge_studies`; other seeds were used during development.
+recordings (`RANGES`). The ranges and the rule (`block_confound.BlockConfound.verdict`) were fixed before any study was
+judged with the seeds that the stage passes to `judge_studies`; other seeds were used during development.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from analysis.audit.table import rdm_controls
 from analysis.core.parallel import map_threads
 from analysis.core.seeds import seed_of
 from analysis.models.train.scoring import wilson
+from analysis.statistics.block_confound import block_confound
 from analysis.statistics.rsa.rdm import rdm
 
 RANGES = {
     "images": (120, 428),  # the report compared at most its 428 test images
-    "face_share": (0.25, 0.75),  # as in the samples of an audited table (control_table.SHARES)
+    "face_share": (0.25, 0.75),  # the report balanced its labels, then lost the images without data
     "recordings": (10, 17),  # blocks of the report's table: at least 10; 17 were found
-    "face_recording": (0.9, 1.0),  # of the faces; measured: 488 of 506 in one block
-    "others_there": (0.0, 0.05),  # of the other images; measured: none
     "columns": (114, 123),  # measured: in that block, and in all
     "whole_rows": (0.15, 0.3),  # recordings with all columns; measured: 22.8 % of the rows
     "measured": (0.65, 1.0),  # columns of another recording; 13.5 % of all cells are then filled (measured: 13.4)
-    "variance_by_block": (
-        0.80,
-        0.94,
-    ),  # of a column; measured: a median of 80, 93 or 94 %, by definition of a block
+    "variance_by_block": (0.80, 0.94),  # of a column; measured: a median of 80, 93 or 94 %, by definition of a block
     "reliability": (0.22, 0.53),  # of the rest; published: a median of .223 for one fixation, so .53 for a mean of four
     "face_units": (0.3, 0.55),  # published: 42.5 % of the units are face-selective
     "face_tuning": (0.2, 0.6),  # of the reliable variance of such a unit
@@ -45,6 +39,8 @@ RANGES = {
     "accuracy": (0.75, 0.95),  # of the network; the report's: .836
 }
 """Limits of the uniform distributions from which each study draws, and their sources."""
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Degrees of confound: the share of the faces that one recording shows."""
 FEATURES, CONTENT = 64, 8
 """Features of the network, and dimensions of image content besides the label."""
 
@@ -61,41 +57,44 @@ class Study:
         Merged table, with empty cells filled with the column mean.
     label, block : (n_images,) int
         1 face, 0 other; recording.
-    confounded : bool
     """
 
     features: np.ndarray
     responses: np.ndarray
     label: np.ndarray
     block: np.ndarray
-    confounded: bool
 
 
-def simulate(confounded: bool, seed: int) -> Study:
-    """Draw a study."""
-    rng = np.random.default_rng(seed_of(seed, "study", "confounded" if confounded else "clean"))
+def simulate(share: float, informative: bool, seed: int) -> Study:
+    """Draw a study.
+
+    Parameters
+    ----------
+    share : float
+        Share of the faces that one recording shows, .5 to 1; it shows 1 - share of the other images.
+    informative : bool
+        Whether units respond to images.
+    seed : int
+    """
+    rng = np.random.default_rng(seed_of(seed, "study"))
     drawn = {name: _draw(rng, *ends) for name, ends in RANGES.items()}
     n = drawn["images"]
     label = np.zeros(n, int)
     label[rng.permutation(n)[: round(drawn["face_share"] * n)]] = 1
-    block = _recordings(label, drawn, confounded, rng)
+    block = _recordings(label, drawn["recordings"], share, rng)
     content = rng.normal(size=(n, CONTENT))
-    strength = rng.uniform(0, 1) if confounded else 1.0
     features = _network(label, content, drawn["accuracy"], rng)
-    return Study(features, _table(label, block, content, strength, drawn, rng), label, block, confounded)
+    return Study(features, _table(label, block, content, float(informative), drawn, rng), label, block)
 
 
 def _draw(rng: np.random.Generator, low: float, high: float):
     return int(rng.integers(low, high + 1)) if isinstance(low, int) else float(rng.uniform(low, high))
 
 
-def _recordings(label: np.ndarray, drawn: dict, confounded: bool, rng: np.random.Generator) -> np.ndarray:
+def _recordings(label: np.ndarray, n_recordings: int, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return the recording of each image, (n_images,) int; sizes are very unequal, as in the report's table."""
-    k = drawn["recordings"]
-    if not confounded:
-        return rng.choice(k, len(label), p=rng.dirichlet(np.full(k, 0.5)))
-    there = np.where(label == 1, drawn["face_recording"], drawn["others_there"])
-    elsewhere = 1 + rng.choice(k - 1, len(label), p=rng.dirichlet(np.full(k - 1, 0.5)))
+    there = np.where(label == 1, share, 1 - share)
+    elsewhere = 1 + rng.choice(n_recordings - 1, len(label), p=rng.dirichlet(np.full(n_recordings - 1, 0.5)))
     return np.where(rng.random(len(label)) < there, 0, elsewhere)
 
 
@@ -135,47 +134,53 @@ def _table(label, block, content, strength: float, drawn: dict, rng: np.random.G
     return np.where(np.isnan(values), np.nanmean(values, axis=0), values)
 
 
-def judge(study: Study, n_shuffles: int, seed: int) -> tuple[rdm_controls.Shuffled, str]:
-    """Run the controls on a study; return them and the verdict."""
-    model, neural = rdm(study.features), rdm(study.responses)
-    shuffled = rdm_controls.shuffle(model, neural, study.label, study.block, n_shuffles, seed, ("nothing",))
-    return shuffled, rdm_controls.verdict(shuffled)
-
-
-def judge_studies(n: int, n_shuffles: int, seed: int) -> pd.DataFrame:
-    """Judge `n` confounded and `n` clean studies.
+def judge_studies(n: int, permutations: int, seed: int) -> pd.DataFrame:
+    """Judge `n` empty and `n` informative studies of each of `SHARES`.
 
     Returns
     -------
     DataFrame
-        One row per study: study, confounded, rho, left_block, left_label, left_both (means over all shuffles),
-        block_p, verdict, flagged (the verdict is ``block``).
+        One row per study: share, informative, study, rho, within with within_low and within_high, partial, carried,
+        block_p, verdict (as in `block_confound.BlockConfound`).
     """
 
-    def judge_one(number: int) -> dict:
-        study = simulate(number < n, seed_of(seed, number))
-        shuffled, verdict = judge(study, n_shuffles, seed_of(seed, "judge", number))
+    def judge_one(task: tuple[float, bool, int]) -> dict:
+        share, informative, number = task
+        study = simulate(share, informative, seed_of(seed, str(share), informative, number))
+        model, neural = rdm(study.features), rdm(study.responses)
+        found = block_confound(
+            *(model, neural, study.label, study.block), resampled=("within",), permutations=permutations, seed=number
+        )
+        low, high = found.interval("within")
         return {
-            "study": number,
-            "confounded": study.confounded,
-            "rho": shuffled.rho,
-            "left_block": shuffled.mean["block"],
-            "left_label": shuffled.mean["label"],
-            "left_both": shuffled.mean["label and block"],
-            "block_p": shuffled.block_p,
-            "verdict": verdict,
-            "flagged": verdict == "block",
+            **{"share": share, "informative": informative, "study": number},
+            **{"rho": found.rho, "within": found.within, "within_low": low, "within_high": high},
+            **{name: getattr(found, name) for name in ("partial", "carried", "block_p", "verdict")},
         }
 
-    return pd.DataFrame(map_threads(judge_one, range(2 * n), progress="simulated studies"))
+    tasks = list(product(SHARES, (False, True), range(n)))
+    return pd.DataFrame(map_threads(judge_one, tasks, progress="simulated studies"))
 
 
-def summarise(judged: pd.DataFrame) -> dict:
-    """Return the shares of confounded and clean studies that the audit flags, with Wilson intervals."""
-    summary: dict = {"of_each": len(judged) // 2}
-    for kind, share in (("confounded", "detected"), ("clean", "false_alarms")):
-        rows = judged[judged["confounded"] == (kind == "confounded")]
-        low, high = wilson(int(rows["flagged"].sum()), len(rows))
-        summary |= {share: rows["flagged"].mean(), f"{share}_low": low, f"{share}_high": high}
-        summary |= {f"rho_{kind}": rows["rho"].mean(), f"left_{kind}": rows["left_block"].mean()}
-    return summary
+def power_curve(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return, by share and kind of study, how often blocks are found to carry the correlation, with Wilson intervals.
+
+    Returns
+    -------
+    DataFrame
+        share, informative, studies, blocks with blocks_low and blocks_high, not_identifiable (shares of the studies),
+        rho, within (means).
+    """
+    rows = []
+    for (share, informative), studies in judged.groupby(["share", "informative"], sort=True):
+        blocks = studies["verdict"] == "blocks"
+        low, high = wilson(int(blocks.sum()), len(studies))
+        rows.append(
+            {
+                **{"share": share, "informative": informative, "studies": len(studies)},
+                **{"blocks": blocks.mean(), "blocks_low": low, "blocks_high": high},
+                "not_identifiable": (studies["verdict"] == "not identifiable").mean(),
+                **{name: studies[name].mean() for name in ("rho", "within")},
+            }
+        )
+    return pd.DataFrame(rows)

@@ -46,9 +46,9 @@ def audit_table(table: ResponseTable, *, rows: int, draws: int, shuffles: int, s
     rows : int
         Images in a sample on which RDMs are compared.
     draws : int
-        Samples of each composition.
+        Samples.
     shuffles : int
-        Shuffles of each sample and kind.
+        Random orders of the images of a sample, in its tests.
     seed : int
 
     Returns
@@ -56,7 +56,7 @@ def audit_table(table: ResponseTable, *, rows: int, draws: int, shuffles: int, s
     Audit
         ``blocks``: one row per block with its images of each label; ``units``: share of filled cells and variance
         explained by block, for each unit; ``fill``: measured share and standardised mean per block and unit;
-        ``controls``: RDM correlations with label, block and file format, and what remains of them after shuffling.
+        ``controls``: RDM correlations with label and file format, overall and within blocks.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def _summarise(table: ResponseTable, filled: np.ndarray, blocks: Blocks, tables:
         "label_in_one_block": cramers_v(table.label, blocks.block),
         "largest_pure_run": largest_pure_run(table, filled, blocks),
         "formats": count_formats(table),
-        "verdicts": control_table.verdicts(tables["controls"]),
+        "controls": {row.pop("model"): row for row in tables["controls"].to_dict("records")},
     }
 
 

@@ -1,4 +1,4 @@
-"""The block confound by itself: label and recording are confounded in otherwise corrected recordings."""
+"""The block confound by itself: label and recording are made to coincide in otherwise corrected recordings."""
 
 from dataclasses import replace
 
@@ -7,26 +7,27 @@ import pandas as pd
 
 from analysis.audit.protocol_steps.inputs import Inputs
 from analysis.audit.protocol_steps.network_outputs import NetworkOutput
-from analysis.audit.protocol_steps.scores import DRAWS, SMALL, TRAINED, bootstrap_rho, network_for, populations
-from analysis.audit.table import rdm_controls
+from analysis.audit.protocol_steps.scores import populations, small_network
 from analysis.audit.table.rdms import drop_undefined_images, row_rdm
+from analysis.core.parallel import map_threads
 from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.neural.populations import Population
 from analysis.params.protocol import CORRECTED
+from analysis.statistics.block_confound import block_confound
 from analysis.statistics.inference import percentile_interval
 from analysis.statistics.rsa.rdm import rdm
 
 COLUMNS = [
-    *["join", "table", "recordings", "seed", "images", "rho", "low", "high"],
-    *["left_block", "left_low", "left_high", "left_both", "p_value", "block_p", "flagged"],
+    *["join", "table", "recordings", "seed", "images", "rho", "rho_low", "rho_high"],
+    *["within", "within_low", "within_high", "p_value", "block_p", "verdict"],
 ]
 LABELS = {"face": (1,), "non-face": (0,), "all": (0, 1)}
 """Labels of the images that a table takes from a recording."""
 
 
 def score_confounded_tables(inputs: Inputs, n_seeds: int) -> pd.DataFrame:
-    """Confound label and recording in otherwise corrected recordings, and run the controls.
+    """Confound label and recording in otherwise corrected recordings, and ask what holds within recordings.
 
     For each ordered pair of the area's recordings, a table takes its faces from the first and its other images from
     the second, and merges columns by number. Each single recording, unchanged, serves for comparison. Both kinds of
@@ -36,25 +37,26 @@ def score_confounded_tables(inputs: Inputs, n_seeds: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per join, table and seed: join, table (``merged`` or ``single``), recordings, images, rho with its
-        bootstrap interval over images (low, high), left_block (mean over all shuffles within blocks) with the
-        percentiles of random shuffles (left_low, left_high), left_both (the mean within label and block), p_value (all
-        images shuffled), block_p (`rdm_controls.block_test`), flagged (the verdict is that blocks carry the
-        correlation). There are no ``merged`` rows if the area has a single recording, or too few images of a label.
+        One row per join, table and seed (`COLUMNS`): join, table (``merged`` or ``single``), recordings, seed of the
+        small network, images, and rho, within (with bootstrap intervals over images), p_value, block_p and verdict as
+        in `block_confound.BlockConfound`. There are no ``merged`` rows if the area has a single recording, or too few
+        images of a label.
     """
-    rows = []
+    tasks = []
     for join in ("trial_id", "row"):
         protocol = replace(CORRECTED, join=join)
         tables = _pair_recordings(populations(inputs, protocol))
-        # The trained model of the corrected protocol where there is one: a single network, whatever the seed.
-        trained = network_for(inputs, protocol, 0, TRAINED)
-        for seed in range(n_seeds if trained is None else 1):
-            network = trained or network_for(inputs, protocol, seed, SMALL)
-            for kind, name, sources in tables:
-                row = _score_table(sources, network, inputs.params.audit.shuffles, seed_of(seed, join, name))
-                if row is not None:
-                    rows.append({"join": join, "table": kind, "recordings": name, "seed": seed, **row})
-    return pd.DataFrame(rows, columns=COLUMNS)
+        for seed in range(n_seeds):
+            network = small_network(inputs, protocol, seed)
+            tasks += [(join, kind, name, seed, sources, network) for kind, name, sources in tables]
+
+    def score(task) -> dict | None:
+        join, kind, name, seed, sources, network = task
+        row = _score_table(sources, network, inputs.params.audit.shuffles, seed_of(seed, join, name))
+        return row and {"join": join, "table": kind, "recordings": name, "seed": seed, **row}
+
+    rows = map_threads(score, tasks, progress="confounded tables")
+    return pd.DataFrame([row for row in rows if row], columns=COLUMNS)
 
 
 def _pair_recordings(found: list[Population]) -> list[tuple[str, str, dict[str, Population]]]:
@@ -69,7 +71,7 @@ def _pair_recordings(found: list[Population]) -> list[tuple[str, str, dict[str, 
     return tables
 
 
-def _score_table(sources: dict[str, Population], network: NetworkOutput, n_shuffles: int, seed: int) -> dict | None:
+def _score_table(sources: dict[str, Population], network: NetworkOutput, shuffles: int, seed: int) -> dict | None:
     """Return one row of the table; None where it has too few images or units."""
     labels = network.labels
     n_units = min(len(population.units) for population in sources.values())
@@ -87,40 +89,22 @@ def _score_table(sources: dict[str, Population], network: NetworkOutput, n_shuff
     (neural, model), keep = drop_undefined_images(row_rdm(np.concatenate(values)), rdm(features, "correlation"))
     if len(keep) < scoring.LEAST_IMAGES:
         return None
-    shuffled = rdm_controls.shuffle(
-        model, neural, np.array(label)[keep], np.array(block)[keep], n_shuffles, seed, ("nothing", "block")
-    )
-    low, high = percentile_interval(bootstrap_rho(model, neural, DRAWS, seed_of(seed, "images")))
-    left_low, left_high = shuffled.interval("block")
-    return {
-        "images": len(keep),
-        "rho": shuffled.rho,
-        "low": low,
-        "high": high,
-        "left_block": shuffled.mean["block"],
-        "left_low": left_low,
-        "left_high": left_high,
-        "left_both": shuffled.mean["label and block"],
-        "p_value": shuffled.p_value("nothing"),
-        "block_p": shuffled.block_p,
-        "flagged": rdm_controls.verdict(shuffled) == "block",
-    }
+    here = np.array(label)[keep], np.array(block)[keep]
+    found = block_confound(model, neural, *here, resampled=("rho", "within"), permutations=shuffles, seed=seed)
+    row: dict = {"images": len(keep)}
+    for name in ("rho", "within"):
+        low, high = found.interval(name)
+        row |= {name: getattr(found, name), f"{name}_low": low, f"{name}_high": high}
+    return row | {name: getattr(found, name) for name in ("p_value", "block_p", "verdict")}
 
 
 def summarise(table: pd.DataFrame) -> dict:
     """Return means and percentile intervals over tables and seeds, for each join and kind of table."""
     summary: dict = {}
     for (join, kind), rows in table.groupby(["join", "table"], sort=True):
-        low, high = percentile_interval(rows["rho"].to_numpy(float))
-        left_low, left_high = percentile_interval(rows["left_block"].to_numpy(float))
-        summary.setdefault(str(join), {})[str(kind)] = {
-            "tables": len(rows),
-            "rho": rows["rho"].mean(),
-            "low": low,
-            "high": high,
-            "left_block": rows["left_block"].mean(),
-            "left_low": left_low,
-            "left_high": left_high,
-            "flagged": rows["flagged"].astype(float).mean(),
-        }
+        numbers = {"tables": len(rows)}
+        for name in ("rho", "within"):
+            low, high = percentile_interval(rows[name].to_numpy(float))
+            numbers |= {name: rows[name].mean(), f"{name}_low": low, f"{name}_high": high}
+        summary.setdefault(str(join), {})[str(kind)] = numbers
     return summary

@@ -5,7 +5,7 @@ from scipy import stats
 
 from analysis.core.errors import DataError
 from analysis.statistics import inference
-from analysis.statistics.inference import intervals
+from analysis.statistics.inference import intervals, two_factor
 
 
 def test_groups_are_drawn_whole():
@@ -97,7 +97,9 @@ def draws_of(table, n_draws, seed):
 @pytest.mark.parametrize("sds", [(1.0, 0.5, 2.0), (0.3, 1.0, 1.0), (0.0, 0.0, 1.0)])
 def test_two_factor_variance_equals_the_analysis_of_variance(sds):
     table = random_table(np.random.default_rng(0), 5, 12, *sds)
-    found, df = inference.two_factor_variance(*draws_of(table, 60_000, 1), (inference.Factor(5), inference.Factor(12)))
+    found, df = inference.two_factor_variance(
+        *draws_of(table, 60_000, 1), (inference.Factor.units(5, 1), inference.Factor.units(12, 1))
+    )
     rows, columns = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
     rest = ((table - rows - columns + table.mean()) ** 2).sum() / 44 / 60
     of_rows, of_columns = rows.var(ddof=1) / 5, columns.var(ddof=1) / 12
@@ -110,24 +112,39 @@ def test_two_factor_variance_equals_the_analysis_of_variance(sds):
 def test_two_factor_variance_is_rsatoolboxs_where_nothing_is_capped():
     table = random_table(np.random.default_rng(3), 30, 40, 0.2, 0.3, 3.0)
     draws = draws_of(table, 4000, 2)
-    found, _ = inference.two_factor_variance(*draws, (inference.Factor(30), inference.Factor(40)))
+    found, _ = inference.two_factor_variance(*draws, (inference.Factor.units(30, 1), inference.Factor.units(40, 1)))
     variances = np.array([np.var(draws[k], ddof=1) for k in (2, 0, 1)])
     assert found == pytest.approx(_dual_bootstrap(variances, 30, 40), rel=1e-12)
     assert found < 0.98 * variances[0]
     # Few rows that differ: theirs is capped at the variance of the draws, half of what it should be.
     draws = draws_of(random_table(np.random.default_rng(0), 2, 40, 1.0, 0.0, 0.0), 4000, 2)
-    found, _ = inference.two_factor_variance(*draws, (inference.Factor(2), inference.Factor(40)))
+    found, _ = inference.two_factor_variance(*draws, (inference.Factor.units(2, 1), inference.Factor.units(40, 1)))
     variances = np.array([np.var(draws[k], ddof=1) for k in (2, 0, 1)])
     assert found == pytest.approx(2 * _dual_bootstrap(variances, 2, 40))
 
 
+def test_clusters_of_unequal_sizes_by_their_matrix():
+    sizes = np.array([8, 12, 16, 20, 30, 40])
+    h = sizes / sizes.sum()
+    centre = np.eye(6) - np.outer(np.ones(6), h)
+    A = centre.T @ np.diag(h**2) @ centre
+    found = inference.Factor.clusters(sizes)
+    assert found.growth == pytest.approx((h**2).sum() / np.trace(A))
+    assert found.freedom == pytest.approx(np.trace(A) ** 2 / np.trace(A @ A))
+    alike, units = inference.Factor.clusters([3] * 9), inference.Factor.units(9, 1)
+    assert (alike.growth, alike.freedom) == pytest.approx((units.growth, units.freedom))
+    assert inference.Factor.clusters([4]).freedom == inference.Factor.units(3, 3).freedom == 0
+
+
 def test_a_fixed_factor_adds_nothing():
     images = np.random.default_rng(0).normal(size=500)
-    factors = (inference.Factor(np.inf), inference.Factor(20))
+    factors = (two_factor.FIXED, inference.Factor.units(20, 1))
     found, df = inference.two_factor_variance(np.full(500, 0.3), images, images, factors)
     assert found == pytest.approx(images.var(ddof=1) * 20 / 19)
     assert df == pytest.approx(19)
-    assert np.isnan(inference.two_factor_variance(images, images, images, (inference.Factor(1), factors[1]))).all()
+    assert np.isnan(
+        inference.two_factor_variance(images, images, images, (inference.Factor.units(1, 1), factors[1]))
+    ).all()
     assert np.isnan(inference.two_factor_variance(images * np.nan, images, images, factors)).all()
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from analysis.core.errors import DataError
 from analysis.statistics import Predictions, contrast, crossval, pls_predict, predictivity_draws
-from analysis.statistics.inference import predictions
+from analysis.statistics.inference import Factor, predictions
 
 
 def recording(seed, n_images=40, n_units=7, noise=1.0, **given):
@@ -60,9 +60,9 @@ def test_units_stay_in_their_recording_and_clusters_come_whole():
     assert (index[:, :3] < 3).all()
     assert ((index[:, 3:8] >= 3) & (index[:, 3:8] < 8)).all()
     assert (index[:, 8] == 8).all()
-    assert (factor.n, factor.freedom) == (9, 6)
+    assert (factor.growth, factor.freedom) == (1.5, 6)
     index, factor = predictions.draw_rows(np.array([2, 3, 1, 1, 1, 1, 1]), list("aabcdef"), 200, 0)
-    assert (factor.n, factor.freedom) == (6, 5)
+    assert factor == Factor.clusters([5, 1, 1, 1, 1, 1])
     for row in index:
         counts = np.bincount(row[row >= 0], minlength=10)
         assert len(set(counts[:5])) == 1  # the two recordings of monkey a come together

@@ -135,7 +135,7 @@ def predictivity_draws(
         **drawn,
         n_units=int(defined.sum()),
         n_images=len(labels),
-        factors=(factor, Factor(len(labels))),
+        factors=(factor, Factor.clusters(np.bincount(np.concatenate(places)))),
         design=f"{int(defined.sum())} units, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, "
         + ("recordings fixed" if clusters is None else "clusters drawn"),
     )
@@ -185,7 +185,7 @@ def draw_rows(sizes: np.ndarray, clusters: Sequence | None, n_draws: int, seed: 
     rng = np.random.default_rng([zlib.crc32(b"units"), seed])
     if clusters is None:
         low, high = np.repeat(starts, sizes), np.repeat(starts + sizes, sizes)
-        return rng.integers(low, high, size=(n_draws, len(low))), Factor(len(low), np.count_nonzero(sizes))
+        return rng.integers(low, high, size=(n_draws, len(low))), Factor.units(len(low), np.count_nonzero(sizes))
     codes = np.unique(one_per_row("clusters", np.asarray(clusters).astype(str), len(sizes)), return_inverse=True)[1]
     members = [
         np.concatenate([np.arange(starts[k], starts[k] + sizes[k]) for k in np.flatnonzero(codes == code)])
@@ -200,7 +200,7 @@ def draw_rows(sizes: np.ndarray, clusters: Sequence | None, n_draws: int, seed: 
     width = max(map(len, members))
     padded = np.stack([np.pad(units, (0, width - len(units)), constant_values=-1) for units in members])
     chosen = rng.integers(len(members), size=(n_draws, len(members)))
-    return padded[chosen].reshape(n_draws, -1), Factor(len(members))
+    return padded[chosen].reshape(n_draws, -1), Factor.clusters([len(units) for units in members])
 
 
 def take(scores: np.ndarray, index: np.ndarray) -> np.ndarray:

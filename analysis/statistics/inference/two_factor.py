@@ -5,6 +5,7 @@ the three variances follows that of the score, and from two models' scores under
 difference. Models are compared by that difference, never by whether their intervals overlap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,29 +21,53 @@ class Factor:
 
     Attributes
     ----------
-    n : float
-        How many things were drawn; infinite if the factor is fixed.
-    strata : int
-        Parts within which they were drawn: the recordings of units.
+    growth : float
+        What the variance of the draws is to be multiplied by, as they vary about the sample's mean.
+    freedom : float
+        Degrees of freedom of that variance.
 
     Examples
     --------
-    >>> Factor(12, strata=2).growth  # units vary about the means of 2 recordings
+    >>> Factor.units(12, strata=2).growth  # units vary about the means of 2 recordings
     1.2
+    >>> round(Factor.clusters([1] * 5).growth, 2)
+    1.25
+    >>> found = Factor.clusters([8, 12, 16, 20, 30, 40])  # of other sizes: as few as are the large ones
+    >>> round(found.growth, 2), round(found.freedom, 1)
+    (1.4, 2.8)
     """
 
-    n: float
-    strata: int = 1
+    growth: float
+    freedom: float
 
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the variance between what was drawn."""
-        return self.n - self.strata
+    @classmethod
+    def units(cls, n: int, strata: int) -> "Factor":
+        """Return the factor of n units drawn within their recordings, `strata` in number."""
+        return cls(n / (n - strata) if n > strata else np.inf, float(n - strata))
 
-    @property
-    def growth(self) -> float:
-        """What makes up for the bootstrap's variance being too small."""
-        return self.n / self.freedom if np.isfinite(self.n) else 1.0
+    @classmethod
+    def clusters(cls, sizes: Sequence[int]) -> "Factor":
+        """Return the factor of clusters drawn whole, which count in the score by their sizes.
+
+        With shares h of the score, the draws have the variance sum h^2 (x - sum h x)^2, a quadratic form x' A x. For
+        clusters x of one variance, growth is sum h^2 / tr A, and the degrees of freedom are tr(A)^2 / tr(A^2) (Bell &
+        McCaffrey 2002, Survey Methodology 28:169-181); n / (n - 1) and n - 1 for n of one size.
+        """
+        h = np.asarray(sizes, dtype=np.float64) / np.sum(sizes)
+        of_2, of_3, of_4, of_5 = (float(np.sum(h**k)) for k in (2, 3, 4, 5))
+        trace = of_2 - 2 * of_3 + of_2**2
+        if len(h) < 2:
+            return cls(np.inf, 0.0)
+        outer = np.array([[of_2, -1.0], [-1.0, 0.0]]) @ [
+            [of_2, of_3],
+            [of_3, of_4],
+        ]  # A is diag(h^2) + U C U', of rank 2
+        squares = of_4 + 2 * (of_2 * of_4 - 2 * of_5) + float(np.trace(outer @ outer))
+        return cls(of_2 / trace, trace**2 / squares)
+
+
+FIXED = Factor(1.0, np.inf)
+"""A factor that is not drawn."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +157,7 @@ def two_factor_variance(
     with I kept between 0 and the smaller of the first two terms, as no component of variance is negative. (rsatoolbox
     caps V at V_both, which is too small by up to (n - 1) / n where units or recordings are few.) The degrees of freedom
     are those of a sum of mean squares (Satterthwaite 1946): V^2 over the sum of squared terms, each divided by its own.
+    Clusters of unequal sizes have a growth in place of n / (n - 1) (`Factor.clusters`).
 
     Parameters
     ----------
@@ -150,7 +176,8 @@ def two_factor_variance(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> rows, columns = rng.normal(size=(2, 100_000))
-    >>> variance, df = two_factor_variance(rows, 2 * columns, rows + 2 * columns, (Factor(5), Factor(10)))
+    >>> factors = Factor.units(5, 1), Factor.units(10, 1)
+    >>> variance, df = two_factor_variance(rows, 2 * columns, rows + 2 * columns, factors)
     >>> round(variance, 1), round(df, 1)  # 5 / 4 * 1 + 10 / 9 * 4 without an interaction
     (5.7, 12.5)
     """

@@ -10,7 +10,7 @@ from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads
 from analysis.statistics.inference.intervals import mean_rows
 from analysis.statistics.inference.predictions import draw_counts, draw_rows, label_rows, take
-from analysis.statistics.inference.two_factor import Factor, ScoreDraws
+from analysis.statistics.inference.two_factor import FIXED, Factor, ScoreDraws
 from analysis.statistics.rsa.bootstrap import BLOCK_ENTRIES, RANKED, Comparison
 from analysis.statistics.rsa.rdm import RDM
 
@@ -98,7 +98,7 @@ def rsa_draws(
         defined = np.isfinite(scores[0, number])
         observed, drawn = scores[:1, number, defined], scores[1:, number, defined]
         if clusters is None:
-            index, factor = np.tile(np.arange(defined.sum()), (n_draws, 1)), Factor(np.inf)
+            index, factor = np.tile(np.arange(defined.sum()), (n_draws, 1)), FIXED
         else:
             index, factor = draw_rows(defined.astype(int), clusters, n_draws, seed)
         mask = zlib.crc32(np.packbits(defined).tobytes() + "\n".join(labels).encode())
@@ -109,7 +109,7 @@ def rsa_draws(
             both=mean_rows(take(drawn, index)),
             n_units=int(defined.sum()),
             n_images=len(labels),
-            factors=(factor, Factor(len(labels))),
+            factors=(factor, Factor.clusters(np.bincount(np.concatenate(places)))),
             design=f"{int(defined.sum())} RDMs, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, "
             + ("recordings fixed" if clusters is None else "clusters drawn"),
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.compare.read import LAYERS
+from analysis.compare.read import LAYERS, SCORES
 from analysis.compare.unit_scores import Predicted
 from analysis.core.areas import AREAS
 from analysis.core.seeds import seed_of
@@ -14,8 +14,6 @@ from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.inference import fdr, predictivity_draws
 
-FAR = 1e3
-"""No score of a unit with a positive reliability is as far from 0."""
 ALPHA = 0.05
 """False discovery rate at which units count as predicted above chance, among all units of an area."""
 
@@ -49,19 +47,21 @@ def layer_table(
     for (layer, region), scores in units.groupby(["layer", "region"], sort=False):
         of_area = [one for one in predicted if one.measured.population.region == region]
         row = {"layer": layer, "region": region, "reduction": reductions.get(layer, "")}
-        rows.append(row | _summarise(scores, layer, of_area, rules, settings, seed_of(seed, "layers", region)))
+        here = seed_of(seed, "layers", region)
+        rows.append(row | summarise(of_area, layer, scores.to_dict("records"), rules, settings, here))
     table = pd.DataFrame(rows).assign(model=units["model"].iloc[0], protocol=units["protocol"].iloc[0])
     depth = {layer: number for number, layer in enumerate(dict.fromkeys(units["layer"]))}
     order = table["layer"].map(depth) * len(AREAS) + table["region"].map(AREAS.index)
     return table.iloc[np.argsort(order, kind="stable")][LAYERS]
 
 
-def _summarise(
-    units: pd.DataFrame, layer: str, predicted: list[Predicted], rules: Protocol, settings: Compare, seed: int
+def summarise(
+    predicted: list[Predicted], layer: str, units: list[dict], rules: Protocol, settings: Compare, seed: int
 ) -> dict:
-    """Return the summary of one layer's scores in one area."""
+    """Return the summary of one layer's scores in one area, from its predictions and the scores of its units."""
     aggregate = scoring.AGGREGATION[rules.aggregation]
-    row = {"n_units": int(units["r"].notna().sum())}
+    scores = {name: np.array([unit[name] for unit in units], dtype=float) for name in (*SCORES, "p_chance", "ceiling")}
+    row = {"n_units": int(np.isfinite(scores["r"]).sum())}
     for name, score, corrected in (("r_corrected", "r", True), ("r2", "r2", False)):
         interval = predictivity_draws(
             [one.of(layer, corrected) for one in predicted],
@@ -70,18 +70,14 @@ def _summarise(
             n_draws=settings.bootstrap,
             seed=seed,
         ).interval()
-        ends = interval.estimate, interval.low, interval.high
-        row |= zip((name, f"{name}_low", f"{name}_high"), map(within_reach, ends), strict=True)
+        known = np.isfinite(aggregate(scores[name]))  # else the median unit has no positive reliability
+        ends = (interval.estimate, interval.low, interval.high) if known else (np.nan,) * 3
+        row |= zip((name, f"{name}_low", f"{name}_high"), ends, strict=True)
     for name in ("r", "r_pls_yamins", "r_pls_report", "ceiling"):
-        row[name] = aggregate(units[name].to_numpy(float))
-    p = units["p_chance"].to_numpy(float)
+        row[name] = aggregate(scores[name])
+    p = scores["p_chance"]
     above = fdr(p, ALPHA)[0]
     return row | {"above_chance": float(above[np.isfinite(p)].mean()) if np.isfinite(p).any() else np.nan}
-
-
-def within_reach(value: float) -> float:
-    """Return a score or its end; NaN if it is that of units without a positive reliability (`scoring.correction`)."""
-    return value if abs(value) < FAR else np.nan
 
 
 def by_row(aggregate: Callable) -> str | Callable:

@@ -28,7 +28,7 @@ class Predicted:
     groups : (n_images,) array of str
         Near-duplicate group of each image.
     folds : (n_repeats, n_images) int
-        Fold in which an image is tested; -1: never.
+        Fold in which an image is tested; -1: never. One fold where images are too few.
     against : {"training", "test"}
         Reference of r2 (`pls.score`).
     layers : dict from layer to (n_repeats, n_images, n_units), float32
@@ -73,7 +73,7 @@ def predict_units(
     nothing = np.full((1, *population.responses.shape), np.nan, np.float32)
     if plan is None:
         layers = dict.fromkeys([*features, CHOSEN], nothing)
-        folds, by_pls = np.full((1, len(labels)), -1), dict.fromkeys(layers, np.stack([nothing, nothing]))
+        folds, by_pls = np.zeros((1, len(labels)), int), dict.fromkeys(layers, np.stack([nothing, nothing]))
         return Predicted(measured, labels, folds, "training", layers, (), by_pls)
     nothing = np.repeat(nothing, len(plan.folds), axis=0)
     layers = {layer: nothing for layer in [*features, CHOSEN]}
@@ -148,7 +148,7 @@ def _mean_r(Y: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarr
 
 
 def best_rows(population: Population, found: Predicted, rules: Protocol) -> list[dict]:
-    """Return how often each layer was chosen, with the population's scores; no row where images are too few for that."""
+    """Return how often each layer was chosen, and the scores; no row where images are too few to choose."""
     if not found.chosen:
         return []
     aggregate = scoring.AGGREGATION[rules.aggregation]

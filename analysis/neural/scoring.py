@@ -25,8 +25,8 @@ LEAST_UNITS = 3
 """Fewer have no geometry: with two units every correlation distance is 0 or 2."""
 METHOD = "rho-a"
 """Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing from them."""
-NEGLIGIBLE = 1e-12
-"""Reliability that stands for none in `correction`."""
+LEAST_RELIABILITY = 0.01
+"""Reliability that stands for a lower one in `correction`."""
 TEST_SHARE = 0.25
 """Share of test images in the report's single split."""
 
@@ -186,11 +186,12 @@ def predictivity(
 
 
 def correction(reliability: np.ndarray) -> np.ndarray:
-    """Return what r is divided by in `ceilings.noise_corrected`, (n_units,), as `predictivity_draws` takes it.
+    """Return what `predictivity_draws` divides r by, (n_units,): the square root of the reliability, at least 0.1.
 
-    A unit without a positive reliability lies beyond all others, on the side of its r.
+    A unit without a positive reliability, whose corrected r is infinite, thus lies beyond others, on the side of its r,
+    at a finite distance.
     """
-    return np.sqrt(np.where(np.isnan(reliability), np.nan, np.maximum(reliability, NEGLIGIBLE)))
+    return np.sqrt(np.maximum(reliability, LEAST_RELIABILITY))
 
 
 def unit_ceilings(population: Population) -> np.ndarray:

@@ -191,7 +191,9 @@ def geometry_scores(inputs: Inputs, protocol: Protocol, seed: int, which: str) -
     if not found:
         return UNDEFINED, UNDEFINED
     rho, within = (
-        Score(float(np.mean([getattr(one, name) for one in found])), np.mean([one.draws[name] for one in found], axis=0))
+        Score(
+            float(np.mean([getattr(one, name) for one in found])), np.mean([one.draws[name] for one in found], axis=0)
+        )
         for name in ("rho", "within")
     )
     return rho, within

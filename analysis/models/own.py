@@ -11,7 +11,7 @@ from torch import nn
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.models import data
-from analysis.models.network import Network, read_tensors, unit_range
+from analysis.models.network import Network, hooked, read_tensors, unit_range
 from analysis.models.read_out import LinearReadOut, fit_logistic
 from analysis.models.registry import Fitted, Job, Kind
 from analysis.params.kinds import Weights
@@ -32,21 +32,49 @@ class Own(Network):
     """
 
     def __init__(self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int):
-        super().__init__()
-        self.inner = inner
-        self.layer_names = tuple(layers)
+        super().__init__(())
+        self.inner, self.names = inner, tuple(layers)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
         self.read_out = LinearReadOut(features)
 
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers in order of depth."""
+        return self.names
+
+    def layer(self, name: str) -> nn.Module:
+        """Return the submodule of that name."""
+        return self.inner.get_submodule(name)
+
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the output of every named layer; the last one if it runs several times."""
-        taken = outputs(self.inner, self.layer_names, (unit_range(x) - self.mean) / self.std)
-        return {name: taken[name] for name in self.layer_names}
+        found = self.outputs(x)
+        return {name: found[name] for name in self.names}
 
-    def head(self, top: torch.Tensor) -> torch.Tensor:
+    def outputs(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the outputs of the layers in the order of their last calls.
+
+        Raises
+        ------
+        DataError
+            If a layer gives anything but one tensor with a row per input.
+        """
+        found: dict[str, torch.Tensor] = {}
+
+        def keep(name: str, output) -> None:
+            if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(x):
+                raise DataError(f"layer {name} gives no tensor with a row per image: choose another in layers")
+            found.pop(name, None)
+            found[name] = output.clone()  # a later layer may work in place
+
+        with hooked({name: self.layer(name) for name in self.names}, keep):
+            self.inner((unit_range(x) - self.mean) / self.std)
+        return found
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2)."""
-        return self.read_out(summarised(top))
+        return self.read_out(summarised(self.maps(x)[self.names[-1]]))
 
 
 def summarised(top: torch.Tensor) -> torch.Tensor:
@@ -54,34 +82,6 @@ def summarised(top: torch.Tensor) -> torch.Tensor:
     if top.ndim == 4:
         return top.mean((2, 3))
     return top.mean(1) if top.ndim == 3 else top.flatten(1)
-
-
-def outputs(inner: nn.Module, names, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Run a module and return the outputs of its named submodules, in the order of their last calls.
-
-    Raises
-    ------
-    DataError
-        If a submodule gives anything but one tensor with a row per input.
-    """
-    taken: dict[str, torch.Tensor] = {}
-
-    def keep(name: str):
-        def hook(_module, _inputs, output):
-            if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(x):
-                raise DataError(f"layer {name} gives no tensor with a row per image: choose another in layers")
-            taken.pop(name, None)
-            taken[name] = output.clone()  # a later layer may work in place
-
-        return hook
-
-    hooks = [inner.get_submodule(name).register_forward_hook(keep(name)) for name in names]
-    try:
-        inner(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return taken
 
 
 def call(module: str, arguments: dict) -> nn.Module:
@@ -219,7 +219,7 @@ def _fit(job: Job) -> Fitted:
     names = matching(inner, entry.layers)
     first = Own(inner, names, entry.mean, entry.std, features=1).to(job.device)
     try:
-        ran = outputs(inner, names, (unit_range(x[:1].to(job.device)) - first.mean) / first.std)
+        ran = first.outputs(x[:1].to(job.device))
     except DataError:
         raise
     except Exception as error:

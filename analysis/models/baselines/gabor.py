@@ -49,18 +49,16 @@ class Gabor(Network):
     energy = sqrt(even^2 + odd^2); normalised = energy / (sigma + mean energy of all channels over `pool` x `pool`).
     """
 
-    layer_names = ("energy", "normalised")
-
     def __init__(self, wavelengths: list[float], orientations: int, stride: int, pool: int, sigma: float, grid: int):
-        super().__init__()
+        super().__init__(("energy", "normalised"))
         self.stride, self.pool, self.sigma, self.grid = stride, pool, sigma, grid
         for number, wavelength in enumerate(wavelengths):
             self.register_buffer(f"bank{number}", bank(wavelength, orientations).flatten(0, 1)[:, None])
         self.n_banks, self.orientations = len(wavelengths), orientations
         self.read_out = LinearReadOut(len(wavelengths) * orientations * grid * grid)
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return energy and normalised energy; the image is padded by reflection."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2); the image is padded by reflection."""
         x = grey(x)[:, None]
         energies = []
         for number in range(self.n_banks):
@@ -70,15 +68,11 @@ class Gabor(Network):
                 functional.pad(x, (reach,) * 4, mode="reflect"), filters, stride=self.stride
             ).split(self.orientations, dim=1)
             energies.append(sqrt(even**2 + odd**2 + 1e-12))  # the root of 0 has no gradient
-        energy = torch.cat(energies, dim=1)
+        energy = self.layers["energy"](torch.cat(energies, dim=1))
         about = functional.avg_pool2d(
             energy.mean(1, keepdim=True), self.pool, 1, self.pool // 2, count_include_pad=False
         )
-        return {"energy": energy, "normalised": energy / (self.sigma + about)}
-
-    def head(self, normalised: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2) of the maps, averaged to grid x grid cells."""
-        return self.read_out(pooled(normalised, self.grid))
+        return self.read_out(pooled(self.layers["normalised"](energy / (self.sigma + about)), self.grid))
 
 
 def build(architecture: dict) -> Network:

@@ -20,16 +20,14 @@ def grey(x: torch.Tensor) -> torch.Tensor:
 class Pixels(Network):
     """A linear read-out of standardised pixels (n, size * size) or (n, 3 * size * size)."""
 
-    layer_names = ("pixels",)
-
     def __init__(self, size: int, colour: str):
-        super().__init__()
+        super().__init__(("pixels",))
         self.colour = colour
         self.head = LinearReadOut(size * size * (3 if colour == "rgb" else 1))
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the pixels, 0 to 1, flattened."""
-        return {"pixels": (grey(x) if self.colour == "grey" else unit_range(x)).flatten(1)}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2)."""
+        return self.head(self.layers["pixels"]((grey(x) if self.colour == "grey" else unit_range(x)).flatten(1)))
 
 
 def build(architecture: dict) -> Network:

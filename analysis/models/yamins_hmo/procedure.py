@@ -242,7 +242,7 @@ def fit_read_out(
     for C in job.entry.Cs:
         network.read_out.set(svm.fit(top, y, weights, C))
         with torch.no_grad():
-            logits = network.head(outputs).cpu().numpy()
+            logits = network.read_out(outputs).cpu().numpy()
         errors[C] = boosting.weighted_error(weights_selection, y_selection, logits[:, 1] - logits[:, 0])
     best = min(errors, key=lambda C: (errors[C], C))
     network.read_out.set(svm.fit(top, y, weights, best))

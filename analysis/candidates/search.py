@@ -30,17 +30,14 @@ CORRELATIONS = ["kind", "region", "candidates", "r", "ci_low", "ci_high"]
 def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the three searches and return the tables `CANDIDATES` and `PREDICTIVITY`.
 
+    Raises `DataError` if no candidate of a kind could be computed.
+
     Parameters
     ----------
     run : function of (method, tasks)
         Of `parallel.process_pool`, on a `Judge`.
     folder : path
         Keeps the journals.
-
-    Raises
-    ------
-    DataError
-        If no candidate of a kind could be computed.
     """
     values, entry = params.candidates, params.models.entry(params.candidates.model)
     candidates, predictivity = [], []

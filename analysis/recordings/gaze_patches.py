@@ -67,8 +67,6 @@ def patches(open_image, recording, unit: int, out_px: int, side_dva: float = PAT
         As `analysis.recordings.read.open_recording` gives it (or a part of it).
     unit : int
         Place of the unit; a unit without a receptive field is taken to look where the gaze looks.
-    out_px : int
-    side_dva : float
 
     Returns
     -------

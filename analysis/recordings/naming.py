@@ -27,10 +27,7 @@ class Files:
 def parse(path: Path) -> tuple[str, str, str]:
     """Return subject, date (yymmdd) and time (hhmmss) of a published file name.
 
-    Raises
-    ------
-    DataError
-        If the name does not have the published form.
+    Raises `DataError` if the name does not have the published form.
     """
     match = STEM.fullmatch(path.stem)
     if not match:
@@ -51,6 +48,8 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
     ordered by time (checked on all 679 published recordings). If only some of a date are present, the names of the
     units tell which they are.
 
+    Raises `DataError` if the area table has no such recording, or several that the files at hand cannot tell apart.
+
     Parameters
     ----------
     path : Path
@@ -61,11 +60,6 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
         Main files of the same subject and date, `path` among them.
     fits : callable
         Whether the csv files name the recording's units under a given name.
-
-    Raises
-    ------
-    DataError
-        If the area table has no such recording, or several that the files at hand cannot tell apart.
     """
     subject, date, _ = parse(path)
     base = subject + date
@@ -91,10 +85,7 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
 def main_files(folder: Path) -> list[Path]:
     """Return the main files below a folder in the published layout, in the order of their names.
 
-    Raises
-    ------
-    DataError
-        If there is none.
+    Raises `DataError` if there is none.
     """
     paths = sorted(path for path in Path(folder).glob("sub-*/*_image.nwb"))
     if not paths:

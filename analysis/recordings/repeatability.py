@@ -94,8 +94,6 @@ def permutation_p(rate: np.ndarray, pairs: np.ndarray, n_permutations: int, seed
     rate : ndarray, shape (n_fixations, n_units)
     pairs : ndarray of int, shape (n_pairs, 2)
         At most 10,000 of them, drawn at random, are used.
-    n_permutations : int
-    seed : int
     """
     random = np.random.default_rng(seed)
     if len(pairs) > MAX_TEST_PAIRS:

@@ -117,7 +117,6 @@ def categorise(
 
     Parameters
     ----------
-    rois : Rois
     shown : ndarray of str
         All images of the recording. If none of them has a region, they were never annotated, and no fixation is
         called anything.

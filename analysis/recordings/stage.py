@@ -23,13 +23,7 @@ from analysis.recordings.rois import Rois
 
 
 def protocol_of(name: str) -> Protocol:
-    """Return a protocol by name.
-
-    Raises
-    ------
-    DataError
-        If there is none of that name.
-    """
+    """Return a protocol by name. Raises `DataError` if there is none of that name."""
     if name not in PROTOCOLS:
         raise DataError(f"no protocol {name!r}; choose {' or '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
@@ -37,6 +31,9 @@ def protocol_of(name: str) -> Protocol:
 
 def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, protocol_name: str) -> None:
     """Turn one recording into a table of responses at `out`.
+
+    Raises `DataError` if a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written
+    then.
 
     Parameters
     ----------
@@ -48,11 +45,6 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
         netCDF file to write.
     protocol_name : str
         ``corrected`` or ``report``.
-
-    Raises
-    ------
-    DataError
-        If a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written then.
     """
     protocol = protocol_of(protocol_name)
     tables = Annotations(annotations)

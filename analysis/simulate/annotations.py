@@ -59,8 +59,6 @@ def write_regions(folder: Path, scenes: list[Scene], names: list[str], regions: 
 
     Parameters
     ----------
-    folder : Path
-    scenes : list of Scene
     names : list of str
         File names of the images.
     regions : list of bytes

@@ -135,11 +135,8 @@ def simulate_gaze(session: Session, images: list[Scene], presentations_per_image
 
     Parameters
     ----------
-    session : Session
     images : list of Scene
         The images shown, each `presentations_per_image` times, in shuffled blocks.
-    presentations_per_image : int
-    rng : numpy.random.Generator
 
     Returns
     -------

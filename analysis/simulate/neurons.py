@@ -84,10 +84,7 @@ def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]
 def name_units(session: Session, n: int) -> list[tuple[str, int]]:
     """Distribute `n` units over the banks of a recording; return the name and bank of each.
 
-    Raises
-    ------
-    DataError
-        If a bank would have more units than names.
+    Raises `DataError` if a bank would have more units than names.
     """
     banks = (np.arange(n) * len(session.regions) // n).tolist()
     return [(_unit_name(bank, index - banks.index(bank)), bank) for index, bank in enumerate(banks)]
@@ -157,10 +154,7 @@ class Drive:
 
         Parameters
         ----------
-        unit : Unit
-        session : Session
         maps : ndarray, shape (n_images, n_channels, rows, columns)
-        scenes : list of Scene
         """
         self.unit, self.session = unit, session
         self.cells_per_dva = np.array(session.ppd) / CELL_PIXELS

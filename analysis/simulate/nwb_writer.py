@@ -126,7 +126,6 @@ def write_rasters(folder: Path, header: Header, units: list[str], counts: np.nda
     ----------
     folder : Path
         Folder of the dandiset.
-    header : Header
     units : list of str
         Unit names.
     counts : ndarray, shape (n_ms, n_units), uint8
@@ -166,7 +165,6 @@ def write_main(folder: Path, header: Header, images: list[str], gaze) -> Path:
     ----------
     folder : Path
         Folder of the dandiset.
-    header : Header
     images : list of str
         Paths of the images, ``Stimuli/<md5>.<ext>``.
     gaze : analysis.simulate.gaze.Gaze

@@ -74,6 +74,8 @@ class _Volumes:
 def write_split_zip(base: str | os.PathLike, members: Iterable[tuple[str, bytes]], volume_bytes: int) -> list[Path]:
     """Write `members` to the volumes ``base.z01`` ... ``base.zip``.
 
+    Raises `DataError` if a volume is too small for a header, or the archive would need zip64.
+
     Parameters
     ----------
     base : path
@@ -87,11 +89,6 @@ def write_split_zip(base: str | os.PathLike, members: Iterable[tuple[str, bytes]
     -------
     list of Path
         The volumes in order; the last is ``base.zip``.
-
-    Raises
-    ------
-    DataError
-        If a volume is too small for a header, or the archive would need zip64.
     """
     if volume_bytes < 1024:
         raise DataError(f"volumes of {volume_bytes} bytes cannot hold a zip header: give 1024 or more")

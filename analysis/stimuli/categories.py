@@ -17,6 +17,8 @@ def stem_of(name: str) -> str:
 def read_categories(rois: Path) -> dict[str, set[str]]:
     """Return the ROI categories of every image that has any.
 
+    Raises `DataError` if the folder is missing or a csv file has no column ``Filename``.
+
     Parameters
     ----------
     rois : path
@@ -27,11 +29,6 @@ def read_categories(rois: Path) -> dict[str, set[str]]:
     -------
     dict of str to set of str
         Stem to categories.
-
-    Raises
-    ------
-    DataError
-        If the folder is missing or a csv file has no column ``Filename``.
     """
     if not rois.is_dir():
         raise DataError(f"{rois}: the folder of image regions is missing; run the stage acquire")
@@ -51,10 +48,7 @@ def read_categories(rois: Path) -> dict[str, set[str]]:
 def read_file_names(path: Path) -> list[str]:
     """Return the column ``Filename`` of a csv file of boxes.
 
-    Raises
-    ------
-    DataError
-        If the file is missing or has no such column.
+    Raises `DataError` if the file is missing or has no such column.
     """
     try:
         return pd.read_csv(path, usecols=["Filename"], dtype=str)["Filename"].dropna().tolist()

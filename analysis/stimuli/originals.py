@@ -14,13 +14,7 @@ from analysis.stimuli.read import read_table
 
 
 def archive_of(folder: Path = STIMULI_ARCHIVE) -> Path:
-    """Return the last volume of the archive of images.
-
-    Raises
-    ------
-    DataError
-        If there is none, or more than one.
-    """
+    """Return the last volume of the archive of images. Raises `DataError` if there is none, or more than one."""
     found = sorted(folder.glob("*.zip"))
     if len(found) != 1:
         raise DataError(f"{folder}: {len(found)} .zip files where one is due (Stimuli.zip); run the stage acquire")

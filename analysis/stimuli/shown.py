@@ -17,10 +17,7 @@ def main_files(dandiset: Path) -> list[Path]:
 def images_shown(path: Path) -> list[str]:
     """Return the image paths (``Stimuli/<md5>.<ext>``) that occur in a recording's presentations, sorted.
 
-    Raises
-    ------
-    DataError
-        If the file is no NWB main file.
+    Raises `DataError` if the file is no NWB main file.
     """
     try:
         with h5py.File(path) as file:

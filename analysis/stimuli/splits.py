@@ -18,10 +18,7 @@ REPORT_TEST = 0.2
 def read_similar(path: Path) -> list[list[str]]:
     """Return the stems of each line of ``similar_images.txt`` (tab-separated file names of near-duplicates).
 
-    Raises
-    ------
-    DataError
-        If the file is missing or is not text.
+    Raises `DataError` if the file is missing or is not text.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

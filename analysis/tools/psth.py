@@ -20,7 +20,6 @@ def traces(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: in
 
     Parameters
     ----------
-    spikes : Spikes
     onset_ms : ndarray, shape (n_onsets,)
     at_ms : ndarray, shape (n_times,)
         Times relative to the onset.

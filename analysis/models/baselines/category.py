@@ -33,10 +33,7 @@ class Category(Network):
 def inputs(examples: Examples, architecture: dict) -> torch.Tensor:
     """Return the one-hot codes of label and category (n_images, labels + categories).
 
-    Raises
-    ------
-    DataError
-        If an image has a category that the model does not know.
+    Raises `DataError` if an image has a category that the model does not know.
     """
     label = one_hot(np.array(LABELS)[examples.label], LABELS)
     return torch.cat(

@@ -14,12 +14,8 @@ from analysis.models.train.training import Plan, TrainingFailed, split_of, train
 def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=glorot_) -> Fitted:
     """Train `network` with the parameters of an `EndToEnd` entry, with early stopping on the selection split.
 
-    Its inputs pass through ``network.standardise``, a `Standardise`.
-
-    Raises
-    ------
-    DataError
-        If the training fails: the loss is not a number, or memory runs out.
+    Its inputs pass through ``network.standardise``, a `Standardise`. Raises `DataError` if the training fails: the loss
+    is not a number, or memory runs out.
     """
     entry, examples = job.entry, job.examples
     seed = seed_of(job.seed, entry.kind)

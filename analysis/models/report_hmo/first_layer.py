@@ -203,12 +203,8 @@ def successive_halving(
 def best(candidates: dict[int, Candidate], kept: int, name: str, by: str = "accuracy") -> list[int]:
     """Return the numbers of the best `kept` candidates, best first.
 
-    Ranked by accuracy, ties broken by loss and then number, or by the lowest loss in any epoch and then number.
-
-    Raises
-    ------
-    DataError
-        If fewer than `kept` could be trained.
+    Ranked by accuracy, ties broken by loss and then number, or by the lowest loss in any epoch and then number. Raises
+    `DataError` if fewer than `kept` could be trained.
     """
     trained = [number for number, candidate in candidates.items() if "failed" not in candidate.metrics]
     if len(trained) < kept:

@@ -14,8 +14,6 @@ class Progress:
 
     Parameters
     ----------
-    network : torch module
-    optimiser : Adam
     path : path or None
         The checkpoint; None keeps none.
 

@@ -33,10 +33,7 @@ class Screening:
     def of(cls, label: np.ndarray, groups: np.ndarray, folds: int, C: float, seed: int) -> "Screening":
         """Assign folds to images of label 0 or 1.
 
-        Raises
-        ------
-        DataError
-            If a class has fewer groups of near-duplicates than there are folds.
+        Raises `DataError` if a class has fewer groups of near-duplicates than there are folds.
         """
         for number, name in enumerate(data.CLASSES):
             if (n := len(np.unique(groups[label == number]))) < folds:

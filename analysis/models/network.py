@@ -164,16 +164,25 @@ def read_config(folder: Path) -> dict:
 
 
 def load_weights(network: Network, path: Path) -> None:
-    """Copy the weights of a file into a network.
+    """Copy the weights of a file into a network. Raises as `set_weights`."""
+    set_weights(network, read_tensors(path)[0], f"{path} does not fit the network its config.json describes")
+
+
+def set_weights(module: nn.Module, tensors: dict[str, torch.Tensor], complaint: str) -> None:
+    """Copy tensors into a module.
 
     Raises
     ------
     DataError
-        If a tensor is missing, left over or of another shape.
+        If a tensor is missing, left over or of another shape; the message begins with `complaint`.
     """
-    tensors, _ = read_tensors(path)
-    own = network.state_dict()
+    own = module.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
-        if name not in own or name not in tensors or own[name].shape != tensors[name].shape:
-            raise DataError(f"{path} does not fit the network its config.json describes: tensor {name}")
-    network.load_state_dict(tensors)
+        if name not in tensors:
+            raise DataError(f"{complaint}: they lack {name}")
+        if name not in own:
+            raise DataError(f"{complaint}: it has no {name}")
+        if own[name].shape != tensors[name].shape:
+            shapes = tuple(tensors[name].shape), tuple(own[name].shape)
+            raise DataError(f"{complaint}: {name} is {shapes[0]}, in the module {shapes[1]}")
+    module.load_state_dict(tensors)

@@ -11,8 +11,8 @@ from torch import nn
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.models import data
-from analysis.models.network import Network, hooked, read_tensors, unit_range
-from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.network import Network, hooked, read_tensors, set_weights, unit_range
+from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
 from analysis.params.kinds import Weights
 
@@ -165,18 +165,7 @@ def load_own_weights(inner: nn.Module, weights: Weights) -> None:
         tensors, _ = read_tensors(path)
     else:
         tensors = _state_dict(path, weights.file)
-    own = inner.state_dict()
-    for name in sorted(own.keys() | tensors.keys()):
-        if name not in tensors:
-            raise DataError(f"weights {weights.file} do not fit the module: they lack {name}")
-        if name not in own:
-            raise DataError(f"weights {weights.file} do not fit the module: it has no {name}")
-        if own[name].shape != tensors[name].shape:
-            raise DataError(
-                f"weights {weights.file} do not fit the module: {name} is {tuple(tensors[name].shape)}, "
-                f"in the module {tuple(own[name].shape)}"
-            )
-    inner.load_state_dict(tensors)
+    set_weights(inner, tensors, f"weights {weights.file} do not fit the module")
 
 
 def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
@@ -209,17 +198,17 @@ def fit(job: Job) -> Fitted:
 
 
 def _fit(job: Job) -> Fitted:
-    entry, rows = job.entry, job.examples.rows("train")
+    entry = job.entry
     torch.manual_seed(job.seed)  # a module given no weights draws its own
     inner = call(entry.module, entry.arguments)
     if entry.weights is not None:
         load_own_weights(inner, entry.weights)
     inner.eval()
-    x = data.resized(job.examples.images[rows], entry.size)
+    image = data.resized(job.examples.images[:1], entry.size).to(job.device)
     names = matching(inner, entry.layers)
     first = Own(inner, names, entry.mean, entry.std, features=1).to(job.device)
     try:
-        ran = first.outputs(x[:1].to(job.device))
+        ran = first.outputs(image)
     except DataError:
         raise
     except Exception as error:
@@ -230,9 +219,7 @@ def _fit(job: Job) -> Fitted:
     top = summarised(ran[list(ran)[-1]])
     architecture |= {"layers": list(ran), "features": top.shape[1]}
     network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1]).to(job.device).eval()
-    features = [summarised(network.maps(part.to(job.device))[network.layer_names[-1]]).cpu() for part in x.split(64)]
-    fitted, iterations = fit_logistic(torch.cat(features), job.examples.label[rows], entry.C)
-    network.read_out.set(fitted)
+    iterations = fit_read_out(job, network.read_out, lambda x: summarised(network.maps(x)[network.names[-1]]), batch=64)
     return Fitted(network, architecture, {"iterations": iterations})
 
 

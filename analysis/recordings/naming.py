@@ -42,24 +42,18 @@ def suffix_order(name: str) -> tuple[str, int]:
 
 
 def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[str], bool]) -> str:
-    """Return the name that the csv files give to the recording in `path`.
+    """Return the name that the csv files give to the recording with the main file `path`.
 
-    The csv files name a recording by subject and date, with a suffix for some of them; recordings of one date are
-    ordered by time (checked on all 679 published recordings). If only some of a date are present, the names of the
-    units tell which they are.
-
-    Raises `DataError` if the area table has no such recording, or several that the files at hand cannot tell apart.
+    They name a recording by subject and date, with a suffix for some of them; recordings of one date are ordered by
+    time (checked on all 679 published recordings). If only some of a date are present, ``fits(name)`` tells whether the
+    csv files list the recording's units under a name.
 
     Parameters
     ----------
-    path : Path
-        Main file of the recording.
     names : list of str
         All names in the area table.
     siblings : list of Path
         Main files of the same subject and date, `path` among them.
-    fits : callable
-        Whether the csv files name the recording's units under a given name.
     """
     subject, date, _ = parse(path)
     base = subject + date

@@ -38,16 +38,9 @@ class Spikes:
         return len(self.bins) if self.cumulative is None else int(self.cumulative[-1])
 
     def count(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        """Return the number of spikes in the bins start <= k < stop.
+        """Return the number of spikes in the bins start <= k < stop, in whole milliseconds, for arrays of any shape.
 
-        Parameters
-        ----------
-        start, stop : ndarray, shape (...)
-            Whole milliseconds. Windows may overlap, reach beyond the recording (no spikes there) or be empty.
-
-        Returns
-        -------
-        ndarray of int64, shape (...)
+        Windows may overlap, reach beyond the recording (no spikes there) or be empty.
         """
         first, last = np.searchsorted(self.bins, start), np.searchsorted(self.bins, stop)
         if self.cumulative is not None:

@@ -30,21 +30,10 @@ def protocol_of(name: str) -> Protocol:
 
 
 def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, protocol_name: str) -> None:
-    """Turn one recording into a table of responses at `out`.
+    """Turn one recording into a table of responses at `out` (netCDF).
 
-    Raises `DataError` if a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written
-    then.
-
-    Parameters
-    ----------
-    main_file, rasters : Path
-        The two NWB files of the recording, under their published names.
-    annotations : Path
-        Folder with the area, rig, latency and RF tables (or the folder that holds it as ``db``).
-    out : Path
-        netCDF file to write.
-    protocol_name : str
-        ``corrected`` or ``report``.
+    `annotations` is the folder with the area, rig, latency and RF tables, or the one that holds it as ``db``. Raises
+    `DataError` if a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written then.
     """
     protocol = protocol_of(protocol_name)
     tables = Annotations(annotations)
@@ -61,7 +50,7 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
 def write_recording(
     files: naming.Files, tables: RecordingTables, rois: Path, processing: Processing, out: Path
 ) -> None:
-    """Build one recording and write it as netCDF to `out`: the task of a worker (parameters as `build_recording`)."""
+    """Build one recording and write it to `out`: the task of a worker."""
     netcdf.write(build_recording(files, tables, Rois(rois), processing), out)
 
 

@@ -29,16 +29,9 @@ def images_shown(path: Path) -> list[str]:
 
 
 def all_shown(dandiset: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Return the image paths shown by each recording, and the recordings that cannot be read.
+    """Return the image paths shown by each recording, and why some recordings cannot be read, by name of the main file.
 
     A damaged recording is no error here; the stage recordings decides how many may fail.
-
-    Returns
-    -------
-    shown : dict
-        Name of the main file to its image paths.
-    damaged : dict
-        Name of the main file to the reason.
     """
     shown, damaged = {}, {}
     for path in track(main_files(dandiset), "images shown"):

@@ -61,22 +61,10 @@ def run(params: settings.Params) -> None:
 
 
 def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]:
-    """Choose one image file per stem.
+    """Choose one image file of the archive per stem, of the stems `wanted` (None: all).
 
-    Parameters
-    ----------
-    members : iterable of str
-        Names in the archive.
-    wanted : set of str or None
-        Stems to keep; None keeps all.
-
-    Returns
-    -------
-    chosen : list of str
-        Names in order of stem.
-    copies : dict
-        Further names of a chosen stem, to the name used. A stem is the MD5 of the image as published, so these hold
-        the same picture.
+    Returns the names in order of stem, and further names of a chosen stem with the name used. A stem is the MD5 of the
+    published image, so these hold the same picture.
     """
     chosen: dict[str, str] = {}
     copies = {}

@@ -16,23 +16,9 @@ STEPS = {"in_file": "in the file", "labelled": "in trials with an image", "on_im
 
 
 def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corrected") -> None:
-    """Print a summary of a recording, and write a page of pictures if asked.
+    """Print a summary of a recording; with `plot`, also draw a page of pictures (by default ``<recording>.png`` here).
 
-    Parameters
-    ----------
-    recording : str
-        A netCDF file of the stage ``recordings``, or the name of a recording in data/recordings.
-    plot : bool
-        Whether to write the page.
-    out : Path, optional
-        Image file of the page; by default ``<recording>.png`` here.
-    protocol : str
-        Where a name is looked up.
-
-    Raises
-    ------
-    DataError
-        If there is no such recording, or `out` is given without `plot`.
+    Raises `DataError` if there is no such recording, or `out` is given without `plot`.
     """
     if out and not plot:
         raise DataError(f"--out {out} names the page of pictures: add --plot to draw it")

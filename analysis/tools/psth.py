@@ -16,22 +16,10 @@ def times(before_ms: int = BEFORE_MS, after_ms: int = AFTER_MS, step_ms: int = S
 
 
 def traces(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: int, n_bins: int) -> np.ndarray:
-    """Return the firing rate of one unit around each onset: a moving average of its spikes.
+    """Return the rate of one unit around each onset, (n_onsets, n_times) spikes/s: a moving average of its spikes.
 
-    Parameters
-    ----------
-    onset_ms : ndarray, shape (n_onsets,)
-    at_ms : ndarray, shape (n_times,)
-        Times relative to the onset.
-    width_ms : int
-        Width of the average; it is centred on each time.
-    n_bins : int
-        Length of the recording in ms.
-
-    Returns
-    -------
-    ndarray, shape (n_onsets, n_times)
-        spikes/s; not a number where the average reaches beyond the recording.
+    `at_ms` (n_times,) are times relative to the onset, on each of which the average over `width_ms` is centred. NaN
+    where the average reaches beyond the recording, which has `n_bins` ms.
     """
     start = np.rint(onset_ms[:, None] + at_ms).astype(np.int64) - width_ms // 2
     stop = start + width_ms

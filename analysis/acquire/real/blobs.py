@@ -166,13 +166,7 @@ def damaged(path: Path) -> bool:
 
 
 def check_room(needed: int) -> None:
-    """Raise if the store's file system has less than `needed` bytes free.
-
-    Raises
-    ------
-    DataError
-        If it has; the message names both numbers.
-    """
+    """Raise `DataError` if the store's file system has less than `needed` bytes free."""
     root = store_root()
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -29,16 +29,9 @@ class Recording:
 def recordings(listing: list[Pin], units: bytes, banks: bytes) -> list[Recording]:
     """Return all published recordings, sorted by name.
 
-    Raises `DataError` if a file name does not have the published form, or files and tables name different recordings.
-
-    Parameters
-    ----------
-    listing : list of Pin
-        All files of the dandiset.
-    units : bytes
-        ``units.csv.gz``: Session, Name, Bank of each unit.
-    banks : bytes
-        ``bank_array_regions.csv``: Session, Bank, Region.
+    `listing` are all files of the dandiset, `units` and `banks` the tables ``units.csv.gz`` and
+    ``bank_array_regions.csv``. Raises `DataError` if a file name does not have the published form, or files and tables
+    name different recordings.
     """
     areas = _areas(units, banks)
     sessions: dict[tuple[str, str], dict[str, dict[str, Pin]]] = defaultdict(lambda: defaultdict(dict))

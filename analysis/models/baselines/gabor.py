@@ -10,11 +10,10 @@ import torch
 from torch.nn import functional
 
 from analysis.core.exact import sqrt
-from analysis.models import data
 from analysis.models.activations.extract import pooled
 from analysis.models.baselines.pixels import grey
 from analysis.models.network import Network
-from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
 
 BANDWIDTH = 0.56
@@ -80,16 +79,14 @@ def build(architecture: dict) -> Network:
     return Gabor(**{name: value for name, value in architecture.items() if name != "size"})
 
 
-@torch.no_grad()
 def fit(job: Job) -> Fitted:
     """Fit the read-out on the training images."""
-    entry, rows = job.entry, job.examples.rows("train")
+    entry = job.entry
     architecture = entry.model_dump(include={"size", "wavelengths", "orientations", "stride", "pool", "sigma", "grid"})
     network = build(architecture).to(job.device)
-    x = data.resized(job.examples.images[rows], entry.size)
-    features = [pooled(network.maps(part.to(job.device))["normalised"], entry.grid).cpu() for part in x.split(128)]
-    fitted, iterations = fit_logistic(torch.cat(features), job.examples.label[rows], entry.C)
-    network.read_out.set(fitted)
+    iterations = fit_read_out(
+        job, network.read_out, lambda x: pooled(network.maps(x)["normalised"], entry.grid), batch=128
+    )
     return Fitted(network, architecture, {"iterations": iterations})
 
 

@@ -181,14 +181,8 @@ def successive_halving(
 ) -> tuple[dict[int, Candidate], list[int]]:
     """Train all candidates to the first rung, the most promising to the next, and so on (Jamieson & Talwalkar 2016).
 
-    Parameters
-    ----------
-    run_rung : function (numbers, rung, epochs) -> candidates by number
-
-    Returns
-    -------
-    candidates : the last result of every candidate, by number
-    chosen : numbers of the best that reached the last rung, best first
+    ``run_rung(numbers, rung, epochs)`` returns candidates by number. Returns the last result of every candidate, and
+    the numbers of the best that reached the last rung, best first.
     """
     numbers, last = list(range(entry.candidates)), {}
     for rung, epochs in enumerate(entry.epochs[:-1]):

@@ -12,13 +12,12 @@ from torch.nn import functional
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
-from analysis.models import data
 from analysis.models.network import Network, Standardise, glorot_, unit_range
 from analysis.models.registry import Fitted, Job, Kind
 from analysis.models.report_hmo import first_layer
 from analysis.models.report_hmo.random_cnn import SEED_NAME, RandomCNN, random_module
 from analysis.models.train.augment import augmenter, draw
-from analysis.models.train.training import Plan, Split, TrainingFailed, split_of, train_network
+from analysis.models.train.training import Plan, Split, TrainingFailed, read_splits, train_network
 
 LAYERS = ("N1", "N2", "N3")
 
@@ -114,15 +113,10 @@ def fit_upper(hmo: ReportHMO, job: Job, train: Split, selection: Split) -> None:
 
 def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:
     """Return the training and selection images of a job, and their standardisation."""
-    examples = job.examples
-    x = data.resized(examples.images, job.entry.size)
-    train, selection = (
-        split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
-    )
-    standardise = Standardise()
+    splits, standardise = read_splits(job.examples, job.entry.size, job.device), Standardise()
     if job.entry.inputs == "standardised":
-        standardise.fit(train.x)
-    return (train, selection), standardise
+        standardise.fit(splits[0].x)
+    return splits, standardise
 
 
 def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[ReportHMO, dict]:

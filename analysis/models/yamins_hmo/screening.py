@@ -1,4 +1,4 @@
-"""The screening images of HMO, and the out-of-fold decisions by which candidates are judged."""
+"""The screening images of HMO, and the out-of-fold decisions that score candidates."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,9 @@ from analysis.models.yamins_hmo import svm
 
 @dataclass(frozen=True)
 class Screening:
-    """The images on which modules are searched, and how candidates are judged on them.
+    """The images on which modules are searched: class `y` (n,), -1 or 1, and fold (n,) of each.
 
-    Attributes
-    ----------
-    y : (n,)
-        -1 or 1.
-    folds : (n,) int
-        Near-duplicates share a fold.
-    C : float
-        Of the support vector machine.
+    Near-duplicates share a fold; `C` is that of the support vector machine.
     """
 
     y: np.ndarray

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from analysis.core.errors import DataError
-from analysis.models import trained
 from analysis.models.data import Examples
 from analysis.models.network import Network, glorot_, hooked
+from analysis.models.registry import load_trained
 from analysis.params import Params
 
 
@@ -22,7 +22,7 @@ def load(params: Params, model: str, examples: Examples) -> tuple[Network, dict]
     DataError
         If the model is not trained, or was trained on other images or with other parameters than the present ones.
     """
-    found = trained.load(params, model, examples)
+    found = load_trained(params, model, examples)
     return _fixed(found.network), found.config["architecture"]
 
 

@@ -1,15 +1,15 @@
 """A protocol: one value per choice in which the report and its correction differ."""
 
-from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How images, gaze and spikes are turned into a comparison.
 
-    Every field is one choice: first the value of `CORRECTED`, then that of `REPORT`. The audit changes one field at a
-    time. Code asks a protocol for a field, never for its name.
+    Every field is one choice; the audit walks from `REPORT` to `CORRECTED` one field at a time. Code asks a protocol
+    for a field, never for its name.
     """
 
     join: Literal["trial_id", "row"]
@@ -40,9 +40,36 @@ class Protocol:
     """Median over all units, or after dropping interquartile outliers."""
 
 
-def _protocol(place: int) -> Protocol:
-    return Protocol(**{field.name: get_args(field.type)[place] for field in fields(Protocol)})
+CORRECTED = Protocol(
+    join="trial_id",
+    fixations="selected",
+    response="rate",
+    latency="corrected",
+    stability="overall",
+    region="unit",
+    labels="roi",
+    unit_identity="recording",
+    filling="none",
+    selection="validation",
+    splits="grouped",
+    components="chosen",
+    aggregation="median",
+)
 
+REPORT = Protocol(
+    join="row",
+    fixations="all",
+    response="count",
+    latency="none",
+    stability="first_half",
+    region="first_row",
+    labels="filename",
+    unit_identity="column",
+    filling="column_mean",
+    selection="test",
+    splits="single",
+    components="fixed",
+    aggregation="median_without_outliers",
+)
 
-CORRECTED, REPORT = _protocol(0), _protocol(1)
 PROTOCOLS = {"corrected": CORRECTED, "report": REPORT}

@@ -11,7 +11,7 @@ from analysis import params as settings
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv
 from analysis.core.parallel import map_threads
-from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
+from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI
 from analysis.core.progress import track
 from analysis.core.settings import workers
 from analysis.stimuli import splits
@@ -38,7 +38,7 @@ def run(params: settings.Params) -> None:
     """
     shown, damaged = all_shown(DANDISET)
     counts = Counter(name for names in shown.values() for name in names)
-    with SplitZip(archive_of(STIMULI_ARCHIVE)) as archive:
+    with SplitZip(archive_of()) as archive:
         wanted = {stem_of(name) for name in counts} if params.stimuli.images == "shown" else None
         chosen, copies = choose(archive.members, wanted)
         if not chosen:

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.recordings import face_selectivity
-from analysis.recordings.naming import suffix_order
-from analysis.recordings.read import open_recording, recording_files
+from analysis.recordings.read import find_recording, open_recording
 
 STEPS = {"in_file": "in the file", "labelled": "in trials with an image", "on_image": "on the image"}
 
@@ -37,13 +35,7 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
 
 def find(recording: str, protocol: str) -> Path:
     """Return the file of a recording given by path or by name."""
-    if recording.endswith(".nc"):
-        return Path(recording)
-    files = {path.stem: path for path in recording_files(protocol, paths.RECORDINGS)}
-    if recording not in files:
-        known = ", ".join(sorted(files, key=suffix_order)[:12])
-        raise DataError(f"no recording {recording!r} in {paths.RECORDINGS / protocol}; there are {known}, ...")
-    return files[recording]
+    return Path(recording) if recording.endswith(".nc") else find_recording(recording, protocol)
 
 
 def summary(dataset: xr.Dataset) -> list[str]:

@@ -4,15 +4,10 @@ import numpy as np
 
 from analysis.recordings.rasters import Spikes
 
-BEFORE_MS, AFTER_MS, STEP_MS = 375, 375, 10
-"""Span and step of the published traces (Xiao et al. 2024, scripts 1a and 2a)."""
+TIMES_MS = np.arange(-375, 376, 10)
+"""Times of the published traces relative to the onset (Xiao et al. 2024, scripts 1a and 2a)."""
 WIDTH_MS = 50
 """Width of the moving average (Xiao et al. 2024, script 0b, suffix mwa_50)."""
-
-
-def times(before_ms: int = BEFORE_MS, after_ms: int = AFTER_MS, step_ms: int = STEP_MS) -> np.ndarray:
-    """Return the times of a trace relative to the onset, in ms, shape (n_times,)."""
-    return np.arange(-before_ms, after_ms + 1, step_ms)
 
 
 def traces(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: int, n_bins: int) -> np.ndarray:

@@ -1,17 +1,12 @@
 """What a network says about all images: its top layer and its predicted labels, as the steps compare them."""
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from analysis.core import paths
-from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.models.activations import read as activations
 from analysis.models.data import Examples, load
-from analysis.models.network import CONFIG
 from analysis.neural import scoring
 from analysis.neural.populations import Population
 from analysis.params import Params
@@ -56,28 +51,20 @@ def trained_models(params: Params) -> dict[tuple[str, str], NetworkOutput]:
     for model in params.models.run:
         if activations.untrained(model):
             continue
-        config = _config(model)
+        config = activations.read_metrics(model)
         protocol = PROTOCOLS[config["protocol"]]
         key = protocol.labels, protocol.selection
         if config["kind"] == "pixels" or key in outputs:
             continue
         examples = load(protocol)
         stems, top = activations.read(model, activations.layers(model)[-1])
-        predictions = pd.read_csv(paths.MODELS / model / "predictions.csv", dtype=str, keep_default_na=False)
+        predictions = activations.read_predictions(model)
         is_face = dict(zip(predictions["stem"], predictions["predicted"] == "face", strict=True))
         row_of = {stem: row for row, stem in enumerate(stems)}
         order = [row_of[stem] for stem in examples.table["stem"]]
         predicted = np.array([is_face[stem] for stem in examples.table["stem"]], int)
         outputs[key] = network_output(np.asarray(top[order], np.float64), predicted, examples)
     return outputs
-
-
-def _config(model: str) -> dict:
-    path = paths.MODELS / model / CONFIG
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"{path} is missing or damaged: run the stage train for {model}") from error
 
 
 def examples_of(protocol: Protocol, validation: float, seed: int) -> Examples:

@@ -1,4 +1,4 @@
-"""Activations of named layers, a batch at a time, in memory-mapped files, so that a killed run can go on."""
+"""Activations of named layers, a batch at a time, to memory-mapped files that a killed run goes on filling."""
 
 import json
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reduction:
-    """How maps become features: means over pool x pool cells (0: all positions), projected if more than `features`."""
+    """How maps become features: averaged to pool x pool cells (0: all kept), projected if more than `features`."""
 
     pool: int
     features: int | None
@@ -54,7 +54,7 @@ def projection(n_from: int, n_to: int, seed: int) -> "SparseRandomProjection":
 
 @dataclass(frozen=True)
 class Reducer:
-    """Computes the features of one layer from its maps: a `Reduction` for a known shape."""
+    """What makes the features of one layer of its maps: a `Reduction` applied to a known shape."""
 
     shape: tuple[int, ...]
     pool: int
@@ -63,7 +63,7 @@ class Reducer:
 
     @classmethod
     def of(cls, rule: Reduction, maps: torch.Tensor) -> "Reducer":
-        """Return the reducer for maps (n, ...) of this shape."""
+        """Return the reducer for maps (n, ...) such as these."""
         width, shape = pooled(maps, rule.pool).shape[1], tuple(maps.shape[1:])
         if rule.features is None or width <= rule.features:
             return cls(shape, rule.pool, width, None)
@@ -76,10 +76,17 @@ class Reducer:
 
 
 def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, batch: int, device: str) -> list[dict]:
-    """Fill ``folder/<layer>.npy`` (float32, n x features) for every layer and describe the layers, in order of depth.
+    """Fill ``folder/<layer>.npy`` (float32, n x features) for every layer and return their descriptions.
 
-    Rows are in the order of the inputs `x` (n, ...). `folder` keeps unfinished work: ``done.json`` counts finished
-    rows.
+    Parameters
+    ----------
+    x : inputs (n, ...), in the order of the rows to write
+    folder : keeps what a killed run has done; ``done.json`` counts the finished rows
+
+    Returns
+    -------
+    list of dict, in order of depth
+        name, shape of the layer before pooling (without n), features written, projected or not
     """
     network.eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What each part of the HMO procedure is worth: variants of it, trained with several seeds on the same images."""
+"""What each part of the HMO procedure contributes: variants trained on the same images with several seeds."""
 
 import json
 import shutil
@@ -47,7 +47,7 @@ def entries(params: Params) -> dict[str, Model]:
 
 
 def ablate(params: Params, run: Callable, folder: Path) -> pd.DataFrame:
-    """Train every variant with every seed and return the table `RUNS`; a run that `folder` holds is read."""
+    """Train every variant with every seed and return the table `RUNS`; runs that are finished in `folder` are read."""
     tasks = [
         (params, name, number, str(folder))
         for number in range(params.candidates.ablation.seeds)
@@ -102,14 +102,11 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
 
 
 def differences(runs: pd.DataFrame) -> pd.DataFrame:
-    """Compare each variant with the full procedure, seed by seed.
+    """Compare each variant with the full procedure, seed by seed; return the table `DIFFERENCES`.
 
-    Returns
-    -------
-    table `DIFFERENCES`
-        mean of the variant; its mean difference from the full procedure, with Student's 95 % interval of paired
-        differences over seeds (the images stay the same); mean number of 1e9 floating-point operations of a fit
-        (`analysis.candidates.cost`), with such an interval.
+    ``mean`` is that of the variant, ``difference`` its mean difference from the full procedure, with Student's 95 %
+    interval of paired differences over seeds (the images stay the same), and ``search_gflop`` the mean number of 1e9
+    floating-point operations of a fit (`analysis.candidates.cost`), with such an interval.
     """
     rows = []
     wide = {name: runs.pivot(index="seed", columns="variant", values=name) for name in (*MEASURES, "search_gflop")}

@@ -1,4 +1,4 @@
-"""What a fit costs, counted while it runs: arithmetic of filters and dense layers, forward and backward.
+"""The arithmetic of a fit, counted while it runs: filters and dense layers, forward and backward.
 
 The number follows from the shapes of what is computed, so it is the same on every machine. Thresholds, pooling,
 normalisation and the fits of support vector machines are not counted.

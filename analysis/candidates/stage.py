@@ -13,6 +13,7 @@ from analysis.core.parallel import process_pool
 from analysis.models import data
 from analysis.models.data import NoExamples
 from analysis.params import Params
+from analysis.recordings.read import recording_files
 from analysis.stimuli.read import read_missing
 
 OUT = paths.RESULTS / "candidates"
@@ -77,13 +78,13 @@ def _key(params: Params, examples: data.Examples) -> dict:
     import torch
 
     entries = {name: entry.model_dump() for name, entry in ablation.entries(params).items()}
-    recordings = paths.RECORDINGS / params.models.entry(params.candidates.model).protocol
+    recordings = recording_files(params.models.entry(params.candidates.model).protocol)
     return {
         "candidates": params.candidates.model_dump(),
         "entries": entries,
         "seed": params.seed,
         "images": examples.digest,
-        "recordings": {path.name: sha256(path) for path in sorted(recordings.glob("*.nc"))},
+        "recordings": {path.name: sha256(path) for path in recordings},
         "code": store.code_digest(),
         "torch": importlib.metadata.version("torch"),
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],

@@ -48,7 +48,7 @@ def run(params: Params, model: str) -> None:
         return _write_empty(folder, model)
     if not measured:
         raise DataError(
-            f"no recording in {paths.RECORDINGS / entry.protocol} shows an image that {model} compares; "
+            f"no recording under the protocol {entry.protocol} shows an image that {model} compares; "
             "check data/stimuli/images.csv against the recordings"
         )
     images = neural.Images(read_table(), neural.read_levels(entry.protocol))

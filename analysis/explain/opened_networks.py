@@ -2,15 +2,15 @@
 
 import copy
 from collections.abc import Callable
+from itertools import count
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from analysis.core.errors import DataError
-from analysis.models import trained
 from analysis.models.data import Examples
-from analysis.models.network import Network, glorot_
+from analysis.models.network import Network, glorot_, hooked
+from analysis.models.registry import load_trained
 from analysis.params import Params
 
 
@@ -22,7 +22,7 @@ def load(params: Params, model: str, examples: Examples) -> tuple[Network, dict]
     DataError
         If the model is not trained, or was trained on other images or with other parameters than the present ones.
     """
-    found = trained.load(params, model, examples)
+    found = load_trained(params, model, examples)
     return _fixed(found.network), found.config["architecture"]
 
 
@@ -68,30 +68,8 @@ class Evidence(nn.Module):
         return logits[:, 1] - logits[:, 0]
 
 
-class _TorchCalls(TorchFunctionMode):
-    """Count torch calls in a forward pass; record their results, or pass the result of one call through a module."""
-
-    def __init__(self, change: tuple[int, Callable] | None = None):
-        super().__init__()
-        self.recorded: list = []
-        self.change, self.count = change, 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if self.change is None:
-            self.recorded.append((func, args, result))
-        elif self.count == self.change[0]:
-            result = self.change[1](result)
-        self.count += 1
-        return result
-
-
 class Opened(nn.Module):
     """A network in which the activations of a named layer pass through a module `tap`, for Grad-CAM and lesions.
-
-    A `Network` returns the activations of its layers by name, without the module that computes them; often there is
-    none (``relu``, ``max_pool2d``). One pass over an example finds the torch call that returns them. In later passes,
-    the result of this call goes through `tap` before the network uses it.
 
     Parameters
     ----------
@@ -109,7 +87,7 @@ class Opened(nn.Module):
     DataError
         If the network has no such layer.
     LayerNotOpened
-        If the layer's activations are not computed by torch, or the output does not depend on them.
+        If the output does not depend on the layer's activations.
     """
 
     def __init__(self, network: Network, layer: str, example: torch.Tensor, tap: nn.Module | None = None):
@@ -118,34 +96,25 @@ class Opened(nn.Module):
         self.tap = nn.Identity() if tap is None else tap
         if layer not in network.layer_names:
             raise DataError(f"no layer {layer!r}; the layers are {', '.join(network.layer_names)}")
-        self.call = self._find(example)
-
-    def _find(self, example: torch.Tensor) -> int:
-        with torch.no_grad(), _TorchCalls() as calls:
-            activations = self.network.maps(example)[self.layer]
-        number = _number_of_call(calls.recorded, activations)
-        if number is not None and calls.recorded[number][0] is torch.Tensor.clone:
-            number = _number_of_call(
-                calls.recorded, calls.recorded[number][1][0]
-            )  # the network goes on with the original of a copy
-        if number is None:
-            raise LayerNotOpened(f"layer {self.layer} is not the result of a torch call, so it cannot be opened")
-        with torch.no_grad(), _TorchCalls((number, lambda result: result + 1)):
-            changed = self.network(example)
         with torch.no_grad():
-            if torch.equal(changed, self.network(example)):
-                raise LayerNotOpened(f"the output of the network does not depend on layer {self.layer}")
-        return number
+            calls: list[torch.Tensor] = []
+            logits = self._run(example, calls.append)
+            self.last_call = len(calls) - 1  # the layer of a foreign network may run several times: `Network.maps`
+            changed = self._run(example, self._at_last_call(lambda activations: activations + 1))
+        if torch.equal(changed, logits):
+            raise LayerNotOpened(f"the output of the network does not depend on layer {layer}")
+
+    def _run(self, x: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor | None]) -> torch.Tensor:
+        with hooked({self.layer: self.network.layer(self.layer)}, lambda _name, activations: change(activations)):
+            return self.network(x)
+
+    def _at_last_call(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable:
+        calls = count()
+        return lambda activations: change(activations) if next(calls) == self.last_call else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2), with the layer passed through `tap`."""
-        with _TorchCalls((self.call, self.tap)):
-            return self.network(x)
-
-
-def _number_of_call(calls: list[tuple], wanted: torch.Tensor) -> int | None:
-    """Return the number of the call that returned a tensor; None if no call did."""
-    return next((number for number, (_, _, result) in enumerate(calls) if result is wanted), None)
+        return self._run(x, self._at_last_call(self.tap))
 
 
 def open_last_maps(network: Network, example: torch.Tensor) -> Opened:

@@ -1,16 +1,13 @@
 """The images of ``data/stimuli`` with the labels and splits of one protocol."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.files import sha256
 from analysis.params.protocol import Protocol
-from analysis.stimuli.read import read_images, read_table
+from analysis.stimuli.read import hash_files, read_images, read_table
 
 CLASSES = ("non-face", "face")
 """Class names by class number."""
@@ -48,7 +45,7 @@ class Examples:
         return np.flatnonzero((self.split == split) & (self.label >= 0))
 
 
-def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
+def load(rules: Protocol) -> Examples:
     """Read images, labels and splits under a protocol.
 
     Raises
@@ -57,8 +54,7 @@ def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
         If a file or column is missing, the two files disagree, or a label or split is unknown; `NoExamples` if a
         split that the protocol needs (train, test and the one it selects on) lacks one of the classes.
     """
-    csv, npy = folder / "images.csv", folder / "images.npy"
-    images, table = read_images(folder), read_table(folder)
+    csv, images, table = "data/stimuli/images.csv", read_images(), read_table()
     label_column, split_column = _COLUMNS[rules.labels]
     numbers = {name: number for number, name in enumerate(CLASSES)} | {"unlabelled": -1}
     label = table[label_column].map(numbers)
@@ -67,8 +63,7 @@ def load(rules: Protocol, folder: Path = paths.STIMULI) -> Examples:
     split = table[split_column].to_numpy(dtype=str)
     if unknown := sorted(set(split) - {*SPLITS, ""}):
         raise DataError(f"{csv}: {split_column} = {str(unknown[0])!r} is not a split")
-    digest = {"images.npy": sha256(npy), "images.csv": sha256(csv)}
-    examples = Examples(images, table, label.to_numpy(np.int8), split, rules.selection, digest)
+    examples = Examples(images, table, label.to_numpy(np.int8), split, rules.selection, hash_files())
     for name in sorted({"train", rules.selection, "test"}):
         present = set(examples.label[examples.rows(name)])
         for number, label_name in enumerate(CLASSES):

@@ -1,6 +1,9 @@
 """A trained network: its interface, and its file form without pickle."""
 
 import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import safetensors
@@ -16,21 +19,57 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 class Network(nn.Module):
-    """A face / non-face classifier that names its layers.
+    """A face / non-face classifier with named layers.
 
-    Subclasses set `layer_names` (in order of depth; the last is the top layer) and implement `maps` and `head`.
-    Inputs are those of the kind (`analysis.models.registry.Kind`): for images, uint8 or float (n, 3, size, size).
+    Subclasses implement `forward`, which returns the logits (n, 2) of non-face and face. It passes the activations of
+    each layer, (n, channels, height, width) or (n, features), through the identity of that name in `layers`, so that
+    forward hooks can read and change them. Inputs are those of the kind (`analysis.models.registry.Kind`): for images,
+    uint8 or float (n, 3, size, size).
+
+    Parameters
+    ----------
+    layer_names : iterable of str
+        In order of depth; the last is the top layer.
     """
 
-    layer_names: tuple[str, ...]
+    def __init__(self, layer_names: Iterable[str]):
+        super().__init__()
+        self.layers = nn.ModuleDict({name: nn.Identity() for name in layer_names})
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers in order of depth."""
+        return tuple(self.layers)
+
+    def layer(self, name: str) -> nn.Module:
+        """Return the module whose output is the activations of a layer."""
+        return self.layers[name]
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the activations of every named layer, (n, channels, height, width) or (n, features)."""
-        raise NotImplementedError
+        """Return the activations of every layer by name, in order of depth."""
+        found: dict[str, torch.Tensor] = {}
+        with hooked({name: self.layer(name) for name in self.layer_names}, found.__setitem__):
+            self(x)
+        return {name: found[name] for name in self.layer_names}
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2) of non-face and face."""
-        return self.head(self.maps(x)[self.layer_names[-1]])
+
+@contextmanager
+def hooked(modules: dict[str, nn.Module], hook: Callable[[str, torch.Tensor], torch.Tensor | None]) -> Iterator[None]:
+    """Call ``hook(name, output)`` when a module has run; what it returns, unless None, replaces the output.
+
+    Only forward passes of the calling thread are hooked: other threads may run the same modules meanwhile.
+    """
+    thread = threading.get_ident()
+
+    def forward_hook(name: str):
+        return lambda _module, _inputs, output: hook(name, output) if threading.get_ident() == thread else None
+
+    handles = [module.register_forward_hook(forward_hook(name)) for name, module in modules.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def unit_range(x: torch.Tensor) -> torch.Tensor:
@@ -125,16 +164,25 @@ def read_config(folder: Path) -> dict:
 
 
 def load_weights(network: Network, path: Path) -> None:
-    """Copy the weights of a file into a network.
+    """Copy the weights of a file into a network. Raises as `set_weights`."""
+    set_weights(network, read_tensors(path)[0], f"{path} does not fit the network its config.json describes")
+
+
+def set_weights(module: nn.Module, tensors: dict[str, torch.Tensor], complaint: str) -> None:
+    """Copy tensors into a module.
 
     Raises
     ------
     DataError
-        If a tensor is missing, left over or of another shape.
+        If a tensor is missing, left over or of another shape; the message begins with `complaint`.
     """
-    tensors, _ = read_tensors(path)
-    own = network.state_dict()
+    own = module.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
-        if name not in own or name not in tensors or own[name].shape != tensors[name].shape:
-            raise DataError(f"{path} does not fit the network its config.json describes: tensor {name}")
-    network.load_state_dict(tensors)
+        if name not in tensors:
+            raise DataError(f"{complaint}: they lack {name}")
+        if name not in own:
+            raise DataError(f"{complaint}: it has no {name}")
+        if own[name].shape != tensors[name].shape:
+            shapes = tuple(tensors[name].shape), tuple(own[name].shape)
+            raise DataError(f"{complaint}: {name} is {shapes[0]}, in the module {shapes[1]}")
+    module.load_state_dict(tensors)

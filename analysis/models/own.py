@@ -11,8 +11,8 @@ from torch import nn
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.models import data
-from analysis.models.network import Network, read_tensors, unit_range
-from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.network import Network, hooked, read_tensors, set_weights, unit_range
+from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
 from analysis.params.kinds import Weights
 
@@ -32,21 +32,49 @@ class Own(Network):
     """
 
     def __init__(self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int):
-        super().__init__()
-        self.inner = inner
-        self.layer_names = tuple(layers)
+        super().__init__(())
+        self.inner, self.names = inner, tuple(layers)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
         self.read_out = LinearReadOut(features)
 
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers in order of depth."""
+        return self.names
+
+    def layer(self, name: str) -> nn.Module:
+        """Return the submodule of that name."""
+        return self.inner.get_submodule(name)
+
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the output of every named layer; the last one if it runs several times."""
-        taken = outputs(self.inner, self.layer_names, (unit_range(x) - self.mean) / self.std)
-        return {name: taken[name] for name in self.layer_names}
+        found = self.outputs(x)
+        return {name: found[name] for name in self.names}
 
-    def head(self, top: torch.Tensor) -> torch.Tensor:
+    def outputs(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the outputs of the layers in the order of their last calls.
+
+        Raises
+        ------
+        DataError
+            If a layer gives anything but one tensor with a row per input.
+        """
+        found: dict[str, torch.Tensor] = {}
+
+        def keep(name: str, output) -> None:
+            if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(x):
+                raise DataError(f"layer {name} gives no tensor with a row per image: choose another in layers")
+            found.pop(name, None)
+            found[name] = output.clone()  # a later layer may work in place
+
+        with hooked({name: self.layer(name) for name in self.names}, keep):
+            self.inner((unit_range(x) - self.mean) / self.std)
+        return found
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2)."""
-        return self.read_out(summarised(top))
+        return self.read_out(summarised(self.maps(x)[self.names[-1]]))
 
 
 def summarised(top: torch.Tensor) -> torch.Tensor:
@@ -54,34 +82,6 @@ def summarised(top: torch.Tensor) -> torch.Tensor:
     if top.ndim == 4:
         return top.mean((2, 3))
     return top.mean(1) if top.ndim == 3 else top.flatten(1)
-
-
-def outputs(inner: nn.Module, names, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Run a module and return the outputs of its named submodules, in the order of their last calls.
-
-    Raises
-    ------
-    DataError
-        If a submodule gives anything but one tensor with a row per input.
-    """
-    taken: dict[str, torch.Tensor] = {}
-
-    def keep(name: str):
-        def hook(_module, _inputs, output):
-            if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(x):
-                raise DataError(f"layer {name} gives no tensor with a row per image: choose another in layers")
-            taken.pop(name, None)
-            taken[name] = output.clone()  # a later layer may work in place
-
-        return hook
-
-    hooks = [inner.get_submodule(name).register_forward_hook(keep(name)) for name in names]
-    try:
-        inner(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return taken
 
 
 def call(module: str, arguments: dict) -> nn.Module:
@@ -165,18 +165,7 @@ def load_own_weights(inner: nn.Module, weights: Weights) -> None:
         tensors, _ = read_tensors(path)
     else:
         tensors = _state_dict(path, weights.file)
-    own = inner.state_dict()
-    for name in sorted(own.keys() | tensors.keys()):
-        if name not in tensors:
-            raise DataError(f"weights {weights.file} do not fit the module: they lack {name}")
-        if name not in own:
-            raise DataError(f"weights {weights.file} do not fit the module: it has no {name}")
-        if own[name].shape != tensors[name].shape:
-            raise DataError(
-                f"weights {weights.file} do not fit the module: {name} is {tuple(tensors[name].shape)}, "
-                f"in the module {tuple(own[name].shape)}"
-            )
-    inner.load_state_dict(tensors)
+    set_weights(inner, tensors, f"weights {weights.file} do not fit the module")
 
 
 def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
@@ -209,17 +198,17 @@ def fit(job: Job) -> Fitted:
 
 
 def _fit(job: Job) -> Fitted:
-    entry, rows = job.entry, job.examples.rows("train")
+    entry = job.entry
     torch.manual_seed(job.seed)  # a module given no weights draws its own
     inner = call(entry.module, entry.arguments)
     if entry.weights is not None:
         load_own_weights(inner, entry.weights)
     inner.eval()
-    x = data.resized(job.examples.images[rows], entry.size)
+    image = data.resized(job.examples.images[:1], entry.size).to(job.device)
     names = matching(inner, entry.layers)
     first = Own(inner, names, entry.mean, entry.std, features=1).to(job.device)
     try:
-        ran = outputs(inner, names, (unit_range(x[:1].to(job.device)) - first.mean) / first.std)
+        ran = first.outputs(image)
     except DataError:
         raise
     except Exception as error:
@@ -230,9 +219,7 @@ def _fit(job: Job) -> Fitted:
     top = summarised(ran[list(ran)[-1]])
     architecture |= {"layers": list(ran), "features": top.shape[1]}
     network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1]).to(job.device).eval()
-    features = [summarised(network.maps(part.to(job.device))[network.layer_names[-1]]).cpu() for part in x.split(64)]
-    fitted, iterations = fit_logistic(torch.cat(features), job.examples.label[rows], entry.C)
-    network.read_out.set(fitted)
+    iterations = fit_read_out(job, network.read_out, lambda x: summarised(network.maps(x)[network.names[-1]]), batch=64)
     return Fitted(network, architecture, {"iterations": iterations})
 
 

@@ -1,5 +1,6 @@
 """Linear read-outs: a decision on standardised features, however it was fitted, and the layer that computes it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,18 +8,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from analysis.models import data
+from analysis.models.registry import Job
+
 
 @dataclass(frozen=True)
 class ReadOut:
-    """A linear decision ``weight . (x - mean) / std + bias``; positive means face.
+    """A linear decision ``weight . (x - mean) / std + bias``; positive means face."""
 
-    Attributes
-    ----------
-    mean, std, weight : float64 array (n_features,)
-    bias : float
-    """
-
-    mean: np.ndarray
+    mean: np.ndarray  # (n_features,) float64, as std and weight
     std: np.ndarray
     weight: np.ndarray
     bias: float
@@ -59,22 +57,29 @@ def _set_decision(linear: nn.Linear, weight: np.ndarray, bias: float) -> None:
     linear.bias[1] = bias
 
 
-def fit_logistic(x: torch.Tensor, y: np.ndarray, C: float) -> tuple[ReadOut, int]:
-    """Fit a logistic regression (L2, classes balanced) on standardised features.
+@torch.no_grad()
+def fit_read_out(job: Job, read_out: LinearReadOut, features: Callable, batch: int) -> int:
+    """Fit a read-out on the training images and return the iterations of the solver.
 
     Parameters
     ----------
-    x : tensor (n, n_features)
-    y : array (n,)
-        0 or 1.
-    C : float
-        As in scikit-learn: the smaller, the stronger the regularisation.
+    features : function of images (n, 3, size, size), uint8
+        Returns what the read-out takes, (n, n_features).
+    batch : int
+        Images at once.
+    """
+    rows = job.examples.rows("train")
+    x = data.resized(job.examples.images[rows], job.entry.size)
+    found = torch.cat([features(part.to(job.device)).cpu() for part in x.split(batch)])
+    fitted, iterations = fit_logistic(found, job.examples.label[rows], job.entry.C)
+    read_out.set(fitted)
+    return iterations
 
-    Returns
-    -------
-    read_out : ReadOut
-    iterations : int
-        Of the solver.
+
+def fit_logistic(x: torch.Tensor, y: np.ndarray, C: float) -> tuple[ReadOut, int]:
+    """Fit a logistic regression (L2, classes balanced) on standardised features.
+
+    `x` is (n, n_features), `y` (n,) is 0 or 1, `C` as in scikit-learn. Returns the read-out and its iterations.
     """
     features = x.cpu().numpy().astype(np.float64)
     mean, std = features.mean(0), features.std(0)

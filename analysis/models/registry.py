@@ -1,4 +1,4 @@
-"""How each kind of model is trained, rebuilt from its configuration, and given its inputs.
+"""How each kind of model is trained, rebuilt from its configuration, and given its inputs; trained models.
 
 A new kind is a class in `analysis.params.models.Entry` and the module it names, which holds ``KIND``, a `Kind`.
 """
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
+from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.models import data
 from analysis.models.data import Examples
-from analysis.models.network import Network
+from analysis.models.network import WEIGHTS, Network, load_weights, read_config
 from analysis.models.train.log import Log
-from analysis.params import Model
+from analysis.params import Model, Params
 from analysis.params.models import KINDS
 
 
@@ -76,3 +77,32 @@ def kind(name: str) -> Kind:
     if name not in KINDS:
         raise DataError(f"no model of kind {name!r}; the kinds are {', '.join(sorted(KINDS))}")
     return importlib.import_module(f"analysis.models.{KINDS[name].implementation}").KIND
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained network and the configuration beside its weights (``config.json``)."""
+
+    network: Network
+    config: dict
+
+    def inputs(self, examples: Examples) -> torch.Tensor:
+        """Return the inputs (n_images, ...) of the network, in the order of ``images.csv``."""
+        return kind(self.config["kind"]).inputs(examples, self.config["architecture"])
+
+
+def load_trained(params: Params, model: str, examples: Examples) -> TrainedModel:
+    """Load a model from ``models/<model>/``.
+
+    Raises
+    ------
+    DataError
+        If the model has not been trained, or was trained on images or with parameters other than the present ones.
+    """
+    entry, folder = params.models.entry(model), paths.MODELS / model
+    config = read_config(folder)
+    if config["images"] != examples.digest or config["values"] != entry.model_dump():
+        raise DataError(f"{folder} was trained on other images or values: run the stage train for {model} again")
+    network = kind(entry.kind).build(config["architecture"])
+    load_weights(network, folder / WEIGHTS)
+    return TrainedModel(network, config)

@@ -3,17 +3,7 @@
 from analysis.params.base import Group
 from analysis.params.loading import load, only
 from analysis.params.models import Model, Models
-from analysis.params.schema import (
-    Acquire,
-    Audit,
-    Candidates,
-    Compare,
-    Explain,
-    Params,
-    Recordings,
-    Simulate,
-    Stimuli,
-)
+from analysis.params.schema import Acquire, Audit, Candidates, Compare, Explain, Params, Recordings, Simulate, Stimuli
 
 __all__ = [
     "Acquire",

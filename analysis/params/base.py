@@ -12,6 +12,19 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+def check_odd(**sizes: int) -> None:
+    """Refuse even sizes, which have no centre."""
+    for name, size in sizes.items():
+        if size % 2 == 0:
+            raise ValueError(f"{name} = {size}: give an odd size")
+
+
+def check_halvings(size: int, n: int) -> None:
+    """Refuse images that cannot be halved `n` times."""
+    if size < 2**n:
+        raise ValueError(f"size = {size} does not survive {n} halvings")
+
+
 class Group(BaseModel):
     """An immutable group of parameters; an unknown key is an error.
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.params.base import Count, Counts, Group, Positive
+from analysis.params.base import Count, Counts, Group, Positive, check_halvings
 from analysis.params.kinds import Activations, Augment, Model, Precision, TrainedModel
 
 
@@ -70,8 +70,7 @@ class HMO(Model):
         for bounds in self.n_filt:
             if bounds[0] > bounds[1] or bounds[0] % 4 or bounds[1] % 4:
                 raise ValueError(f"n_filt = {bounds}: give multiples of 4, the minimum, then the maximum")
-        if self.size < 2 ** len(self.n_filt):
-            raise ValueError(f"size = {self.size} does not survive {len(self.n_filt)} halvings")
+        check_halvings(self.size, len(self.n_filt))
         return self
 
 
@@ -112,8 +111,7 @@ class ReportHMO(TrainedModel):
             raise ValueError(f"epochs = {self.epochs}: give rising numbers")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(f"kernels = {self.kernels}: give odd sizes")
-        if self.size < 2 ** max(self.layers):
-            raise ValueError(f"size = {self.size} does not survive {max(self.layers)} halvings")
+        check_halvings(self.size, max(self.layers))
         return self
 
 

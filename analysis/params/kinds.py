@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.params.base import Count, Counts, Group, Positive
+from analysis.params.base import Count, Counts, Group, Positive, check_halvings, check_odd
 from analysis.params.protocol import PROTOCOLS, Protocol
 
 
@@ -87,10 +87,8 @@ class SimpleCNN(EndToEnd):
 
     @model_validator(mode="after")
     def _fits_the_image(self):
-        if self.kernel % 2 == 0:
-            raise ValueError(f"kernel = {self.kernel}: give an odd size")
-        if self.size < 2 ** len(self.filters):
-            raise ValueError(f"size = {self.size} does not survive {len(self.filters)} halvings")
+        check_odd(kernel=self.kernel)
+        check_halvings(self.size, len(self.filters))
         return self
 
 
@@ -165,8 +163,7 @@ class Gabor(FixedFeatures):
 
     @model_validator(mode="after")
     def _fits_the_image(self):
-        if self.pool % 2 == 0:
-            raise ValueError(f"pool = {self.pool}: give an odd size")
+        check_odd(pool=self.pool)
         if max(self.wavelengths) * 1.5 > self.size:
             raise ValueError(f"wavelengths = {self.wavelengths}: longer than an image of size = {self.size} can hold")
         return self

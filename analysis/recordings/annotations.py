@@ -82,10 +82,7 @@ class Annotations:
     def of(self, name: str) -> RecordingTables:
         """Return the entries for one recording.
 
-        Raises
-        ------
-        DataError
-            If the area table or the rig table lacks the recording, or an entry is not a number.
+        Raises `DataError` if the area table or the rig table lacks the recording, or an entry is not a number.
         """
         banks = self._banks[self._banks["Session"] == name]
         if banks.empty:

@@ -216,13 +216,7 @@ def _face_coords(
     face = non_face = np.zeros((len(rows), len(rf)), bool)
     if rois is not None:
         face, non_face = categorise(
-            rois,
-            session.images,
-            stimulus[rows],
-            kept.xy[rows],
-            rf,
-            session.image_size_px,
-            session.pixels_per_degree,
+            rois, session.images, stimulus[rows], kept.xy[rows], rf, session.image_size_px, session.pixels_per_degree
         )
     index = face_selectivity.face_selectivity_index(measured.zeroth_rate, face, non_face)
     return {

@@ -61,18 +61,10 @@ JOINS = {"trial_id": presentation_by_trial, "row": presentation_by_row}
 
 
 def build_fixation_table(session: Session, protocol: Protocol, tracker_latency_ms: float, n_bins: int) -> Fixations:
-    """Return the fixations that a protocol keeps.
+    """Return the fixations that a protocol keeps, by its fields `join`, `fixations` and `latency`.
 
-    Parameters
-    ----------
-    session : Session
-        Main file of the recording.
-    protocol : Protocol
-        Its fields `join`, `fixations` and `latency` are used.
-    tracker_latency_ms : float
-        Lag of the eye tracker; subtracted from the stored times if the protocol corrects latencies.
-    n_bins : int
-        Length of the rasters in ms.
+    The lag of the eye tracker is subtracted from the stored times if the protocol corrects latencies. `n_bins` is the
+    length of the rasters in ms.
     """
     lag_s = tracker_latency_ms / 1e3 if protocol.latency == "corrected" else 0.0
     start_s, stop_s = session.fixation_start - lag_s, session.fixation_stop - lag_s

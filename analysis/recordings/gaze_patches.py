@@ -57,22 +57,10 @@ def patch(
 
 
 def patches(open_image, recording, unit: int, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
-    """Return the patches that one unit saw in the fixations of a recording.
+    """Return the patches (n_fixations, 3, out_px, out_px) that one unit saw in the fixations of a recording.
 
-    Parameters
-    ----------
-    open_image : callable
-        Returns the image (PIL) of a stem, as stored; called once for each image.
-    recording : xarray.Dataset
-        As `analysis.recordings.read.open_recording` gives it (or a part of it).
-    unit : int
-        Place of the unit; a unit without a receptive field is taken to look where the gaze looks.
-    out_px : int
-    side_dva : float
-
-    Returns
-    -------
-    ndarray of uint8, shape (n_fixations, 3, out_px, out_px)
+    ``open_image(stem)`` returns an image (PIL) as stored; it is called once for each. A unit without a receptive field
+    is taken to look where the gaze looks.
     """
     field = np.array([float(recording[f"rf_{axis}_dva"][unit]) for axis in "xy"])
     return patches_at(open_image, recording, np.nan_to_num(field), out_px, side_dva)
@@ -86,13 +74,7 @@ def median_field(recording) -> np.ndarray:
 
 
 def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
-    """Return the patches around gaze + one place for the fixations of a recording.
-
-    Parameters
-    ----------
-    field_dva : ndarray, shape (2,)
-        x and y in dva from gaze, y up; the rest, and what is returned, as in `patches`.
-    """
+    """Return the patches around gaze + `field_dva` (x, y; y up) for the fixations of a recording, as `patches`."""
     attrs = recording.attrs
     size_px = np.array([attrs["image_width_px"], attrs["image_height_px"]])
     pixels_per_degree = np.array([attrs["pixels_per_degree_x"], attrs["pixels_per_degree_y"]])

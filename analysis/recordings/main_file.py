@@ -62,13 +62,7 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_nwb(path: Path) -> Iterator[h5py.File]:
-    """Open an NWB file for reading.
-
-    Raises
-    ------
-    DataError
-        If there is none, or it is damaged.
-    """
+    """Open an NWB file for reading. Raises `DataError` if there is none, or it is damaged."""
     if not Path(path).is_file():
         raise DataError(f"{path} not found")
     with reading(path):
@@ -110,11 +104,8 @@ def text(file: h5py.File, name: str) -> str:
 def read_session(path: Path) -> Session:
     """Read the main file of a recording.
 
-    Raises
-    ------
-    DataError
-        If the file is damaged, lacks a table, or holds impossible values: times that are not finite or run backwards,
-        two presentations of one trial, a presentation without its trial or its image.
+    Raises `DataError` if the file is damaged, lacks a table, or holds impossible values: times that are not finite or
+    run backwards, two presentations of one trial, a presentation without its trial or its image.
     """
     with open_nwb(path) as file, reading(path):
         trials = _columns(file, "intervals/trials", id="integer", stop_time="time")

@@ -27,10 +27,7 @@ class Files:
 def parse(path: Path) -> tuple[str, str, str]:
     """Return subject, date (yymmdd) and time (hhmmss) of a published file name.
 
-    Raises
-    ------
-    DataError
-        If the name does not have the published form.
+    Raises `DataError` if the name does not have the published form.
     """
     match = STEM.fullmatch(path.stem)
     if not match:
@@ -45,27 +42,18 @@ def suffix_order(name: str) -> tuple[str, int]:
 
 
 def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[str], bool]) -> str:
-    """Return the name that the csv files give to the recording in `path`.
+    """Return the name that the csv files give to the recording with the main file `path`.
 
-    The csv files name a recording by subject and date, with a suffix for some of them; recordings of one date are
-    ordered by time (checked on all 679 published recordings). If only some of a date are present, the names of the
-    units tell which they are.
+    They name a recording by subject and date, with a suffix for some of them; recordings of one date are ordered by
+    time (checked on all 679 published recordings). If only some of a date are present, ``fits(name)`` tells whether the
+    csv files list the recording's units under a name.
 
     Parameters
     ----------
-    path : Path
-        Main file of the recording.
     names : list of str
         All names in the area table.
     siblings : list of Path
         Main files of the same subject and date, `path` among them.
-    fits : callable
-        Whether the csv files name the recording's units under a given name.
-
-    Raises
-    ------
-    DataError
-        If the area table has no such recording, or several that the files at hand cannot tell apart.
     """
     subject, date, _ = parse(path)
     base = subject + date
@@ -91,10 +79,7 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
 def main_files(folder: Path) -> list[Path]:
     """Return the main files below a folder in the published layout, in the order of their names.
 
-    Raises
-    ------
-    DataError
-        If there is none.
+    Raises `DataError` if there is none.
     """
     paths = sorted(path for path in Path(folder).glob("sub-*/*_image.nwb"))
     if not paths:

@@ -38,16 +38,9 @@ class Spikes:
         return len(self.bins) if self.cumulative is None else int(self.cumulative[-1])
 
     def count(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        """Return the number of spikes in the bins start <= k < stop.
+        """Return the number of spikes in the bins start <= k < stop, in whole milliseconds, for arrays of any shape.
 
-        Parameters
-        ----------
-        start, stop : ndarray, shape (...)
-            Whole milliseconds. Windows may overlap, reach beyond the recording (no spikes there) or be empty.
-
-        Returns
-        -------
-        ndarray of int64, shape (...)
+        Windows may overlap, reach beyond the recording (no spikes there) or be empty.
         """
         first, last = np.searchsorted(self.bins, start), np.searchsorted(self.bins, stop)
         if self.cumulative is not None:
@@ -160,13 +153,7 @@ class Rasters:
         return column
 
     def spikes(self, unit: int) -> Spikes:
-        """Return the spikes of one unit.
-
-        Raises
-        ------
-        DataError
-            If the column is damaged or holds negative numbers.
-        """
+        """Return the spikes of one unit. Raises `DataError` if the column is damaged or holds negative numbers."""
         spikes = spikes_of(self.column(unit))
         if spikes.cumulative is not None and (np.diff(spikes.cumulative) < 0).any():
             raise DataError(f"{self.path}: unit {str(self.names[unit])!r} has negative counts")
@@ -177,10 +164,8 @@ class Rasters:
 def open_rasters(path: Path) -> Iterator[Rasters]:
     """Open the raster file of a recording.
 
-    Raises
-    ------
-    DataError
-        If the file is damaged, the raster is not counts over (time, units), or the unit names do not match its columns.
+    Raises `DataError` if the file is damaged, the raster is not counts over (time, units), or the unit names do not
+    match its columns.
     """
     with open_nwb(path) as file:
         yield Rasters(file)

@@ -11,7 +11,7 @@ from analysis.core.paths import RECORDINGS
 from analysis.recordings import netcdf
 
 
-def recording_files(protocol_name: str, folder: Path = RECORDINGS) -> list[Path]:
+def recording_files(protocol_name: str) -> list[Path]:
     """Return the files of all recordings under a protocol, ordered by name.
 
     Raises
@@ -19,10 +19,25 @@ def recording_files(protocol_name: str, folder: Path = RECORDINGS) -> list[Path]
     DataError
         If there is none.
     """
-    paths = sorted((Path(folder) / protocol_name).glob("*.nc"))
+    paths = sorted((RECORDINGS / protocol_name).glob("*.nc"))
     if not paths:
-        raise DataError(f"{Path(folder) / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
+        raise DataError(f"{RECORDINGS / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
     return paths
+
+
+def find_recording(name: str, protocol_name: str) -> Path:
+    """Return the file of a recording given by its name.
+
+    Raises
+    ------
+    DataError
+        If there is none of that name.
+    """
+    path = RECORDINGS / protocol_name / f"{name}.nc"
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.nc"))[:12]) or "none"
+        raise DataError(f"{path}: no recording {name!r}; there are {known}")
+    return path
 
 
 def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
@@ -31,9 +46,9 @@ def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
     return dataset.isel(unit=dataset["stable"].values) if stable_only else dataset
 
 
-def all_recordings(protocol_name: str, folder: Path = RECORDINGS, stable_only: bool = False) -> Iterator[xr.Dataset]:
+def all_recordings(protocol_name: str, stable_only: bool = False) -> Iterator[xr.Dataset]:
     """Read all recordings under a protocol, one at a time, ordered by name."""
-    for path in recording_files(protocol_name, folder):
+    for path in recording_files(protocol_name):
         yield open_recording(path, stable_only)
 
 

@@ -21,21 +21,9 @@ PAIRS_PER_BLOCK = 20_000
 
 
 def return_pairs(stimulus: np.ndarray, xy: np.ndarray, max_dva: float = MAX_DISTANCE_DVA) -> np.ndarray:
-    """Return all pairs of fixations on the same image at most `max_dva` apart.
+    """Return all pairs of fixations on the same image at most `max_dva` apart, (n_pairs, 2), each and all sorted.
 
-    Parameters
-    ----------
-    stimulus : ndarray, shape (n_fixations,)
-        Image of each fixation.
-    xy : ndarray, shape (n_fixations, 2)
-        dva from the image centre; a fixation without a position is in no pair.
-    max_dva : float
-        Largest distance in dva, itself included.
-
-    Returns
-    -------
-    ndarray of int, shape (n_pairs, 2)
-        Fixations, the smaller index first, sorted.
+    `xy` (n_fixations, 2) is in dva from the image centre; a fixation without a position is in no pair.
     """
     there = np.flatnonzero(np.isfinite(xy).all(axis=1))
     if not len(there):
@@ -94,8 +82,6 @@ def permutation_p(rate: np.ndarray, pairs: np.ndarray, n_permutations: int, seed
     rate : ndarray, shape (n_fixations, n_units)
     pairs : ndarray of int, shape (n_pairs, 2)
         At most 10,000 of them, drawn at random, are used.
-    n_permutations : int
-    seed : int
     """
     random = np.random.default_rng(seed)
     if len(pairs) > MAX_TEST_PAIRS:

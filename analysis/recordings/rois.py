@@ -52,16 +52,10 @@ class Rois:
         return sorted(self._sources.get(stem, ()))
 
     def inside(self, stem: str, category: str, points: np.ndarray, size_px: np.ndarray, widen_px: np.ndarray):
-        """Return whether points lie in an image's region of a category, shape (n,).
+        """Return whether points (n, 2), column and row on the image as shown, lie in an image's region, (n,) bool.
 
-        Parameters
-        ----------
-        points : ndarray of int, shape (n, 2)
-            Column and row on the image as shown; they may lie outside it.
-        size_px : ndarray, shape (2,)
-            Width and height of the image as shown; masks and boxes are scaled to it.
-        widen_px : ndarray of int, shape (n,)
-            By how many pixels the region is widened: masks in all directions, boxes on each side.
+        Points may lie outside the image. Masks and boxes are scaled to its size `size_px` as shown, and widened by
+        `widen_px` (n,) pixels: masks in all directions, boxes on each side.
         """
         source = self._sources[stem][category]
         if isinstance(source, list):
@@ -113,25 +107,18 @@ def _in_mask(mask: np.ndarray, points: np.ndarray, widen_px: np.ndarray) -> np.n
 def categorise(
     rois: Rois, shown: np.ndarray, stimulus: np.ndarray, xy: np.ndarray, rf: np.ndarray, size_px, pixels_per_degree
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return on which fixations each unit's field fell on a face, and on which on no region.
+    """Return the fixations on which each unit's field fell on a face, and on no region, (n_fixations, n_units) bool.
 
     Parameters
     ----------
-    rois : Rois
     shown : ndarray of str
-        All images of the recording. If none of them has a region, they were never annotated, and no fixation is
-        called anything.
-    stimulus : ndarray of str, shape (n_fixations,)
+        All images of the recording. If none of them has a region, they were never annotated: no fixation counts.
     xy : ndarray, shape (n_fixations, 2)
         Gaze in dva from the image centre, y up.
     rf : ndarray, shape (n_units, 3)
-        x, y and radius of the receptive fields in dva; a unit without one is in no fixation anywhere.
+        x, y and radius of the receptive fields in dva; units without one are in neither.
     size_px, pixels_per_degree : ndarray, shape (2,)
         Of the images as shown, by axis.
-
-    Returns
-    -------
-    face, non_face : ndarray of bool, shape (n_fixations, n_units)
     """
     fields, unit_field = np.unique(rf, axis=0, return_inverse=True)
     face = np.zeros((len(stimulus), len(fields)), bool)

@@ -23,36 +23,17 @@ from analysis.recordings.rois import Rois
 
 
 def protocol_of(name: str) -> Protocol:
-    """Return a protocol by name.
-
-    Raises
-    ------
-    DataError
-        If there is none of that name.
-    """
+    """Return a protocol by name. Raises `DataError` if there is none of that name."""
     if name not in PROTOCOLS:
         raise DataError(f"no protocol {name!r}; choose {' or '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
 
 
 def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, protocol_name: str) -> None:
-    """Turn one recording into a table of responses at `out`.
+    """Turn one recording into a table of responses at `out` (netCDF).
 
-    Parameters
-    ----------
-    main_file, rasters : Path
-        The two NWB files of the recording, under their published names.
-    annotations : Path
-        Folder with the area, rig, latency and RF tables (or the folder that holds it as ``db``).
-    out : Path
-        netCDF file to write.
-    protocol_name : str
-        ``corrected`` or ``report``.
-
-    Raises
-    ------
-    DataError
-        If a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written then.
+    `annotations` is the folder with the area, rig, latency and RF tables, or the one that holds it as ``db``. Raises
+    `DataError` if a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written then.
     """
     protocol = protocol_of(protocol_name)
     tables = Annotations(annotations)
@@ -69,7 +50,7 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
 def write_recording(
     files: naming.Files, tables: RecordingTables, rois: Path, processing: Processing, out: Path
 ) -> None:
-    """Build one recording and write it as netCDF to `out`: the task of a worker (parameters as `build_recording`)."""
+    """Build one recording and write it to `out`: the task of a worker."""
     netcdf.write(build_recording(files, tables, Rois(rois), processing), out)
 
 

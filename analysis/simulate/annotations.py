@@ -55,18 +55,9 @@ def write_tables(folder: Path, sessions: list[Session], units: dict[str, list[Un
 
 
 def write_regions(folder: Path, scenes: list[Scene], names: list[str], regions: list[bytes], report: Path) -> None:
-    """Write boxes and masks of faces to `folder` (``annotations/db/ROIs/Stimuli``), and the report's list of names.
+    """Write boxes and masks of faces to `folder` (``annotations/db/ROIs/Stimuli``), and the report's list ``face.csv``.
 
-    Parameters
-    ----------
-    folder : Path
-    scenes : list of Scene
-    names : list of str
-        File names of the images.
-    regions : list of bytes
-        Region of each image as packed bits, row by row.
-    report : Path
-        The report's ``face.csv`` to write.
+    `names` are the file names of the images, `regions` their regions as packed bits, row by row.
     """
     boxes, listed = [], []
     for scene, name, packed in zip(scenes, names, regions, strict=True):

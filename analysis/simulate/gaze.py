@@ -131,20 +131,7 @@ class _Recorder:
 
 
 def simulate_gaze(session: Session, images: list[Scene], presentations_per_image: int, rng) -> Gaze:
-    """Simulate the trials of one recording.
-
-    Parameters
-    ----------
-    session : Session
-    images : list of Scene
-        The images shown, each `presentations_per_image` times, in shuffled blocks.
-    presentations_per_image : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Gaze
-    """
+    """Simulate the trials of a recording in which each image is shown some number of times, in shuffled blocks."""
     order = np.concatenate([rng.permutation(len(images)) for _ in range(presentations_per_image)])
     recorder = _Recorder(session, rng)
     trials, shown = [], []

@@ -84,10 +84,7 @@ def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]
 def name_units(session: Session, n: int) -> list[tuple[str, int]]:
     """Distribute `n` units over the banks of a recording; return the name and bank of each.
 
-    Raises
-    ------
-    DataError
-        If a bank would have more units than names.
+    Raises `DataError` if a bank would have more units than names.
     """
     banks = (np.arange(n) * len(session.regions) // n).tolist()
     return [(_unit_name(bank, index - banks.index(bank)), bank) for index, bank in enumerate(banks)]
@@ -153,15 +150,7 @@ class Drive:
     """Standardised drive of one unit for any image of a recording at any gaze position."""
 
     def __init__(self, unit: Unit, session: Session, maps: np.ndarray, scenes: list[Scene]):
-        """Pool the maps within the unit's receptive field.
-
-        Parameters
-        ----------
-        unit : Unit
-        session : Session
-        maps : ndarray, shape (n_images, n_channels, rows, columns)
-        scenes : list of Scene
-        """
+        """Pool the maps (n_images, n_channels, rows, columns) within the unit's receptive field."""
         self.unit, self.session = unit, session
         self.cells_per_dva = np.array(session.ppd) / CELL_PIXELS
         weighed = zip(STAGES.values(), unit.mixture[:3], strict=True)
@@ -181,14 +170,9 @@ class Drive:
         return one
 
     def parts(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-        """Return the four parts of the drive (V1, V2, V4, face), shape (n, 4).
+        """Return the four parts of the drive (V1, V2, V4, face), (n, 4).
 
-        Parameters
-        ----------
-        image : ndarray of int, shape (n,)
-            Rows of the maps.
-        gaze : ndarray, shape (n, 2)
-            In dva from the centre of the image.
+        `image` (n,) are rows of the maps, `gaze` (n, 2) is in dva from the centre of the image.
         """
         field = gaze + np.array([self.unit.x, self.unit.y])
         parts = np.zeros((len(image), 4))

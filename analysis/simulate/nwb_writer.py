@@ -120,17 +120,9 @@ def _write(path: Path, file) -> None:
 
 
 def write_rasters(folder: Path, header: Header, units: list[str], counts: np.ndarray) -> Path:
-    """Write ``sub-X_ses-T.nwb``.
+    """Write ``sub-X_ses-T.nwb`` to the folder of the dandiset.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the dandiset.
-    header : Header
-    units : list of str
-        Unit names.
-    counts : ndarray, shape (n_ms, n_units), uint8
-        Spikes in bins of 1 ms. Compressed by gzip, one chunk per unit.
+    `counts` (n_ms, n_units), uint8, are spikes in bins of 1 ms; they are compressed by gzip, one chunk per unit.
     """
     from hdmf.backends.hdf5.h5_utils import H5DataIO
     from hdmf.common import DynamicTable
@@ -160,17 +152,9 @@ def write_rasters(folder: Path, header: Header, units: list[str], counts: np.nda
 
 
 def write_main(folder: Path, header: Header, images: list[str], gaze) -> Path:
-    """Write ``sub-X_ses-T_image.nwb``.
+    """Write ``sub-X_ses-T_image.nwb`` to the folder of the dandiset.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the dandiset.
-    header : Header
-    images : list of str
-        Paths of the images, ``Stimuli/<md5>.<ext>``.
-    gaze : analysis.simulate.gaze.Gaze
-        Trials, presentations, fixations and saccades.
+    `images` are the paths of the images, ``Stimuli/<md5>.<ext>``; `gaze` is an `analysis.simulate.gaze.Gaze`.
     """
     from pynwb import ProcessingModule
     from pynwb.epoch import TimeIntervals

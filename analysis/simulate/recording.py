@@ -116,17 +116,10 @@ def find_image_fixations(gaze: Gaze, session: Session) -> ImageFixations:
 
 
 def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: ImageFixations) -> tuple[np.ndarray, np.ndarray]:
-    """Return the unit's rate over the recording, in steps of constant rate.
+    """Return the unit's rate over the recording in steps: edges (n + 1,) in ms and rates (n,) in spikes/s.
 
     The response to a fixation starts one latency after the onset of the fixation (or of the image, if later). It lasts
     until the next response starts, or until one latency after image offset.
-
-    Returns
-    -------
-    edges : ndarray of int, shape (steps + 1,)
-        Milliseconds, from 0 to the length of the recording.
-    rates : ndarray, shape (steps,)
-        Spikes/s.
     """
     grey = unit.mean_rate * GREY_SHARE
     adapted = ADAPTATION[np.minimum(seen.ordinal, len(ADAPTATION) - 1)]

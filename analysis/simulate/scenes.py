@@ -80,10 +80,7 @@ class Scene:
 def draw_scenes(params: Simulate, seed: int) -> list[Scene]:
     """Draw all scenes: first annotated faces, objects and pareidolia, then unannotated images.
 
-    Raises
-    ------
-    DataError
-        If there are too few images for every kind in the published data.
+    Raises `DataError` if there are too few images for every kind in the published data.
     """
     for key, least in (("faces", 12), ("objects", 12), ("pareidolia", 4), ("unlabelled", 4)):
         if getattr(params, key) < least:

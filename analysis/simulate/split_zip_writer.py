@@ -72,26 +72,10 @@ class _Volumes:
 
 
 def write_split_zip(base: str | os.PathLike, members: Iterable[tuple[str, bytes]], volume_bytes: int) -> list[Path]:
-    """Write `members` to the volumes ``base.z01`` ... ``base.zip``.
+    """Write `members` to the volumes ``base.z01`` ... ``base.zip`` and return these, in order.
 
-    Parameters
-    ----------
-    base : path
-        Path of the archive without extension.
-    members : iterable of (str, bytes)
-        Names with forward slashes, and contents. Deflated where that is smaller, else stored.
-    volume_bytes : int
-        Largest size of a volume; the last one is smaller.
-
-    Returns
-    -------
-    list of Path
-        The volumes in order; the last is ``base.zip``.
-
-    Raises
-    ------
-    DataError
-        If a volume is too small for a header, or the archive would need zip64.
+    Members are names, with forward slashes, and contents, deflated where that is smaller. A volume has at most
+    `volume_bytes`. Raises `DataError` if a volume is too small for a header, or the archive would need zip64.
     """
     if volume_bytes < 1024:
         raise DataError(f"volumes of {volume_bytes} bytes cannot hold a zip header: give 1024 or more")

@@ -1,4 +1,4 @@
-"""Categories and labels of images, from the authors' regions and from the report's list."""
+"""Categories and labels of images, from the authors' regions and the report's list."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -15,23 +15,11 @@ def stem_of(name: str) -> str:
 
 
 def read_categories(rois: Path) -> dict[str, set[str]]:
-    """Return the ROI categories of every image that has any.
+    """Return the ROI categories of every image that has any, by stem.
 
-    Parameters
-    ----------
-    rois : path
-        ``annotations/db/ROIs/Stimuli``: a folder of mask images per category, and csv files of boxes named after
-        theirs (``face.csv``, ``face_metamer.csv``).
-
-    Returns
-    -------
-    dict of str to set of str
-        Stem to categories.
-
-    Raises
-    ------
-    DataError
-        If the folder is missing or a csv file has no column ``Filename``.
+    `rois` is ``annotations/db/ROIs/Stimuli``: a folder of masks per category, and csv files of boxes named after
+    categories (``face.csv``, ``face_metamer.csv``). Raises `DataError` if it is missing or a csv file has no column
+    ``Filename``.
     """
     if not rois.is_dir():
         raise DataError(f"{rois}: the folder of image regions is missing; run the stage acquire")
@@ -49,13 +37,7 @@ def read_categories(rois: Path) -> dict[str, set[str]]:
 
 
 def read_file_names(path: Path) -> list[str]:
-    """Return the column ``Filename`` of a csv file of boxes.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or has no such column.
-    """
+    """Return the column ``Filename`` of a csv file of boxes. Raises `DataError` if it is missing."""
     try:
         return pd.read_csv(path, usecols=["Filename"], dtype=str)["Filename"].dropna().tolist()
     except FileNotFoundError as error:
@@ -69,13 +51,6 @@ def annotated_stems(shown: Mapping[str, Iterable[str]], categories: Mapping[str,
 
     Whole sets of images were never annotated; for them, the lack of a region means nothing. An image counts as
     annotated if it has a region, or was shown in a recording in which some image has one.
-
-    Parameters
-    ----------
-    shown : mapping of recording name to stems
-        The images each recording shows.
-    categories : mapping
-        As `read_categories` returns it.
     """
     result = set(categories)
     for stems in shown.values():

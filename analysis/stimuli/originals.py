@@ -13,23 +13,19 @@ from analysis.stimuli.images import decode
 from analysis.stimuli.read import read_table
 
 
-def archive_of(folder: Path = STIMULI_ARCHIVE) -> Path:
-    """Return the last volume of the archive of images.
-
-    Raises
-    ------
-    DataError
-        If there is none, or more than one.
-    """
-    found = sorted(folder.glob("*.zip"))
+def archive_of() -> Path:
+    """Return the last volume of the archive of images. Raises `DataError` if there is none, or more than one."""
+    found = sorted(STIMULI_ARCHIVE.glob("*.zip"))
     if len(found) != 1:
-        raise DataError(f"{folder}: {len(found)} .zip files where one is due (Stimuli.zip); run the stage acquire")
+        raise DataError(
+            f"{STIMULI_ARCHIVE}: {len(found)} .zip files instead of one (Stimuli.zip); run the stage acquire"
+        )
     return found[0]
 
 
 @contextmanager
-def originals(folder: Path = STIMULI_ARCHIVE) -> Iterator[Callable[[str], Image.Image]]:
+def originals() -> Iterator[Callable[[str], Image.Image]]:
     """Open the archive and yield a function from the stem of an image in ``images.csv`` to that image (PIL, RGB)."""
     names = dict(read_table()[["stem", "path"]].itertuples(index=False))
-    with SplitZip(archive_of(folder)) as opened:
+    with SplitZip(archive_of()) as opened:
         yield lambda stem: decode(opened.read(names[stem]))

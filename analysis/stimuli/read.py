@@ -1,30 +1,17 @@
 """Readers of the output of the stage ``stimuli``, for later steps."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from analysis.core.errors import DataError
+from analysis.core.files import sha256
 from analysis.core.paths import STIMULI
 
-COLUMNS = [
-    "stem",
-    "path",
-    "extension",
-    "width",
-    "height",
-    "category",
-    "label",
-    "annotated",
-    "group",
-    "split",
-    "label_report",
-    "split_report",
-]
+COLUMNS = ["stem", "path", "extension", "width", "height", "category", "label", "annotated", "group", "split"]
+COLUMNS += ["label_report", "split_report"]
 
 
-def read_images(folder: Path = STIMULI) -> np.ndarray:
+def read_images() -> np.ndarray:
     """Map the images into memory, read-only.
 
     Returns
@@ -36,7 +23,7 @@ def read_images(folder: Path = STIMULI) -> np.ndarray:
     DataError
         If the file is missing or holds something else.
     """
-    path = folder / "images.npy"
+    path = STIMULI / "images.npy"
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -46,7 +33,12 @@ def read_images(folder: Path = STIMULI) -> np.ndarray:
     return images
 
 
-def read_missing(folder: Path = STIMULI) -> pd.DataFrame:
+def hash_files() -> dict[str, str]:
+    """Return the SHA-256 of the images and of their table, by file name."""
+    return {name: sha256(STIMULI / name) for name in ("images.npy", "images.csv")}
+
+
+def read_missing() -> pd.DataFrame:
     """Read the list of images that recordings show and the archive lacks, and of recordings that cannot be read.
 
     Returns
@@ -59,14 +51,14 @@ def read_missing(folder: Path = STIMULI) -> pd.DataFrame:
     DataError
         If the file is missing.
     """
-    path = folder / "missing.csv"
+    path = STIMULI / "missing.csv"
     try:
         return pd.read_csv(path, dtype={"path": str, "reason": str}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot read what is missing ({error}); run the stage stimuli") from error
 
 
-def read_table(folder: Path = STIMULI) -> pd.DataFrame:
+def read_table() -> pd.DataFrame:
     """Read the table of images, one row per row of `read_images`.
 
     Returns
@@ -80,7 +72,7 @@ def read_table(folder: Path = STIMULI) -> pd.DataFrame:
     DataError
         If the file is missing, lacks a column, names a stem twice, or has another length than the images.
     """
-    path = folder / "images.csv"
+    path = STIMULI / "images.csv"
     try:
         text = dict.fromkeys(set(COLUMNS) - {"width", "height", "group", "annotated"}, str)
         table = pd.read_csv(path, dtype=text, keep_default_na=False)
@@ -90,6 +82,6 @@ def read_table(folder: Path = STIMULI) -> pd.DataFrame:
         raise DataError(f"{path}: no column {', '.join(missing)}; run the stage stimuli")
     if table["stem"].duplicated().any():
         raise DataError(f"{path}: stem {table['stem'][table['stem'].duplicated()].iloc[0]} occurs twice")
-    if len(table) != len(read_images(folder)):
-        raise DataError(f"{path}: {len(table)} rows for {len(read_images(folder))} images; run the stage stimuli")
+    if len(table) != len(read_images()):
+        raise DataError(f"{path}: {len(table)} rows for {len(read_images())} images; run the stage stimuli")
     return table

@@ -17,10 +17,7 @@ def main_files(dandiset: Path) -> list[Path]:
 def images_shown(path: Path) -> list[str]:
     """Return the image paths (``Stimuli/<md5>.<ext>``) that occur in a recording's presentations, sorted.
 
-    Raises
-    ------
-    DataError
-        If the file is no NWB main file.
+    Raises `DataError` if the file is no NWB main file.
     """
     try:
         with h5py.File(path) as file:
@@ -32,16 +29,9 @@ def images_shown(path: Path) -> list[str]:
 
 
 def all_shown(dandiset: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Return the image paths shown by each recording, and the recordings that cannot be read.
+    """Return the image paths shown by each recording, and why some recordings cannot be read, by name of the main file.
 
     A damaged recording is no error here; the stage recordings decides how many may fail.
-
-    Returns
-    -------
-    shown : dict
-        Name of the main file to its image paths.
-    damaged : dict
-        Name of the main file to the reason.
     """
     shown, damaged = {}, {}
     for path in track(main_files(dandiset), "images shown"):

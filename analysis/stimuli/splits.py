@@ -18,10 +18,7 @@ REPORT_TEST = 0.2
 def read_similar(path: Path) -> list[list[str]]:
     """Return the stems of each line of ``similar_images.txt`` (tab-separated file names of near-duplicates).
 
-    Raises
-    ------
-    DataError
-        If the file is missing or is not text.
+    Raises `DataError` if the file is missing or is not text.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -31,14 +28,9 @@ def read_similar(path: Path) -> list[list[str]]:
 
 
 def group_near_duplicates(stems: Sequence[str], similar: Iterable[Sequence[str]]) -> np.ndarray:
-    """Group near-duplicate images and number the groups.
+    """Return the group of each image (n,), numbered by first appearance.
 
-    Two images are in one group if a chain of lines of `similar` links them, also through images not in `stems`.
-
-    Returns
-    -------
-    array (n,), int
-        Group of each image, numbered by first appearance.
+    Two images are near-duplicates if a chain of lines of `similar` links them, also through images not in `stems`.
     """
     sets = DisjointSet(stems)
     for line in similar:
@@ -50,25 +42,10 @@ def group_near_duplicates(stems: Sequence[str], similar: Iterable[Sequence[str]]
 
 
 def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, test: float, seed: int) -> np.ndarray:
-    """Split into train, validation and test by whole groups, with the same shares in every label.
+    """Split images into train, validation and test by whole groups, with the same shares in every label, (n,) str.
 
-    The label of a group is that of most of its images (of equals, the first in the alphabet).
-
-    Parameters
-    ----------
-    groups : array (n,), int
-        Group of each image.
-    labels : sequence of str (n)
-        Label of each image, over which the split is stratified.
-    validation, test : float
-        Shares of the groups; what remains is for training.
-    seed : int
-        Seed of the project; each label has its own random stream.
-
-    Returns
-    -------
-    array (n,), str
-        ``train``, ``validation`` or ``test``.
+    A group takes the label of most of its images (the first in the alphabet of equals). `validation` and `test` are
+    shares of the groups; the rest is for training.
     """
     if validation + test >= 1:
         raise DataError(f"stimuli.validation + stimuli.test = {validation + test:g}: leave a share for training")
@@ -91,15 +68,7 @@ def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, t
 def split_report(labels: Sequence[str]) -> np.ndarray:
     """Split as the report did: classes balanced by random choice, then 80/20 within each class, seed 42.
 
-    Parameters
-    ----------
-    labels : sequence of str (n)
-        ``face`` or ``non-face`` by file name.
-
-    Returns
-    -------
-    array (n,), str
-        ``train``, ``test``, or the empty string for images that the balancing leaves out.
+    `labels` are ``face`` or ``non-face`` by file name. Images that the balancing leaves out have the empty string.
     """
     labels = np.asarray(labels, dtype=object)
     rng = np.random.default_rng(REPORT_SEED)

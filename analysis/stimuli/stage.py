@@ -11,7 +11,7 @@ from analysis import params as settings
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv
 from analysis.core.parallel import map_threads
-from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI, STIMULI_ARCHIVE
+from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI
 from analysis.core.progress import track
 from analysis.core.settings import workers
 from analysis.stimuli import splits
@@ -38,7 +38,7 @@ def run(params: settings.Params) -> None:
     """
     shown, damaged = all_shown(DANDISET)
     counts = Counter(name for names in shown.values() for name in names)
-    with SplitZip(archive_of(STIMULI_ARCHIVE)) as archive:
+    with SplitZip(archive_of()) as archive:
         wanted = {stem_of(name) for name in counts} if params.stimuli.images == "shown" else None
         chosen, copies = choose(archive.members, wanted)
         if not chosen:
@@ -61,22 +61,10 @@ def run(params: settings.Params) -> None:
 
 
 def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]:
-    """Choose one image file per stem.
+    """Choose one image file of the archive per stem, of the stems `wanted` (None: all).
 
-    Parameters
-    ----------
-    members : iterable of str
-        Names in the archive.
-    wanted : set of str or None
-        Stems to keep; None keeps all.
-
-    Returns
-    -------
-    chosen : list of str
-        Names in order of stem.
-    copies : dict
-        Further names of a chosen stem, to the name used. A stem is the MD5 of the image as published, so these hold
-        the same picture.
+    Returns the names in order of stem, and further names of a chosen stem with the name used. A stem is the MD5 of the
+    published image, so these hold the same picture.
     """
     chosen: dict[str, str] = {}
     copies = {}

@@ -16,7 +16,7 @@ from analysis.core.images import GREY
 from analysis.recordings import netcdf
 from analysis.recordings.naming import STEM
 from analysis.recordings.rasters import open_rasters
-from analysis.recordings.read import open_recording
+from analysis.recordings.read import find_recording, open_recording
 from analysis.stimuli.read import read_images, read_table
 
 FILE = "example.json"
@@ -88,7 +88,7 @@ def write(rdms: Path | None) -> None:
         stems = _spread_over_categories(compared["stem"].values.astype(str), compared["category"].values.astype(str))
         example["thumbnails"] = {stem: pictures.jpeg(stem, THUMBNAIL_PX) for stem in stems}
         name = compared.attrs["recording"]
-        recording = open_recording(paths.RECORDINGS / "corrected" / f"{name}.nc", stable_only=True)
+        recording = open_recording(find_recording(name, "corrected"), stable_only=True)
         rasters = _rasters_of(recording.attrs["session"])
         if rasters.is_file():
             example["recording"] = {"name": name, **describe_recording(recording, rasters, pictures)}

@@ -1,6 +1,5 @@
 """The stage ``summary``: the results of all models as tidy tables, and the numbers of the paper."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +65,7 @@ def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
     for model in models:
         if activations.untrained(model):
             continue
-        predictions = _read_predictions(model)
+        predictions = activations.read_predictions(model)
         predictions = predictions[(predictions["split"] == "test") & predictions["stem"].isin(levels.index)]
         labels = predictions["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
         if len(predictions):
@@ -81,16 +80,6 @@ def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
         row = {"system": region, "what": "area", "factor": factor, "level": level, "measure": measure}
         rows.append(row | {"n": recordings["n_images"].mean(), "score": recordings["score"].mean()})
     return pd.DataFrame(rows, columns=LEVELS)
-
-
-def _read_predictions(model: str) -> pd.DataFrame:
-    path = paths.MODELS / model / "predictions.csv"
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)[["stem", "split", "label", "predicted"]]
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage train for {model}") from error
-    except KeyError as error:
-        raise DataError(f"{path} has no column {error}: run the stage train for {model} again") from error
 
 
 def tests_table(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
@@ -132,19 +121,9 @@ def _read_null(model: str) -> np.ndarray:
         raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
 
 
-def _read_json(path: Path, stage: str) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage {stage}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}): run the stage {stage} again") from error
-
-
 def _accuracy_rows(model: str) -> list[dict]:
     """Return a row per split from the model's metrics."""
-    path = paths.MODELS / model / "metrics.json"
-    metrics = _read_json(path, f"train for {model}")
+    metrics = activations.read_metrics(model)
     try:
         return [
             {
@@ -160,7 +139,7 @@ def _accuracy_rows(model: str) -> list[dict]:
             for split, scores in metrics["splits"].items()
         ]
     except KeyError as error:
-        raise DataError(f"{path} has no {error}: run the stage train for {model} again") from error
+        raise DataError(f"models/{model}/metrics.json has no {error}: run the stage train for {model} again") from error
 
 
 def validation_table(units: pd.DataFrame) -> pd.DataFrame:

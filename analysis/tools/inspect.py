@@ -5,34 +5,18 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.recordings import face_selectivity
-from analysis.recordings.naming import suffix_order
-from analysis.recordings.read import open_recording, recording_files
+from analysis.recordings.read import find_recording, open_recording
 
 STEPS = {"in_file": "in the file", "labelled": "in trials with an image", "on_image": "on the image"}
 
 
 def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corrected") -> None:
-    """Print a summary of a recording, and write a page of pictures if asked.
+    """Print a summary of a recording; with `plot`, also draw a page of pictures (by default ``<recording>.png`` here).
 
-    Parameters
-    ----------
-    recording : str
-        A netCDF file of the stage ``recordings``, or the name of a recording in data/recordings.
-    plot : bool
-        Whether to write the page.
-    out : Path, optional
-        Image file of the page; by default ``<recording>.png`` here.
-    protocol : str
-        Where a name is looked up.
-
-    Raises
-    ------
-    DataError
-        If there is no such recording, or `out` is given without `plot`.
+    Raises `DataError` if there is no such recording, or `out` is given without `plot`.
     """
     if out and not plot:
         raise DataError(f"--out {out} names the page of pictures: add --plot to draw it")
@@ -51,13 +35,7 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
 
 def find(recording: str, protocol: str) -> Path:
     """Return the file of a recording given by path or by name."""
-    if recording.endswith(".nc"):
-        return Path(recording)
-    files = {path.stem: path for path in recording_files(protocol, paths.RECORDINGS)}
-    if recording not in files:
-        known = ", ".join(sorted(files, key=suffix_order)[:12])
-        raise DataError(f"no recording {recording!r} in {paths.RECORDINGS / protocol}; there are {known}, ...")
-    return files[recording]
+    return Path(recording) if recording.endswith(".nc") else find_recording(recording, protocol)
 
 
 def summary(dataset: xr.Dataset) -> list[str]:

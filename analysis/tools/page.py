@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from analysis.core import paths
@@ -14,7 +14,8 @@ from analysis.core.files import atomic
 from analysis.recordings.naming import STEM
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.read import selected
-from analysis.tools.psth import WIDTH_MS, aligned_spikes, psth, times
+from analysis.stimuli.read import read_table
+from analysis.tools.psth import TIMES_MS, WIDTH_MS, aligned_spikes, psth
 
 GREY, BLUE, ORANGE = "#767676", "#0072B2", "#D55E00"
 ROWS = 150
@@ -55,8 +56,7 @@ def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
     stimulus = chosen["stimulus_id"].values.astype(str)
     images, counts = np.unique(stimulus, return_counts=True)
     if rank >= len(images):
-        _missing(axes, "no selected fixations")
-        return
+        return _missing(axes, "no selected fixations")
     stem = images[np.argsort(-counts, kind="stable")[rank]]
     rows = np.flatnonzero(stimulus == stem)
     attrs = chosen.attrs
@@ -68,7 +68,9 @@ def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
     picture = find_image(stem)
     note = f"\n{picture}" if isinstance(picture, str) else ""
     if note:
-        axes.add_patch(_frame(half))
+        axes.add_patch(
+            Rectangle((-half[0], -half[1]), *(2 * side for side in half), facecolor="#eeeeee", edgecolor=GREY)
+        )
     else:
         axes.imshow(picture, extent=extent)
     for trial in np.unique(chosen["trial"].values[rows]):
@@ -82,12 +84,6 @@ def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
     axes.scatter(*place[zeroth].T, s=18, color=BLUE, marker="s", edgecolor="white", linewidth=0.4, zorder=3)
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", xlabel="dva")
     axes.set_title(f"gaze on {stem[:10]} (squares: zeroth){note}", fontsize=8)
-
-
-def _frame(half):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((-half[0], -half[1]), 2 * half[0], 2 * half[1], facecolor="#eeeeee", edgecolor=GREY)
 
 
 def find_image(stem: str) -> Image.Image | str:
@@ -117,7 +113,7 @@ def _raster_and_psth(top, bottom, chosen: xr.Dataset) -> None:
         return
     rsc = np.nan_to_num(chosen["rsc_across_trials"].values, nan=-2)
     best, onset = int(np.argmax(rsc)), chosen["onset_ms"].values
-    at = times()
+    at = TIMES_MS
     with open_rasters(path) as rasters:
         every = max(len(onset) // ROWS, 1)
         rows = aligned_spikes(rasters.spikes(best), onset[::every][:ROWS], at[-1], at[-1])
@@ -141,12 +137,10 @@ def _raster_and_psth(top, bottom, chosen: xr.Dataset) -> None:
 
 def _rate_by_category(axes, chosen: xr.Dataset) -> None:
     """Draw mean rates by the category of the image, each unit relative to its own mean."""
-    table = paths.STIMULI / "images.csv"
-    if not table.is_file():
-        _missing(axes, f"categories not at hand: {table} (stage stimuli)")
-        return
-    images = pd.read_csv(table, usecols=["stem", "category"], dtype=str, keep_default_na=False)
-    category = dict(zip(images["stem"], images["category"], strict=True))
+    try:
+        category = dict(read_table()[["stem", "category"]].itertuples(index=False))
+    except DataError:
+        return _missing(axes, "categories not at hand (stage stimuli)")
     of_fixation = np.array([category.get(stem, "?") for stem in chosen["stimulus_id"].values.astype(str)])
     rate = chosen["rate"].values[:, chosen["stable"].values]
     relative = rate / np.where(rate.mean(axis=0) > 0, rate.mean(axis=0), np.nan)
@@ -165,8 +159,7 @@ def _repeatability(axes, dataset: xr.Dataset) -> None:
     values = {"all pairs": dataset["rsc"].values, "across trials": dataset["rsc_across_trials"].values}
     finite = np.concatenate([value[np.isfinite(value)] for value in values.values()])
     if not len(finite):
-        _missing(axes, "too few pairs of fixations")
-        return
+        return _missing(axes, "too few pairs of fixations")
     edges = np.linspace(min(finite.min(), 0), max(finite.max(), 0.1), 25)
     for (label, value), colour in zip(values.items(), (GREY, BLUE), strict=True):
         axes.hist(value[np.isfinite(value)], edges, histtype="stepfilled", alpha=0.5, color=colour, label=label)

@@ -4,35 +4,17 @@ import numpy as np
 
 from analysis.recordings.rasters import Spikes
 
-BEFORE_MS, AFTER_MS, STEP_MS = 375, 375, 10
-"""Span and step of the published traces (Xiao et al. 2024, scripts 1a and 2a)."""
+TIMES_MS = np.arange(-375, 376, 10)
+"""Times of the published traces relative to the onset (Xiao et al. 2024, scripts 1a and 2a)."""
 WIDTH_MS = 50
 """Width of the moving average (Xiao et al. 2024, script 0b, suffix mwa_50)."""
 
 
-def times(before_ms: int = BEFORE_MS, after_ms: int = AFTER_MS, step_ms: int = STEP_MS) -> np.ndarray:
-    """Return the times of a trace relative to the onset, in ms, shape (n_times,)."""
-    return np.arange(-before_ms, after_ms + 1, step_ms)
-
-
 def traces(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: int, n_bins: int) -> np.ndarray:
-    """Return the firing rate of one unit around each onset: a moving average of its spikes.
+    """Return the rate of one unit around each onset, (n_onsets, n_times) spikes/s: a moving average of its spikes.
 
-    Parameters
-    ----------
-    spikes : Spikes
-    onset_ms : ndarray, shape (n_onsets,)
-    at_ms : ndarray, shape (n_times,)
-        Times relative to the onset.
-    width_ms : int
-        Width of the average; it is centred on each time.
-    n_bins : int
-        Length of the recording in ms.
-
-    Returns
-    -------
-    ndarray, shape (n_onsets, n_times)
-        spikes/s; not a number where the average reaches beyond the recording.
+    `at_ms` (n_times,) are times relative to the onset, on each of which the average over `width_ms` is centred. NaN
+    where the average reaches beyond the recording, which has `n_bins` ms.
     """
     start = np.rint(onset_ms[:, None] + at_ms).astype(np.int64) - width_ms // 2
     stop = start + width_ms

@@ -1,5 +1,6 @@
 """The pictures and tables of the documentation are those of the code and of dvc.yaml."""
 
+import ast
 import itertools
 
 import grimp
@@ -49,6 +50,41 @@ def test_the_table_has_the_imports_of_the_code(imports):
         if found != table[name]
     }
     assert wrong == {}, "docs/architecture.md; then python -m docs.generate"
+
+
+OWNERS = {
+    "STIMULI": "stimuli",
+    "RECORDINGS": "recordings",
+    "ACTIVATIONS": "models",
+    "MODELS": "models",
+    "NEURAL": "neural",
+}
+"""Folders of `analysis.core.paths`, and the step that writes each."""
+
+
+def folders_named(source: str) -> set[str]:
+    """Return the folders that a module imports from `analysis.core.paths` or takes as its attributes."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "analysis.core.paths":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "paths":
+            found.add(node.attr)
+    return found
+
+
+def test_a_folder_of_data_is_named_by_the_step_that_writes_it_alone():
+    files = [path for path in (ROOT / "analysis").glob("*/**/*.py") if path.relative_to(ROOT).parts[1] != "core"]
+    named = {path: folders_named(path.read_text(encoding="utf-8")) & OWNERS.keys() for path in files}
+    assert {OWNERS[folder] for folders in named.values() for folder in folders} == set(OWNERS.values())
+    assert folders_named("from analysis.core import paths\nfolder = paths.NEURAL / 'x'") == {"NEURAL"}
+    strangers = [
+        f"{path.relative_to(ROOT)}: {folder}"
+        for path, folders in named.items()
+        for folder in sorted(folders)
+        if path.relative_to(ROOT).parts[1] != OWNERS[folder]
+    ]
+    assert strangers == []
 
 
 def test_no_room_imports_one_that_stands_before_it():

@@ -23,10 +23,8 @@ VALUES = {
 class Watcher(Network):
     """Evidence for a face is the colour within the square, squared so that gradients differ from place to place."""
 
-    layer_names = ("maps", "top")
-
     def __init__(self, rows: slice, columns: slice):
-        super().__init__()
+        super().__init__(("maps", "top"))
         self.register_buffer("seen", torch.zeros(SIZE, SIZE))
         self.seen[rows, columns] = 1
         self.mix = nn.Conv2d(3, 4, 1, bias=False)
@@ -35,9 +33,9 @@ class Watcher(Network):
         with torch.no_grad():
             self.head.weight.copy_(torch.tensor([[-1.0] * 4, [1.0] * 4]))
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        maps = functional.relu(self.mix(x) * self.seen) ** 2
-        return {"maps": maps, "top": maps.mean((2, 3))}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.layers["maps"](functional.relu(self.mix(x) * self.seen) ** 2)
+        return self.head(self.layers["top"](maps.mean((2, 3))))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.errors import DataError
+from analysis.core.numerics import fixed_threads
 from analysis.core.parallel import map_threads
 from analysis.explain import opened_networks
 from analysis.explain.maps import attribution
@@ -14,6 +15,7 @@ from analysis.explain.maps.localisation import mass, pointing
 from analysis.explain.maps.superpixels import superpixels
 from analysis.models.end_to_end import resnet, simple_cnn, vit
 from analysis.models.network import Network
+from analysis.models.own import Own
 from analysis.models.report_hmo import network as report_hmo
 
 
@@ -54,23 +56,22 @@ def test_superpixels_do_not_cross_the_edge_of_an_object(pictures, region):
 
 
 class Aside(Network):
-    """Its layer ``copy`` is a copy of activations that the network uses; nothing depends on its layer ``aside``."""
-
-    layer_names = ("aside", "copy", "top")
+    """Nothing depends on its layer ``aside``."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(("aside", "maps", "top"))
         self.conv = nn.Conv2d(3, 4, 3, padding=1)
         self.head = nn.Linear(4, 2)
 
-    def maps(self, x):
+    def forward(self, x):
         maps = functional.relu(self.conv(x))
-        return {"aside": maps.flip(1), "copy": maps.clone(), "top": maps.mean((2, 3))}
+        self.layers["aside"](maps.flip(1))
+        return self.head(self.layers["top"](self.layers["maps"](maps).mean((2, 3))))
 
 
 def test_a_tap_changes_what_the_network_computes_from_a_layer(pictures):
     network = Aside().eval()
-    opened = opened_networks.Opened(network, "copy", pictures[:1])
+    opened = opened_networks.Opened(network, "maps", pictures[:1])
     torch.testing.assert_close(opened(pictures), network(pictures))
 
     class Silence(nn.Module):
@@ -84,8 +85,45 @@ def test_a_tap_changes_what_the_network_computes_from_a_layer(pictures):
     torch.testing.assert_close(opened(pictures), network.head(means))
     with pytest.raises(DataError, match="does not depend on layer aside"):
         opened_networks.Opened(network, "aside", pictures[:1])
-    with pytest.raises(DataError, match="the layers are aside, copy, top"):
+    with pytest.raises(DataError, match="the layers are aside, maps, top"):
         opened_networks.Opened(network, "bottom", pictures[:1])
+
+
+class Twice(nn.Module):
+    """A module whose only layer runs twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.act(x) - 0.2)
+
+
+def test_a_tap_changes_the_last_of_several_calls_of_a_layer(pictures):
+    network = Own(Twice(), ["act"], [0.0] * 3, [1.0] * 3, 3)
+    opened = opened_networks.Opened(network, "act", pictures[:1], nn.Hardtanh(0, 0.3))
+    expected = (pictures - 0.2).clamp(0, 0.3).mean((2, 3))
+    torch.testing.assert_close(opened(pictures), network.read_out(expected))
+    torch.testing.assert_close(network.maps(pictures)["act"], (pictures - 0.2).clamp(min=0))
+
+
+def test_threads_read_and_change_the_layers_of_one_network_independently(watcher, pictures):
+    def silenced(tap):
+        return [opened_networks.Opened(watcher, "maps", pictures[:1], tap)(pictures) for _ in range(40)]
+
+    def read(_):
+        return [watcher.maps(pictures)["maps"] for _ in range(40)]
+
+    class Silence(nn.Module):
+        def forward(self, maps):
+            return 0 * maps
+
+    with fixed_threads(1):
+        alone = watcher.maps(pictures)["maps"]
+    parts = map_threads(lambda task: task[0](task[1]), [(silenced, Silence()), (read, None)] * 2, 4)
+    assert all((logits == 0).all() for logits in parts[0] + parts[2])
+    assert all(torch.equal(maps, alone) for maps in parts[1] + parts[3])
 
 
 VALUES = [{"layers": 1, "filters": 4, "kernel": 3, "pool": "max", "normalise": True}] * 2
@@ -114,20 +152,16 @@ def test_registered_networks_are_explained_by_every_method(kind, pictures, value
 
 def test_reasons_why_a_network_cannot_be_explained(watcher, pictures, values):
     class Sealed(Network):
-        layer_names = ("top",)
-
         @torch.no_grad()
-        def maps(self, x):
-            return {"top": x.flatten(1)[:, :2]}
+        def forward(self, x):
+            return self.layers["top"](x.flatten(1)[:, :2])
 
-        def head(self, top):
-            return top
-
-    assert attribution.reason_unavailable("gradcam", Sealed(), pictures[:1]) == "no layer has maps"
-    assert attribution.reason_unavailable("gradients", Sealed(), pictures[:1]) == "no gradient reaches the image"
-    assert attribution.reason_unavailable("occlusion", Sealed(), pictures[:1]) is None
+    sealed = Sealed(("top",))
+    assert attribution.reason_unavailable("gradcam", sealed, pictures[:1]) == "no layer has maps"
+    assert attribution.reason_unavailable("gradients", sealed, pictures[:1]) == "no gradient reaches the image"
+    assert attribution.reason_unavailable("occlusion", sealed, pictures[:1]) is None
     assert attribution.reason_unavailable("lime", watcher, torch.zeros(1, 7)) == "its inputs are not images"
     with pytest.raises(DataError, match="no layer has maps"):
-        attribution.attribute("gradcam", job(Sealed(), pictures, values))
+        attribution.attribute("gradcam", job(sealed, pictures, values))
     with pytest.raises(DataError, match="gradcam"):
         attribution.reason_unavailable("guess", watcher, pictures[:1])

@@ -43,12 +43,10 @@ def test_selectivity_is_that_of_the_neurons_and_controls_are_matched():
 
 def test_a_channels_rate_is_the_mean_of_its_positive_part(pictures):
     class Shifted(Network):
-        layer_names = ("maps",)
+        def forward(self, x):
+            return self.layers["maps"](x - 0.5).mean((2, 3))
 
-        def maps(self, x):
-            return {"maps": x - 0.5}
-
-    found = face_channels.record_layers(Shifted(), pictures, 2)["maps"]
+    found = face_channels.record_layers(Shifted(("maps",)), pictures, 2)["maps"]
     maps = (pictures - 0.5).double()
     np.testing.assert_allclose(found.response, maps.clamp(min=0).mean((2, 3)), rtol=1e-5)
     np.testing.assert_allclose(found.features.mean(2), maps.mean((2, 3)), rtol=1e-4)  # as they are, negative or not
@@ -74,10 +72,10 @@ def test_silenced_channels_give_the_answers_of_a_network_without_them(watcher, p
     assert found[1].tolist() == [0, 0]
 
     class Beside(type(watcher)):
-        """Its head also reads the image, so that copies of the activations do not fit."""
+        """It also reads the image again, so that copies of the activations do not fit."""
 
         def forward(self, x):
-            return self.head(self.maps(x)["top"]) + 0 * x.mean((1, 2, 3))[:, None]
+            return super().forward(x) + 0 * x.mean((1, 2, 3))[:, None]
 
     beside = Beside(slice(5, 17), slice(7, 19)).eval()
     assert lesions.predict_classes(beside, "maps", pictures, masks).tolist() == expected

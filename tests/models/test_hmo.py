@@ -57,7 +57,7 @@ def test_two_stages_give_named_layers_and_the_asked_number_of_outputs(project, t
         )
     assert maps["L4"].shape == (3, 16, 2, 2)
     np.testing.assert_allclose(maps["top"], maps["L4"].mean((2, 3)), atol=1e-6)
-    assert made.head(maps["top"]).shape == (3, 2)
+    assert made.read_out(maps["top"]).shape == (3, 2)
 
 
 def test_default_has_the_1250_outputs_of_the_paper():

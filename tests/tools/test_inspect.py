@@ -13,6 +13,7 @@ from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.recordings.read import open_recording
 from analysis.recordings.stage import one_recording
+from analysis.stimuli.read import COLUMNS
 from analysis.tools.inspect import find, inspect, summary
 
 
@@ -48,7 +49,9 @@ def test_page_is_written_twice_alike(written, tmp_path):
             Image.new("RGB", (100, 50), (200, 30, 30)).save(held, "PNG")
             archive.writestr(f"Stimuli/{name}", held.getvalue())
     paths.STIMULI.mkdir(parents=True)
-    pd.DataFrame({"stem": ["aa", "bb"], "category": ["face", "none"]}).to_csv(paths.STIMULI / "images.csv", index=False)
+    np.save(paths.STIMULI / "images.npy", np.zeros((2, 3, 8, 8), np.uint8))
+    table = pd.DataFrame({"stem": ["aa", "bb"], "category": ["face", "none"]})
+    table.reindex(columns=COLUMNS, fill_value=0).to_csv(paths.STIMULI / "images.csv", index=False)
     pages = [tmp_path / "a.png", tmp_path / "b.png"]
     for page in pages:
         inspect(str(written), plot=True, out=page)

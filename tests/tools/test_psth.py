@@ -3,13 +3,13 @@
 import numpy as np
 
 from analysis.recordings.rasters import spikes_of
-from analysis.tools.psth import aligned_spikes, psth, times, traces
+from analysis.tools.psth import TIMES_MS, aligned_spikes, psth, traces
 
 
 def test_trace_is_a_centred_moving_average():
     rng = np.random.default_rng(0)
     column = rng.poisson(0.05, 5000).astype(np.uint8)
-    onset, at = np.array([1000, 2500, 4990]), times()
+    onset, at = np.array([1000, 2500, 4990]), TIMES_MS
     assert at[[0, -1]].tolist() == [-375, 375]
     rate = traces(spikes_of(column), onset, at, 50, 5000)
     for i, start in enumerate(onset[:2]):

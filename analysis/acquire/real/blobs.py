@@ -80,12 +80,8 @@ def put(data: bytes, digest: str) -> None:
 def open_part(digest: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[int]:
     """Open the unfinished download of a file for reading and writing, and yield its descriptor.
 
-    Waits while another process fetches the same file; raises `Stopped` once ``stopped()`` is true.
-
-    Raises
-    ------
-    DataError
-        If the store cannot be written.
+    Waits while another process fetches the same file; raises `Stopped` once ``stopped()`` is true. Raises `DataError`
+    if the store cannot be written.
     """
     path = part_path(digest)
     try:
@@ -123,10 +119,7 @@ def _lock(file: int, stopped: Callable[[], bool]) -> None:
 def link(digest: str, target: Path) -> str:
     """Link a blob to `target`; return how: by reflink, hard link, symbolic link or copy, the first that works.
 
-    Raises
-    ------
-    DataError
-        If none works.
+    Raises `DataError` if none works.
     """
     source = blob_path(digest)
     last = None
@@ -173,13 +166,7 @@ def damaged(path: Path) -> bool:
 
 
 def check_room(needed: int) -> None:
-    """Raise if the store's file system has less than `needed` bytes free.
-
-    Raises
-    ------
-    DataError
-        If it has; the message names both numbers.
-    """
+    """Raise `DataError` if the store's file system has less than `needed` bytes free."""
     root = store_root()
     try:
         root.mkdir(parents=True, exist_ok=True)

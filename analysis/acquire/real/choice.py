@@ -29,19 +29,9 @@ class Recording:
 def recordings(listing: list[Pin], units: bytes, banks: bytes) -> list[Recording]:
     """Return all published recordings, sorted by name.
 
-    Parameters
-    ----------
-    listing : list of Pin
-        All files of the dandiset.
-    units : bytes
-        ``units.csv.gz``: Session, Name, Bank of each unit.
-    banks : bytes
-        ``bank_array_regions.csv``: Session, Bank, Region.
-
-    Raises
-    ------
-    DataError
-        If a file name does not have the published form, or files and tables name different recordings.
+    `listing` are all files of the dandiset, `units` and `banks` the tables ``units.csv.gz`` and
+    ``bank_array_regions.csv``. Raises `DataError` if a file name does not have the published form, or files and tables
+    name different recordings.
     """
     areas = _areas(units, banks)
     sessions: dict[tuple[str, str], dict[str, dict[str, Pin]]] = defaultdict(lambda: defaultdict(dict))
@@ -82,12 +72,8 @@ def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
     """Return the recordings that the parameters choose, sorted by name.
 
     Area, monkey and name must all match; a recording belongs to every area in which it has a unit; `limit` keeps the
-    first by name. Recordings of one monkey and date stay together, since only their order tells them apart.
-
-    Raises
-    ------
-    DataError
-        If a name in the parameters is unknown, or nothing is left.
+    first by name. Recordings of one monkey and date stay together, since only their order tells them apart. Raises
+    `DataError` if a name in the parameters is unknown, or nothing is left.
     """
     _known("areas", wanted.areas, set(AREAS))
     _known("monkeys", wanted.monkeys, {recording.monkey for recording in everything})

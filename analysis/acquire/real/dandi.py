@@ -18,12 +18,8 @@ PAGE = 1000
 def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
     """Return all files of the version, verified by the pinned digest.
 
-    The archive is asked once; the store then keeps the list under its digest.
-
-    Raises
-    ------
-    DataError
-        If the archive cannot be reached or its list differs from the pinned one.
+    The archive is asked once; the store then keeps the list under its digest. Raises `DataError` if the archive cannot
+    be reached or its list differs from the pinned one.
     """
     if not blobs.has(dandiset.digest):
         assets(dandiset)
@@ -31,13 +27,7 @@ def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
 
 
 def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str, dict]:
-    """Ask the archive for its files, check the list, and return the client's record of each file by path.
-
-    Raises
-    ------
-    DataError
-        As `listing`.
-    """
+    """Ask the archive for its files, check the list, and return the client's record of each file by path."""
     found = _ask(dandiset, policy or Policy())
     try:
         pins = [

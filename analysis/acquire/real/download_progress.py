@@ -8,16 +8,9 @@ from analysis.acquire.real.blobs import show_bytes
 
 
 class Progress:
-    """Counts bytes from several threads.
+    """Counts downloaded bytes from several threads.
 
-    Parameters
-    ----------
-    total : int
-        Bytes in all.
-    here : int
-        Bytes that an earlier run has fetched.
-    every : float
-        Seconds between lines where there is no terminal.
+    `here` bytes of `total` were fetched by an earlier run. Without a terminal, a line is printed after `every` seconds.
     """
 
     def __init__(self, total: int, here: int = 0, every: float = 10.0):

@@ -9,13 +9,7 @@ from analysis.core.errors import DataError
 
 
 def pins(repository: sources.Repository) -> list[sources.Pin]:
-    """Return the files that are pinned.
-
-    Raises
-    ------
-    DataError
-        If the pin list is damaged.
-    """
+    """Return the files that are pinned. Raises `DataError` if the pin list is damaged."""
     try:
         return sources.parse_pins(repository.pins.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -16,11 +16,8 @@ CHUNK = 1 << 16
 class Session(requests.Session):
     """Session of one download thread.
 
-    Parameters
-    ----------
-    policy : Policy
-        How long to wait for a connection and for the next bytes, and the slowest rate of a listing. Callers that ask
-        for a stream watch its speed themselves.
+    The policy says how long to wait for a connection and for the next bytes, and how slow a listing may be. Callers
+    that ask for a stream watch its speed themselves.
     """
 
     def __init__(self, policy: Policy):

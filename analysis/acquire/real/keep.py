@@ -47,19 +47,10 @@ def known() -> dict[str, str]:
 
 
 def prune(wanted: Acquire | None, days: float) -> int:
-    """Remove unfinished downloads and unfinished work older than some days, and files that a choice does not need.
+    """Remove what is not needed from the store; return the number of bytes removed.
 
-    Parameters
-    ----------
-    wanted : Acquire or None
-        Keep only the files of this choice; None keeps all whole files.
-    days : float
-        Unfinished downloads and work not written to for this many days are removed.
-
-    Returns
-    -------
-    int
-        Bytes removed.
+    Unfinished downloads and work go if not written to for `days` days. Whole files go if `wanted` is given and does not
+    choose them.
     """
     freed = 0
     if wanted is not None:

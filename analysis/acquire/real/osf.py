@@ -17,10 +17,7 @@ from analysis.core.files import write_json
 def locked(node: sources.Node) -> list[sources.Pin] | None:
     """Return the volumes that the lock records, or None if there is no lock yet.
 
-    Raises
-    ------
-    DataError
-        If the lock is damaged.
+    Raises `DataError` if the lock is damaged.
     """
     try:
         volumes = json.loads(node.lock.read_text(encoding="utf-8"))["volumes"]
@@ -41,10 +38,7 @@ def write_lock(node: sources.Node, pins: list[sources.Pin]) -> None:
 def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sources.Pin, Item]]:
     """Ask OSF for the volumes and check them against the lock.
 
-    Raises
-    ------
-    DataError
-        If a volume is missing, has no SHA-256, or differs from the lock.
+    Raises `DataError` if a volume is missing, has no SHA-256, or differs from the lock.
     """
     policy = policy or Policy()
     found = {}

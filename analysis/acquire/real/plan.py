@@ -15,12 +15,8 @@ from analysis.params import Acquire
 def plan(wanted: Acquire) -> str:
     """Return recordings and units by area and monkey, files and bytes by kind, and the room they need.
 
-    Only the archive's listing and two tables (together under 1 MB) are fetched, if the store lacks them.
-
-    Raises
-    ------
-    DataError
-        If these cannot be had, or the choice is empty or names something unknown.
+    Only the archive's listing and two tables (together under 1 MB) are fetched, if the store lacks them. Raises
+    `DataError` if these cannot be had, or the choice is empty or names something unknown.
     """
     everything = published()
     chosen = choice.choose(everything, wanted)

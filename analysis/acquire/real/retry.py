@@ -47,13 +47,7 @@ class Transient(Exception):
 
 
 def judge(error: Exception, what: str, policy: Policy) -> Transient:
-    """Return the failure as a transient one.
-
-    Raises
-    ------
-    DataError
-        If it is permanent: the server refuses, or asks for too long a wait.
-    """
+    """Return a transient failure. Raises `DataError` for a permanent one, or one that asks for too long a wait."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = error.response.status_code
         if status not in PASSING and status < 500:

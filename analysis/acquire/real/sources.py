@@ -112,13 +112,7 @@ REPORT = Repository(
 
 
 def parse_pins(text: str) -> list[Pin]:
-    """Read a pin list.
-
-    Raises
-    ------
-    ValueError
-        If a line is not ``sha256  size  path``.
-    """
+    """Read a pin list. Raises `ValueError` if a line is not ``sha256  size  path``."""
     pins = []
     for line in text.splitlines():
         sha256, size, path = line.split("  ", 2)

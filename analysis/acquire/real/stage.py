@@ -18,12 +18,8 @@ TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")
 def acquire(params: Params, raw: Path) -> None:
     """Download what the parameters choose into the store, and link it into `raw` in the published layout.
 
-    Only files that the store lacks are downloaded. `raw` is replaced once all files are there.
-
-    Raises
-    ------
-    DataError
-        If a source cannot be reached or differs from what was pinned, the choice is empty, or the disk is full.
+    Only files that the store lacks are downloaded. `raw` is replaced once all files are there. Raises `DataError` if a
+    source cannot be reached or differs from what was pinned, the choice is empty, or the disk is full.
     """
     everything = published()
     chosen = choice.choose(everything, params.acquire)

@@ -1,9 +1,9 @@
-"""A model's top layer of what was looked at: gaze-contingent patches, one per fixation of a recording.
+"""The top layer of a model for what was looked at: gaze-contingent patches, one per fixation of a recording.
 
-A patch is 4 x 4 dva of the screen (`analysis.recordings.gaze_patches`), cut from the image as published and scaled to
-the network's input. One patch serves all units of a recording: its centre is the gaze plus the median receptive field
-of the units, since a patch per unit would be some twenty times the work, and fields of one array lie close
-together. Fixations are drawn at random, by recording and seed, among the selected ones.
+A patch is 4 x 4 dva of the screen (`analysis.recordings.gaze_patches`), cut from the published image and scaled to the
+network's input. All units of a recording share one patch, centred on the gaze plus their median receptive field: a
+patch for each unit would be some twenty times the work, and the fields of an array lie close together. Fixations are
+drawn at random from the selected ones.
 """
 
 from pathlib import Path
@@ -26,20 +26,18 @@ from analysis.stimuli.read import read_table
 def write_all(
     network: Network, size: int, rule: Reduction, at_most: int, recordings: list[Path], folder: Path, device: str
 ) -> list[Path]:
-    """Write ``folder/<recording>.nc`` for every recording and return the files.
+    """Write ``folder/<recording>.nc`` for every recording and return the files; existing files are kept.
 
-    Each holds ``features`` (fixation, feature), float32, reduced as the top layer in ``<layer>.npy``, and along
-    ``fixation`` the ``row`` in the recording's file and ``stimulus_id``; its attributes name the layer and the place
-    of the patch (``field_x_dva``, ``field_y_dva`` from gaze). A file that is there is kept.
+    Each holds ``features`` (fixation, feature), float32, reduced as the top layer in ``<layer>.npy``, with ``row`` (of
+    the recording's file) and ``stimulus_id`` along ``fixation``. Attributes give the layer and the centre of the patch
+    relative to the gaze (``field_x_dva``, ``field_y_dva``).
 
     Parameters
     ----------
     size : int
         Side of the network's input in pixels.
     at_most : int
-        Fixations of each recording.
-    recordings : list of Path
-        Files of the stage recordings.
+        Largest number of fixations from a recording.
     """
     known = set(read_table()["stem"])
     files = [folder / path.name for path in recordings]
@@ -53,7 +51,7 @@ def write_all(
 
 
 def chosen_fixations(recording: xr.Dataset, known: set[str], at_most: int, seed: int, name: str) -> xr.Dataset:
-    """Return at most so many selected fixations on known images, in order, with their ``row`` in the file."""
+    """Draw at most `at_most` selected fixations on known images; return them in order, with their ``row``."""
     recording = selected(recording.assign_coords(row=("fixation", np.arange(recording.sizes["fixation"]))))
     rows = np.flatnonzero([stem in known for stem in recording["stimulus_id"].values.astype(str)])
     draw = np.random.default_rng(seed_of(seed, "patches", name))

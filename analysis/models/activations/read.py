@@ -1,7 +1,6 @@
-"""Read the activations of a model. Loads no torch."""
+"""Read what the stages ``train`` and ``activations`` write of a model. Loads no torch."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,15 +9,15 @@ from analysis.core import paths
 from analysis.core.errors import DataError
 
 
-def untrained(model: str, folder: Path = paths.MODELS) -> str | None:
+def untrained(model: str) -> str | None:
     """Return why a model could not be trained on the images at hand, or None if it was trained."""
     try:
-        return json.loads((folder / model / "metrics.json").read_text(encoding="utf-8")).get("untrained")
+        return json.loads((paths.MODELS / model / "metrics.json").read_text(encoding="utf-8")).get("untrained")
     except (FileNotFoundError, ValueError):
         return None
 
 
-def layers(model: str, folder: Path = paths.ACTIVATIONS) -> list[str]:
+def layers(model: str) -> list[str]:
     """Return the names of a model's layers in order of depth; the last is the top layer.
 
     A model that could not be trained has none.
@@ -28,20 +27,20 @@ def layers(model: str, folder: Path = paths.ACTIVATIONS) -> list[str]:
     DataError
         If the activations are missing.
     """
-    path = folder / model / "layers.json"
+    path = paths.ACTIVATIONS / model / "layers.json"
     try:
         return [item["name"] for item in json.loads(path.read_text(encoding="utf-8"))]
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: run the stage activations for {model}") from error
 
 
-def reductions(model: str, folder: Path = paths.ACTIVATIONS) -> dict[str, str]:
+def reductions(model: str) -> dict[str, str]:
     """Return how the activations of each layer became features: ``none``, or what was pooled or projected."""
-    items = json.loads((folder / model / "layers.json").read_text(encoding="utf-8"))
+    items = json.loads((paths.ACTIVATIONS / model / "layers.json").read_text(encoding="utf-8"))
     return {item["name"]: item["reduction"] for item in items}
 
 
-def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list[str], np.ndarray]:
+def read(model: str, layer: str) -> tuple[list[str], np.ndarray]:
     """Return the stems of the images and the activations of a layer.
 
     Returns
@@ -54,9 +53,9 @@ def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list
     DataError
         If the layer is missing or does not have one row per stem.
     """
-    path = folder / model / f"{layer}.npy"
+    path = paths.ACTIVATIONS / model / f"{layer}.npy"
     try:
-        stems = pd.read_csv(folder / model / "index.csv", dtype=str, keep_default_na=False)["stem"].tolist()
+        stems = pd.read_csv(paths.ACTIVATIONS / model / "index.csv", dtype=str, keep_default_na=False)["stem"].tolist()
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise DataError(f"{error.filename} not found: run the stage activations for {model}") from error
@@ -67,12 +66,12 @@ def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list
     return stems, values
 
 
-def has_patches(model: str, folder: Path = paths.ACTIVATIONS) -> bool:
+def has_patches(model: str) -> bool:
     """Say whether a model has activations of what was looked at in single fixations."""
-    return (folder / model / "patches").is_dir()
+    return (paths.ACTIVATIONS / model / "patches").is_dir()
 
 
-def read_patches(model: str, recording: str, folder: Path = paths.ACTIVATIONS):
+def read_patches(model: str, recording: str):
     """Return the top layer of what was looked at in single fixations of a recording, or None if it was not computed.
 
     Returns
@@ -89,5 +88,39 @@ def read_patches(model: str, recording: str, folder: Path = paths.ACTIVATIONS):
     """
     from analysis.recordings import netcdf  # loads xarray, which most models do not need
 
-    path = folder / model / "patches" / f"{recording}.nc"
+    path = paths.ACTIVATIONS / model / "patches" / f"{recording}.nc"
     return netcdf.read(path) if path.exists() else None
+
+
+def read_metrics(model: str) -> dict:
+    """Return the accuracies of a model by split, and how it was trained.
+
+    Raises
+    ------
+    DataError
+        If the model has not been trained, or the file is damaged.
+    """
+    path = paths.MODELS / model / "metrics.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage train for {model}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}): run the stage train for {model} again") from error
+
+
+def read_predictions(model: str) -> pd.DataFrame:
+    """Return stem, split, label and predicted class of every image.
+
+    Raises
+    ------
+    DataError
+        If the model has not been trained, or a column is missing.
+    """
+    path = paths.MODELS / model / "predictions.csv"
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[["stem", "split", "label", "predicted"]]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage train for {model}") from error
+    except KeyError as error:
+        raise DataError(f"{path} has no column {error}: run the stage train for {model} again") from error

@@ -25,7 +25,7 @@ def run(params: Params, model: str) -> None:
     """
     from analysis.core import settings, store
     from analysis.core.numerics import fixed_threads
-    from analysis.models import data, network, trained
+    from analysis.models import data, network, registry
     from analysis.models.activations import extract, patches
     from analysis.recordings.read import recording_files
 
@@ -36,7 +36,7 @@ def run(params: Params, model: str) -> None:
         return
     with fixed_threads():
         examples = data.load(entry.rules)
-        found = trained.load(params, model, examples)
+        found = registry.load_trained(params, model, examples)
         reduce = extract.Reduction.of(entry, params.seed)
         key = {
             "model": sha256(paths.MODELS / model / network.WEIGHTS),

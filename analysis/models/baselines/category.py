@@ -18,30 +18,22 @@ class Category(Network):
     The label decides the class; for an unlabelled image both logits are 0.
     """
 
-    layer_names = ("label", "category")
-
     def __init__(self, categories: int):
-        super().__init__()
+        super().__init__(("label", "category"))
         self.sizes = len(LABELS), categories
         self.register_buffer("known", torch.tensor([[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]]))
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the one-hot label and the one-hot category."""
-        label, category = x.split(self.sizes, dim=1)
-        return {"label": label, "category": category}
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2)."""
-        return self.maps(x)["label"] @ self.known
+        label, category = x.split(self.sizes, dim=1)
+        self.layers["category"](category)
+        return self.layers["label"](label) @ self.known
 
 
 def inputs(examples: Examples, architecture: dict) -> torch.Tensor:
     """Return the one-hot codes of label and category (n_images, labels + categories).
 
-    Raises
-    ------
-    DataError
-        If an image has a category that the model does not know.
+    Raises `DataError` if an image has a category that the model does not know.
     """
     label = one_hot(np.array(LABELS)[examples.label], LABELS)
     return torch.cat(

@@ -10,11 +10,10 @@ import torch
 from torch.nn import functional
 
 from analysis.core.exact import sqrt
-from analysis.models import data
 from analysis.models.activations.extract import pooled
 from analysis.models.baselines.pixels import grey
 from analysis.models.network import Network
-from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
 
 BANDWIDTH = 0.56
@@ -49,18 +48,16 @@ class Gabor(Network):
     energy = sqrt(even^2 + odd^2); normalised = energy / (sigma + mean energy of all channels over `pool` x `pool`).
     """
 
-    layer_names = ("energy", "normalised")
-
     def __init__(self, wavelengths: list[float], orientations: int, stride: int, pool: int, sigma: float, grid: int):
-        super().__init__()
+        super().__init__(("energy", "normalised"))
         self.stride, self.pool, self.sigma, self.grid = stride, pool, sigma, grid
         for number, wavelength in enumerate(wavelengths):
             self.register_buffer(f"bank{number}", bank(wavelength, orientations).flatten(0, 1)[:, None])
         self.n_banks, self.orientations = len(wavelengths), orientations
         self.read_out = LinearReadOut(len(wavelengths) * orientations * grid * grid)
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return energy and normalised energy; the image is padded by reflection."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2); the image is padded by reflection."""
         x = grey(x)[:, None]
         energies = []
         for number in range(self.n_banks):
@@ -70,15 +67,11 @@ class Gabor(Network):
                 functional.pad(x, (reach,) * 4, mode="reflect"), filters, stride=self.stride
             ).split(self.orientations, dim=1)
             energies.append(sqrt(even**2 + odd**2 + 1e-12))  # the root of 0 has no gradient
-        energy = torch.cat(energies, dim=1)
+        energy = self.layers["energy"](torch.cat(energies, dim=1))
         about = functional.avg_pool2d(
             energy.mean(1, keepdim=True), self.pool, 1, self.pool // 2, count_include_pad=False
         )
-        return {"energy": energy, "normalised": energy / (self.sigma + about)}
-
-    def head(self, normalised: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2) of the maps, averaged to grid x grid cells."""
-        return self.read_out(pooled(normalised, self.grid))
+        return self.read_out(pooled(self.layers["normalised"](energy / (self.sigma + about)), self.grid))
 
 
 def build(architecture: dict) -> Network:
@@ -86,16 +79,14 @@ def build(architecture: dict) -> Network:
     return Gabor(**{name: value for name, value in architecture.items() if name != "size"})
 
 
-@torch.no_grad()
 def fit(job: Job) -> Fitted:
     """Fit the read-out on the training images."""
-    entry, rows = job.entry, job.examples.rows("train")
+    entry = job.entry
     architecture = entry.model_dump(include={"size", "wavelengths", "orientations", "stride", "pool", "sigma", "grid"})
     network = build(architecture).to(job.device)
-    x = data.resized(job.examples.images[rows], entry.size)
-    features = [pooled(network.maps(part.to(job.device))["normalised"], entry.grid).cpu() for part in x.split(128)]
-    fitted, iterations = fit_logistic(torch.cat(features), job.examples.label[rows], entry.C)
-    network.read_out.set(fitted)
+    iterations = fit_read_out(
+        job, network.read_out, lambda x: pooled(network.maps(x)["normalised"], entry.grid), batch=128
+    )
     return Fitted(network, architecture, {"iterations": iterations})
 
 

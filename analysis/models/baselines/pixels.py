@@ -2,9 +2,8 @@
 
 import torch
 
-from analysis.models import data
 from analysis.models.network import Network, unit_range
-from analysis.models.read_out import LinearReadOut, fit_logistic
+from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
 
 LUMA = (0.299, 0.587, 0.114)
@@ -20,16 +19,14 @@ def grey(x: torch.Tensor) -> torch.Tensor:
 class Pixels(Network):
     """A linear read-out of standardised pixels (n, size * size) or (n, 3 * size * size)."""
 
-    layer_names = ("pixels",)
-
     def __init__(self, size: int, colour: str):
-        super().__init__()
+        super().__init__(("pixels",))
         self.colour = colour
         self.head = LinearReadOut(size * size * (3 if colour == "rgb" else 1))
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the pixels, 0 to 1, flattened."""
-        return {"pixels": (grey(x) if self.colour == "grey" else unit_range(x)).flatten(1)}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2)."""
+        return self.head(self.layers["pixels"]((grey(x) if self.colour == "grey" else unit_range(x)).flatten(1)))
 
 
 def build(architecture: dict) -> Network:
@@ -40,12 +37,9 @@ def build(architecture: dict) -> Network:
 def fit(job: Job) -> Fitted:
     """Fit the regression on the training images."""
     architecture = {"size": job.entry.size, "colour": job.entry.colour}
-    network = build(architecture)
-    rows = job.examples.rows("train")
-    with torch.no_grad():
-        x = network.maps(data.resized(job.examples.images[rows], job.entry.size))["pixels"]
-    fitted, iterations = fit_logistic(x, job.examples.label[rows], job.entry.C)
-    network.head.set(fitted)
+    network = build(architecture).to(job.device)
+    everything = len(job.examples.images)
+    iterations = fit_read_out(job, network.head, lambda x: network.maps(x)["pixels"], batch=everything)
     return Fitted(network, architecture, {"iterations": iterations})
 
 

@@ -4,32 +4,24 @@ import torch
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
-from analysis.models import data
 from analysis.models.network import Network, glorot_
 from analysis.models.registry import Fitted, Job
 from analysis.models.train.augment import augmenter
-from analysis.models.train.training import Plan, TrainingFailed, split_of, train_network
+from analysis.models.train.training import Plan, TrainingFailed, read_splits, train_network
 
 
 def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=glorot_) -> Fitted:
     """Train `network` with the parameters of an `EndToEnd` entry, with early stopping on the selection split.
 
-    Its inputs pass through ``network.standardise``, a `Standardise`.
-
-    Raises
-    ------
-    DataError
-        If the training fails: the loss is not a number, or memory runs out.
+    Its inputs pass through ``network.standardise``, a `Standardise`. Raises `DataError` if the training fails: the loss
+    is not a number, or memory runs out.
     """
-    entry, examples = job.entry, job.examples
+    entry = job.entry
     seed = seed_of(job.seed, entry.kind)
     if initialise is not None:
         initialise(network, torch.Generator().manual_seed(seed))
     network.to(job.device, memory_format=torch.channels_last)
-    x = data.resized(examples.images, architecture["size"])
-    train, selection = (
-        split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
-    )
+    train, selection = read_splits(job.examples, architecture["size"], job.device)
     if entry.inputs == "standardised":
         network.standardise.fit(train.x)
     plan = Plan(
@@ -41,15 +33,10 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
         augment=augmenter(entry.augment),
         precision=entry.precision,
     )
+    checkpoint = job.folder / "training.safetensors"
     try:
         history = train_network(
-            network,
-            train,
-            selection,
-            plan,
-            seed,
-            job.folder / "training.safetensors",
-            lambda epoch, metrics: job.log("final", epoch, metrics),
+            network, train, selection, plan, seed, checkpoint, lambda *epoch: job.log("final", *epoch)
         )
     except TrainingFailed as error:
         raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error

@@ -35,11 +35,11 @@ class Block(nn.Module):
 class ResNet(Network):
     """A 3 x 3 convolution of stride 2, then `blocks` residual blocks per entry of `filters`, then a global average.
 
-    Every stage (He et al.) but the first halves height and width.
+    Every stage (He et al.) but the first halves height and width. The global average is the layer ``top``.
     """
 
     def __init__(self, filters: list[int], blocks: int):
-        super().__init__()
+        super().__init__(("stem", *(f"stage{number + 1}" for number in range(len(filters))), "top"))
         self.standardise = Standardise()
         self.stem = nn.Conv2d(3, filters[0], 3, 2, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(filters[0])
@@ -51,16 +51,13 @@ class ResNet(Network):
             for number, after in enumerate(filters)
         )
         self.head = nn.Linear(filters[-1], 2)
-        self.layer_names = ("stem", *(f"stage{number + 1}" for number in range(len(filters))), "top")
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the maps of the stem and of every stage, and their global average (n, filters) as ``top``."""
-        x = functional.relu(self.stem_norm(self.stem(self.standardise(x))))
-        result = {"stem": x}
-        for name, stage in zip(self.layer_names[1:], self.stages, strict=False):
-            x = result[name] = stage(x)
-        result["top"] = x.mean((2, 3))
-        return result
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2)."""
+        x = self.layers["stem"](functional.relu(self.stem_norm(self.stem(self.standardise(x)))))
+        for number, stage in enumerate(self.stages):
+            x = self.layers[f"stage{number + 1}"](stage(x))  # (n, filters, height, width)
+        return self.head(self.layers["top"](x.mean((2, 3))))
 
 
 def initialise_(network: nn.Module, generator: torch.Generator) -> None:

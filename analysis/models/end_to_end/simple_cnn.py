@@ -10,10 +10,13 @@ from analysis.models.registry import Fitted, Job, Kind
 
 
 class SimpleCNN(Network):
-    """Conv - batch norm - ReLU - 2 x 2 max-pool per entry of `filters`, global average, dense ReLU layer, logits."""
+    """Conv - batch norm - ReLU - 2 x 2 max-pool per entry of `filters`, global average, dense ReLU layer, logits.
+
+    The layers are the pooled maps of every convolution, and the dense layer as ``top``.
+    """
 
     def __init__(self, filters: list[int], kernel: int, dense: int):
-        super().__init__()
+        super().__init__((*(f"conv{number + 1}" for number in range(len(filters))), "top"))
         sizes = [3, *filters]
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, after, kernel, padding="same") for before, after in zip(sizes, filters, strict=False)
@@ -22,15 +25,14 @@ class SimpleCNN(Network):
         self.standardise = Standardise()
         self.dense = nn.Linear(filters[-1], dense)
         self.head = nn.Linear(dense, 2)
-        self.layer_names = (*(f"conv{number + 1}" for number in range(len(filters))), "top")
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the pooled maps of every convolution, and the dense layer as ``top``."""
-        x, result = self.standardise(x), {}
-        for name, convolution, norm in zip(self.layer_names, self.convolutions, self.norms, strict=False):
-            x = result[name] = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)  # (n, filters, h, w)
-        result["top"] = functional.relu(self.dense(x.mean((2, 3))))  # (n, dense)
-        return result
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2)."""
+        x = self.standardise(x)
+        for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            x = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)  # (n, filters, height, width)
+            x = self.layers[f"conv{number + 1}"](x)
+        return self.head(self.layers["top"](functional.relu(self.dense(x.mean((2, 3))))))
 
 
 def build(architecture: dict) -> Network:

@@ -41,7 +41,7 @@ class ViT(Network):
     """
 
     def __init__(self, size: int, stem: list[int], width: int, depth: int, heads: int, hidden: int):
-        super().__init__()
+        super().__init__(("stem", *(f"block{number + 1}" for number in range(depth)), "top"))
         self.side = size // 2 ** len(stem)
         self.standardise = Standardise()
         self.stem = nn.Sequential()
@@ -52,18 +52,15 @@ class ViT(Network):
         self.blocks = nn.ModuleList(Block(width, heads, hidden) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, 2)
-        self.layer_names = ("stem", *(f"block{number + 1}" for number in range(depth)), "top")
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the maps of the stem, the tokens of every block as maps (n, width, side, side), and the top layer."""
-        x = self.stem(self.standardise(x))
-        result = {"stem": x}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2)."""
+        x = self.layers["stem"](self.stem(self.standardise(x)))
         x = self.embed(x).flatten(2).transpose(1, 2) + self.place  # (n, side^2, width)
-        for name, block in zip(self.layer_names[1:], self.blocks, strict=False):
-            x = block(x)
-            result[name] = x.transpose(1, 2).unflatten(2, (self.side, self.side))
-        result["top"] = self.norm(x.mean(1))  # (n, width)
-        return result
+        for number, block in enumerate(self.blocks):
+            maps = block(x).transpose(1, 2).unflatten(2, (self.side, self.side))  # (n, width, side, side)
+            x = self.layers[f"block{number + 1}"](maps).flatten(2).transpose(1, 2)
+        return self.head(self.layers["top"](self.norm(x.mean(1))))
 
 
 def initialise_(network: ViT, generator: torch.Generator) -> None:

@@ -181,14 +181,8 @@ def successive_halving(
 ) -> tuple[dict[int, Candidate], list[int]]:
     """Train all candidates to the first rung, the most promising to the next, and so on (Jamieson & Talwalkar 2016).
 
-    Parameters
-    ----------
-    run_rung : function (numbers, rung, epochs) -> candidates by number
-
-    Returns
-    -------
-    candidates : the last result of every candidate, by number
-    chosen : numbers of the best that reached the last rung, best first
+    ``run_rung(numbers, rung, epochs)`` returns candidates by number. Returns the last result of every candidate, and
+    the numbers of the best that reached the last rung, best first.
     """
     numbers, last = list(range(entry.candidates)), {}
     for rung, epochs in enumerate(entry.epochs[:-1]):
@@ -203,12 +197,8 @@ def successive_halving(
 def best(candidates: dict[int, Candidate], kept: int, name: str, by: str = "accuracy") -> list[int]:
     """Return the numbers of the best `kept` candidates, best first.
 
-    Ranked by accuracy, ties broken by loss and then number, or by the lowest loss in any epoch and then number.
-
-    Raises
-    ------
-    DataError
-        If fewer than `kept` could be trained.
+    Ranked by accuracy, ties broken by loss and then number, or by the lowest loss in any epoch and then number. Raises
+    `DataError` if fewer than `kept` could be trained.
     """
     trained = [number for number, candidate in candidates.items() if "failed" not in candidate.metrics]
     if len(trained) < kept:

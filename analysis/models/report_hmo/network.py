@@ -12,13 +12,12 @@ from torch.nn import functional
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
-from analysis.models import data
 from analysis.models.network import Network, Standardise, glorot_, unit_range
 from analysis.models.registry import Fitted, Job, Kind
 from analysis.models.report_hmo import first_layer
 from analysis.models.report_hmo.random_cnn import SEED_NAME, RandomCNN, random_module
 from analysis.models.train.augment import augmenter, draw
-from analysis.models.train.training import Plan, Split, TrainingFailed, split_of, train_network
+from analysis.models.train.training import Plan, Split, TrainingFailed, read_splits, train_network
 
 LAYERS = ("N1", "N2", "N3")
 
@@ -42,10 +41,8 @@ class ParallelCNNs(nn.Module):
 class ReportHMO(Network):
     """Three layers of parallel CNNs, a dense layer ``top`` and two logits."""
 
-    layer_names = (*LAYERS, "top")
-
     def __init__(self, cnns: dict[str, list[dict]], grid: int, top: int):
-        super().__init__()
+        super().__init__((*LAYERS, "top"))
         self.standardise = Standardise()
         self.N1 = ParallelCNNs(3, cnns["N1"], grid)
         self.N2 = ParallelCNNs(self.N1.channels, cnns["N2"], grid)
@@ -53,20 +50,18 @@ class ReportHMO(Network):
         self.dense = nn.Linear(self.N3.channels, top)
         self.head = nn.Linear(top, 2)
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return N1, N2, N3 (n, channels, grid, grid) and top (n, top)."""
-        n1 = self.n1(x)
-        return {"N1": n1} | self.upper(n1)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2)."""
+        return self.upper(self.layers["N1"](self.n1(x)))
 
     def n1(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the maps of N1."""
+        """Return the maps of N1, (n, channels, grid, grid)."""
         return self.N1(self.standardise(x))
 
-    def upper(self, n1: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the layers above N1, given its maps."""
-        n2 = self.N2(n1)
-        n3 = self.N3(n2)
-        return {"N2": n2, "N3": n3, "top": functional.relu(self.dense(n3.mean((2, 3))))}
+    def upper(self, n1: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, 2), given the maps of N1."""
+        n3 = self.layers["N3"](self.N3(self.layers["N2"](self.N2(n1))))
+        return self.head(self.layers["top"](functional.relu(self.dense(n3.mean((2, 3))))))
 
 
 class _Upper(nn.Module):
@@ -78,7 +73,7 @@ class _Upper(nn.Module):
         self.trained = nn.ModuleList([hmo.N2, hmo.N3, hmo.dense, hmo.head])
 
     def forward(self, n1: torch.Tensor) -> torch.Tensor:
-        return self.hmo[0].head(self.hmo[0].upper(n1)["top"])
+        return self.hmo[0].upper(n1)
 
 
 def build(architecture: dict) -> Network:
@@ -118,15 +113,10 @@ def fit_upper(hmo: ReportHMO, job: Job, train: Split, selection: Split) -> None:
 
 def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:
     """Return the training and selection images of a job, and their standardisation."""
-    examples = job.examples
-    x = data.resized(examples.images, job.entry.size)
-    train, selection = (
-        split_of(x, examples.label, examples.rows(name), job.device) for name in ("train", examples.selection)
-    )
-    standardise = Standardise()
+    splits, standardise = read_splits(job.examples, job.entry.size, job.device), Standardise()
     if job.entry.inputs == "standardised":
-        standardise.fit(train.x)
-    return (train, selection), standardise
+        standardise.fit(splits[0].x)
+    return splits, standardise
 
 
 def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[ReportHMO, dict]:

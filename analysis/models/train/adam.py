@@ -1,7 +1,8 @@
-"""Adam, by torch's fused kernel: the same bits on every processor, and one kernel for all parameters on any device.
+"""Adam by torch's fused kernel: the same bits on every processor, and one kernel for all parameters on a GPU.
 
-The kernel is called as ``torch.optim.AdamW(fused=True)`` calls it. That class itself imports torch's compiler when it
-is made, seconds for networks that train in less; and its other forms take square roots that differ by processor.
+We call the kernel as ``torch.optim.AdamW(fused=True)`` does. That class imports torch's compiler when it is created,
+which takes longer than training a small network, and its other implementations take square roots whose last bit
+depends on the processor.
 """
 
 import torch
@@ -14,11 +15,12 @@ class Adam:
 
     Parameters
     ----------
-    parameters : tensors on one device; those that require no gradient are left out
+    parameters : tensors on one device
+        Those that require no gradient are left out.
     rate : float
         Learning rate.
     decay : float
-        Weight decay of a step is `rate` times this.
+        Weight decay; a step multiplies it by `rate`.
     epsilon : float
         1e-7 as in Keras, with which the report trained; torch's own default is 1e-8.
     """
@@ -62,7 +64,7 @@ class Adam:
 
     @torch.no_grad()
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Take over what `state` gave. Copies, so that each moment stays laid out as its parameter."""
+        """Restore what `state` returned; each moment keeps the memory layout of its parameter."""
         self.steps.copy_(state["steps"])
         for number in range(len(self.parameters)):
             self.means[number].copy_(state[f"mean/{number}"])
@@ -70,7 +72,7 @@ class Adam:
 
 
 def _gradient(parameter: torch.Tensor) -> torch.Tensor:
-    """Return a parameter's gradient, laid out in memory as the parameter: the kernel reads both in order of memory."""
+    """Return the gradient in the memory layout of its parameter: the kernel reads both in order of memory."""
     if parameter.grad is None:
         return torch.zeros_like(parameter)
     if parameter.grad.stride() == parameter.stride():

@@ -1,4 +1,4 @@
-"""Random changes of training images."""
+"""Random augmentation of training images."""
 
 import torch
 from torch.nn import functional
@@ -12,7 +12,7 @@ DRAWS = 4
 
 
 def augmenter(values: Augment):
-    """Return a function (images (n, 3, h, w) from 0 to 1, draws (4, n)) -> images, or None if nothing is to change."""
+    """Return a function of images (n, 3, h, w), 0 to 1, and random numbers (4, n); None if nothing is augmented."""
     if not values.flip and not values.shift and not values.contrast:
         return None
 
@@ -32,8 +32,8 @@ def augmenter(values: Augment):
 
 
 def draw(n: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the random numbers (4, n), from 0 to 1, that change n images.
+    """Draw the random numbers (4, n), from 0 to 1, that augment n images.
 
-    On the CPU, so that a training sees the same images on any device.
+    They are drawn on the CPU, so that training sees the same images on every device.
     """
     return torch.rand((DRAWS, n), generator=generator)

@@ -1,4 +1,4 @@
-"""How far a training has come, kept in a file after every epoch so that a killed training goes on from there."""
+"""The progress of a training, written after every epoch so that a killed run can go on."""
 
 from pathlib import Path
 
@@ -10,19 +10,9 @@ from analysis.models.train.adam import Adam
 
 
 class Progress:
-    """Weights, optimiser state, history and best epoch of a training; read from the checkpoint if there is one.
+    """Weights, optimiser state, history and best epoch of a training, read from the checkpoint `path` if there is one.
 
-    Parameters
-    ----------
-    network : torch module
-    optimiser : Adam
-    path : path or None
-        The checkpoint; None keeps none.
-
-    Attributes
-    ----------
-    history : list of dict
-        Metrics of each finished epoch.
+    ``history`` holds the metrics of each finished epoch. Without a path, nothing is written.
     """
 
     def __init__(self, network: nn.Module, optimiser: Adam, path: Path | None):

@@ -18,15 +18,15 @@ from analysis.stimuli.read import read_missing
 def run(params: Params, model: str) -> None:
     """Train one model of ``params.yaml`` and write ``models/<model>/``.
 
-    The store keeps unfinished work under a hash of everything that decides the result; a killed run goes on from there
-    and ends with the same bytes.
+    The store keeps unfinished work under a hash of everything that determines the result; a killed run goes on from
+    there and ends with the same bytes.
 
     Raises
     ------
     DataError
-        If there is no such model, the images are missing or lack a class, or the training fails. If images that the
-        recordings show are missing, a lacking class is not an error: the metrics then say why the model was not
-        trained, and later stages leave it out.
+        If there is no such model, the images are missing or lack a class, or training fails. Where images that the
+        recordings show are missing, a lacking class is no error: the metrics then say why the model is untrained, and
+        later stages leave it out.
     """
     entry = params.models.entry(model)
     kind = registry.kind(entry.kind)  # first: fixed_threads limits the libraries that are loaded

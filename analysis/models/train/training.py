@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.core.seeds import seed_of
+from analysis.models.data import Examples, resized
 from analysis.models.network import unit_range
 from analysis.models.train.adam import Adam
 from analysis.models.train.augment import draw
@@ -58,16 +59,15 @@ def train_network(
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], None] = lambda _epoch, _metrics: None,
 ) -> list[dict[str, float]]:
-    """Train `network` in place and return its history, one dict of metrics per epoch.
+    """Train `network`, which returns logits (n, 2), in place; return a dict of metrics per epoch.
 
-    The order of the images and their augmentation follow from `seed` and the number of the epoch, so an epoch is the
-    same whether or not the run was interrupted before it.
+    The order of the images and their augmentation depend on `seed` and the number of the epoch alone, so an interrupted
+    run ends with the same weights.
 
     Parameters
     ----------
-    network : torch module giving logits (n, 2)
-    train, selection : Split
-        Without `selection` there is no selection loss and no early stopping.
+    selection : Split or None
+        None: no selection loss, no early stopping.
     checkpoint : path, optional
         Keeps the state after each epoch; a later call with the same arguments goes on from it.
     on_epoch : function of (epoch, metrics), optional
@@ -170,6 +170,12 @@ def evaluate(network: nn.Module, split: Split, weights: torch.Tensor) -> dict[st
         "accuracy": float(hit.double().mean()),
         "balanced_accuracy": float(balanced),
     }
+
+
+def read_splits(examples: Examples, size: int, device: str) -> tuple[Split, Split]:
+    """Return the training and selection images, uint8 (n, 3, size, size)."""
+    x = resized(examples.images, size)
+    return tuple(split_of(x, examples.label, examples.rows(name), device) for name in ("train", examples.selection))
 
 
 def split_of(x: torch.Tensor, label: np.ndarray, rows: np.ndarray, device: str) -> Split:

@@ -1,7 +1,7 @@
-"""A hyperparameter search by optuna whose result depends neither on the number of workers nor on interruptions.
+"""A hyperparameter search with optuna whose result depends neither on the number of workers nor on interruptions.
 
-Candidates are asked for in batches of a fixed size and their losses told in order of number. Each batch has a sampler
-of its own, seeded by its number, so the history told so far is all that decides the next batch. Finished candidates go
+Candidates are asked for in batches of a fixed size, and their losses are told in order of number. Each batch has its
+own sampler, seeded by its number, so the losses told so far determine the next batch. Finished candidates are written
 to optuna's journal; a search that finds them there asks the same questions again and takes the answers from it.
 """
 
@@ -26,7 +26,7 @@ NAME = "search"
 
 @dataclass(frozen=True)
 class Told:
-    """What an evaluation says of a candidate: its loss, or why it failed, and what else to keep (JSON values)."""
+    """What the search is told of a candidate: its loss, or why it failed, and notes to keep (JSON values)."""
 
     loss: float | None
     failed: str | None = None
@@ -52,18 +52,20 @@ def minimise(
     seed: int,
     journal: Path | None = None,
 ) -> list[Tried]:
-    """Search for values of small loss and return all candidates in order of number.
+    """Search for values of small loss; return all candidates in order of number.
 
     Parameters
     ----------
-    space : function of an optuna trial that asks it for values and returns them as JSON values
-    evaluate : function of a batch of (number, values) that returns what to tell of each, in the same order
-    candidates, batch : int
-        Number of candidates, and how many are asked for before the first of them is told.
+    space : function of an optuna trial
+        Asks the trial for values and returns them as JSON values.
+    evaluate : function of a batch of (number, values)
+        Returns what to tell of each, in the same order.
+    batch : int
+        Candidates asked for before the first of them is told.
     sampler : str
         A name of `SAMPLERS`.
     journal : path, optional
-        File of optuna's journal storage that keeps finished candidates.
+        File of optuna's journal storage, which keeps finished candidates.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kept = None if journal is None else _open(journal)
@@ -86,7 +88,7 @@ def minimise(
 
 
 def _tpe(candidates: int, seed: int) -> BaseSampler:
-    """Tree of Parzen estimators (Bergstra et al. 2011), after a random first quarter."""
+    """Return a tree of Parzen estimators (Bergstra et al. 2011) after a random first quarter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         # Joint densities of values that always occur together; some occur only with others (a depth, a bound).
@@ -104,7 +106,7 @@ def _told(trial: FrozenTrial) -> Told:
 
 
 def _open(path: Path) -> optuna.Study:
-    """Open the journal, past what a killed process left: its lock, and a last line that it had not finished."""
+    """Open the journal, without what a killed process left behind: its lock, and an unfinished last line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     if path.exists():

@@ -1,4 +1,4 @@
-"""Weights of images over the rounds of a search (AdaBoost: Freund & Schapire 1997)."""
+"""Image weights over the rounds of a search (AdaBoost: Freund & Schapire 1997)."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ LEAST, MOST = 0.02, 0.49
 
 
 def balanced(y: np.ndarray) -> np.ndarray:
-    """Return weights of sum 1 under which both classes count the same; `y` is -1 or 1."""
+    """Return weights that sum to 1, half of it for each class; `y` (n,) is -1 or 1."""
     share = np.where(y > 0, (y > 0).mean(), (y <= 0).mean())
     return 1 / (2 * len(y) * share)
 
 
 def weighted_error(weights: np.ndarray, y: np.ndarray, decision: np.ndarray) -> float:
-    """Return the sum of the weights of the images on the wrong side (a decision of 0 is one for -1)."""
+    """Return the summed weight of the images that are classified wrongly (a decision of 0 counts as -1)."""
     return float(weights[(decision > 0) != (y > 0)].sum())
 
 

@@ -1,8 +1,8 @@
 """The layer of HMO: filter - threshold - pool - normalise (Yamins et al. 2014, after their earlier public code).
 
-All parts take and give maps (n, channels, height, width), keep height and width (`same` padding, zeros outside; the
-window of an even size reaches one further down and right) except for the stride of the pooling, and compute in
-float32 on any device.
+All parts map (n, channels, height, width) to maps of the same height and width, except for the stride of the pooling:
+padding is `same`, with zeros; a window of even size reaches one further down and right. All compute in float32 on any
+device.
 """
 
 from contextlib import nullcontext
@@ -24,7 +24,7 @@ IN_NORM = {"stretch": 1.0, "threshold": None, "remove_mean": True}
 
 
 def padding(k: int) -> tuple[int, int]:
-    """Return how far a window of k entries reaches before and after its own position."""
+    """Return how far a window of k positions reaches before and after its own."""
     return (k - 1) // 2, k // 2
 
 
@@ -37,7 +37,7 @@ def box_sum(x: torch.Tensor, k: int) -> torch.Tensor:
 def filters(n: int, channels: int, k: int, fmean: float, fnorm: float, generator: torch.Generator) -> torch.Tensor:
     """Draw n filters (n, channels, k, k): U(0, 1), less their own mean and `fmean`, scaled to the L2 norm `fnorm`.
 
-    Drawn on the CPU, so that a seed gives the same filters for any device.
+    They are drawn on the CPU, so that a seed gives the same filters on every device.
     """
     weight = torch.rand((n, channels, k, k), generator=generator)
     weight = weight - weight.mean((1, 2, 3), keepdim=True) - fmean
@@ -45,16 +45,16 @@ def filters(n: int, channels: int, k: int, fmean: float, fnorm: float, generator
 
 
 def threshold(x: torch.Tensor, low: float | None, high: float | None) -> torch.Tensor:
-    """Return x, no less than `low` and no more than `high`; None is no bound."""
+    """Clip x to [`low`, `high`]; None is no bound."""
     return x if low is None and high is None else x.clamp(low, high)
 
 
 def pool(x: torch.Tensor, k: int, p: float, stride: int = STRIDE) -> torch.Tensor:
-    """Return (sum over k x k of |x|^p)^(1/p) around every `stride`-th position, from the first.
+    """Return (sum over k x k of |x|^p)^(1/p) around every `stride`-th position, starting from the first.
 
-    |x|^50 itself leaves float32 beyond 5.9 and below 0.2, so the largest value of each map is factored out, and powers
-    above `LARGE_POWER` are taken in float64. A window counts if its largest value is above 1e-6 (p = 6) or 1.4e-6
-    (p = 50) of its map's, near the resolution of float32; smaller ones are pooled to 0.
+    |x|^50 leaves the range of float32 beyond 5.9 and below 0.2, so the largest value of each map is factored out, and
+    powers above `LARGE_POWER` are taken in float64. A window counts if its largest value is above 1e-6 (p = 6) or
+    1.4e-6 (p = 50) of its map's, near the resolution of float32; smaller ones are pooled to 0.
     """
     x = x.abs()
     top = x.detach().amax((2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)  # (n, channels, 1, 1)
@@ -66,10 +66,10 @@ def pool(x: torch.Tensor, k: int, p: float, stride: int = STRIDE) -> torch.Tenso
 
 
 def normalise(x: torch.Tensor, k: int, stretch: float, threshold: float | None, remove_mean: bool) -> torch.Tensor:
-    """Divide each position by the size of the values around it: k x k positions x all channels, C k^2 in number.
+    """Divide each position by the norm of the C k^2 values around it: k x k positions x all channels.
 
     Numerator: x, less sum(x) / (C k^2) if `remove_mean`. Divisor: EPSILON + sqrt(max(0, sum x^2 - [`remove_mean`]
-    (sum x)^2 / (C k^2))). Both times `stretch`; the divisor is 1 where it is below `threshold` + EPSILON (None: 0).
+    (sum x)^2 / (C k^2))). Both are multiplied by `stretch`; a divisor below `threshold` + EPSILON becomes 1 (None: 0).
     The sums are taken in float64, as their difference may be small.
     """
     size = x.shape[1] * k * k
@@ -89,7 +89,7 @@ def _full_precision(x: torch.Tensor):
 
 
 class Layer(nn.Module):
-    """One layer with the values of a search (`space`). Its random filters are not trained."""
+    """One layer with values from the search (`space`). Its random filters are not trained."""
 
     def __init__(self, channels: int, values: dict):
         super().__init__()

@@ -23,30 +23,23 @@ class HierarchicalModularOptimisation(Network):
     """
 
     def __init__(self, first: list[dict], second: list[dict], grid: int):
-        super().__init__()
+        deepest = max(len(values["layers"]) for values in first)
+        super().__init__((*(f"L{depth + 1}" for depth in range(deepest)), "L4", "top"))
         self.grid = grid
         self.first = nn.ModuleList(Module(3, values) for values in first)
         channels = sum(values["layers"][-1]["n_filt"] for values in first)
         self.second = nn.ModuleList(Module(channels, values) for values in second)
         top = sum(values["layers"][-1]["n_filt"] for values in second)
         self.read_out = LinearReadOut(top)
-        deepest = max(len(values["layers"]) for values in first)
-        self.layer_names = (*(f"L{depth + 1}" for depth in range(deepest)), "L4", "top")
 
-    def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return L1 (n, channels, size / 2, size / 2), ..., L4 (n, top, grid / 2, grid / 2) and top (n, top)."""
-        outputs = [module.outputs(unit_range(x)) for module in self.first]
-        result = {}
-        for depth, name in enumerate(self.layer_names[:-2]):
-            result[name] = torch.cat([maps[depth] for maps in outputs if len(maps) > depth], 1)
-        stack = torch.cat([functional.adaptive_avg_pool2d(maps[-1], self.grid) for maps in outputs], 1)
-        result["L4"] = torch.cat([module(stack) for module in self.second], 1)
-        result["top"] = result["L4"].mean((2, 3))
-        return result
-
-    def head(self, top: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2): 0, and the decision of the support vector machine."""
-        return self.read_out(top)
+        outputs = [module.outputs(unit_range(x)) for module in self.first]
+        for depth, name in enumerate(self.layer_names[:-2]):  # (n, channels, size / 2^depth, size / 2^depth)
+            self.layers[name](torch.cat([maps[depth] for maps in outputs if len(maps) > depth], 1))
+        stack = torch.cat([functional.adaptive_avg_pool2d(maps[-1], self.grid) for maps in outputs], 1)
+        top = self.layers["L4"](torch.cat([module(stack) for module in self.second], 1))  # (n, top, grid / 2, grid / 2)
+        return self.read_out(self.layers["top"](top.mean((2, 3))))
 
 
 def build(architecture: dict) -> Network:

@@ -32,16 +32,10 @@ from analysis.models.yamins_hmo.screening import Screening
 
 @dataclass(frozen=True)
 class StageSearch:
-    """The search for one stage of HMO: what its modules see, and how many are chosen from how many candidates.
+    """The search for one stage of HMO (``first`` or ``second``): the modules' input and how many candidates are tried.
 
-    Attributes
-    ----------
-    name : str
-        ``first`` or ``second``.
-    x : (n, channels, height, width)
-    space : function of an optuna trial -> values of a module
-    grid : int or None
-        Cells to which maps are averaged before the read-out; None: averaged over space.
+    `x` is (n, channels, height, width), `space` maps an optuna trial to the values of a module, and `grid` is the
+    number of cells per side to which maps are averaged before the read-out (None: averaged over space).
     """
 
     name: str
@@ -54,7 +48,7 @@ class StageSearch:
 
 @dataclass
 class ChosenModules:
-    """The modules chosen for a stage so far, with their maps of the screening images and what each round said."""
+    """The modules chosen for a stage so far, their maps of the screening images, and a record of each round."""
 
     modules: list[Module]
     values: list[dict]
@@ -63,11 +57,11 @@ class ChosenModules:
 
 
 def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
-    """Choose the modules of a stage, one after another, by the variant that ``job.entry.weights`` names.
+    """Choose the modules of a stage one after another, in the variant that ``job.entry.weights`` names.
 
-    boosting: each round weights the images that all modules so far misclassify, and starts a new search. margin: the
-    decision of the modules so far is one more feature of every candidate, and weights stay equal. none: a single
-    search, whose best candidates are the modules.
+    boosting: each round gives more weight to images that the modules so far misclassify, and starts a new search.
+    margin: the decision of the modules so far is an additional feature of every candidate, and weights stay equal.
+    none: a single search, whose best candidates are the modules.
     """
     entry, chosen = job.entry, ChosenModules([], [], [], [])
     weights, margin = boosting.balanced(screening.y), None
@@ -146,7 +140,7 @@ def _best(tried: list[Tried], kept: int, name: str) -> list[Tried]:
 
 
 def _add(job: Job, stage: StageSearch, chosen: ChosenModules, one: Tried, name, place: int) -> None:
-    """Build a chosen candidate again, train its filters if the variant says so, and add it with its maps."""
+    """Build a chosen candidate again, train its filters in the variant ``trained``, and add it with its maps."""
     module = Module(stage.x.shape[1], one.values).draw(_seed(job, stage, name, one.number)).to(job.device)
     if job.entry.filters == "trained":
         _train(job, stage, module, place)
@@ -225,12 +219,7 @@ def fit_read_out(
 ) -> tuple[float, dict[str, float]]:
     """Fit the read-out of `network` on the top-level outputs of the screening images.
 
-    Returns
-    -------
-    C : float
-        The value of lowest balanced error on the selection images, the smallest of equals.
-    errors : dict
-        Balanced error on the selection images by C.
+    Returns the C of lowest balanced error on the selection images (the smallest of equals), and this error by C.
     """
     rows = job.examples.rows(job.examples.selection)
     y_selection = np.where(job.examples.label[rows] == 1, 1.0, -1.0)
@@ -242,7 +231,7 @@ def fit_read_out(
     for C in job.entry.Cs:
         network.read_out.set(svm.fit(top, y, weights, C))
         with torch.no_grad():
-            logits = network.head(outputs).cpu().numpy()
+            logits = network.read_out(outputs).cpu().numpy()
         errors[C] = boosting.weighted_error(weights_selection, y_selection, logits[:, 1] - logits[:, 0])
     best = min(errors, key=lambda C: (errors[C], C))
     network.read_out.set(svm.fit(top, y, weights, best))

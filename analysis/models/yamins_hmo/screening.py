@@ -1,4 +1,4 @@
-"""The screening images of HMO, and the out-of-fold decisions by which candidates are judged."""
+"""The screening images of HMO, and the out-of-fold decisions that score candidates."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,9 @@ from analysis.models.yamins_hmo import svm
 
 @dataclass(frozen=True)
 class Screening:
-    """The images on which modules are searched, and how candidates are judged on them.
+    """The images on which modules are searched: class `y` (n,), -1 or 1, and fold (n,) of each.
 
-    Attributes
-    ----------
-    y : (n,)
-        -1 or 1.
-    folds : (n,) int
-        Near-duplicates share a fold.
-    C : float
-        Of the support vector machine.
+    Near-duplicates share a fold; `C` is that of the support vector machine.
     """
 
     y: np.ndarray
@@ -33,10 +26,7 @@ class Screening:
     def of(cls, label: np.ndarray, groups: np.ndarray, folds: int, C: float, seed: int) -> "Screening":
         """Assign folds to images of label 0 or 1.
 
-        Raises
-        ------
-        DataError
-            If a class has fewer groups of near-duplicates than there are folds.
+        Raises `DataError` if a class has fewer groups of near-duplicates than there are folds.
         """
         for number, name in enumerate(data.CLASSES):
             if (n := len(np.unique(groups[label == number]))) < folds:

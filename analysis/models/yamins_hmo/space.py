@@ -1,7 +1,7 @@
-"""The values over which HMO is searched, with the ranges of Yamins et al. (2014) and their earlier public code.
+"""The search space of HMO, with the ranges of Yamins et al. (2014) and their earlier public code.
 
-`layers` says what they mean. Sizes and numbers of filters are parameters, as they decide
-what a search costs; the other ranges are fixed here.
+`layers` explains the values. Sizes and numbers of filters are parameters, since they determine what a search costs; the
+other ranges are fixed here.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,10 @@ Range = Sequence[int]
 
 
 def layer(trial: BaseTrial, name: str, n_filt: Range | int, k_filt: Range) -> dict:
-    """Ask for the values of one layer.
+    """Ask for the values of one layer, whose names in the trial begin with `name`.
 
-    Parameters
-    ----------
-    name : str
-        Prefix of its parameters in the trial.
-    n_filt : range or int
-        Number of filters in steps of 4 on a log scale, or their fixed number.
-    k_filt : range
-        Size of the filters.
+    `n_filt` is the range of the number of filters, in steps of 4 on a log scale, or their fixed number; `k_filt` is the
+    range of their size.
     """
     fixed = isinstance(n_filt, int)
     return {

@@ -24,24 +24,10 @@ def standardised(features: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tens
 
 
 def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, C: float) -> tuple[np.ndarray, float]:
-    """Fit ``min |w|^2 / 2 + C sum_i c_i max(0, 1 - y_i (w x_i + b))`` from inner products.
+    """Fit ``min |w|^2 / 2 + C sum_i c_i max(0, 1 - y_i (w x_i + b))`` and return dual (n,) and b: w = sum dual_i x_i.
 
-    With few images and many features the dual problem, solved by scikit-learn (libsvm), is the fastest.
-
-    Parameters
-    ----------
-    gram : (n, n)
-        Inner products of the rows.
-    y : (n,)
-        -1 or 1.
-    weights : (n,)
-        Of the rows; c_i are these, scaled to mean 1.
-
-    Returns
-    -------
-    dual : (n,)
-        w is the sum of ``dual_i x_i``.
-    bias : float
+    `gram` (n, n) holds the inner products of the rows, `y` is -1 or 1, and c_i are `weights`, scaled to mean 1. With
+    few images and many features the dual problem, solved by scikit-learn (libsvm), is the fastest.
     """
     machine = SVC(C=C, kernel="precomputed", max_iter=ITERATIONS)
     machine.fit(gram, y, sample_weight=weights / weights.mean())
@@ -58,18 +44,10 @@ def out_of_fold(
     C: float,
     margin: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return for each row the decision of a read-out fitted on the other folds.
+    """Return for each row of features (n, n_features) the decision of a read-out fitted on the other folds.
 
-    Parameters
-    ----------
-    features : tensor (n, n_features)
-    y : (n,)
-        -1 or 1.
-    weights : (n,)
-        Of the rows in the fit; rows of weight 0 are left out.
-    folds : (n,) int
-    margin : (n,), optional
-        Decisions of the earlier modules, as one more feature, hardly regularised (`MARGIN`).
+    `y` is -1 or 1; rows of weight 0 are left out of the fits. `margin`, the decision of the earlier modules, is an
+    additional feature that is hardly regularised (`MARGIN`).
     """
     decision = np.empty(len(y))
     for fold in np.unique(folds):

@@ -83,7 +83,7 @@ def reproduce(session: nox.Session) -> None:
 @nox.session
 def verify(session: nox.Session) -> None:
     """Check a finished checkout: up to date, the same bytes again, PDF, links, paths, expected values."""
-    run(session, "python", "tests/finished/verify.py", *session.posargs, locks=RUNTIME)
+    run(session, "python", "-m", "tests.finished.verify", *session.posargs, locks=RUNTIME)
 
 
 @nox.session

@@ -110,9 +110,12 @@ def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
         if path.suffix not in (".pyc", "", ".lock") and path.is_file()
     }
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    for key in listed:
-        value = values
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        state[f"{PARAMS}: {key}"] = repr(value)
-    return state
+    return state | {f"{PARAMS}: {key}": repr(value_at(values, key)) for key in listed}
+
+
+def value_at(values: dict, key: str) -> object:
+    """Return what stands in ``params.yaml`` at a dotted key; None if nothing does."""
+    value: object = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from scipy import stats
 
+from analysis.core import numerics
 from analysis.core.settings import workers
 from analysis.statistics import ceilings, inference
 from analysis.statistics.rsa import bootstrap, rdm, similarity
@@ -269,4 +270,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main()

@@ -17,6 +17,7 @@ import warnings
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from analysis.core import numerics
 from analysis.core.numerics import THREADS
 from analysis.statistics.predictivity import pls, ridge
 from analysis.statistics.rsa import bootstrap, rdm
@@ -281,4 +282,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main()

@@ -17,6 +17,7 @@ import torch
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
 
 from analysis import params
+from analysis.core import numerics
 from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.parallel import map_threads
 from analysis.explain import opened_networks
@@ -110,4 +111,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main()

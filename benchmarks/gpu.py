@@ -23,7 +23,7 @@ import torch
 from scipy.stats import ks_2samp
 
 from analysis import params
-from analysis.core import environment, settings
+from analysis.core import environment, numerics, settings
 from analysis.core.numerics import fixed_threads
 from analysis.models.data import Examples
 from analysis.models.registry import Job
@@ -155,4 +155,5 @@ def main(piece: str, *words: str) -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main(*sys.argv[1:])

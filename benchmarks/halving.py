@@ -224,4 +224,5 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main(*sys.argv[1:])

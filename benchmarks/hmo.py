@@ -22,7 +22,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import params
-from analysis.core import settings
+from analysis.core import numerics, settings
 from analysis.core.numerics import fixed_threads
 from analysis.core.parallel import map_threads
 from analysis.models.yamins_hmo import boosting
@@ -154,4 +154,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main()

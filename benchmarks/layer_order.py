@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis import params
-from analysis.core import paths
+from analysis.core import numerics, paths
 from analysis.core.areas import AREAS
 from analysis.neural import read as neural
 from analysis.neural import scoring
@@ -159,4 +159,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main()

@@ -31,7 +31,7 @@ from scipy.stats import ks_2samp
 from torch import nn
 
 from analysis import params
-from analysis.core import cluster
+from analysis.core import cluster, numerics
 from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.seeds import seed_of
 from analysis.core.settings import workers
@@ -322,4 +322,5 @@ def main(piece: str | None = None, python: str | None = None, *numbers: str) -> 
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main(*sys.argv[1:])

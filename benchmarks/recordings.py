@@ -23,7 +23,7 @@ import deflate
 import h5py
 import numpy as np
 
-from analysis.core import paths
+from analysis.core import numerics, paths
 from analysis.recordings.main_file import read_session
 from analysis.recordings.rasters import DATA, open_rasters
 from benchmarks.sizes import keep, size
@@ -219,4 +219,5 @@ def cpu() -> str:
 
 
 if __name__ == "__main__":
+    numerics.restart()
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else paths.RAW)

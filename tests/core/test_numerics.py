@@ -137,10 +137,13 @@ with mock.patch("analysis.run.run_stage", lambda stage: subprocess.run([sys.exec
 
 def test_a_program_that_came_late_starts_again(tmp_path):
     program = tmp_path / "program.py"
-    program.write_text(f"import numpy, torch\nfrom analysis.core import numerics\nnumerics.restart()\n{STATE}")
-    environ = {name: value for name, value in os.environ.items() if name not in SET} | {"PYTHONPATH": str(ROOT)}
-    told = subprocess.run([sys.executable, program], env=environ, capture_output=True, text=True, check=True)
-    assert told.stdout == "fixed\n"
+    waits = "import os; print(os.environ['OMP_WAIT_POLICY'])"
+    program.write_text(f"import numpy, torch\nfrom analysis.core import numerics\nnumerics.restart()\n{STATE}\n{waits}")
+    environ = {name: value for name, value in os.environ.items() if name not in SET | {"OMP_WAIT_POLICY"}}
+    told = subprocess.run(
+        [sys.executable, program], env=environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "fixed\nPASSIVE\n"
 
 
 @pytest.mark.parametrize("cores", ["all", "one"])

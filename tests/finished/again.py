@@ -18,6 +18,8 @@ from pathlib import Path
 
 import yaml
 
+from analysis.run import value_at
+
 QUICK = ("stimuli", "recordings", "neural", "compare", "summary", "figures", "report")
 """Stages that take seconds: these run when none is named."""
 PROJECT = ("analysis", "paper", "dvc.yaml", "params.yaml")
@@ -98,10 +100,7 @@ def _lay_out(entry: dict, folder: Path, tracked: dict[str, str]) -> None:
             (folder / path).symlink_to(_cached(digest).resolve())
     values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     for key, recorded in entry.get("params", {}).get("params.yaml", {}).items():
-        value = values
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value != recorded:
+        if value_at(values, key) != recorded:
             raise LookupError(f"params.yaml: {key} is not what dvc.lock records: dvc repro first")
 
 

@@ -12,18 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pypdf
-import yaml
-from again import run_again  # beside this file, which runs as a program
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from tests.finished.again import run_again
+from tests.project import ROOT
+
 PDF, PAGE = Path("paper/report.pdf"), Path("paper/report.html")
 PAGES = range(8, 15)
-NOT_HERE = re.compile(r"[*<>{}$]|^https?:|^[A-Z_]+$|\.\.\.")
-"""Names in backquotes or commands that stand for something else than a file of the project."""
-
-LATER = {"analysis/acquire/real/pins/osf.lock"}
-"""Files that are first made with the real data."""
 
 
 def status() -> Iterator[str]:
@@ -77,16 +71,7 @@ def paths_of_this_machine() -> Iterator[str]:
 
 
 def links() -> Iterator[str]:
-    """Links within the README, the page and the paper lead somewhere."""
-    readme = Path("README.md").read_text(encoding="utf-8")
-    anchors = {
-        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", readme, re.M)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", readme):
-        if target.startswith("#") and target[1:] not in anchors:
-            yield f"README.md: no heading for {target}"
-        elif not target.startswith(("#", "http")) and not Path(target).exists():
-            yield f"README.md: {target} is not there"
+    """Links within the page lead somewhere, and those of the paper are web addresses (tests/docs checks the README)."""
     page = PAGE.read_text(encoding="utf-8")
     ids = set(re.findall(r'\bid="([^"]+)"', page))
     yield from (f"{PAGE}: no part {name}" for name in re.findall(r'href="#([^"]+)"', page) if name not in ids)
@@ -97,22 +82,6 @@ def links() -> Iterator[str]:
             address = str(action.get("/URI", "https://"))
             if not re.fullmatch(r"https://\S*", address):
                 yield f"{PDF}: page {number}: link to {address}"
-
-
-def named_paths() -> Iterator[str]:
-    """Every path that README, noxfile, dvc.yaml and Dockerfile name is there."""
-    for name in ("README.md", "noxfile.py", "Dockerfile"):
-        text = Path(name).read_text(encoding="utf-8")
-        for word in re.findall(r"""[`"'\s]((?:[\w.-]+/)+[\w.-]*)(?=[`"'\s,:])""", text):
-            path = word.rstrip(".")
-            if Path(path.split("/")[0]).exists() and not (
-                path in LATER or NOT_HERE.search(path) or Path(path).exists()
-            ):
-                yield f"{name} names {path}, which is not there"
-    for stage, entry in yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
-        for word in [*entry.get("deps", []), *entry.get("outs", []), *entry.get("metrics", [])]:
-            if "$" not in word and not Path(word).exists():
-                yield f"dvc.yaml, stage {stage}: {word} is not there"
 
 
 def expected_values() -> Iterator[str]:
@@ -133,7 +102,7 @@ def crate() -> Iterator[str]:
         yield f"{described.OUTPUT} was of another dvc.lock; it is written anew"
 
 
-CHECKS = (status, numerics, pdf, again, paths_of_this_machine, links, named_paths, expected_values, crate)
+CHECKS = (status, numerics, pdf, again, paths_of_this_machine, links, expected_values, crate)
 
 
 def main() -> None:

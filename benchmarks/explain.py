@@ -14,14 +14,14 @@ import time
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Lime, Occlusion
+from captum.attr import Lime, Occlusion
 
 from analysis import params
 from analysis.core import numerics
 from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.parallel import map_threads
-from analysis.explain import opened_networks
-from analysis.explain.maps import attribution
+from analysis.explain import attribution, explained_networks
+from analysis.explain.superpixels import superpixels
 from analysis.models.report_hmo import network as report_hmo
 from analysis.models.report_hmo.random_cnn import random_module
 from benchmarks.sizes import keep, size
@@ -38,32 +38,23 @@ def network(values: params.Params) -> torch.nn.Module:
         for layer in report_hmo.LAYERS
     }
     made = report_hmo.build({"size": entry.size, "grid": entry.grid, "top": entry.top, "cnns": cnns})
-    return opened_networks.untrained(made, 0)
+    return explained_networks.untrained(made, 0)
 
 
-def naive(method: str, job: attribution.Job) -> np.ndarray:
+def naive(method: str, network: torch.nn.Module, x: torch.Tensor, values: params.Explain) -> np.ndarray:
     """Return the maps computed as in captum's documentation, one image at a time."""
-    evidence, size = opened_networks.Evidence(job.network), job.x.shape[2]
-    window, stride = (max(1, round(share * size)) for share in (job.values.window, job.values.stride))
-    absent, maps = attribution.ABSENT, []
-    for image, name, segments in zip(job.x, job.names, job.segments, strict=True):
-        x = image[None].contiguous()
-        if method == "gradcam":
-            opened = opened_networks.open_last_maps(job.network, x)
-            found = LayerGradCam(opened_networks.Evidence(opened), opened.tap).attribute(
-                x.requires_grad_(), relu_attributions=True
-            )
-            found = LayerAttribution.interpolate(found, (size, size), "bilinear")
-        elif method == "gradients":
-            found = IntegratedGradients(evidence).attribute(x, absent, n_steps=job.values.gradient_steps).sum(1)
-        elif method == "occlusion":
-            found = Occlusion(evidence).attribute(x, (3, window, window), (3, stride, stride), absent)[:, 0]
+    evidence, size = explained_networks.Evidence(network), x.shape[2]
+    window, stride = (max(1, round(share * size)) for share in (values.window, values.stride))
+    maps = []
+    for image, reference in zip(x.split(1), attribution.blurred(x, values.blur).split(1), strict=True):
+        image, reference = image.contiguous(), reference.contiguous()
+        if method == "occlusion":
+            found = Occlusion(evidence).attribute(image, (3, window, window), (3, stride, stride), reference)[:, 0]
         else:
-            generator = torch.Generator().manual_seed(attribution.seed_of(job.seed, "lime", name))
-            draw = attribution.partial(attribution.draw_kept_superpixels, generator)
+            segments = torch.from_numpy(superpixels(image[0].numpy(), values.superpixels))[None, None]
             ridge = attribution.SkLearnRidge(alpha=attribution.RIDGE_ALPHA)
-            found = Lime(evidence, ridge, attribution.sample_weight, draw).attribute(
-                x, absent, feature_mask=segments[None, None], n_samples=job.values.samples
+            found = Lime(evidence, ridge, attribution.sample_weight, attribution.designed_samples).attribute(
+                image, reference, feature_mask=segments, n_samples=len(attribution.design(int(segments.max()) + 1))
             )[:, 0]
         maps.append(found.detach().reshape(size, size).numpy())
     return np.stack(maps)
@@ -83,15 +74,15 @@ def main() -> None:
         made = network(values)
         x = torch.rand(IMAGES, 3, 64, 64, generator=torch.Generator().manual_seed(1))
         x = x.contiguous(memory_format=torch.channels_last)
-        names = [str(number) for number in range(IMAGES)]
-        segments = attribution.segment(x, values.explain)
-        whole = attribution.Job(made, x, values.explain, 0, names, segments)
-        few = attribution.Job(made, x[:NAIVE_IMAGES], values.explain, 0, names[:NAIVE_IMAGES], segments[:NAIVE_IMAGES])
-        attribution.attribute("gradcam", few)
+        few = x[:NAIVE_IMAGES]
         rows = {}
         for method in attribution.METHODS:
-            ours, maps = seconds(lambda m=method: map_threads(lambda job: attribution.attribute(m, job), [whole] * 2))
-            slow, plain = seconds(lambda m=method: naive(m, few))
+
+            def explain(images: torch.Tensor, method: str = method) -> np.ndarray:
+                return attribution.attribute(method, made, images, values.explain)
+
+            ours, maps = seconds(lambda explain=explain: map_threads(explain, [x] * 2))
+            slow, plain = seconds(lambda method=method: naive(method, made, few, values.explain))
             largest = max(np.abs(plain).max(), np.finfo(plain.dtype).tiny)  # a map may be zero everywhere
             gap = float(np.abs(plain - maps[0][:NAIVE_IMAGES]).max() / largest)
             rows[method] = {

@@ -14,9 +14,9 @@ from analysis.core.paths import FIGURES
 from analysis.params import Params
 from paper import html, provenance, style
 from paper.draw import plots_for
+from paper.plots import explain
 from paper.plots.audit import read as audit
 from paper.plots.candidates import read as candidates
-from paper.plots.explain import read as explain
 from paper.results import Results
 from paper.results import read as read_results
 

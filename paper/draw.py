@@ -8,13 +8,11 @@ from analysis.core.parallel import map_processes
 from analysis.core.paths import FIGURES
 from analysis.params import Params
 from paper import style
-from paper.plots import accuracy, areas, layers, predictivity, rdms, similarity, validation
+from paper.plots import accuracy, areas, explain, layers, predictivity, rdms, similarity, validation
 from paper.plots.audit import controls, ladder, merged_table
 from paper.plots.audit import read as audit
 from paper.plots.candidates import ablation, scatter
 from paper.plots.candidates import read as candidates
-from paper.plots.explain import gallery, lesions, neurons, pointing
-from paper.plots.explain import read as explain
 from paper.results import Results
 from paper.results import read as read_results
 
@@ -39,13 +37,8 @@ AUDIT_PLOTS = {
 CANDIDATE_PLOTS = {"candidates": scatter.draw, "ablation": ablation.draw}
 """Figures of the stage candidates."""
 
-EXPLAIN_PLOTS = {
-    "explain_gallery": gallery.draw,
-    "explain_pointing": pointing.draw,
-    "explain_neurons": neurons.draw,
-    "explain_lesions": lesions.draw,
-}
-"""Figures of the explanations; each needs rows in its table (``explain.is_drawable``)."""
+EXPLAIN_PLOTS = {"explain": explain.draw}
+"""The figure of the explanations, which needs an explained model (``explain.is_drawable``)."""
 
 
 def run(params: Params) -> None:
@@ -84,7 +77,8 @@ def draw_figure(results: Results, name: str, draw: Callable) -> tuple[str, list[
 def plots_for(results: Results) -> dict[str, Callable]:
     """Return the figures that these results allow; those of the audit and explanations need no compared model."""
     plots = {name: draw for name, draw in AUDIT_PLOTS.items() if audit.is_drawable(results, name)}
-    plots |= {name: draw for name, draw in EXPLAIN_PLOTS.items() if explain.is_drawable(results, name)}
+    if explain.is_drawable(results):
+        plots |= EXPLAIN_PLOTS
     if results.roles()["first"] is None:
         return plots
     if candidates.is_drawable(results):

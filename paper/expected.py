@@ -113,22 +113,11 @@ def _ablation(found: Results) -> str:
     return f"without boosting {number(100 * row.difference, 1)} points of test accuracy"
 
 
-def _pointing(found: Results) -> str:
-    rows = found.table("explain", "attribution").set_index(["model", "weights", "method", "score"]).estimate
-    hits = rows.get((_role(found, "first"), "trained", "occlusion", "pointing"), np.nan)
-    return f"occlusion maps whose peak lies in the face region: {percent(hits)}"
-
-
-def _neurons(found: Results) -> str:
-    rows = found.table("explain", "areas")
-    row = rows[(rows.method == "region") & (rows.region == _latest(found))].iloc[0]
-    return f"units of {row.region} that follow the face region: {row.n_follow} of {row.n_units}"
-
-
-def _lesions(found: Results) -> str:
-    rows = found.table("explain", "lesions")
-    rows = rows[(rows.model == _role(found, "first")) & (rows.measure == "accuracy")]
-    return f"largest cost of losing face rather than other channels: {number(100 * rows.loss.max(), 1)} points"
+def _explain(found: Results) -> str:
+    rows = found.table("explain", "localisation", "weights")
+    row = rows[(rows.weights == "trained") & (rows.method == "lime")].iloc[0]
+    inside = f"{percent(row.in_face)} of the positive map in the face, {percent(row.in_shifted_faces)} in shifted faces"
+    return f"LIME of {row.model}: {inside}"
 
 
 EXPECTED: dict[str, Callable[[Results], str]] = {
@@ -144,10 +133,7 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "audit_table": _composition,
     "candidates": _candidates,
     "ablation": _ablation,
-    "explain_gallery": lambda found: f"{found.table('explain', 'images').stem.nunique()} images explained",
-    "explain_pointing": _pointing,
-    "explain_neurons": _neurons,
-    "explain_lesions": _lesions,
+    "explain": _explain,
 }
 """A quantity that each figure shows."""
 

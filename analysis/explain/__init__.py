@@ -1,1 +1,1 @@
-"""Where a model looks in an image, whether neurons follow, and what the model loses without its face channels."""
+"""Where in an image a model finds evidence for a face."""

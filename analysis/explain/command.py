@@ -18,7 +18,7 @@ def explain(
         "explained"
     ),
 ) -> None:
-    """Show where models look and what their face channels contribute; or explain one image (--model and --image)."""
+    """Show where in images models find evidence for a face; or explain one image (--model and --image)."""
     from analysis import params
     from analysis.core.numerics import fixed_threads
     from analysis.run import run_stage

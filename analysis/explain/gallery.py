@@ -1,88 +1,50 @@
-"""A few test images with their maps and the monkeys' fixations, for a figure of the paper."""
+"""A few test images with their maps, for a figure of the paper."""
 
 import numpy as np
-import torch
 import xarray as xr
 
-from analysis.core.parallel import map_threads
-from analysis.explain.gaze.image_square import on_square
-from analysis.explain.maps import attribution
-from analysis.explain.maps.model_maps import Regions, as_floats
+from analysis.explain.attribution import METHODS
+from analysis.explain.face_regions import Regions
+from analysis.explain.model_maps import TRAINED, Explained, evenly_spaced, images_with_face
 from analysis.models.data import Examples
-from analysis.models.network import Network
 from analysis.params import Explain
-from analysis.recordings import read
+from analysis.recordings.rois import Rois
 
-KINDS = {
-    "face": lambda table: table["label"] == "face",
-    "pareidolia": lambda table: table["category"] == "pareidolia",
-    "object": lambda table: table["label"] == "non-face",
-}
-IMAGES_PER_KIND = 2
+NUMBER = {"face": 4, "pareidolia": 2, "object": 2}
+"""Number of images of each kind."""
 
 
-def collect_fixations(frames: dict) -> dict[str, np.ndarray]:
-    """Return the positions of selected fixations in the square of each image, (n_fixations, 2), over all recordings."""
-    found: dict[str, list] = {}
-    for recording in read.all_recordings("corrected"):
-        chosen = read.selected(recording)
-        stimulus = chosen["stimulus_id"].values.astype(str)
-        gaze = np.column_stack([chosen["x_dva"], chosen["y_dva"]])
-        for stem in np.unique(stimulus):
-            if stem in frames:
-                found.setdefault(stem, []).append(on_square(gaze[stimulus == stem], chosen, frames[stem]))
-    return {stem: np.concatenate(parts) for stem, parts in found.items()}
+def choose_images(examples: Examples, rois: Rois, values: Explain) -> dict[str, np.ndarray]:
+    """Return the rows of test images of each kind, evenly spaced; faces are among those whose maps are scored."""
+    table, test = examples.table, examples.split == "test"
+    pareidolia = (table["category"] == "pareidolia").to_numpy()
+    rows = {
+        "face": images_with_face(examples, Regions(rois, examples, examples.images.shape[2]), values.images),
+        "pareidolia": np.flatnonzero(test & pareidolia),
+        "object": np.flatnonzero(test & (examples.label == 0) & ~pareidolia),
+    }
+    return {kind: evenly_spaced(rows[kind], number) for kind, number in NUMBER.items()}
 
 
-def choose_images(examples: Examples, fixations: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """Return the rows and kinds of the test images of each kind with most fixations."""
-    table = examples.table.assign(n=[len(fixations.get(stem, ())) for stem in examples.table["stem"]])
-    shown = (examples.split != "train") & (table["n"] > 0)
-    rows, kinds = [], []
-    for kind, which in KINDS.items():
-        part = table[shown & which(table)].sort_values(["n", "stem"], ascending=[False, True]).head(IMAGES_PER_KIND)
-        rows += part.index.tolist()
-        kinds += [kind] * len(part)
-    return np.array(rows, int), kinds
-
-
-def build_gallery(
-    model: str,
-    network: Network,
-    inputs: torch.Tensor,
-    examples: Examples,
-    regions: Regions,
-    fixations: dict[str, np.ndarray],
-    values: Explain,
-    seed: int,
-    device: str,
-) -> xr.Dataset:
-    """Return images, maps, face regions and fixations (positions in the square, 0 to 1)."""
-    rows, kinds = choose_images(examples, fixations)
-    x = as_floats(inputs, rows, device)
-    stems = examples.table["stem"].iloc[rows].tolist()
-    methods = [name for name in attribution.METHODS if _available(name, network, x)]
-    job = attribution.Job(network, x, values, seed, stems, attribution.segment(x, values)) if methods else None
-    maps = dict(zip(methods, map_threads(lambda name: attribution.attribute(name, job), methods), strict=True))
-    spots = [(k, *spot) for k, stem in enumerate(stems) for spot in fixations[stem]]
-    seen = np.array(spots, float).reshape(-1, 3)
-    side = x.shape[2]
+def build_gallery(chosen: dict[str, np.ndarray], examples: Examples, rois: Rois, models: list[Explained]) -> xr.Dataset:
+    """Return pictures and face regions, and the maps and P(face) of each model at the size of its inputs."""
+    rows = np.concatenate(list(chosen.values()))
+    faces = Regions(rois, examples, examples.images.shape[2]).faces(rows)
+    variables = {
+        "picture": (("image", "channel", "row", "column"), examples.images[rows]),
+        "face": (("image", "row", "column"), faces.astype(np.uint8)),
+    }
+    for explained in models:
+        where = [int(np.flatnonzero(explained.rows == row)[0]) for row in rows]
+        axes = ("method", "image", f"row_{explained.model}", f"column_{explained.model}")
+        maps = np.stack([explained.maps[TRAINED, method][where] for method in METHODS])
+        variables[f"map_{explained.model}"] = (axes, maps)
+        variables[f"p_face_{explained.model}"] = ("image", explained.p_face[where])
     return xr.Dataset(
-        {
-            "picture": (("image", "channel", "row", "column"), inputs[torch.from_numpy(rows)].numpy()),
-            "map": (
-                ("method", "image", "row", "column"),
-                np.stack([*maps.values()]) if maps else np.zeros((0, len(rows), side, side), np.float32),
-            ),
-            "region": (("image", "row", "column"), regions.of(rows).astype(np.uint8)),
-            "fixation_image": ("fixation", seen[:, 0].astype(np.int32)),
-            "fixation_x": ("fixation", seen[:, 1]),
-            "fixation_y": ("fixation", seen[:, 2]),
+        variables,
+        coords={
+            "stem": ("image", examples.table["stem"].iloc[rows].to_numpy(str)),
+            "kind": ("image", np.repeat(list(chosen), [len(part) for part in chosen.values()])),
+            "method": list(METHODS),
         },
-        coords={"stem": ("image", np.array(stems, str)), "kind": ("image", np.array(kinds, str)), "method": list(maps)},
-        attrs={"model": model},
     )
-
-
-def _available(method: str, network: Network, x: torch.Tensor) -> bool:
-    return len(x) > 0 and attribution.reason_unavailable(method, network, x[:1]) is None

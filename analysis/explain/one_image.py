@@ -9,11 +9,9 @@ import pandas as pd
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
 from analysis.core.settings import device
-from analysis.explain import opened_networks
-from analysis.explain.maps import attribution
-from analysis.explain.maps.baseline_maps import centre
-from analysis.explain.maps.localisation import mass
-from analysis.explain.maps.model_maps import as_floats
+from analysis.explain import attribution, explained_networks
+from analysis.explain.face_regions import centre_bias, share_in_face
+from analysis.explain.model_maps import p_face
 from analysis.models import data, registry
 from analysis.params import Params
 from analysis.stimuli.images import decode, pad
@@ -45,22 +43,18 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
         raise DataError(f"{path}: {error}") from error
     entry = params.models.entry(model)
     examples = data.load(entry.rules)
-    network, architecture = opened_networks.load(params, model, examples)
+    network, architecture = explained_networks.load(params, model, examples)
     square = pad(image, examples.images.shape[2])  # like the training images in the stage stimuli
     inputs = registry.kind(entry.kind).inputs(replace(examples, images=square[None]), architecture)
     if not attribution.are_images(inputs):
         raise DataError(f"{model}: {attribution.NOT_IMAGES}")
-    x = as_floats(inputs, np.array([0]), device())
-    network = network.to(device())
-    job = attribution.Job(network, x, params.explain, params.seed, [path.stem], attribution.segment(x, params.explain))
-    evidence = float(opened_networks.Evidence(network)(x)[0])
-    about = {"model": model, "image": path.name, "size": int(x.shape[2]), "p_face": float(1 / (1 + np.exp(-evidence)))}
-    about |= {"evidence": evidence, "maps": {}, "skipped": {}}
+    x = attribution.as_floats(inputs, np.array([0]), device())
+    network, values = network.to(device()), params.explain
+    about = {"model": model, "image": path.name, "size": int(x.shape[2]), "p_face": float(p_face(network, x)[0])}
+    about["p_face_blurred"] = float(p_face(network, attribution.blurred(x, values.blur))[0])
+    about["maps"] = {}
     for method in attribution.METHODS:
-        if reason := attribution.reason_unavailable(method, network, x):
-            about["skipped"][method] = reason
-            continue
-        map_ = attribution.attribute(method, job)[0]
+        map_ = attribution.attribute(method, network, x, values)[0]
         about["maps"][method] = _describe_map(map_)
         write_csv(out / f"{path.stem}_{method}.csv", pd.DataFrame(map_))
         _draw(out / f"{path.stem}_{method}.png", np.array(image), map_)
@@ -71,17 +65,18 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
 def _describe_map(map_: np.ndarray) -> dict:
     """Return where a map peaks (0 to 1, right and down) and the share of its positive part in the middle."""
     row, column = np.unravel_index(map_.argmax(), map_.shape)
-    size = len(map_)
+    size, whole = len(map_), np.ones(map_.shape, bool)
     near = np.abs((np.arange(size) + 0.5) / size - 0.5) < CENTRAL / 2
-    share = mass(map_, np.outer(near, near))
+    middle = np.outer(near, near)
+    share = share_in_face(map_, middle, whole)
     return {
         "peak_x": (column + 0.5) / size,
         "peak_y": (row + 0.5) / size,
         "largest": float(map_.max()),
         "least": float(map_.min()),
         "share_in_middle": share if np.isfinite(share) else None,
-        "share_in_middle_of_even_map": float(np.outer(near, near).mean()),
-        "share_in_middle_of_centre_bias": mass(centre(size), np.outer(near, near)),
+        "share_in_middle_of_even_map": float(middle.mean()),
+        "share_in_middle_of_centre_bias": share_in_face(centre_bias(size), middle, whole),
     }
 
 
@@ -107,8 +102,8 @@ def _draw(path: Path, image: np.ndarray, map_: np.ndarray) -> None:
 
 
 def _describe(about: dict, stem: Path) -> list[str]:
-    lines = [f"{about['model']}: P(face) = {about['p_face']:.3f} for {about['image']}"]
+    both = f"{about['p_face']:.3f} for {about['image']}, {about['p_face_blurred']:.3f} after blurring"
+    lines = [f"{about['model']}: P(face) = {both}"]
     for method, numbers in about["maps"].items():
         lines.append(f"{method}: peak at {numbers['peak_x']:.0%} from the left, {numbers['peak_y']:.0%} from the top")
-    lines += [f"no {method}: {reason}" for method, reason in about["skipped"].items()]
     return [*lines, f"maps and numbers: {stem}*"]

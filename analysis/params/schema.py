@@ -110,28 +110,19 @@ class Audit(Predictivity):
 
 
 class Explain(Group):
-    """Attribution maps, their test against neurons, and the lesion of face channels."""
+    """Attribution maps and their localisation of faces."""
 
     models: list[str]
     """Models to explain, among ``models.run``; each is also explained with its initial weights."""
     images: Annotated[int, Field(ge=2)]
     """Test images with a face region, at most."""
-    gradient_steps: Annotated[int, Field(ge=2)]
+    blur: Share
+    """SD of the Gaussian that blurs replaced parts of an image, as a share of the image's side."""
     window: Share
     """Side of the occluding square, as a share of the image's side."""
     stride: Share
     superpixels: Annotated[int, Field(ge=4)]
-    samples: Annotated[int, Field(ge=8)]
-    """Samples of LIME, for each image."""
-    curve_images: Annotated[int, Field(ge=2)]
-    curve_steps: Annotated[int, Field(ge=2)]
-    permutations: Annotated[int, Field(ge=20)]
-    lesion_shares: Annotated[list[Share], Field(min_length=1)]
-    """Shares of a layer's channels that are set to zero; at most a half, as the controls are drawn from the rest."""
-    lesion_draws: Annotated[int, Field(ge=2)]
-    """Sets of control channels."""
-    components: Count
-    """PLS components in the lesion analysis."""
+    """Of LIME, at most."""
     bootstrap: Annotated[int, Field(ge=20)]
 
     @model_validator(mode="after")
@@ -140,8 +131,6 @@ class Explain(Group):
             raise ValueError(
                 f"stride = {self.stride} is more than window = {self.window}: parts would never be occluded"
             )
-        if self.lesion_shares != sorted(set(self.lesion_shares)) or self.lesion_shares[-1] > 0.5:
-            raise ValueError(f"lesion_shares = {self.lesion_shares}: give rising shares up to 0.5")
         return self
 
 

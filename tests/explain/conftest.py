@@ -14,9 +14,7 @@ SQUARE = (slice(5, 17), slice(7, 19))
 """Rows and columns that the toy network looks at."""
 
 VALUES = {
-    "models": ["toy"], "images": 6, "gradient_steps": 8, "window": 0.1, "stride": 0.05, "superpixels": 36,
-    "samples": 150, "curve_images": 4, "curve_steps": 6, "permutations": 200, "lesion_shares": [0.1, 0.25],
-    "lesion_draws": 3, "components": 3, "bootstrap": 100,
+    "models": ["toy"], "images": 6, "blur": 0.4, "window": 0.1, "stride": 0.05, "superpixels": 36, "bootstrap": 100,
 }  # fmt: skip
 
 

@@ -1,1 +1,0 @@
-"""Face-selective channels of a model, and what is lost when they are silenced."""

@@ -1,1 +1,0 @@
-"""Whether neurons respond more where a map has more mass, fixation by fixation."""

@@ -1,1 +1,0 @@
-"""Attribution maps of a model, how well they localise faces, and whether they are faithful to the model."""

@@ -1,1 +1,0 @@
-"""The explanations: maps, how well they point to faces, whether neurons follow them, and lesions."""

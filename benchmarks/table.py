@@ -13,6 +13,7 @@ FOLDER = Path("benchmarks")
 FLOOR = "a float32 matrix product with as many operations"
 HEAD = ["task", "compared with", "speed-up", "benchmark"]
 FULL = ["on one GPU", "seconds", "GPU memory (GB)", "result"]
+COVERED = ["case", "coverage ± standard error", "mean width", "false alarms of contrasts", "truth less limit"]
 TRUTH = ["against planted truth", "aim", "result", "benchmark"]
 
 
@@ -140,12 +141,19 @@ def _range(shares: list[float]) -> str:
 
 def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
     """Yield what was planted, the aim, the result and the benchmark, from the figures in a folder."""
+    if found := _read(folder, "coverage"):
+        share = [one["coverage"] for one in found.values()]
+        alarms = [one["false_alarms"] for one in found.values() if one["false_alarms"] is not None]
+        of_each = min(one["runs"] for one in found.values())
+        intervals = (
+            f"[coverage](statistics.md#intervals) of 95 % intervals, in {len(share)} cases of {of_each} experiments"
+        )
+        yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "coverage"]
+        contrasts = f"contrasts of equal models with p of 0.05 or less, in {len(alarms)} cases"
+        yield [contrasts, "5 % or less", f"{100 * min(alarms):.1f} to {100 * max(alarms):.1f} %", "coverage"]
     if found := _read(folder, "calibration"):
-        runs, share, p = found["runs"], found["coverage"].values(), found["uniform_ks_p"].values()
-        fewest, most = min(runs["units"], runs["rsa"]), max(runs["units"], runs["rsa"])
-        intervals = f"coverage of 95 % intervals, in {len(share)} cases of {fewest} to {most:,} experiments"
-        yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "calibration"]
-        tests = f"p-values of {len(p)} tests under the null, {runs['p']} each"
+        p = found["uniform_ks_p"].values()
+        tests = f"p-values of {len(p)} tests under the null, {found['runs']} each"
         tests += ": smallest Kolmogorov-Smirnov p against uniformity"
         yield [tests, "above 0.01", f"{min(p):.2f}", "calibration"]
         repeats = ", ".join(name.split()[0] for name in found["ceilings"])
@@ -162,13 +170,21 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [f"order of areas with depth in {name}: rank correlation", "above 0", f"{rho}{ends}", "layer_order"]
 
 
+def coverages(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield each case with its coverage, mean width, false alarms and distance from infinitely many images."""
+    for name, one in (_read(folder, "coverage") or {}).items():
+        share = f"{100 * one['coverage']:.1f} ± {100 * one['standard_error']:.1f} %"
+        alarms = "" if one["false_alarms"] is None else f"{100 * one['false_alarms']:.1f} %"
+        yield [name, share, f"{one['width']:.2f}", alarms, "" if one["bias"] is None else signed(one["bias"], 3)]
+
+
 def texts() -> dict[str, str]:
-    """Return the tables of speeds, of planted truth and of a GPU, by the name of their block in docs/."""
+    """Return the tables of speeds, of planted truth, of a GPU and of coverage, by the name of their block in docs/."""
     tables = {
         name: blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
         for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))
     }
-    return tables | {"gpu": blocks.table(FULL, list(devices()))}
+    return tables | {"gpu": blocks.table(FULL, list(devices())), "coverage": blocks.table(COVERED, list(coverages()))}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Calibration of intervals, p-values and ceilings on planted truth; writes calibration.json and calibration.png.
+"""Calibration of intervals, p-values and bounds of RDMs on planted truth; writes calibration.json and calibration.png.
 
 Run from the root of the project:
 
@@ -14,14 +14,14 @@ import numpy as np
 from scipy import stats
 
 from analysis.core.settings import workers
-from analysis.statistics import ceilings, inference
+from analysis.statistics import inference
 from analysis.statistics.rsa import bootstrap, rdm, similarity
 from benchmarks.sizes import FIGURES, keep, size
 
 RUNS, DRAWS = size((600, 400), (5, 50))
 UNIT_RUNS = size(1000, 5)
 RSA_RUNS, RSA_DRAWS = size((500, 300), (3, 50))
-CEILING_RUNS = size(60, 3)
+MODEL_RUNS = size(60, 3)
 ONE_TRUTH_RUNS, TRUTH_RUNS = size((20, 40), (2, 2))
 """Large experiments that define the truth: of one recording, and of several."""
 
@@ -149,34 +149,11 @@ def uniform(p: list[float], levels: int) -> float:
     return float(stats.kstest(np.asarray(p) - rng.random(len(p)) / levels, "uniform").pvalue)
 
 
-def bias_of_ceilings() -> dict:
-    """Return the mean split-half ceiling minus the planted variance, for Poisson spikes with trial noise."""
-    result = {}
-    for repeats in (4, 10, 50):
-        gaps = []
-        for run in range(CEILING_RUNS):
-            rng = stream("ceilings", run)
-            mean = rng.gamma(4.0, 2.5, size=(120, 10))  # spikes/s
-            image = np.repeat(np.arange(120), repeats * 2)
-            trial = np.repeat(np.arange(120 * repeats), 2)
-            gain = rng.gamma(25.0, 1 / 25.0, size=(120 * repeats, 10))[trial]
-            rates = rng.poisson(0.2 * mean[image] * gain) / 0.2
-            halves = ceilings.Halves(rates, image, trial)
-            means = halves.means()
-            planted = [np.corrcoef(means[:, k], mean[:, k])[0, 1] ** 2 for k in range(10)]
-            gaps.append(ceilings.reliability_of(halves, 10, run).value.mean() - np.mean(planted))
-        result[f"{repeats} repeats"] = {
-            "bias": float(np.mean(gaps)),
-            "standard_error": float(np.std(gaps) / np.sqrt(CEILING_RUNS)),
-        }
-    return result
-
-
 def ceiling_against_models() -> dict:
     """Return the largest lead of any model over the rank-pooled upper ceiling; models improve by swapping ranks."""
     names = ("spearman", "rho-a with ties", "spearman with ties, over its bound", "raw pooling, spearman")
     lead = dict.fromkeys(names, -np.inf)
-    for run in range(CEILING_RUNS):
+    for run in range(MODEL_RUNS):
         rng = stream("models", run)
         data = [rdm.RDM(rng.gamma(1.0, 5.0**k, 15) + rng.random(), "x") for k in range(4)]
         upper = similarity.noise_ceiling(data, "spearman")[1]
@@ -205,14 +182,14 @@ def ceiling_against_models() -> dict:
 
 
 def draw(found: dict, p_values: dict[str, list[float]]) -> None:
-    """Plot coverage, p-values and ceilings."""
+    """Plot coverage and p-values."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    left, middle = figure.subplots(1, 2, width_ratios=[1.5, 1])
     names = list(found["coverage"])
     left.axvspan(0.93, 0.97, color="0.9")
     left.axvline(0.95, color="0.5", linewidth=0.8)
@@ -227,19 +204,6 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
     middle.set_xlabel("p-value under the null")
     middle.set_ylabel("cumulative share")
     middle.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    repeats = list(found["ceilings"])
-    right.axhspan(-0.02, 0.02, color="0.9")
-    right.errorbar(
-        range(len(repeats)),
-        [found["ceilings"][r]["bias"] for r in repeats],
-        yerr=[1.96 * found["ceilings"][r]["standard_error"] for r in repeats],
-        fmt="o",
-        color="#1b6ca8",
-    )
-    right.set_xticks(range(len(repeats)), [name.split()[0] for name in repeats])
-    right.set_xlabel("repeats")
-    right.set_ylim(-0.05, 0.05)
-    right.set_ylabel("ceiling - planted explainable variance")
     figure.savefig(FIGURES / "calibration.png", dpi=110, metadata={"Software": None})
 
 
@@ -256,10 +220,10 @@ def main() -> None:
     """Run every part in a process of its own and write the results beside this file."""
     found: dict = {"runs": {"units": UNIT_RUNS, "rsa": RSA_RUNS, "p": RUNS}, "coverage": {}}
     with ProcessPoolExecutor(workers()) as pool:
-        others = [pool.submit(part) for part in (null_p_values, bias_of_ceilings, ceiling_against_models)]
+        others = [pool.submit(part) for part in (null_p_values, ceiling_against_models)]
         for part in [pool.submit(part, *case) for part, case in COVERAGE]:
             found["coverage"] |= part.result()
-        p_values, found["ceilings"], found["lead_over_upper_ceiling"] = (part.result() for part in others)
+        p_values, found["lead_over_upper_ceiling"] = (part.result() for part in others)
     grids = (200, 500, 200)
     found["uniform_ks_p"] = {name: uniform(p, grid) for (name, p), grid in zip(p_values.items(), grids, strict=True)}
     found["false_alarms_at_5_percent"] = {name: float(np.mean(np.array(p) <= 0.05)) for name, p in p_values.items()}

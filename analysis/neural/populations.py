@@ -133,7 +133,7 @@ def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
 
 
 def _counts(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
-    """Return images and the spikes summed over all fixations on each; sums depend on the number of fixations, so that presentations are no repeats."""
+    """Return images and the spikes summed over all fixations on each: presentations are not comparable."""
     stems = recording["image"].values.astype(str)
     order = np.argsort(stems, kind="stable")
     rows = order if allowed is None else order[np.isin(stems[order], sorted(allowed))]

@@ -6,7 +6,6 @@ from benchmarks import table
 from paper import blocks
 from tests.project import ROOT
 
-
 RELIABILITY = [
     {
         "counts": "twice",

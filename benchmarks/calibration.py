@@ -1,4 +1,4 @@
-"""Calibration of p-values and ceilings on planted truth; writes calibration.json and calibration.png.
+"""Calibration of p-values and bounds of RDMs on planted truth; writes calibration.json and calibration.png.
 
 Run from the root of the project:
 
@@ -14,12 +14,12 @@ import numpy as np
 from scipy import stats
 
 from analysis.core.settings import workers
-from analysis.statistics import ceilings, inference
+from analysis.statistics import inference
 from analysis.statistics.rsa import rdm, similarity
 from benchmarks.sizes import FIGURES, keep, size
 
 RUNS = size(600, 5)
-CEILING_RUNS = size(60, 3)
+MODEL_RUNS = size(60, 3)
 
 
 def stream(name: str, run: int) -> np.random.Generator:
@@ -64,34 +64,11 @@ def uniform(p: list[float], levels: int) -> float:
     return float(stats.kstest(np.asarray(p) - rng.random(len(p)) / levels, "uniform").pvalue)
 
 
-def bias_of_ceilings() -> dict:
-    """Return the mean split-half ceiling minus the planted variance, for Poisson spikes with trial noise."""
-    result = {}
-    for repeats in (4, 10, 50):
-        gaps = []
-        for run in range(CEILING_RUNS):
-            rng = stream("ceilings", run)
-            mean = rng.gamma(4.0, 2.5, size=(120, 10))  # spikes/s
-            image = np.repeat(np.arange(120), repeats * 2)
-            trial = np.repeat(np.arange(120 * repeats), 2)
-            gain = rng.gamma(25.0, 1 / 25.0, size=(120 * repeats, 10))[trial]
-            rates = rng.poisson(0.2 * mean[image] * gain) / 0.2
-            halves = ceilings.Halves(rates, image, trial)
-            means = halves.means()
-            planted = [np.corrcoef(means[:, k], mean[:, k])[0, 1] ** 2 for k in range(10)]
-            gaps.append(ceilings.reliability_of(halves, 10, run).value.mean() - np.mean(planted))
-        result[f"{repeats} repeats"] = {
-            "bias": float(np.mean(gaps)),
-            "standard_error": float(np.std(gaps) / np.sqrt(CEILING_RUNS)),
-        }
-    return result
-
-
 def ceiling_against_models() -> dict:
     """Return the largest lead of any model over the rank-pooled upper ceiling; models improve by swapping ranks."""
     names = ("spearman", "rho-a with ties", "spearman with ties, over its bound", "raw pooling, spearman")
     lead = dict.fromkeys(names, -np.inf)
-    for run in range(CEILING_RUNS):
+    for run in range(MODEL_RUNS):
         rng = stream("models", run)
         data = [rdm.RDM(rng.gamma(1.0, 5.0**k, 15) + rng.random(), "x") for k in range(4)]
         upper = similarity.noise_ceiling(data, "spearman")[1]
@@ -120,33 +97,20 @@ def ceiling_against_models() -> dict:
 
 
 def draw(found: dict, p_values: dict[str, list[float]]) -> None:
-    """Plot p-values and ceilings."""
+    """Plot p-values."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(4, 4.2), layout="constrained")
+    axes = figure.subplots()
     for name, values in p_values.items():
-        left.plot(np.sort(values), (np.arange(len(values)) + 0.5) / len(values), linewidth=1, label=name)
-    left.plot([0, 1], [0, 1], color="0.5", linewidth=0.7, linestyle=":")
-    left.set_xlabel("p-value under the null")
-    left.set_ylabel("cumulative share")
-    left.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    repeats = list(found["ceilings"])
-    right.axhspan(-0.02, 0.02, color="0.9")
-    right.errorbar(
-        range(len(repeats)),
-        [found["ceilings"][r]["bias"] for r in repeats],
-        yerr=[1.96 * found["ceilings"][r]["standard_error"] for r in repeats],
-        fmt="o",
-        color="#1b6ca8",
-    )
-    right.set_xticks(range(len(repeats)), [name.split()[0] for name in repeats])
-    right.set_xlabel("repeats")
-    right.set_ylim(-0.05, 0.05)
-    right.set_ylabel("ceiling - planted explainable variance")
+        axes.plot(np.sort(values), (np.arange(len(values)) + 0.5) / len(values), linewidth=1, label=name)
+    axes.plot([0, 1], [0, 1], color="0.5", linewidth=0.7, linestyle=":")
+    axes.set_xlabel("p-value under the null")
+    axes.set_ylabel("cumulative share")
+    axes.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     figure.savefig(FIGURES / "calibration.png", dpi=110, metadata={"Software": None})
 
 
@@ -154,8 +118,8 @@ def main() -> None:
     """Run every part in a process of its own and write the results beside this file."""
     found: dict = {"runs": RUNS}
     with ProcessPoolExecutor(workers()) as pool:
-        others = [pool.submit(part) for part in (null_p_values, bias_of_ceilings, ceiling_against_models)]
-        p_values, found["ceilings"], found["lead_over_upper_ceiling"] = (part.result() for part in others)
+        others = [pool.submit(part) for part in (null_p_values, ceiling_against_models)]
+        p_values, found["lead_over_upper_ceiling"] = (part.result() for part in others)
     grids = (200, 500, 200)
     found["uniform_ks_p"] = {name: uniform(p, grid) for (name, p), grid in zip(p_values.items(), grids, strict=True)}
     found["false_alarms_at_5_percent"] = {name: float(np.mean(np.array(p) <= 0.05)) for name, p in p_values.items()}

@@ -93,7 +93,7 @@ class Judge:
             scoring.rows_of(population, stems),
             training.astype(int),
             crossval.group_folds(labels, self.values.folds, seed),
-            scoring.unit_ceilings(population, self.values, seed),
+            scoring.unit_ceilings(population),
         )
 
     def __call__(self, number: int, values: dict, seed: int) -> dict:

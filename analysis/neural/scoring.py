@@ -176,11 +176,12 @@ def score_units(population: Population, layers, plan: Plan | None, fits: dict[st
     return scores
 
 
-def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.ndarray:
-    """Return the split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
-    if population.halves is None or (population.halves.n_presentations >= 2).sum() < 3:
+def unit_ceilings(population: Population) -> np.ndarray:
+    """Return the reliability of each unit's mean responses, (n_units,); NaN where too few images were repeated."""
+    shown = population.presentations
+    if shown is None or (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
         return np.full(len(population.units), np.nan)
-    return ceilings.reliability_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
+    return shown.reliability().value
 
 
 def too_small(population: Population) -> bool:
@@ -196,21 +197,22 @@ def neural_rdm(population: Population) -> RDM:
 def rdm_ceilings(population: Population, settings: Compare, seed: int) -> tuple[float, float]:
     """Return the lower and upper bound on the rank correlation of a model's RDM with the population's.
 
-    From the mean correlation r of the RDMs of two random halves of the presentations, the population's RDM has the
-    reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, as another recording of the same units would reach; upper:
-    sqrt(R), as a noise-free RDM would.
+    The mean correlation of the RDMs of two random halves of the presentations, stepped up to all presentations
+    (`ceilings.step_up`), is the reliability R of the population's RDM. Lower: R, as another recording of the same units
+    would reach; upper: sqrt(R), as a noise-free RDM would.
     """
-    if population.halves is None or too_small(population):
+    shown = population.presentations
+    if shown is None or too_small(population):
         return np.nan, np.nan
     rng = np.random.default_rng(seed_of(seed, "rdm halves"))
     correlations = []
     for _ in range(settings.split_halves):
-        first, second = (rdm(half, "correlation", population.images) for half in population.halves.draw(rng))
+        first, second = (rdm(half, "correlation", population.images) for half in shown.partitions(2, rng))
         if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
             correlations.append(similarity.compare_rdms(first, second, METHOD))
     if not np.isfinite(correlations).any():
         return np.nan, np.nan
-    reliability = float(ceilings.spearman_brown(np.nanmean(correlations)))
+    reliability = float(ceilings.step_up(np.nanmean(correlations), shown.length_ratio()))
     return reliability, float(np.sqrt(max(reliability, 0.0)))
 
 
@@ -264,10 +266,14 @@ def rows_of(population: Population, stems: list[str]) -> np.ndarray:
 
 
 def median(values: np.ndarray) -> float:
-    """Return the median over defined units; NaN if there is none."""
+    """Return the median over defined units; NaN if there is none, or if it is infinite.
+
+    Infinite scores count: they are those of units without a positive reliability (`ceilings.noise_corrected`).
+    """
     values = np.asarray(values, dtype=float)  # the columns of an empty table hold objects
-    defined = values[np.isfinite(values)]
-    return float(np.median(defined)) if len(defined) else np.nan
+    defined = np.sort(values[~np.isnan(values)])
+    middle = defined[[(len(defined) - 1) // 2, len(defined) // 2]] if len(defined) else np.array([np.nan])
+    return float(middle.mean()) if np.isfinite(middle).all() else np.nan
 
 
 median.is_median = True  # its bootstrap needs no loop over draws

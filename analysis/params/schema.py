@@ -75,6 +75,7 @@ class Compare(Predictivity):
 
     readout_draws: Count
     split_halves: Count
+    """Random halves of the presentations, for the ceilings of RDMs."""
     bootstrap: Count
     permutations: Annotated[int, Field(ge=19)]
 
@@ -196,8 +197,6 @@ class Candidates(Group):
     """PLS components."""
     folds: Annotated[int, Field(ge=2)]
     """Folds of the training images in the third kind of search."""
-    split_halves: Count
-    """Random halves of the presentations, for the ceilings."""
     ablation: Ablation
 
 

@@ -19,7 +19,7 @@ array([1., 1., 1., 1.])
 1.0
 """
 
-from analysis.statistics.ceilings import Ceiling, normalised, reliability, spearman_brown
+from analysis.statistics.ceilings import Reliability, noise_corrected, normalised, reliability, step_up
 from analysis.statistics.crossval import TooFewImages, group_folds, pearson, r2_score
 from analysis.statistics.inference import (
     Contrast,
@@ -52,7 +52,6 @@ from analysis.statistics.rsa.similarity import cka, compare_rdms, noise_ceiling,
 __all__ = [
     "RDM",
     "Bootstrap",
-    "Ceiling",
     "Choice",
     "Contrast",
     "Curve",
@@ -61,6 +60,7 @@ __all__ = [
     "Interval",
     "Prediction",
     "Predictions",
+    "Reliability",
     "RidgePrediction",
     "ScoreDraws",
     "TooFewImages",
@@ -80,6 +80,7 @@ __all__ = [
     "match_noise",
     "max_t",
     "noise_ceiling",
+    "noise_corrected",
     "normalised",
     "p_value",
     "paired_test",
@@ -93,7 +94,7 @@ __all__ = [
     "reliability",
     "ridge_predict",
     "rsa_draws",
-    "spearman_brown",
+    "step_up",
     "student_interval",
     "upper_bound",
 ]

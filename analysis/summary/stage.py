@@ -162,11 +162,11 @@ def _accuracy_rows(model: str) -> list[dict]:
 
 
 def validation_table(units: pd.DataFrame) -> pd.DataFrame:
-    """Compare the split-half ceilings of simulated units with the planted truth.
+    """Compare the reliability of simulated units with the planted truth.
 
     The planted explainable variance of a unit is the squared correlation over images of its mean responses with the
     noise-free means that are kept beside the simulated data. The latter are means over the places fixated, which differ
-    between halves of the presentations: ceilings are lower by the variance due to gaze.
+    between presentations: ceilings are lower by the variance due to gaze.
 
     Parameters
     ----------

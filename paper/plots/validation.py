@@ -9,7 +9,7 @@ from paper.results import Results
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw the split-half ceiling against the planted explainable variance, one point per unit."""
+    """Draw the reliability against the planted explainable variance, one point per unit."""
     table = results.validation[results.validation.ceiling.notna() & results.validation.explainable.notna()]
     figure = style.figure(style.COLUMN, 76)
     axes = figure.subplots()
@@ -30,7 +30,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(min([0.0, *table.ceiling]) - 0.02, 1.02)
     axes.set_xlabel("planted explainable variance of the image means")
-    axes.set_ylabel("split-half ceiling (Spearman–Brown)")
+    axes.set_ylabel("estimated reliability of the image means")
     if len(table):
         axes.legend(loc="upper left", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
     bias = f"; the mean difference is {np.mean(table.ceiling - table.explainable):.3f}" if len(table) else ""

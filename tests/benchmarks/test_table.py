@@ -6,6 +6,21 @@ from benchmarks import table
 from paper import blocks
 from tests.project import ROOT
 
+RELIABILITY = [
+    {
+        "counts": "twice",
+        "snr": snr,
+        "truth": truth,
+        "bias": {table.OURS: ours, "other": other},
+        "perfect_model": perfect,
+    }
+    for snr, truth, ours, other, perfect in [
+        (0.1, 0.2, -0.013, 0.4, 0.5),
+        (0.1, 0.3, 0.012, -0.2, 0.9),
+        (1.0, 0.7, 0.004, 0.3, 1.03),
+    ]
+]
+
 
 def test_the_pages_quote_the_files_at_hand(monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -22,7 +37,6 @@ def test_ratios_are_of_the_times_in_the_file(tmp_path):
 def test_truths_are_the_extremes_of_the_files(tmp_path):
     calibration = {
         "runs": 600,
-        "ceilings": {"4 repeats": {"bias": -0.0038}, "50 repeats": {"bias": 0.0126}},
         "lead_over_upper_ceiling": {"spearman": 0.0, "rho-a with ties": -0.25, "raw pooling, spearman": 9},
         "uniform_ks_p": {"a": 0.5, "b": 0.02},
     }
@@ -37,16 +51,9 @@ def test_truths_are_the_extremes_of_the_files(tmp_path):
     }
     (tmp_path / "coverage.json").write_text(json.dumps(coverage))
     (tmp_path / "layer_order.json").write_text(json.dumps(orders))
-    found = [
-        "94.0 to 96.0 %",
-        "1.0 to 6.0 %",
-        "0.02",
-        "-0.004, +0.013",
-        "+0.000",
-        "-0.250",
-        "-0.50 (-0.75 to +0.12)",
-        "undefined",
-    ]
+    (tmp_path / "reliability.json").write_text(json.dumps(RELIABILITY))
+    found = ["94.0 to 96.0 %", "1.0 to 6.0 %", "0.02", "+0.000", "-0.250", "-0.013", "0.90 to 1.03"]
+    found += ["-0.50 (-0.75 to +0.12)", "undefined"]
     assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths(tmp_path)] == found
 
 
@@ -56,6 +63,15 @@ def test_every_case_of_coverage_has_a_row(tmp_path):
     (tmp_path / "coverage.json").write_text(json.dumps(cases))
     shares = ["95.2 ± 0.9 %", "0.23"]
     assert list(table.coverages(tmp_path)) == [["median", *shares, "4.8 %", "+0.008"], ["mean", *shares, "", ""]]
+
+
+def test_the_worst_bias_of_each_kind_of_counts(tmp_path):
+    (tmp_path / "reliability.json").write_text(json.dumps(RELIABILITY))
+    found = table.reliabilities(tmp_path)
+    assert found["reliability"].replace("\N{MINUS SIGN}", "-").splitlines()[2:] == [
+        "| twice | -0.013; 0.50 to 0.90 | +0.004; 1.03 to 1.03 |"
+    ]
+    assert "| other | +0.400 | 0.300 |" in found["reliability-rivals"]
 
 
 def test_what_a_gpu_did_stands_beside_the_processor(tmp_path):

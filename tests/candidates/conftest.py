@@ -13,7 +13,7 @@ from tests.planted import measured, planted, project  # noqa: F401
 
 SMALL = {
     "model": "hmo", "report": "hmo_report", "candidates": 3, "size": 16, "grid": 2, "n_filt": [[4, 8]], "batch": 2,
-    "areas": ["CIT", "AIT"], "components": 2, "folds": 3, "split_halves": 4,
+    "areas": ["CIT", "AIT"], "components": 2, "folds": 3,
     "ablation": {
         "seeds": 2,
         "hmo": {

@@ -29,23 +29,32 @@ def population(n_units=6, seed=0) -> Population:
     truth = rng.normal(size=(24, n_units))
     image = np.repeat(np.arange(24), 4)
     rates = truth[image] + rng.normal(size=(96, n_units))
-    halves = ceilings.Halves(rates, np.array(IMAGES)[image], np.arange(96))
+    shown = ceilings.Presentations(rates, np.array(IMAGES)[image], np.arange(96))
     names = tuple(f"u{k}" for k in range(n_units))
-    return Population("Aa000001", "Aa", "AIT", names, names, IMAGES, halves.means(), halves)
+    return Population("Aa000001", "Aa", "AIT", names, names, IMAGES, shown.means(), shown)
 
 
 def test_bounds_of_a_geometry_by_hand():
     one, rng, found = population(), np.random.default_rng(seed_of(5, "rdm halves")), []
     for _ in range(7):
-        a, b = one.halves.draw(rng)
+        a, b = one.presentations.partitions(2, rng)
         found.append(compare_rdms(rdm(a), rdm(b), "rho-a"))
     r = np.mean(found)
     assert 0.2 < r < 0.8
     reliability = 2 * r / (1 + r)
     assert scoring.rdm_ceilings(one, SETTINGS, 5) == pytest.approx((reliability, np.sqrt(reliability)))
-    assert np.isnan(scoring.rdm_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
+    assert np.isnan(scoring.rdm_ceilings(replace(one, presentations=None), SETTINGS, 5)).all()
     assert np.isnan(scoring.rdm_ceilings(population(2), SETTINGS, 5)).all()  # two units give no geometry
-    assert np.isnan(scoring.unit_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
+    assert np.isnan(scoring.unit_ceilings(replace(one, presentations=None))).all()
+    np.testing.assert_array_equal(scoring.unit_ceilings(one), one.presentations.reliability().value)
+
+
+def test_infinite_scores_count_in_the_median():
+    assert scoring.median(np.array([0.2, np.inf, np.nan, 0.4])) == 0.4
+    assert scoring.median(np.array([0.2, -np.inf, 0.4, np.inf])) == pytest.approx(0.3)
+    assert np.isnan(scoring.median(np.array([np.inf, -np.inf, np.inf])))
+    assert np.isnan(scoring.median(np.array([np.nan])))
+    assert np.isnan(scoring.median([]))
 
 
 def test_a_layer_with_ties_gains_nothing_and_has_its_interval():

@@ -84,7 +84,7 @@ def test_the_neural_side_is_the_same_twice_and_read_as_written(project):
         np.testing.assert_array_equal(found.population.responses, population.responses)
         assert found.population.images == population.images
         seed = neural.seed_for(values.seed, population)
-        np.testing.assert_array_equal(found.ceiling, scoring.unit_ceilings(population, values.compare, seed))
+        np.testing.assert_array_equal(found.ceiling, scoring.unit_ceilings(population))
         assert found.rdm_ceilings == scoring.rdm_ceilings(population, values.compare, seed)
 
 

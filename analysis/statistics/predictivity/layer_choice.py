@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
+from analysis.statistics.crossval import check_fold_sizes
 from analysis.statistics.keys import as_array
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import Nested, nested
@@ -84,6 +85,7 @@ def best_layer(
         raise DataError(f"folds has shape {folds.shape}; give a row per repeat and a fold for each of {len(Y)} images")
     if other := [name for name, X in features.items() if len(X) != len(Y)]:
         raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
+    check_fold_sizes(folds)
     numbers = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
     fits = {layer: [nested(X, Y, repeat, numbers, scale=scale) for repeat in folds] for layer, X in features.items()}
     return choose(fits, Y, folds)

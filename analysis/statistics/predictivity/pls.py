@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.crossval import mean_pearson, r2_score, repeated_folds, training_means
+from analysis.statistics.crossval import check_fold_sizes, mean_pearson, r2_score, repeated_folds, training_means
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity import krylov
 from analysis.statistics.predictivity.krylov import fit_predict
@@ -154,8 +154,10 @@ def pls_predict(
     assigned = repeated_folds(groups, folds, repeats, seed)
     if isinstance(n_components, (int, np.integer)):
         predicted = [cross_predict(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
+        check_fold_sizes(assigned)  # below what says that images are too few for the components
         return score(Y, np.stack(predicted), assigned, images)
     fits = [nested(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
+    check_fold_sizes(assigned)
     prediction = score(Y, np.stack([fit.predicted for fit in fits]), assigned, images)
     return ChosenPrediction(**vars(prediction), components=np.stack([fit.components for fit in fits]))
 

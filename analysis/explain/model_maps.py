@@ -9,8 +9,8 @@ from analysis.core.errors import DataError
 from analysis.core.parallel import map_threads
 from analysis.explain import attribution
 from analysis.explain.attribution import as_floats, blurred
-from analysis.explain.face_regions import Regions
 from analysis.explain.explained_networks import Evidence
+from analysis.explain.face_regions import Regions
 from analysis.models.data import Examples
 from analysis.models.network import Network
 from analysis.params import Explain

@@ -72,7 +72,7 @@ def test_numbers_of_the_page_follow_the_results(project):
     build.run(params.load())
     assert "median r² of 0.777 in AIT" not in Path(html.OUTPUT).read_text()
     layers = pd.read_csv("results/layers.csv")
-    layers.loc[(layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT"), "median_r2"] = 0.777
+    layers.loc[(layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT"), "r2"] = 0.777
     layers.to_csv("results/layers.csv", index=False)
     build.run(params.load())
     text = Path(html.OUTPUT).read_text()
@@ -129,6 +129,21 @@ def test_what_the_results_say_is_escaped(project):
 )
 def test_numbers_are_written_with_a_true_minus_and_no_negative_zero(value, text):
     assert html.format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1e-6, "≤ 0.001"),
+        (1 / 1001, "≤ 0.001"),
+        (0.001, "≤ 0.001"),
+        (0.002, "0.002"),
+        (0.25, "0.250"),
+        (float("nan"), "\N{EN DASH}"),
+    ],
+)
+def test_p_values_at_the_floor_of_resampling_are_bounds(p, text):
+    assert html.format_p(p) == text
 
 
 def test_without_the_list_of_data_files_there_is_no_paper(project):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.compare import beyond_label
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.neural import readout
@@ -27,6 +28,8 @@ TABLES = {
     "decoding": [*WHO, *readout.DECODING],
     "kernel": [*WHO, *readout.KERNEL],
     "fixations": FIXATIONS,
+    "beyond_label": [*WHO, *WHERE, "n_images", "n_units", *beyond_label.MEASURES],
+    "learning": [*WHO, *beyond_label.LEARNING],
 }
 """Columns of each table."""
 

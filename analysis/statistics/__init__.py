@@ -32,15 +32,21 @@ from analysis.statistics.inference import (
     percentile_interval,
     permutation_test,
     student_interval,
+    two_way_interval,
 )
-from analysis.statistics.predictivity.decoding import Decoding, decode, match_noise
+from analysis.statistics.predictivity.banded import banded_predict
+from analysis.statistics.predictivity.decoding import Decoding, LearningCurve, decode, learning_curve, match_noise
 from analysis.statistics.predictivity.fixations import FixationScores, fixation_predict
 from analysis.statistics.predictivity.kernel_analysis import Curve, kernel_analysis
 from analysis.statistics.predictivity.layer_choice import Choice, best_layer
+from analysis.statistics.predictivity.partition import Partition, partition_variance
 from analysis.statistics.predictivity.pls import Prediction, pls_predict
 from analysis.statistics.predictivity.ridge import RidgePrediction, ridge_predict
+from analysis.statistics.predictivity.subsets import HeldOut, predict_unseen, predict_within
 from analysis.statistics.rsa.bootstrap import Bootstrap, bootstrap_rsa, both_interval
+from analysis.statistics.rsa.partial import PartialRho, label_rdms, partial_rho
 from analysis.statistics.rsa.rdm import RDM, crossnobis, rdm
+from analysis.statistics.rsa.reweighted import Reweighted, category_rdm, reweighted_rho
 from analysis.statistics.rsa.similarity import cka, compare_rdms, noise_ceiling, upper_bound
 
 __all__ = [
@@ -51,15 +57,22 @@ __all__ = [
     "Curve",
     "Decoding",
     "FixationScores",
+    "HeldOut",
     "Interval",
+    "LearningCurve",
+    "PartialRho",
+    "Partition",
     "Prediction",
+    "Reweighted",
     "RidgePrediction",
     "TooFewImages",
+    "banded_predict",
     "bca_interval",
     "best_layer",
     "bootstrap_interval",
     "bootstrap_rsa",
     "both_interval",
+    "category_rdm",
     "cka",
     "compare_rdms",
     "crossnobis",
@@ -68,21 +81,29 @@ __all__ = [
     "fixation_predict",
     "group_folds",
     "kernel_analysis",
+    "label_rdms",
+    "learning_curve",
     "match_noise",
     "max_t",
     "noise_ceiling",
     "normalised",
     "p_value",
     "paired_test",
+    "partial_rho",
+    "partition_variance",
     "pearson",
     "percentile_interval",
     "permutation_test",
     "pls_predict",
+    "predict_unseen",
+    "predict_within",
     "r2_score",
     "rdm",
     "reliability",
+    "reweighted_rho",
     "ridge_predict",
     "spearman_brown",
     "student_interval",
+    "two_way_interval",
     "upper_bound",
 ]

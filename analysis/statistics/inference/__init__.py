@@ -13,6 +13,7 @@ from analysis.statistics.inference.intervals import (
 )
 from analysis.statistics.inference.multiple import fdr, max_t
 from analysis.statistics.inference.permutation import p_value, paired_test, permutation_test
+from analysis.statistics.inference.two_way import two_way_interval
 
 __all__ = [
     "ANY",
@@ -29,4 +30,5 @@ __all__ = [
     "permutation_test",
     "stretch",
     "student_interval",
+    "two_way_interval",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from analysis.compare.read import SHARED
 from analysis.core.parallel import one_thread
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
@@ -24,8 +25,6 @@ from analysis.statistics.rsa.rdm import rdm
 from analysis.statistics.rsa.reweighted import category_rdm, reweighted_rho
 from analysis.statistics.rsa.similarity import compare_rdms
 
-MEASURES = ["measure", "value", "error", "ci_low", "ci_high", "p"]
-LEARNING = [*readout.WHERE, "system", "n_images", "n_units", "n_train", "score", "deviation"]
 SIZES = (8, 16, 32, 64, 128)
 """Numbers of training images of the read-out."""
 ALL = "all"
@@ -63,7 +62,7 @@ def rows(
         ]
         learning = _learning_rows(population, top, task, measured.ceiling, settings, seed)
     return {
-        "beyond_label": [who | dict.fromkeys(MEASURES[2:], np.nan) | row for row in found],
+        "beyond_label": [who | dict.fromkeys(SHARED[2:], np.nan) | row for row in found],
         "learning": learning,
     }
 
@@ -116,7 +115,8 @@ def _rdm_measures(
             yield correlate(f"rho_{ending}", None, labels.label == label)
     with suppress(TooFewImages):
         pair = [category_rdm(table, labels.both) for table in (X, responses)]
-        yield {"measure": "rho_categories", "value": compare_rdms(*pair), "n_images": pair[0].n_images}
+        if np.isfinite(pair[0].distances + pair[1].distances).all():
+            yield {"measure": "rho_categories", "value": compare_rdms(*pair), "n_images": pair[0].n_images}
     with suppress(TooFewImages):
         found = reweighted_rho(X, units, labels.groups, folds=settings.folds, seed=seed_of(seed, "reweighted"))
         yield {"measure": "rho_fixed", "value": found.fixed}
@@ -126,18 +126,15 @@ def _rdm_measures(
 def _unit_measures(
     population: Population, X: np.ndarray, labels: Labels, settings: Compare, seed: int
 ) -> Iterator[dict]:
-    """Yield means over the units that were shown all images."""
-    Y = population.responses[:, np.isfinite(population.responses).all(axis=0)]
-    if not Y.shape[1]:
-        return
+    """Yield means over the units."""
+    Y = population.responses
 
     def summarise(measure: str, score, rows: np.ndarray) -> dict:
         interval, error = two_way_interval(
             score, labels.groups[rows], n_draws=settings.bootstrap, seed=seed_of(seed, "beyond", measure)
         )
-        sizes = {"n_images": len(rows), "n_units": Y.shape[1]}
         ends = {"error": error, "ci_low": interval.low, "ci_high": interval.high}
-        return {"measure": measure, "value": interval.estimate, **sizes, **ends}
+        return {"measure": measure, "value": interval.estimate, "n_images": len(rows), **ends}
 
     with suppress(TooFewImages):
         folds = group_folds(labels.groups, settings.folds, seed_of(seed, "partition"))

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from analysis.compare import beyond_label
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.neural import readout
@@ -20,6 +19,8 @@ FIXATIONS = [
     *[*WHO, *WHERE, "unit", "neuroid_id", "part", "n_fixations"],
     *["r2", "pearson_r", "rsc", "explained", "published"],
 ]
+SHARED = ["measure", "value", "error", "ci_low", "ci_high", "p"]
+LEARNING = [*WHO, *readout.WHERE, "system", "n_images", "n_units", "n_train", "score", "deviation"]
 TABLES = {
     "units": UNITS,
     "layers": LAYERS,
@@ -28,8 +29,8 @@ TABLES = {
     "decoding": [*WHO, *readout.DECODING],
     "kernel": [*WHO, *readout.KERNEL],
     "fixations": FIXATIONS,
-    "beyond_label": [*WHO, *WHERE, "n_images", "n_units", *beyond_label.MEASURES],
-    "learning": [*WHO, *beyond_label.LEARNING],
+    "beyond_label": [*WHO, *WHERE, "n_images", "n_units", *SHARED],
+    "learning": LEARNING,
 }
 """Columns of each table."""
 

@@ -126,10 +126,16 @@ def reweighted_rho(
     return Reweighted(float(fixed), float(fitted), np.array(weights))
 
 
+def _standardise(X: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Return X with the mean and standard deviation of the rows `by` removed; 0 where these do not vary."""
+    deviation = by.std(axis=0)
+    varies = deviation > 1e-12 * np.abs(by).max(axis=0)
+    return np.where(varies, (X - by.mean(axis=0)) / np.where(varies, deviation, 1.0), 0.0)
+
+
 def _components(X: np.ndarray, train: np.ndarray, n: int) -> np.ndarray:
     """Return the principal components of all rows, (n_images, <= n), as fitted to the rows `train`."""
-    mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
-    Z = np.where(deviation > 0, (X - mean) / np.where(deviation > 0, deviation, 1.0), 0.0)
+    Z = _standardise(X, X[train])
     values, vectors = np.linalg.eigh(Z[train] @ Z[train].T)
     kept = [k for k in np.argsort(-values, kind="stable")[:n] if values[k] > 1e-10 * max(values[-1], 1e-300)]
     return Z @ (Z[train].T @ (vectors[:, kept] / np.sqrt(values[kept])))
@@ -198,7 +204,6 @@ def category_rdm(features, categories: Sequence, metric: str = "correlation", *,
     )
     if (sizes >= least).sum() < 3:
         raise TooFewImages(f"{(sizes >= least).sum()} categories of {least} images or more; an RDM needs 3")
-    deviation = X.std(axis=0)
-    Z = np.where(deviation > 0, (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0), 0.0)
+    Z = _standardise(X, X)
     means = np.stack([Z[codes == code].mean(axis=0) for code in np.flatnonzero(sizes >= least)])
     return rdm(means, metric, names[sizes >= least].tolist())

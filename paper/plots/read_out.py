@@ -20,17 +20,20 @@ def draw(results: Results) -> tuple[Figure, str]:
     figure = style.figure(style.PAGE, 62)
     panels, descriptions = figure.subplots(1, 3), []
     curves = [
-        (panels[0], kernel[kernel.region == area], "complexity", "precision", "complexity, 1 / λ", "precision"),
-        (panels[1], learning[learning.region == area], "n_train", "score", "training images", "balanced accuracy"),
+        (panels[0], kernel[kernel.region == area], "complexity", "precision", "complexity (1 / λ)"),
+        (panels[1], learning[learning.region == area], "n_train", "score", "training images"),
     ]
-    for axes, table, x, y, x_label, y_label in curves:
+    names = {"precision": "precision", "score": "balanced accuracy"}
+    for axes, table, x, y, x_label in curves:
         for system, rows in _systems(table, models):
             mean = rows.groupby(x)[y].mean()
             _plot(axes, mean.index, mean, system, results.models)
-            descriptions.append(f"{_name(system)} in {area}, {y_label} {mean.iloc[-1]:.3f} at the largest number of {x_label}")
+            descriptions.append(
+                f"{_name(system)} in {area}, {names[y]} {mean.iloc[-1]:.3f} at {mean.index[-1]:.0f} {x_label}"
+            )
         axes.set_xscale("log", base=10 if x == "complexity" else 2)
         axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
+        axes.set_ylabel(names[y])
         axes.set_title(area, loc="left", fontsize=7)
     panels[1].xaxis.set_major_formatter("{x:.0f}")
     areas = [name for name in AREAS if name in set(decoding.region)]

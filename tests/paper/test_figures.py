@@ -166,5 +166,5 @@ def test_populations_are_drawn_once_beside_the_matched_models(project):
     text = json.loads((project / "paper/figures/alt.json").read_text())["read_out"]
     score = learning.query("system == 'population' and region == 'AIT' and n_train == 32").score.mean()
     assert text.count("recorded units in AIT") == 2
-    assert f"recorded units in AIT, balanced accuracy {score:.3f} at the highest training images" in text
+    assert f"recorded units in AIT, balanced accuracy {score:.3f} at 32 training images" in text
     assert "report HMO, balanced accuracy V1 0.700, V2 0.710" in text

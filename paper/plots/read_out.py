@@ -56,11 +56,9 @@ def draw(results: Results) -> tuple[Figure, str]:
 def _systems(table, models: list[str]):
     """Yield the populations (None), whose rows every model's table repeats, and each model, with their rows."""
     repeated = ["recording", "region", *(name for name in ("complexity", "n_train") if name in table)]
-    yield None, table[(table.system == "population") & table.model.isin(models)].drop_duplicates(repeated)
-    for model in models:
-        rows = table[(table.system == "model") & (table.model == model)]
-        if len(rows):
-            yield model, rows
+    units = table[(table.system == "population") & table.model.isin(models)].drop_duplicates(repeated)
+    of_models = {model: table[(table.system == "model") & (table.model == model)] for model in models}
+    yield from ((system, rows) for system, rows in {None: units, **of_models}.items() if len(rows))
 
 
 def _name(system: str | None) -> str:

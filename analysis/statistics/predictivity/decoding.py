@@ -196,8 +196,9 @@ def learning_curve(
 
 def _checked(X, labels, groups, folds: int):
     """Return X, labels and groups as arrays that match, with enough groups of both classes for the folds."""
-    X, labels = as_array("X", X, 2), np.asarray(labels)
-    if labels.shape != (len(X),) or not np.isin(labels, (-1, 0, 1)).all():
+    X = as_array("X", X, 2)
+    labels = one_per_row("labels", labels, len(X))
+    if not np.isin(labels, (-1, 0, 1)).all():
         raise DataError("labels must hold 1, 0 or -1 (unlabelled), one per row of X")
     groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
     for label in (0, 1):

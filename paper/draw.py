@@ -8,7 +8,18 @@ from analysis.core.parallel import map_processes
 from analysis.core.paths import FIGURES
 from analysis.params import Params
 from paper import style
-from paper.plots import accuracy, areas, explain, layers, predictivity, rdms, similarity, validation
+from paper.plots import (
+    accuracy,
+    areas,
+    beyond_label,
+    explain,
+    layers,
+    predictivity,
+    rdms,
+    read_out,
+    similarity,
+    validation,
+)
 from paper.plots.audit import controls, ladder, merged_table
 from paper.plots.audit import read as audit
 from paper.plots.candidates import ablation, scatter
@@ -23,6 +34,8 @@ PLOTS = {
     "areas": areas.draw,
     "layers": layers.draw,
     "similarity": similarity.draw,
+    "beyond_label": beyond_label.draw,
+    "read_out": read_out.draw,
     "validation": validation.draw,
 }
 """File name of each figure, without extension, and the function that draws it."""

@@ -76,6 +76,21 @@ def _similarity(found: Results) -> str:
     return f"median ρ of {style.name(model)} over recordings of {area}: {number(middle)}"
 
 
+def _beyond_label(found: Results) -> str:
+    model, area, table = _role(found, "first"), _latest(found), found.beyond_label
+    rows = table[(table.model == model) & (table.recording == "all") & (table.region == area)]
+    value = rows.set_index("measure")["value"]
+    rho, given = number(value.get("rho", np.nan)), number(value.get("rho_given_both", np.nan))
+    return f"ρ of {style.name(model)} in {area}: {rho}, {given} given label and category"
+
+
+def _read_out(found: Results) -> str:
+    model, area, table = _role(found, "first"), _latest(found), found.decoding
+    rows = table[(table.model == model) & (table.region == area) & (table.factor == "all")]
+    units, features = (rows.score[rows.system == system].mean() for system in ("population", "model"))
+    return f"balanced accuracy in {area}: recorded units {percent(units)}, {style.name(model)} {percent(features)}"
+
+
 def _validation(found: Results) -> str:
     return f"mean error of the ceilings: {number((found.validation.ceiling - found.validation.explainable).mean())}"
 
@@ -127,6 +142,8 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "areas": _areas,
     "layers": _layers,
     "similarity": _similarity,
+    "beyond_label": _beyond_label,
+    "read_out": _read_out,
     "validation": _validation,
     "audit_ladder": _ladder,
     "audit_controls": _confound,

@@ -15,7 +15,10 @@ COLUMNS = {
     "units": "model protocol layer recording subject region unit n_images r_corrected r r2 ceiling",
     "layers": "model protocol layer region n_units r_corrected r_corrected_low r_corrected_high "
     "r2 r2_low r2_high ceiling",
-    "levels": "system what factor level measure score",
+    "decoding": "model recording region system factor measure score",
+    "kernel": "model recording region system complexity precision",
+    "learning": "model recording region system n_train score",
+    "beyond_label": "model recording region n_images n_units measure value ci_low ci_high",
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
     "contrasts": "model other layer region difference low high p p_holm",
     "fixations": "model protocol layer recording region unit part n_fixations explained published",

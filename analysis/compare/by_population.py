@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.compare import unit_scores
+from analysis.compare import beyond_label, unit_scores
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
 from analysis.neural import readout, scoring
@@ -23,7 +23,7 @@ def compare_population(
 
     Returns
     -------
-    rows : dict from table (units, rsa, best, decoding, kernel) to list of dict
+    rows : dict from table (units, rsa, best, decoding, kernel, beyond_label, learning) to list of dict
     null : (1 + n_permutations, n_layers)
         RDM correlations, observed and under permutations of images (`null_correlations`); NaN without a geometry.
     predicted : Predicted
@@ -37,6 +37,7 @@ def compare_population(
         "units": unit_scores.unit_rows(predicted),
         "best": unit_scores.best_rows(population, predicted, rules),
         **readout.model_rows(population, top, task, ceiling, settings, seed),
+        **beyond_label.rows(measured, features, images, rules, settings, seed),
     }
     rdms = scoring.layer_rdms(population, features)
     if not rdms:

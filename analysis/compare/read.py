@@ -24,6 +24,8 @@ FIXATIONS = [
     *[*WHO, *WHERE, "unit", "neuroid_id", "part", "n_fixations"],
     *["r2", "pearson_r", "rsc", "explained", "published"],
 ]
+SHARED = ["measure", "value", "error", "ci_low", "ci_high", "p"]
+LEARNING = [*WHO, *readout.WHERE, "system", "n_images", "n_units", "n_train", "score", "deviation"]
 TABLES = {
     "units": UNITS,
     "layers": LAYERS,
@@ -32,6 +34,8 @@ TABLES = {
     "decoding": [*WHO, *readout.DECODING],
     "kernel": [*WHO, *readout.KERNEL],
     "fixations": FIXATIONS,
+    "beyond_label": [*WHO, *WHERE, "n_images", "n_units", *SHARED],
+    "learning": LEARNING,
 }
 """Columns of each table."""
 

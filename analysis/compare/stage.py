@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.compare import gaze_contingent, predictions
+from analysis.compare import beyond_label, gaze_contingent, predictions
 from analysis.compare.by_area import layer_table
 from analysis.compare.by_population import compare_population
 from analysis.compare.rdm_figure import choose_population, write_rdms
@@ -71,6 +71,7 @@ def run(params: Params, model: str) -> None:
     tables = {name: _as_table(rows[name], name, model, entry.protocol) for name in rows}
     for name in neural.TABLES:
         tables[name] = _beside_populations(tables[name], name, model, entry.protocol)
+    tables["beyond_label"] = beyond_label.with_areas(tables["beyond_label"])
     reductions = activations.reductions(model)
     tables["layers"] = layer_table(tables["units"], predicted, reductions, entry.rules, params.compare, params.seed)
 

@@ -37,16 +37,22 @@ from analysis.statistics.inference import (
     permutation_test,
     predictivity_draws,
     student_interval,
+    two_way_interval,
 )
-from analysis.statistics.predictivity.decoding import Decoding, decode, match_noise
+from analysis.statistics.predictivity.banded import banded_predict
+from analysis.statistics.predictivity.decoding import Decoding, LearningCurve, decode, learning_curve, match_noise
 from analysis.statistics.predictivity.fixations import FixationScores, fixation_predict
 from analysis.statistics.predictivity.kernel_analysis import Curve, kernel_analysis
 from analysis.statistics.predictivity.layer_choice import Choice, best_layer
+from analysis.statistics.predictivity.partition import Partition, partition_variance
 from analysis.statistics.predictivity.pls import Prediction, pls_predict
 from analysis.statistics.predictivity.ridge import RidgePrediction, ridge_predict
+from analysis.statistics.predictivity.subsets import HeldOut, predict_unseen, predict_within
 from analysis.statistics.rsa.bootstrap import Bootstrap, bootstrap_rsa
 from analysis.statistics.rsa.intervals import rsa_draws
+from analysis.statistics.rsa.partial import PartialRho, label_rdms, partial_rho
 from analysis.statistics.rsa.rdm import RDM, crossnobis, rdm
+from analysis.statistics.rsa.reweighted import Reweighted, category_rdm, reweighted_rho
 from analysis.statistics.rsa.similarity import cka, compare_rdms, noise_ceiling, upper_bound
 
 __all__ = [
@@ -57,16 +63,23 @@ __all__ = [
     "Curve",
     "Decoding",
     "FixationScores",
+    "HeldOut",
     "Interval",
+    "LearningCurve",
+    "PartialRho",
+    "Partition",
     "Prediction",
     "Predictions",
     "Reliability",
+    "Reweighted",
     "RidgePrediction",
     "ScoreDraws",
     "TooFewImages",
+    "banded_predict",
     "best_layer",
     "bootstrap_interval",
     "bootstrap_rsa",
+    "category_rdm",
     "cka",
     "compare_rdms",
     "contrast",
@@ -77,6 +90,8 @@ __all__ = [
     "group_folds",
     "holm",
     "kernel_analysis",
+    "label_rdms",
+    "learning_curve",
     "match_noise",
     "max_t",
     "noise_ceiling",
@@ -84,17 +99,23 @@ __all__ = [
     "normalised",
     "p_value",
     "paired_test",
+    "partial_rho",
+    "partition_variance",
     "pearson",
     "percentile_interval",
     "permutation_test",
     "pls_predict",
+    "predict_unseen",
+    "predict_within",
     "predictivity_draws",
     "r2_score",
     "rdm",
     "reliability",
+    "reweighted_rho",
     "ridge_predict",
     "rsa_draws",
     "step_up",
     "student_interval",
+    "two_way_interval",
     "upper_bound",
 ]

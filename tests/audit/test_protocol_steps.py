@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from analysis.audit.protocol_steps.steps import Step
 
 from analysis import params as settings
 from analysis.audit.flaws import block_confound, selection_bias
@@ -23,7 +24,6 @@ from analysis.audit.protocol_steps.scores import (
     score_steps,
     small_network,
 )
-from analysis.audit.protocol_steps.steps import Step
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.parallel import map_threads

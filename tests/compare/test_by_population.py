@@ -22,7 +22,7 @@ def test_a_population_without_a_geometry_is_predicted_but_has_no_rdm(project, n_
     population = Population("Aa000001", "Aa", "AIT", names, names, STEMS, responses, None)
     label = np.resize(["face", "non-face"], 20)
     images = neural.Images(
-        pd.DataFrame({"stem": STEMS, "label": label, "group": range(20)}),
+        pd.DataFrame({"stem": STEMS, "label": label, "category": label, "group": range(20)}),
         pd.DataFrame({"category": label}, index=list(STEMS)),
     )
     measured = neural.MeasuredPopulation(population, np.full(n_units, 0.9), (np.nan, np.nan))

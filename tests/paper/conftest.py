@@ -103,6 +103,36 @@ def _rsa(units: pd.DataFrame, rng) -> pd.DataFrame:
     return table
 
 
+def _beyond_label(rng) -> dict[str, pd.DataFrame]:
+    """Return the tables beyond_label, learning, kernel and decoding."""
+    measures = ["rho", "rho_given_label", "rho_given_both", "r_face", "r_nonface", "r_unseen", "rho_fixed"]
+    measures += ["rho_reweighted", "rho_categories", "r2_labels", "r2_unique_model", "r2_unique_labels"]
+    shared, learning, kernel, decoding = [], [], [], []
+    for model, (_, protocol, layers) in MODELS.items():
+        if protocol == "report":
+            continue
+        who = {"model": model, "protocol": protocol}
+        for recording, (subject, regions) in RECORDINGS.items():
+            for region in regions:
+                here = who | {"recording": recording, "subject": subject, "region": region, "n_images": IMAGES}
+                here["n_units"] = UNITS
+                for measure in measures:
+                    value = rng.uniform(0.0, 0.6)
+                    ends = {"ci_low": value - 0.04, "ci_high": value + 0.05, "error": 0.02, "p": 0.3}
+                    if measure.startswith("rho_") and "given" not in measure:
+                        ends = dict.fromkeys(ends, np.nan)
+                    row = here | {"layer": layers[-1], "measure": measure, "value": value} | ends
+                    shared += [row, row | {"recording": "all", "subject": "all"}]
+                for level, system in ((0.8, "population"), (0.7, "model")):
+                    row = here | {"system": system}
+                    learning += [row | {"n_train": n, "score": level - 1 / n} for n in (8, 16, 32)]
+                    kernel += [row | {"complexity": 10.0**k, "precision": level - 0.1 * k} for k in range(3)]
+                    scored = {"factor": "all", "level": "all", "measure": "balanced accuracy"}
+                    decoding.append(row | scored | {"score": level + 0.01 * AREAS.index(region)})
+    tables = {"beyond_label": shared, "learning": learning, "kernel": kernel, "decoding": decoding}
+    return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+
+
 def _rdms(path: Path, model: str, layer: str, rng) -> None:
     import xarray
 
@@ -148,22 +178,8 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
         for split in ("train", "validation", "test")
     )
     accuracy.to_csv(folder / "accuracy.csv", index=False)
-    systems = [(model, "network") for model in MODELS] + [(area, "area") for area in AREAS]
-    kinds = [("all", "all"), ("category", "face"), *(("pose", level) for level in ("high", "low", "middle"))]
-    levels = [
-        (
-            system,
-            what,
-            *kind,
-            "called face" if kind[0] == "category" else "balanced accuracy",
-            9.0,
-            0.5 + 0.013 * number,
-        )
-        for number, (system, what) in enumerate(systems)
-        for kind in kinds
-    ]
-    levels = pd.DataFrame(levels, columns=["system", "what", "factor", "level", "measure", "n", "score"])
-    levels.to_csv(folder / "levels.csv", index=False)
+    for name, table in _beyond_label(rng).items():
+        table.to_csv(folder / f"{name}.csv", index=False)
     columns = ["model", "protocol", "layer", "recording", "region", "unit"]
     single = units.loc[(units.model == "hmo_report") & (units.layer == "top"), columns]
     parts = [single.assign(part=part, n_fixations=90, explained=x, published=x) for part, x in PARTS.items()]

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pypdf
 import pytest
+from analysis.audit.protocol_steps.steps import protocol_steps
 
 from analysis import params
 from analysis.audit.flaws import block_confound, selection_bias, trial_join
 from analysis.audit.protocol_steps import scores
-from analysis.audit.protocol_steps.steps import protocol_steps
 from analysis.audit.table import simulated_studies, table_audit
 from analysis.audit.table.response_table import ResponseTable
 from analysis.core.files import as_json, write_csv, write_json

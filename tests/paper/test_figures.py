@@ -149,3 +149,22 @@ def _undrawn(figure):
 )
 def test_scores_fit_their_cells(value, text):
     assert layers.short(value) == text
+
+
+def test_what_lies_beyond_the_label_is_drawn_for_every_area(project):
+    texts = json.loads((project / "paper/figures/alt.json").read_text())
+    table = pd.read_csv("results/beyond_label.csv").query("model == 'pixels' and region == 'V4' and recording == 'all'")
+    row = table.set_index("measure").loc["r_face"]
+    text = texts["beyond_label"]
+    within = text[text.index("within faces, V4") :]
+    assert f"pixels {row.value:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})" in within[: within.index(";")]
+    assert "as reported" not in text  # its tables are merged over recordings
+
+
+def test_populations_are_drawn_once_beside_the_matched_models(project):
+    learning = pd.read_csv("results/learning.csv")
+    text = json.loads((project / "paper/figures/alt.json").read_text())["read_out"]
+    score = learning.query("system == 'population' and region == 'AIT' and n_train == 32").score.mean()
+    assert text.count("recorded units in AIT") == 2
+    assert f"recorded units in AIT, balanced accuracy {score:.3f} at 32 training images" in text
+    assert "report HMO, balanced accuracy V1 0.700, V2 0.710" in text

@@ -14,6 +14,7 @@ from analysis.statistics.inference.multiple import fdr, holm, max_t
 from analysis.statistics.inference.permutation import p_value, paired_test, permutation_test
 from analysis.statistics.inference.predictions import Predictions, predictivity_draws
 from analysis.statistics.inference.two_factor import Contrast, Factor, ScoreDraws, contrast, two_factor_variance
+from analysis.statistics.inference.two_way import two_way_interval
 
 __all__ = [
     "ANY",
@@ -37,4 +38,5 @@ __all__ = [
     "stretch",
     "student_interval",
     "two_factor_variance",
+    "two_way_interval",
 ]

@@ -4,6 +4,7 @@ A model with more features than there are units, or without noise, decodes bette
 2014). The model therefore gets as many features as there are units, with noise that gives them the units' reliability.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import TooFewImages, group_folds
 from analysis.statistics.keys import as_array, one_per_row
 from analysis.statistics.predictivity.ridge import ALPHAS, fit_predict
+
+SIZES = (4, 8, 16, 32, 64, 128, 256)
+"""Default numbers of training images of a learning curve."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,9 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
     >>> decoding.balanced_accuracy > 0.85
     True
     """
-    X, labels = as_array("X", X, 2), one_per_row("labels", labels, len(X))
-    if labels.shape != (len(X),) or not np.isin(labels, (-1, 0, 1)).all():
-        raise DataError("labels must hold 1, 0 or -1 (unlabelled), one per row of X")
-    groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
     if repeats < 1:
         raise DataError(f"repeats={repeats}; give 1 or more")
-    for label in (0, 1):
-        n = len(np.unique(groups[labels == label]))
-        if n < folds:
-            raise TooFewImages(f"labels holds {n} groups of class {label}; {folds} folds need as many: lower the folds")
+    X, labels, groups = _checked(X, labels, groups, folds)
     if levels is None:
         levels = np.array(["unlabelled", "negative", "positive"])[labels + 1]
     levels = one_per_row("levels", levels, len(X))
@@ -109,6 +106,106 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
         {str(level): float((scores[levels == level] > 0).mean()) for level in np.unique(levels)},
         {str(level): int((levels == level).sum()) for level in np.unique(levels)},
     )
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Accuracy of a read-out against the number of images that trained it (`learning_curve`).
+
+    Attributes
+    ----------
+    sizes : (n_sizes,) array of int
+        Training images, half of them of each class.
+    accuracy : (n_sizes,) array of float
+        Balanced accuracy on images of other folds, mean over draws.
+    deviation : (n_sizes,) array of float
+        Standard deviation over draws of training images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LearningCurve(sizes=np.array([8]), accuracy=np.array([0.7]), deviation=np.array([0.1])).accuracy
+    array([0.7])
+    """
+
+    sizes: np.ndarray
+    accuracy: np.ndarray
+    deviation: np.ndarray
+
+
+def learning_curve(
+    X, labels, groups=None, *, sizes: Sequence[int] = SIZES, folds: int = 5, draws: int = 10, seed: int = 0
+) -> LearningCurve:
+    """Decode a binary task from growing training sets, drawn at random with as many images of each class.
+
+    The decoder is that of `decode`, with the largest training sets that the folds leave. The test images of a draw are
+    those of all folds, each decoded once.
+
+    Parameters
+    ----------
+    X, labels, groups
+        As in `decode`; unlabelled images are not used.
+    sizes : sequence of int
+        Numbers of training images, even; those too large for the rarer class are left out.
+    folds, draws, seed : int
+        Number of folds, of random training sets for each size and fold, and their seed.
+
+    Returns
+    -------
+    LearningCurve
+
+    Raises
+    ------
+    TooFewImages
+        If a class has fewer groups than folds (a `DataError`).
+    DataError
+        If X is not finite, labels or groups do not match its rows, or a size is odd or below 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.resize([0, 1], 100)
+    >>> curve = learning_curve(rng.normal(size=(100, 10)) + labels[:, None], labels, sizes=[4, 64])
+    >>> bool(curve.accuracy[1] > curve.accuracy[0])
+    True
+    """
+    X, labels, groups = _checked(X, labels, groups, folds)
+    if bad := [size for size in sizes if size < 4 or size % 2]:
+        raise DataError(f"sizes holds {bad[0]}; give even numbers from 4")
+    assigned = _stratified_folds(labels, groups, folds, seed_of(seed, "folds"))
+    in_training = [
+        [np.flatnonzero((assigned != fold) & (labels == label)) for label in (0, 1)] for fold in range(folds)
+    ]
+    most = 2 * min(len(rows) for both in in_training for rows in both)
+    sizes = np.array(sorted(size for size in sizes if size <= most), dtype=int)
+    accuracy = np.empty((len(sizes), draws))
+    for draw in range(draws):
+        rng = np.random.default_rng(seed_of(seed, "draw", draw))
+        # Larger sets hold the smaller ones of the same draw, so that curves rise by size and not by luck.
+        orders = [[rng.permutation(rows) for rows in both] for both in in_training]
+        for k, size in enumerate(sizes):
+            scores = np.empty(len(X))
+            for fold, both in enumerate(orders):
+                train = np.sort(np.concatenate([rows[: size // 2] for rows in both]))
+                rest = np.flatnonzero(assigned == fold)
+                scores[rest] = _decide(X, labels, groups, train, rest, min(folds, size // 2), seed_of(seed, fold, draw))
+            accuracy[k, draw] = np.mean([((scores > 0) == label)[labels == label].mean() for label in (0, 1)])
+    return LearningCurve(sizes, accuracy.mean(axis=1), accuracy.std(axis=1))
+
+
+def _checked(X, labels, groups, folds: int):
+    """Return X, labels and groups as arrays that match, with enough groups of both classes for the folds."""
+    X = as_array("X", X, 2)
+    labels = one_per_row("labels", labels, len(X))
+    if not np.isin(labels, (-1, 0, 1)).all():
+        raise DataError("labels must hold 1, 0 or -1 (unlabelled), one per row of X")
+    groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))
+    for label in (0, 1):
+        n = len(np.unique(groups[labels == label]))
+        if n < folds:
+            raise TooFewImages(f"labels holds {n} groups of class {label}; {folds} folds need as many: lower the folds")
+    return X, labels, groups
 
 
 def _stratified_folds(labels, groups, n_folds, seed):
@@ -133,17 +230,21 @@ def _decision_values(X, labels, groups, folds, seed):
     for fold in range(folds):
         rest = np.flatnonzero(assigned == fold)
         train = np.flatnonzero((assigned != fold) & (labels >= 0))
-        if not len(rest):
-            continue
-        mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
-        Z = (X - mean) / np.where(deviation > 0, deviation, 1.0)
-        y = np.where(labels == 1, 1.0, -1.0)[:, None]
-        alphas = np.array(ALPHAS) * X.shape[1]
-        inner = group_folds(groups[train], min(folds, len(np.unique(groups[train]))), seed_of(seed, "inner", fold))
-        predicted = fit_predict(Z, y, train, np.concatenate([rest, train]), alphas, inner)[0][:, 0]
-        fitted, trained = predicted[len(rest) :], labels[train]
-        out[rest] = predicted[: len(rest)] - (fitted[trained == 1].mean() + fitted[trained == 0].mean()) / 2
+        if len(rest):
+            out[rest] = _decide(X, labels, groups, train, rest, folds, seed_of(seed, "inner", fold))
     return out
+
+
+def _decide(X, labels, groups, train, rest, folds, seed):
+    """Return decision values of the rows `rest` by a decoder of the rows `train`; its threshold weighs both classes."""
+    mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
+    Z = (X - mean) / np.where(deviation > 0, deviation, 1.0)
+    y = np.where(labels == 1, 1.0, -1.0)[:, None]
+    alphas = np.array(ALPHAS) * X.shape[1]
+    inner = group_folds(groups[train], min(folds, len(np.unique(groups[train]))), seed)
+    predicted = fit_predict(Z, y, train, np.concatenate([rest, train]), alphas, inner)[0][:, 0]
+    fitted, trained = predicted[len(rest) :], labels[train]
+    return predicted[: len(rest)] - (fitted[trained == 1].mean() + fitted[trained == 0].mean()) / 2
 
 
 def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, seed: int) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""Uncertainty of a mean over units that were scored on the same images: both are samples."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.special import stdtrit
+
+from analysis.statistics.inference.intervals import Interval, cluster_draws
+
+
+def two_way_interval(
+    score: Callable[[np.ndarray], np.ndarray],
+    images: Sequence,
+    *,
+    n_draws: int = 500,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[Interval, float]:
+    """Return the interval of the mean score of units, for other images and other units of the same kind.
+
+    Resampling images and units together counts the noise of single responses twice. The variance is that of Schuett et
+    al. (2023) for two random factors in small samples,
+
+    ``n_i/(n_i-1) V_i + n_u/(n_u-1) V_u - n_i n_u/((n_i-1)(n_u-1)) (V_both - V_i - V_u)``,
+
+    at least the larger of its first two terms and at most ``V_both`` where that is larger still; the interval is
+    ``mean +- t sqrt(V)`` with one degree of freedom fewer than images or units, whichever are fewer.
+
+    Parameters
+    ----------
+    score : callable
+        Maps how often each draw holds each image, (n_draws, n_images), to scores, (n_draws, n_units). Predictions are
+        not fitted again.
+    images : (n_images,) sequence
+        Near-duplicate group of each image, drawn together.
+    n_draws, seed : int
+        Number of bootstrap draws, and their seed.
+    level : float
+        Confidence level, 0 to 1.
+
+    Returns
+    -------
+    interval : Interval
+        NaN ends for fewer than 2 images or units with a score; units without a score are left out.
+    error : float
+        Standard error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> scores = rng.normal(size=(50, 1)) + rng.normal(size=8) + rng.normal(size=(50, 8))  # images + units + noise
+    >>> interval, error = two_way_interval(lambda counts: counts @ scores / counts.sum(axis=1)[:, None], range(50))
+    >>> interval.low < 0 < interval.high, round(error, 1)
+    (True, 0.3)
+    """
+    images = np.asarray(images)
+    whole = score(np.ones((1, len(images))))[0]
+    units = np.flatnonzero(np.isfinite(whole))
+    n_images, n_units = len(np.unique(images)), len(units)
+    mean = float(whole[units].mean()) if n_units else np.nan
+    if n_images < 2 or n_units < 2:
+        return Interval(mean, np.nan, np.nan), np.nan
+    drawn = score(cluster_draws(images, n_draws, seed))[:, units]
+    counts = cluster_draws(np.arange(n_units), n_draws, seed + 1) / n_units
+    over_images, over_units = (np.nanvar(draws, ddof=1) for draws in (drawn.mean(axis=1), counts @ whole[units]))
+    both = np.nanvar((counts * drawn).sum(axis=1), ddof=1)
+    grown_images, grown_units = over_images * n_images / (n_images - 1), over_units * n_units / (n_units - 1)
+    noise = (both - over_images - over_units) * n_images * n_units / ((n_images - 1) * (n_units - 1))
+    least = max(grown_images, grown_units)
+    error = float(np.sqrt(np.clip(grown_images + grown_units - noise, least, max(both, least))))
+    reach = float(stdtrit(min(n_images, n_units) - 1, (1 + level) / 2)) * error
+    return Interval(mean, mean - reach, mean + reach), error

@@ -18,7 +18,7 @@ COLUMNS = {
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
     "fixations": "model protocol layer recording region unit part n_fixations explained published",
     "tests": "model protocol layer region recordings rho p_bh p_max",
-    "validation": "recording region unit ceiling explainable",
+    "validation": "recording region unit ceiling explainable drifting",
 }
 """Columns of each table that the paper uses."""
 
@@ -60,7 +60,7 @@ class Results:
         return self._summary
 
     def file(self, name: str) -> Path:
-        """Return the path of a file in the folder of the results, such as ``audit/ladder.csv``."""
+        """Return the path of a file in the folder of the results, such as ``audit/shapley.csv``."""
         self.used.add(name)
         return self.folder / name
 

@@ -66,8 +66,8 @@ def describe(summary: dict) -> list[str]:
         )
     for name, found in summary["controls"].items():
         lines.append(
-            f"RDM of {name}: {_interval(found, 'rho')}; within blocks {_interval(found, 'within')}; blocks partialled out"
-            f" {_interval(found, 'partial')} ({MEANING[found['verdict']]})"
+            f"RDM of {name}: {_interval(found, 'rho')}; within blocks {_interval(found, 'within')}; without"
+            f" block means {_interval(found, 'partial')} ({MEANING[found['verdict']]})"
         )
     return lines
 

@@ -176,8 +176,8 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per stable unit; empty (with its columns) where there is no truth. ``drifting``: the planted rate changes
-        in the middle of the session, by too little for the unit to count as unstable.
+        One row per stable unit; empty (with its columns) where there is no truth. ``drifting``: the planted rate
+        changes in the middle of the session, by too little for the unit to count as unstable.
     """
     rows = []
     if paths.TRUTH.is_dir():

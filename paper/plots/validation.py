@@ -40,7 +40,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     steady = table[~table.drifting]
     bias = f"; the mean difference is {np.mean(steady.ceiling - steady.explainable):.3f}" if len(steady) else ""
     alt = (
-        f"Scatter of the estimated ceiling against the planted explainable variance. {len(steady)} steady units scatter "
-        f"around the line of equality{bias}. {len(drifting)} units whose planted rate drifts lie below it."
+        f"Scatter of the estimated ceiling against the planted explainable variance. {len(steady)} steady units "
+        f"scatter around the line of equality{bias}. {len(drifting)} units whose planted rate drifts lie below it."
     )
     return figure, alt

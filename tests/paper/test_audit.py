@@ -60,7 +60,22 @@ def contributions() -> pd.DataFrame:
 def confounded() -> pd.DataFrame:
     rng = np.random.default_rng(2)
     rows = [
-        [join, kind, "a+b", seed, 60, rng.uniform(0.1, 0.4), 0.1, 0.5, rng.uniform(0, 0.1), 0.0, 0.1, 0.01, 0.01, "blocks"]
+        [
+            join,
+            kind,
+            "a+b",
+            seed,
+            60,
+            rng.uniform(0.1, 0.4),
+            0.1,
+            0.5,
+            rng.uniform(0, 0.1),
+            0.0,
+            0.1,
+            0.01,
+            0.01,
+            "blocks",
+        ]
         for join in ("trial_id", "row")
         for kind in ("single", "merged")
         for seed in range(3)

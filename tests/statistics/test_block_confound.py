@@ -65,12 +65,12 @@ def test_carried_is_the_mean_over_shuffles_within_blocks(pair):
     assert np.allclose(confound.pair_means(matrix, np.array([0, 0, 1])), [[0, 1, 7], [1, 0, 7], [7, 7, 0]])
 
 
-def test_inflation_is_that_of_a_regression_on_blocks():
+def test_determination_is_the_r2_of_a_regression_on_blocks():
     label, block = np.array([0, 0, 0, 1, 1, 1, 1, 0]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    # each block holds one image of the other label: 3/16 of variance is left within, of 1/4
-    assert confound.inflation(label, block) == pytest.approx((1 / 4) / (3 / 16))
-    assert confound.inflation(label, label) == np.inf
-    assert confound.inflation(np.zeros(8), block) == 1
+    # each block holds one image of the other label: variance within 3/16, in all 1/4
+    assert confound.determination(label, block) == pytest.approx(1 / 4)
+    assert confound.determination(label, label) == 1
+    assert confound.determination(np.zeros(8), block) == 0
 
 
 def test_label_and_block_that_coincide_are_not_identifiable(pair):
@@ -83,11 +83,11 @@ def test_label_and_block_that_coincide_are_not_identifiable(pair):
 def test_what_is_decided_when():
     below, above = {"within": np.array([-0.1, 0.1])}, {"within": np.array([0.1, 0.2])}
 
-    def verdict(draws, p_value=0.01, block_p=0.005, inflation=1.0):
-        return confound.BlockConfound(0.3, 0.0, 0.0, 0.3, draws, p_value, block_p, inflation).verdict
+    def verdict(draws, p_value=0.01, block_p=0.005, determined=0.0):
+        return confound.BlockConfound(0.3, 0.0, 0.0, 0.3, draws, p_value, block_p, determined).verdict
 
     assert verdict(below, p_value=0.05) == "none"
-    assert verdict(above, inflation=10.0) == "not identifiable"
+    assert verdict(above, determined=0.9) == "not identifiable"
     assert verdict(above) == "within blocks"
     assert verdict(below) == "blocks"
     assert verdict(below, block_p=0.01) == "undecided"

@@ -4,7 +4,9 @@ from dataclasses import dataclass, fields, replace
 
 from analysis.params.protocol import CORRECTED, REPORT, Protocol
 
-FIELDS = tuple(field.name for field in fields(Protocol) if getattr(REPORT, field.name) != getattr(CORRECTED, field.name))
+FIELDS = tuple(
+    field.name for field in fields(Protocol) if getattr(REPORT, field.name) != getattr(CORRECTED, field.name)
+)
 """Choices that differ, in the order of the data: gaze and spikes, labels, tables, selection, scores."""
 
 

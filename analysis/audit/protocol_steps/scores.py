@@ -191,7 +191,9 @@ def geometry_scores(inputs: Inputs, protocol: Protocol, seed: int, which: str) -
     if not found:
         return UNDEFINED, UNDEFINED
     rho, within = (
-        Score(float(np.mean([getattr(one, name) for one in found])), np.mean([one.draws[name] for one in found], axis=0))
+        Score(
+            float(np.mean([getattr(one, name) for one in found])), np.mean([one.draws[name] for one in found], axis=0)
+        )
         for name in ("rho", "within")
     )
     return rho, within
@@ -286,7 +288,7 @@ def _row(step: Step, by_seed: list[dict[str, Score]]) -> dict:
 
 
 def attribute_difference(inputs: Inputs, n_seeds: int, n_orders: int) -> pd.DataFrame:
-    """Return the Shapley value of every choice for each of `EXPLAINED` (`shapley.shapley_values`), of small networks."""
+    """Return the Shapley value of every choice for each of `EXPLAINED`, of small networks (`shapley`)."""
 
     def changes(task: tuple[int, np.ndarray]) -> np.ndarray:
         seed, order = task

@@ -38,7 +38,9 @@ def decisive_choices(table) -> list[str]:
 def _draw_values(axes, values, shown: list[str], label: str) -> str:
     axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
     rows = values.loc[shown]
-    colours = [style.COLOURS[0] if low > 0 or high < 0 else style.GREY for low, high in zip(rows.low, rows.high, strict=True)]
+    colours = [
+        style.COLOURS[0] if low > 0 or high < 0 else style.GREY for low, high in zip(rows.low, rows.high, strict=True)
+    ]
     axes.hlines(range(len(rows)), rows.low, rows.high, color=colours, linewidth=1)
     axes.scatter(rows.value, range(len(rows)), c=colours, s=12, zorder=3)
     axes.set_yticks(range(len(rows)), [FIELDS.get(field, field) for field in shown])

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from paper import style
 from paper.results import Results
 
 FIELDS = {
@@ -26,6 +25,7 @@ FIELDS = {
     "aggregation": "summary statistic",
 }
 """Labels of the fields of a protocol."""
+
 
 def is_available(results: Results) -> bool:
     """Say whether the audit ran on these results."""

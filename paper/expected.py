@@ -45,7 +45,7 @@ def _right(found: Results, model: str) -> float:
 
 
 def _r2(found: Results, part: str) -> str:
-    return number(found.scores(_role(found, part), _latest(found)).median_r2)
+    return number(found.scores(_role(found, part), _latest(found)).r2)
 
 
 def _accuracy(found: Results) -> str:
@@ -66,7 +66,7 @@ def _areas(found: Results) -> str:
 def _layers(found: Results) -> str:
     model, area = _role(found, "first"), _latest(found)
     rows = found.layers[(found.layers.model == model) & (found.layers.region == area)]
-    scores = ", ".join(f"{row.layer} {number(row.median_r2)}" for row in rows.itertuples())
+    scores = ", ".join(f"{row.layer} {number(row.r2)}" for row in rows.itertuples())
     return f"median r² in {area} by layer of {style.name(model)}: {scores}"
 
 
@@ -101,8 +101,8 @@ def _blocks(found: Results) -> str:
 
 def _candidates(found: Results) -> str:
     rows = found.table("candidates", "correlations")
-    r = rows[(rows.kind == "all") & (rows.region == _latest(found))].r.iloc[0]
-    return f"accuracy with predictivity of {_latest(found)}, all candidates: r = {number(r, 2)}"
+    row = rows[rows.region == _latest(found)].iloc[0]
+    return f"accuracy with predictivity of {_latest(found)}, {row.candidates} random candidates: r = {number(row.r, 2)}"
 
 
 def _ablation(found: Results) -> str:
@@ -176,9 +176,9 @@ def answer(found: Results) -> str:
     score = found.scores(first, area)
     return (
         f"On {found.source} data, {style.name(first)} classifies {percent(_right(found, first))} of the test images "
-        f"correctly, and its top layer predicts the units of {area} with a median r² of {number(score.median_r2)} "
-        f"(95 % interval {number(score.ci_low)} to {number(score.ci_high)}, noise ceiling "
-        f"{number(score.median_ceiling)}); raw pixels reach {_r2(found, 'baseline')}. Under the report's protocol the "
+        f"correctly, and its top layer predicts the units of {area} with a median r² of {number(score.r2)} "
+        f"(95 % interval {number(score.r2_low)} to {number(score.r2_high)}, noise ceiling "
+        f"{number(score.ceiling)}); raw pixels reach {_r2(found, 'baseline')}. Under the report's protocol the "
         f"same architecture scores {_r2(found, 'report')}."
     )
 

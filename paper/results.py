@@ -12,10 +12,12 @@ from analysis.core.paths import RESULTS
 
 COLUMNS = {
     "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",
-    "units": "model protocol layer recording subject region unit n_images r2 pearson_r ceiling ev_normalised",
-    "layers": "model protocol layer region n_units median_r2 ci_low ci_high median_ceiling median_ev_normalised",
+    "units": "model protocol layer recording subject region unit n_images r_corrected r r2 ceiling",
+    "layers": "model protocol layer region n_units r_corrected r_corrected_low r_corrected_high "
+    "r2 r2_low r2_high ceiling",
     "levels": "system what factor level measure score",
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
+    "contrasts": "model other layer region difference low high p p_holm",
     "fixations": "model protocol layer recording region unit part n_fixations explained published",
     "tests": "model protocol layer region recordings rho p_bh p_max",
     "validation": "recording region unit ceiling explainable drifting",

@@ -140,7 +140,9 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
         np.save(folder / "first.npy", first[order].astype(np.float32))
         np.save(folder / "top.npy", top[order].astype(np.float32))
         pd.DataFrame({"stem": np.array(stems)[order]}).to_csv(folder / "index.csv", index=False)
-        (folder / "layers.json").write_text(json.dumps([{"name": "first"}, {"name": "top"}]))
+        (folder / "layers.json").write_text(
+            json.dumps([{"name": "first", "reduction": "2x2 average pool"}, {"name": "top", "reduction": "none"}])
+        )
         if model == "good":
             _patches(folder / "patches", root / "data/recordings/corrected", stems, features, rng)
         share = {"n": 12, "accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95, "balanced_accuracy": 0.88}
@@ -161,8 +163,8 @@ def write_parameters(path: Path):
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
     values["compare"] |= {
-        "components": [0, 1, 2, 4],
         "fixed_components": 4,
+        "yamins_components": 9,
         "folds": 4,
         "repeats": 1,
         "readout_draws": 2,

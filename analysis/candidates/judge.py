@@ -5,11 +5,14 @@ from the other images, which no search and no fit has seen.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from analysis.core.areas import AREAS
+from analysis.core.files import atomic
+from analysis.core.parallel import one_thread
 from analysis.core.seeds import seed_of
 from analysis.models import data
 from analysis.models.train.training import is_memory
@@ -21,90 +24,112 @@ from analysis.neural import scoring
 from analysis.neural.populations import Population, populations
 from analysis.params import Params
 from analysis.statistics import crossval
-from analysis.statistics.ceilings import normalised
-from analysis.statistics.predictivity import pls
+from analysis.statistics.predictivity import ridge
 from analysis.statistics.predictivity.krylov import as_numpy
-from analysis.statistics.predictivity.nested import nested
 
 IT = "IT"
 """The inferior temporal areas together."""
+IN_IT = ("PIT", "CIT", "AIT")
+LEAST_RELIABILITY = 0.1
+"""Units below this hardly respond to the images: their scores are not corrected."""
+LEAST_GROUPS = 4
+"""Groups of near-duplicates in a fold of the training images; with fewer, no penalty can be chosen."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One population, the rows of its images, and the folds by which it is predicted.
+    """One population, with its images split as the candidates' training was.
 
     Attributes
     ----------
+    population : Population
     rows : (n_images,) int
-        Places of its images in the features.
-    held_out : (n_images,) int
-        0 for images outside the training split, 1 for those in it, which alone are fitted.
-    inner : (n_training_images,) int
-        Folds of the images of the training split.
-    ceiling : (n_units,)
+        Rows of its images in the features.
+    train, held_out : (n_train,), (n_held_out,) int
+        Its images in the training split, which alone are fitted, and the others.
+    folds : (n_train,) int
+        Folds of the training images by which penalties are chosen.
+    reliability : (n_units,)
     """
 
     population: Population
     rows: np.ndarray
+    train: np.ndarray
     held_out: np.ndarray
-    inner: np.ndarray
-    ceiling: np.ndarray
+    folds: np.ndarray
+    reliability: np.ndarray
+
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """Areas that its units count towards."""
+        return (self.population.region, IT) if self.population.region in IN_IT else (self.population.region,)
 
 
 class Judge:
-    """What all candidates are judged on, loaded once in each worker."""
+    """The images and recordings on which all candidates are judged, loaded once in each worker.
+
+    Attributes
+    ----------
+    rest : (n_rest,) int
+        Rows of the labelled images outside the training split.
+    y : (n_images,) float
+        1 for faces, -1 for all others.
+    groups : (n_images,)
+        Near-duplicate group of each image.
+    recorded : list of Recorded
+    """
 
     def __init__(self, params: Params, device: str):
         self.values, self.device = params.candidates, device
         self.seed = seed_of(params.seed, "candidates")
         entry = params.models.entry(self.values.model)
         examples = data.load(entry.rules)
-        self.train, self.rest = (
-            examples.rows("train"),
-            np.flatnonzero(np.isin(examples.split, ("validation", "test")) & (examples.label >= 0)),
-        )
-        groups = examples.table["group"].to_numpy()
+        self.train = examples.rows("train")
+        self.rest = np.flatnonzero(np.isin(examples.split, ("validation", "test")) & (examples.label >= 0))
+        self.groups = examples.table["group"].to_numpy()
         self.screening = Screening.of(
-            examples.label[self.train], groups[self.train], entry.folds, entry.C, seed_of(self.seed, "folds")
+            examples.label[self.train], self.groups[self.train], entry.folds, entry.C, seed_of(self.seed, "folds")
         )
         self.y = np.where(examples.label == 1, 1.0, -1.0)
         self.x = data.resized(examples.images, self.values.size).to(device)
         stems = examples.table["stem"].tolist()
-        split = dict(zip(stems, examples.split, strict=True))
-        group = dict(zip(stems, groups, strict=True))
-        shown = set(stems)
-        self.recorded = [
-            one
-            for population in populations(entry.protocol, entry.rules, shown)
-            if (one := self._recorded(params, population, stems, split, group)) is not None
-        ]
+        recorded = (
+            self._split(population, stems, examples.split)
+            for population in populations(entry.protocol, entry.rules, set(stems))
+        )
+        self.recorded = [one for one in recorded if one is not None]
 
-    def _recorded(self, params: Params, population: Population, stems, split, group) -> Recorded | None:
+    def _split(self, population: Population, stems: list[str], split: np.ndarray) -> Recorded | None:
         """Return a population with its folds; None where too few of its images are in or outside the training split."""
-        training = np.array([split[image] == "train" for image in population.images])
-        labels = np.array([group[image] for image in population.images])[training]
-        least = max(self.values.components + 2, self.values.folds)
-        if len(np.unique(labels)) < 2 * least or (~training).sum() < scoring.LEAST_IMAGES:
+        rows = scoring.rows_of(population, stems)
+        train, held_out = np.flatnonzero(split[rows] == "train"), np.flatnonzero(split[rows] != "train")
+        groups = self.groups[rows[train]]
+        if len(np.unique(groups)) < LEAST_GROUPS * self.values.folds or len(held_out) < scoring.LEAST_IMAGES:
             return None
         seed = seed_of(self.seed, population.recording, population.region)
-        return Recorded(
-            population,
-            scoring.rows_of(population, stems),
-            training.astype(int),
-            crossval.group_folds(labels, self.values.folds, seed),
-            scoring.unit_ceilings(population, self.values, seed),
-        )
+        folds = crossval.group_folds(groups, self.values.folds, seed)
+        reliability = scoring.unit_ceilings(population)
+        return Recorded(population, rows, train, held_out, folds, reliability)
 
-    def __call__(self, number: int, values: dict, seed: int) -> dict:
+    def __call__(self, number: int, values: dict, seed: int, keep: Path | None = None) -> dict:
         """Return the scores of one candidate.
+
+        Parameters
+        ----------
+        number : int
+        values : dict
+            Hyperparameters of its module.
+        seed : int
+        keep : path, optional
+            File to which the decision values of the images `rest` and the predicted responses to the held-out images
+            of each population are written, one after the other (`joint.load`).
 
         Returns
         -------
         dict
             training_error (balanced, out of fold), training_r (of the areas of `candidates.areas`, out of fold),
-            accuracy (balanced, held-out images) and areas: by area (and `IT`), median r, median explained share of the
-            explainable variance, and number of units, held-out images; or ``failed`` with the reason.
+            accuracy (balanced, held-out images) and areas: by area (and `IT`), median r, median noise-corrected r and
+            number of units, held-out images; or ``failed`` with the reason.
         """
         try:
             module = Module(3, values).draw(seed_of(seed, "filters", number)).to(self.device)
@@ -115,48 +140,75 @@ class Judge:
             if not is_memory(error):
                 raise
             return {"failed": "out of memory"}
+        with one_thread():
+            return self._score(maps, keep)
+
+    def _score(self, maps: torch.Tensor, keep: Path | None) -> dict:
         train = torch.from_numpy(self.train).to(self.device)
         weights = boosting.balanced(self.screening.y)
         decision = self.screening.decisions(maps[train], weights)
         found = svm.fit(maps[train], self.screening.y, weights, self.screening.C)
         features = as_numpy(maps).astype(np.float64)
-        y = self.y[self.rest]
         held_out = (features[self.rest] - found.mean) / found.std @ found.weight + found.bias
+        predicted = [self._predict(one, features, one.train, one.held_out, one.folds) for one in self.recorded]
+        if keep is not None:
+            with atomic(keep) as temporary, temporary.open("wb") as file:
+                np.save(file, np.concatenate([held_out, *(part.ravel() for part in predicted)]))
+        y = self.y[self.rest]
         return {
             "training_error": boosting.weighted_error(weights, self.screening.y, decision),
             "training_r": self._training_r(features),
             "accuracy": 1 - boosting.weighted_error(boosting.balanced(y), y, held_out),
-            "areas": self._areas(features),
+            "areas": self._by_area(predicted),
         }
 
-    def _training_r(self, features: np.ndarray) -> float:
+    @staticmethod
+    def _predict(one: Recorded, features: np.ndarray, train: np.ndarray, rest: np.ndarray, folds) -> np.ndarray:
+        """Predict responses to the images `rest` by ridge regression on those of `train`, features standardised."""
+        X, responses = features[one.rows], one.population.responses
+        X = X - X[train].mean(axis=0)
+        scale = X[train].std(axis=0)
+        X = X[:, scale > 0] / scale[scale > 0]
+        if not X.shape[1]:
+            return np.broadcast_to(responses[train].mean(axis=0), (len(rest), responses.shape[1]))
+        # The mean squared length of a standardised row is the number of features.
+        penalties = np.array(ridge.ALPHAS) * X.shape[1]
+        return ridge.fit_predict(X, responses, train, rest, penalties, folds)[0]
+
+    def _training_r(self, features: np.ndarray) -> float | None:
         rs = []
         for one in self.recorded:
-            if one.population.region in self.values.areas:
-                rows, inside = one.rows[one.held_out == 1], one.population.responses[one.held_out == 1]
-                fit = nested(features[rows], inside, one.inner, [self.values.components], inner=False)
-                rs.append(pls.score(inside, fit.predicted[None], one.inner[None]).pearson_r)
+            if one.population.region not in self.values.areas:
+                continue
+            observed = one.population.responses[one.train]
+            predicted = np.empty_like(observed)
+            for fold in np.unique(one.folds):
+                inside = one.folds != fold
+                rest = one.train[~inside]
+                predicted[~inside] = self._predict(one, features, one.train[inside], rest, one.folds[inside])
+            rs.append(crossval.mean_pearson(observed, predicted, one.folds))
         return _median(rs)
 
-    def _areas(self, features: np.ndarray) -> dict[str, dict]:
+    def _by_area(self, predicted: list[np.ndarray]) -> dict[str, dict]:
         scores: dict[str, list] = {}
-        for one in self.recorded:
-            responses = one.population.responses
-            fit = nested(features[one.rows], responses, one.held_out, [self.values.components], tested=[0], inner=False)
-            folds = np.where(one.held_out == 0, 0, -1)
-            r = pls.score(responses, fit.predicted[None], folds[None]).pearson_r
-            for region in (one.population.region, IT):
-                if region != IT or one.population.region in ("PIT", "CIT", "AIT"):
-                    scores.setdefault(region, []).append((r, normalised(r, one.ceiling)))
+        for one, fitted in zip(self.recorded, predicted, strict=True):
+            r = crossval.mean_pearson(one.population.responses[one.held_out], fitted, np.zeros(len(fitted), int))
+            for area in one.areas:
+                scores.setdefault(area, []).append((r, corrected(r, one.reliability)))
         return {
-            region: {
-                "median_r": _median([r for r, _ in scores[region]]),
-                "median_ev_normalised": _median([explained for _, explained in scores[region]]),
-                "n_units": int(sum(np.isfinite(r).sum() for r, _ in scores[region])),
+            area: {
+                "median_r": _median([r for r, _ in scores[area]]),
+                "median_corrected_r": _median([r for _, r in scores[area]]),
+                "n_units": int(sum(np.isfinite(r).sum() for r, _ in scores[area])),
             }
-            for region in (*AREAS, IT)
-            if region in scores
+            for area in (*AREAS, IT)
+            if area in scores
         }
+
+
+def corrected(r: np.ndarray, reliability: np.ndarray) -> np.ndarray:
+    """Return the noise-corrected correlation, ``r / sqrt(reliability)``; NaN for unreliable units."""
+    return r / np.sqrt(np.where(reliability >= LEAST_RELIABILITY, reliability, np.nan))
 
 
 def _median(parts: list[np.ndarray]) -> float | None:

@@ -1,4 +1,4 @@
-"""Three searches of single modules, and how their performance goes with their predictivity."""
+"""Three searches over single modules: at random, for performance and for predictivity."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,36 +6,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.candidates.judge import IT
-from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.models.yamins_hmo import space as hmo_space
 from analysis.models.yamins_hmo.ask_tell import Told, minimise
 from analysis.params import Params
-from analysis.statistics.inference import percentile_interval
 
 KINDS: dict[str, tuple[str, Callable[[dict], float]]] = {
     "random": ("random", lambda scores: 0.0),
     "performance": ("tpe", lambda scores: scores["training_error"]),
     "predictivity": ("tpe", lambda scores: -(scores["training_r"] or 0.0)),
 }
-"""How candidates of a kind are drawn, and what is made small: of training images, out of fold."""
-ALL = "all"
+"""How candidates of a kind are drawn, and the loss that the search minimises: of training images, out of fold."""
 CANDIDATES = ["kind", "number", "depth", "filters", "training_error", "training_r", "accuracy", "failed"]
-PREDICTIVITY = ["kind", "number", "accuracy", "region", "n_units", "median_r", "median_ev_normalised"]
-CORRELATIONS = ["kind", "region", "candidates", "r", "ci_low", "ci_high"]
+PREDICTIVITY = ["kind", "number", "accuracy", "region", "n_units", "median_r", "median_corrected_r"]
+CORRELATIONS = ["region", "candidates", "r", "ci_low", "ci_high", "over_v1", "over_v1_low", "over_v1_high"]
+RANDOM_BATCH = 20
+"""Random candidates computed before the first of them is written to the journal."""
+SEARCHES = [
+    "kind", "candidates", "number", "accuracy", "accuracy_rank", "region", "median_corrected_r", "predictivity_rank",
+]  # fmt: skip
 
 
-def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run the three searches and return the tables `CANDIDATES` and `PREDICTIVITY`.
+def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[Path]]:
+    """Run the three searches; return the tables `CANDIDATES` and `PREDICTIVITY`, and what random candidates predict.
 
     Parameters
     ----------
     run : function of (method, tasks)
         Of `parallel.process_pool`, on a `Judge`.
     folder : path
-        Keeps the journals.
+        Keeps the journals, and a file for each random candidate (`Judge`).
 
     Raises
     ------
@@ -45,10 +46,13 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
     values, entry = params.candidates, params.models.entry(params.candidates.model)
     candidates, predictivity = [], []
     for kind, (sampler, loss) in KINDS.items():
-        seed = seed_of(params.seed, "candidates", kind)
+        seed, is_random = seed_of(params.seed, "candidates", kind), sampler == "random"
 
-        def evaluate(asked, seed=seed, loss=loss):
-            found = run(_judge, [(number, theta, seed) for number, theta in asked])
+        def evaluate(asked, seed=seed, loss=loss, is_random=is_random):
+            tasks = [
+                (number, theta, seed, _outcome_file(folder, number) if is_random else None) for number, theta in asked
+            ]
+            found = run(_judge, tasks)
             return [
                 Told(None, scores["failed"]) if "failed" in scores else Told(loss(scores), notes=scores)
                 for scores in found
@@ -57,8 +61,8 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
         tried = minimise(
             lambda trial: hmo_space.module(trial, values.n_filt, entry.k_filt),
             evaluate,
-            candidates=values.candidates,
-            batch=values.candidates if sampler == "random" else values.batch,
+            candidates=values.random if is_random else values.searched,
+            batch=RANDOM_BATCH if is_random else values.batch,
             sampler=sampler,
             seed=seed,
             journal=folder / f"{kind}.journal",
@@ -75,43 +79,49 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
                 for region, found in scores.get("areas", {}).items()
             ]
         print(f"candidates: {kind}, {len(tried)} candidates", flush=True)
-    return pd.DataFrame(candidates, columns=CANDIDATES), pd.DataFrame(predictivity, columns=PREDICTIVITY)
+    kept = [
+        _outcome_file(folder, row["number"]) for row in candidates if row["kind"] == "random" and row["failed"] is None
+    ]
+    return pd.DataFrame(candidates, columns=CANDIDATES), pd.DataFrame(predictivity, columns=PREDICTIVITY), kept
 
 
-def _judge(judge, number: int, values: dict, seed: int) -> dict:
-    return judge(number, values, seed)
+def _outcome_file(folder: Path, number: int) -> Path:
+    return folder / f"random-{number}.npy"
 
 
-def correlations(table: pd.DataFrame, n_draws: int, seed: int) -> pd.DataFrame:
-    """Correlate accuracy with predictivity over candidates, by kind of search (and all) and area (and `IT`).
+def _judge(judge, number: int, values: dict, seed: int, keep: Path | None) -> dict:
+    return judge(number, values, seed, keep)
 
-    Parameters
-    ----------
-    table : `PREDICTIVITY`
-    n_draws, seed : int
-        Bootstrap draws of candidates, for a percentile interval, and their seed.
+
+def compare_searches(candidates: pd.DataFrame, predictivity: pd.DataFrame) -> pd.DataFrame:
+    """Compare the candidate that each search would choose with the random ones, by area.
+
+    The candidates of a search depend on each other, so a search counts as one observation.
 
     Returns
     -------
-    table `CORRELATIONS`
-        r is Pearson's; empty where fewer than three candidates are defined or one of the two does not vary.
+    table `SEARCHES`
+        The candidate of least loss; its rank in accuracy and in predictivity is the share of random candidates below.
     """
+    losses = {"performance": candidates["training_error"], "predictivity": -candidates["training_r"]}
     rows = []
-    for kind in [*dict.fromkeys(table["kind"]), ALL]:
-        for region in [area for area in (*AREAS, IT) if (table["region"] == area).any()]:
-            part = table[(table["region"] == region) & ((table["kind"] == kind) | (kind == ALL))]
-            part = part[part["median_ev_normalised"].notna() & part["accuracy"].notna()]
-            x, y = part["accuracy"].to_numpy(float), part["median_ev_normalised"].to_numpy(float)
-            rng = np.random.default_rng(seed_of(seed, kind, region))
-            draws = [_pearson(x[k], y[k]) for k in rng.integers(len(x), size=(n_draws, len(x)))] if len(x) else []
-            # On Fisher's scale, so that a stretched interval stays between -1 and 1.
-            scaled = np.arctanh(np.clip(draws, 1e-9 - 1, 1 - 1e-9))
-            low, high = np.tanh(percentile_interval(scaled, n=len(x)))
-            rows.append(dict(zip(CORRELATIONS, (kind, region, len(x), _pearson(x, y), low, high), strict=True)))
-    return pd.DataFrame(rows, columns=CORRELATIONS)
+    for kind, loss in losses.items():
+        rows_of_kind = candidates["kind"] == kind
+        if not loss[rows_of_kind].notna().any():
+            continue
+        best = candidates.loc[loss[rows_of_kind].idxmin()]
+        for region, part in predictivity.groupby("region", sort=False):
+            random = part[part["kind"] == "random"]
+            score = part[(part["kind"] == kind) & (part["number"] == best["number"])]["median_corrected_r"].iloc[0]
+            ranks = [
+                _share_below(random[column], value)
+                for column, value in (("accuracy", best["accuracy"]), ("median_corrected_r", score))
+            ]
+            row = (kind, rows_of_kind.sum(), best["number"], best["accuracy"], ranks[0], region, score, ranks[1])
+            rows.append(dict(zip(SEARCHES, row, strict=True)))
+    return pd.DataFrame(rows, columns=SEARCHES)
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return np.nan
-    return float(np.corrcoef(x, y)[0, 1])
+def _share_below(values: pd.Series, value: float) -> float:
+    values = values.dropna().to_numpy(float)
+    return float((values < value).mean()) if len(values) and np.isfinite(value) else np.nan

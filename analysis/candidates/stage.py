@@ -16,10 +16,19 @@ from analysis.params import Params
 from analysis.stimuli.read import read_missing
 
 OUT = paths.RESULTS / "candidates"
+TABLES = {
+    "candidates": search.CANDIDATES,
+    "predictivity": search.PREDICTIVITY,
+    "correlations": search.CORRELATIONS,
+    "searches": search.SEARCHES,
+    "runs": ablation.RUNS,
+    "differences": ablation.DIFFERENCES,
+}
+"""Columns of each table."""
 
 
 def run(params: Params) -> None:
-    """Write ``results/candidates/``: candidates, predictivity, correlations, runs and differences as CSV, summary.json.
+    """Write ``results/candidates/``: the tables of `TABLES` as CSV, and summary.json.
 
     Unfinished work lies in the store; a killed run goes on from there and ends with the same bytes.
 
@@ -29,6 +38,7 @@ def run(params: Params) -> None:
         If images or recordings are missing. Where images that the recordings show are not at hand and a class is
         lacking, the tables have no rows.
     """
+    from analysis.candidates import joint
     from analysis.candidates.judge import Judge
 
     ablation.entries(params)  # first: an impossible value is said before anything is computed
@@ -40,14 +50,19 @@ def run(params: Params) -> None:
         return _write_nothing(str(lack))
     folder = store.work_folder("candidates", _key(params, examples))
     with process_pool(Judge, params, settings.device()) as run_all:
-        candidates, predictivity = search.search(params, run_all, folder)
+        candidates, predictivity, kept = search.search(params, run_all, folder)
         runs = ablation.ablate(params, run_all, folder)
-    correlations = search.correlations(predictivity, params.compare.bootstrap, params.seed)
+    correlations = pd.DataFrame(columns=TABLES["correlations"])
+    if len(predictivity):
+        outcome = joint.load(Judge(params, settings.device()), kept)
+        correlations = joint.correlate(outcome, params.candidates.bootstrap, params.seed)
+    searches = search.compare_searches(candidates, predictivity)
     differences = ablation.differences(runs)
     tables = {
         "candidates": candidates,
         "predictivity": predictivity,
         "correlations": correlations,
+        "searches": searches,
         "runs": runs,
         "differences": differences,
     }
@@ -77,14 +92,7 @@ def _key(params: Params, examples: data.Examples) -> dict:
 
 def _write_nothing(why: str) -> None:
     print(f"candidates: {why}; images are missing (data/stimuli/missing.csv), so there is nothing to search")
-    columns = {
-        "candidates": search.CANDIDATES,
-        "predictivity": search.PREDICTIVITY,
-        "correlations": search.CORRELATIONS,
-        "runs": ablation.RUNS,
-        "differences": ablation.DIFFERENCES,
-    }
-    for name, names in columns.items():
+    for name, names in TABLES.items():
         write_csv(OUT / f"{name}.csv", pd.DataFrame(columns=names))
     write_json(OUT / "summary.json", {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
 
@@ -100,17 +108,17 @@ def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: 
         }
         for kind, part in good.groupby("kind", sort=False)
     }
-    by_kind: dict[str, dict] = {}
-    for row in correlations.itertuples():
-        values = {"r": row.r, "ci_low": row.ci_low, "ci_high": row.ci_high, "candidates": row.candidates}
-        by_kind.setdefault(row.kind, {})[row.region] = {name: _number(value) for name, value in values.items()}
+    by_area = {
+        row["region"]: {name: _number(row[name]) for name in search.CORRELATIONS if name != "region"}
+        for row in correlations.to_dict("records")
+    }
     ablated: dict[str, dict] = {}
     for row in differences.itertuples():
         values = {"mean": row.mean, "difference": row.difference, "ci_low": row.ci_low, "ci_high": row.ci_high}
         values |= {"seeds": row.seeds} | {name: getattr(row, name) for name in ablation.COST}
         ablated.setdefault(row.variant, {})[row.measure] = {name: _number(value) for name, value in values.items()}
-    missing = None if by_kind else "no recording shows enough images both in and outside the training split"
-    return {"missing": missing, "searched": searched, "correlations": by_kind, "ablation": ablated}
+    missing = None if by_area else "no recording shows enough images both in and outside the training split"
+    return {"missing": missing, "searched": searched, "correlations": by_area, "ablation": ablated}
 
 
 def _number(value) -> float | int | None:

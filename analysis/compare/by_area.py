@@ -1,55 +1,87 @@
 """Unit scores summarised by layer and area."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 
-from analysis.compare.read import LAYERS
+from analysis.compare.read import LAYERS, SCORES
+from analysis.compare.unit_scores import Predicted
 from analysis.core.areas import AREAS
 from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
-from analysis.statistics.inference import bootstrap_interval
+from analysis.statistics.inference import fdr, predictivity_draws
 
-LEAST_MONKEYS = 5
-"""With fewer monkeys an interval cannot generalise to other monkeys."""
+ALPHA = 0.05
+"""False discovery rate at which units count as predicted above chance, among all units of an area."""
 
 
-def layer_table(units: pd.DataFrame, rules: Protocol, settings: Compare, seed: int) -> pd.DataFrame:
-    """Summarise unit scores by layer and area, with hierarchical bootstrap intervals.
+def layer_table(
+    units: pd.DataFrame,
+    predicted: Sequence[Predicted],
+    reductions: dict[str, str],
+    rules: Protocol,
+    settings: Compare,
+    seed: int,
+) -> pd.DataFrame:
+    """Summarise unit scores by layer and area.
 
-    Monkeys are resampled where there are `LEAST_MONKEYS` or more. With fewer the interval is about these monkeys:
-    recordings are resampled, or units where there is one recording.
+    Intervals are about these recordings: images and units are drawn within each, predictions held fixed.
+
+    Parameters
+    ----------
+    units : DataFrame
+        Rows of `unit_scores.unit_rows`.
+    predicted : sequence of Predicted
+        Of all populations.
+    reductions : dict from layer to str
+        How activations became features.
+    rules : Protocol
+        Its field `aggregation` is used.
+    settings : Compare
+    seed : int
     """
-    rows = [
-        {"layer": layer, "region": region, **_summarise(scores, region, rules, settings, seed)}
-        for (layer, region), scores in units.groupby(["layer", "region"], sort=False)
-    ]
+    rows = []
+    for (layer, region), scores in units.groupby(["layer", "region"], sort=False):
+        of_area = [one for one in predicted if one.measured.population.region == region]
+        row = {"layer": layer, "region": region, "reduction": reductions.get(layer, "")}
+        here = seed_of(seed, "layers", region)
+        rows.append(row | summarise(of_area, layer, scores.to_dict("records"), rules, settings, here))
     table = pd.DataFrame(rows).assign(model=units["model"].iloc[0], protocol=units["protocol"].iloc[0])
     depth = {layer: number for number, layer in enumerate(dict.fromkeys(units["layer"]))}
     order = table["layer"].map(depth) * len(AREAS) + table["region"].map(AREAS.index)
     return table.iloc[np.argsort(order, kind="stable")][LAYERS]
 
 
-def _summarise(units: pd.DataFrame, region: str, rules: Protocol, settings: Compare, seed: int) -> dict:
-    """Return the summary of one layer's scores in one area."""
-    levels = [units["recording"].to_numpy()]
-    if units["subject"].nunique() >= LEAST_MONKEYS:
-        levels.insert(0, units["subject"].to_numpy())
-    r2 = bootstrap_interval(
-        units["r2"].to_numpy(),
-        scoring.AGGREGATION[rules.aggregation],
-        levels,
-        n_draws=settings.bootstrap,
-        seed=seed_of(seed, "layers", region),
-        limits=(-np.inf, 1.0),
-    )
-    return {
-        "n_units": int(units["r2"].notna().sum()),
-        "median_r2": r2.estimate,
-        "ci_low": r2.low,
-        "ci_high": r2.high,
-        "median_pearson_r": scoring.median(units["pearson_r"].to_numpy()),
-        "median_ceiling": scoring.median(units["ceiling"].to_numpy()),
-        "median_ev_normalised": scoring.median(units["ev_normalised"].to_numpy()),
-    }
+def summarise(
+    predicted: list[Predicted], layer: str, units: list[dict], rules: Protocol, settings: Compare, seed: int
+) -> dict:
+    """Return the summary of one layer's scores in one area, from its predictions and the scores of its units."""
+    aggregate = scoring.AGGREGATION[rules.aggregation]
+    scores = {name: np.array([unit[name] for unit in units], dtype=float) for name in (*SCORES, "p_chance", "ceiling")}
+    row = {"n_units": int(np.isfinite(scores["r"]).sum())}
+    for name, score, corrected in (("r_corrected", "r", True), ("r2", "r2", False)):
+        interval = predictivity_draws(
+            [one.of(layer, corrected) for one in predicted],
+            score,
+            by_row(aggregate),
+            n_draws=settings.bootstrap,
+            seed=seed,
+        ).interval()
+        known = np.isfinite(aggregate(scores[name]))  # else the median unit has no positive reliability
+        ends = (interval.estimate, interval.low, interval.high) if known else (np.nan,) * 3
+        row |= zip((name, f"{name}_low", f"{name}_high"), ends, strict=True)
+    for name in ("r", "r_pls_yamins", "r_pls_report", "ceiling"):
+        row[name] = aggregate(scores[name])
+    p = scores["p_chance"]
+    above = fdr(p, ALPHA)[0]
+    return row | {"above_chance": float(above[np.isfinite(p)].mean()) if np.isfinite(p).any() else np.nan}
+
+
+def by_row(aggregate: Callable) -> str | Callable:
+    """Return a summary of units as `predictivity_draws` takes it."""
+    if aggregate is scoring.median:
+        return "median"
+    return lambda rows: np.array([aggregate(row) for row in rows])

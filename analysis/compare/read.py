@@ -8,12 +8,17 @@ from analysis.neural import readout
 
 WHO = ["model", "protocol"]
 WHERE = ["layer", "recording", "subject", "region"]
-SCORES = ["unit", "neuroid_id", "n_images", "r2", "pearson_r", "ceiling", "ev_normalised"]
-UNITS = [*WHO, *WHERE, *SCORES]
+CHOSEN = "best"
+"""Name, in the column ``layer``, of the layer chosen anew within the training images of each fold."""
+SCORES = ["r_corrected", "r", "r2", "r_pls_yamins", "r_pls_report"]
+"""Pearson's r over that of a noise-free model; r; r2; r by PLS with the components of Yamins et al. and the report."""
+UNITS = [*WHO, *WHERE, "unit", "neuroid_id", "n_images", *SCORES, "p_chance", "ceiling"]
 LAYERS = [
-    *[*WHO, "layer", "region", "n_units", "median_r2", "ci_low", "ci_high"],
-    *["median_pearson_r", "median_ceiling", "median_ev_normalised"],
+    *[*WHO, "layer", "region", "reduction", "n_units", "r_corrected", "r_corrected_low", "r_corrected_high"],
+    *["r", "r2", "r2_low", "r2_high", "r_pls_yamins", "r_pls_report", "above_chance", "ceiling"],
 ]
+"""Medians over units (without outliers under the report's protocol); ``above_chance`` is a share of the units."""
+BEST = [*WHO, *readout.WHERE, "n_images", "n_units", "layers", "r_corrected", "r", "r2"]
 RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
 FIXATIONS = [
     *[*WHO, *WHERE, "unit", "neuroid_id", "part", "n_fixations"],
@@ -23,7 +28,7 @@ TABLES = {
     "units": UNITS,
     "layers": LAYERS,
     "rsa": RSA,
-    "best": [*WHO, *readout.BEST],
+    "best": BEST,
     "decoding": [*WHO, *readout.DECODING],
     "kernel": [*WHO, *readout.KERNEL],
     "fixations": FIXATIONS,

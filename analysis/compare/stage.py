@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.compare import gaze_contingent
+from analysis.compare import gaze_contingent, predictions
 from analysis.compare.by_area import layer_table
 from analysis.compare.by_population import compare_population
 from analysis.compare.rdm_figure import choose_population, write_rdms
-from analysis.compare.read import TABLES, WHO
+from analysis.compare.read import CHOSEN, TABLES, WHO
+from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
@@ -26,21 +27,23 @@ from analysis.stimuli.read import read_missing, read_table
 
 
 def run(params: Params, model: str) -> None:
-    """Write ``results/compare/<model>/``: the tables of `TABLES` as CSV, null.npy, rdms.nc and summary.json.
+    """Write ``results/compare/<model>/``: the tables of `TABLES`, predictions.nc, null.npy, rdms.nc and summary.json.
 
     null.npy holds the mean RDM correlation by layer and area, observed and under permutations of images
     (`significance.mean_by_area`). Where images are missing and the remaining ones allow no comparison, the tables have
-    no rows, and null.npy and rdms.nc are not written.
+    no rows, and predictions.nc, null.npy and rdms.nc are not written.
 
     Raises
     ------
     DataError
-        If images, activations or the stage ``neural`` are missing, an activation is not finite, or no recording shows
-        an image that the protocol compares.
+        If images, activations or the stage ``neural`` are missing, an activation is not finite, no recording shows an
+        image that the protocol compares, or a layer is called `CHOSEN`.
     """
     entry, folder = params.models.entry(model), paths.RESULTS / "compare" / model
     layers = activations.layers(model)
     measured = list(neural.read_populations(entry.protocol)) if layers else []
+    if CHOSEN in layers:
+        raise DataError(f"{model} has a layer {CHOSEN!r}, the name of the chosen layer in tables: give it another name")
     if not layers or (not measured and not read_missing().empty):
         return _write_empty(folder, model)
     if not measured:
@@ -56,10 +59,10 @@ def run(params: Params, model: str) -> None:
         rows = scoring.rows_of(population, stems)
         return {layer: np.asarray(table[rows], np.float64) for layer, table in activity.items()}
 
-    def compare(one: neural.MeasuredPopulation) -> tuple[dict[str, list[dict]], np.ndarray]:
+    def compare(one: neural.MeasuredPopulation) -> tuple[dict[str, list[dict]], np.ndarray, Predicted]:
         return compare_population(one, features_of(one.population), images, entry.rules, params)
 
-    all_rows, nulls = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
+    all_rows, nulls, predicted = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
     rows = {name: [row for found in all_rows for row in found[name]] for name in all_rows[0]}
     rows["fixations"] = gaze_contingent.fixation_rows(
         model, entry.protocol, entry.rules, images.groups, params.compare, params.seed
@@ -67,12 +70,14 @@ def run(params: Params, model: str) -> None:
     tables = {name: _as_table(rows[name], name, model, entry.protocol) for name in rows}
     for name in neural.TABLES:
         tables[name] = _beside_populations(tables[name], name, model, entry.protocol)
-    tables["layers"] = layer_table(tables["units"], entry.rules, params.compare, params.seed)
+    reductions = activations.reductions(model)
+    tables["layers"] = layer_table(tables["units"], predicted, reductions, entry.rules, params.compare, params.seed)
 
     for name, columns in TABLES.items():
         write_csv(folder / f"{name}.csv", tables[name][columns])
     with atomic(folder / "null.npy") as temporary, temporary.open("wb") as file:
         np.save(file, mean_by_area(nulls, [one.population.region for one in measured], AREAS))
+    predictions.write(folder / predictions.FILE, predicted, layers[-1])
     shown = choose_population([one.population for one in measured])
     write_rdms(
         folder / "rdms.nc", shown, entry.rules, features_of(shown)[layers[-1]], layers[-1], images, tables["rsa"]
@@ -105,6 +110,6 @@ def _summarise(layers: pd.DataFrame, rsa: pd.DataFrame, top: str) -> dict:
     areas = {}
     for row in layers[layers["layer"] == top].itertuples():
         rho = scoring.median(rsa[(rsa["layer"] == top) & (rsa["region"] == row.region)]["rho"].to_numpy())
-        scores = {"median_r2": row.median_r2, "median_pearson_r": row.median_pearson_r, "median_rho": rho}
+        scores = {"r_corrected": row.r_corrected, "r2": row.r2, "rho": rho}
         areas[row.region] = {name: number(score) for name, score in scores.items()}
     return {"top_layer": top, "areas": areas}

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.core.areas import AREAS
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
-from analysis.statistics.ceilings import Halves
+from analysis.statistics.ceilings import Presentations
 from analysis.statistics.crossval import mean_of_defined
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Population:
         Stems, sorted.
     responses : (n_images, n_units)
         Response to each image: mean rate over its fixations (spikes/s), or number of spikes summed over them.
-    halves : Halves or None
-        Random halves of the presentations, of the same images and units; None where responses are summed spikes.
+    presentations : Presentations or None
+        Of the same images and units; None where responses are summed spikes.
     """
 
     recording: str
@@ -45,7 +45,7 @@ class Population:
     neuroid_ids: tuple[str, ...]
     images: tuple[str, ...]
     responses: np.ndarray
-    halves: Halves | None
+    presentations: Presentations | None
 
 
 def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Iterator[Population]:
@@ -70,7 +70,8 @@ def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: se
     for recording in recordings:
         regions = recording["region"].values.astype(str)
         for region in (area for area in AREAS if area in regions):
-            images, responses, halves = RESPONSE[rules.response](recording.isel(unit=regions == region), rules, allowed)
+            of_area = recording.isel(unit=regions == region)
+            images, responses, presentations = RESPONSE[rules.response](of_area, rules, allowed)
             if len(images):
                 yield Population(
                     str(recording.attrs["recording"]),
@@ -80,7 +81,7 @@ def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: se
                     tuple(recording["neuroid_id"].values[regions == region].astype(str)),
                     images,
                     responses,
-                    halves,
+                    presentations,
                 )
 
 
@@ -119,7 +120,7 @@ def _column_means(table: np.ndarray) -> np.ndarray:
 
 
 def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
-    """Return images, the mean rate over the fixations on each, and halves of their presentations."""
+    """Return images, the mean rate over the fixations on each, and their presentations."""
     stems = recording["stimulus_id"].values.astype(str)
     rows = FIXATIONS[rules.fixations](recording)
     rows &= np.isfinite(recording["rate"].values).all(axis=1)
@@ -127,12 +128,15 @@ def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
         rows &= np.isin(stems, sorted(allowed))
     if not rows.any():
         return (), np.empty((0, recording.sizes["unit"])), None
-    halves = Halves(recording["rate"].values[rows], stems[rows], recording["trial"].values[rows])
-    return tuple(halves.images), halves.means(), halves
+    shown = Presentations(recording["rate"].values[rows], stems[rows], recording["trial"].values[rows])
+    return tuple(shown.images), shown.means(), shown
 
 
 def _counts(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
-    """Return images and the spikes summed over all fixations on each; sums have no comparable halves."""
+    """Return images and the spikes summed over all fixations on each.
+
+    Sums depend on the number of fixations, so that presentations are no repeats.
+    """
     stems = recording["image"].values.astype(str)
     order = np.argsort(stems, kind="stable")
     rows = order if allowed is None else order[np.isin(stems[order], sorted(allowed))]

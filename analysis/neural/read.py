@@ -26,9 +26,9 @@ class MeasuredPopulation:
     Attributes
     ----------
     population : Population
-        Without halves of its presentations.
+        Without its presentations.
     ceiling : (n_units,)
-        Split-half ceiling of each unit; NaN where undefined.
+        Reliability of each unit's mean responses; NaN where undefined.
     rdm_ceilings : tuple of float
         Lower and upper bound on the correlation of a model's RDM with the population's; NaN where undefined.
     """

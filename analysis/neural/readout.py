@@ -1,22 +1,18 @@
-"""The layer chosen inside the training folds, and the face task read out of populations and models."""
+"""The face task read out of populations and models."""
 
 import numpy as np
 import pandas as pd
 
 from analysis.core.seeds import seed_of
-from analysis.neural import scoring, variation
+from analysis.neural import variation
 from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
-from analysis.statistics import ceilings
 from analysis.statistics.crossval import group_folds
 from analysis.statistics.predictivity.decoding import decode, match_noise
 from analysis.statistics.predictivity.kernel_analysis import kernel_analysis
-from analysis.statistics.predictivity.layer_choice import choose
 
 WHERE = ["recording", "subject", "region"]
-BEST_SCORES = ["median_r2", "median_pearson_r", "median_ev_normalised"]
-BEST = [*WHERE, "n_images", "n_units", "layers", *BEST_SCORES]
 DECODING = [*WHERE, "system", "factor", "level", "n_images", "n_units", "measure", "score"]
 KERNEL = [*WHERE, "system", "n_images", "n_units", "complexity", "precision"]
 FACE = {"roi": "label", "filename": "label_report"}
@@ -34,24 +30,6 @@ def identify(population: Population) -> dict:
         "n_images": len(population.images),
         "n_units": len(population.units),
     }
-
-
-def best_layer_rows(population, plan: scoring.Plan | None, fits: dict, rules: Protocol, ceiling) -> list[dict]:
-    """Score the layer that was best within the training images; no row where images are too few for that."""
-    candidates = {layer: repeats for layer, repeats in fits.items() if np.isfinite(repeats[0].inner_r).any()}
-    if not candidates:
-        return []
-    choice = choose(candidates, population.responses, plan.folds, against=plan.against)
-    scores = choice.prediction
-    return [
-        {
-            **identify(population),
-            "layers": " ".join(choice.layers),
-            "median_r2": scoring.AGGREGATION[rules.aggregation](scores.r2),
-            "median_pearson_r": scoring.median(scores.pearson_r),
-            "median_ev_normalised": scoring.median(ceilings.normalised(scores.pearson_r, ceiling)),
-        }
-    ]
 
 
 class FaceTask:

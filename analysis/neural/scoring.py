@@ -16,7 +16,7 @@ from analysis.statistics.crossval import TooFewImages, mean_of_defined
 from analysis.statistics.inference import percentile_interval
 from analysis.statistics.keys import as_array, shared
 from analysis.statistics.predictivity import pls
-from analysis.statistics.predictivity.nested import Nested, nested
+from analysis.statistics.predictivity.nested import Nested, nested_pls, nested_ridge
 from analysis.statistics.rsa import bootstrap, similarity
 from analysis.statistics.rsa.rdm import RDM, rdm
 
@@ -25,6 +25,8 @@ LEAST_UNITS = 3
 """Fewer have no geometry: with two units every correlation distance is 0 or 2."""
 METHOD = "rho-a"
 """Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing from them."""
+LEAST_RELIABILITY = 0.01
+"""Reliability that stands for a lower one in `correction`."""
 TEST_SHARE = 0.25
 """Share of test images in the report's single split."""
 
@@ -43,15 +45,26 @@ class Plan:
         Divide features by their standard deviation in the training rows.
     against : {"training", "test"}
         Images whose mean is the reference of r2 (`pls.score`).
-    numbers : list of int
-        Numbers of components among which each unit's is chosen; a single one is fixed.
+    components : int or None
+        Number of PLS components; None: ridge regression.
     """
 
     folds: np.ndarray
     inner: np.ndarray
     scale: bool
     against: str
-    numbers: list[int]
+    components: int | None
+
+    def fit(self, X: np.ndarray, Y: np.ndarray, repeat: int, inner: bool) -> Nested:
+        """Predict responses, (n_images, n_units), from features in one repeat; `inner` as in `predict_layers`."""
+        folds, options = self.inner[repeat], {"tested": self.tested(repeat), "scale": self.scale, "inner": inner}
+        if self.components is None:
+            return nested_ridge(X, Y, folds, **options)
+        return nested_pls(X, Y, folds, self.components, **options)
+
+    def tested(self, repeat: int) -> np.ndarray:
+        """Return the folds that are tested in a repeat."""
+        return np.unique(self.folds[repeat][self.folds[repeat] >= 0])
 
 
 def _folds(groups: np.ndarray, settings: Compare, seed: int):
@@ -81,8 +94,8 @@ DUPLICATES: dict[str, Callable] = {
 SCALE = {"standardised": True, "centred": False}
 BASELINE = {"training_mean": "training", "test_mean": "test"}
 COMPONENTS: dict[str, Callable] = {
-    "ridge": lambda settings: list(settings.components),
-    "pls": lambda settings: [settings.fixed_components],
+    "ridge": lambda settings: None,
+    "pls": lambda settings: settings.fixed_components,
 }
 
 
@@ -123,7 +136,7 @@ def predict_layers(
     rules : Protocol
         Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` are used.
     settings : Compare
-        Or anything with its ``components``, ``fixed_components``, ``folds``, ``repeats`` and ``splits``.
+        Or anything with its ``fixed_components``, ``folds``, ``repeats`` and ``splits``.
     seed : int
     inner : bool
         Also score each layer within the training images, which the choice of a layer needs.
@@ -133,7 +146,7 @@ def predict_layers(
     plan : Plan or None
         None where there are fewer groups of images than folds: nothing can be predicted.
     fits : dict from layer to one `Nested` per repeat
-        Without layers whose features, or images, are too few for the numbers of components.
+        Without layers whose features, or images, are too few for the regression.
 
     Raises
     ------
@@ -148,18 +161,7 @@ def predict_layers(
     fits = {}
     for layer, X in features.items():
         with suppress(TooFewImages):
-            fits[layer] = [
-                nested(
-                    X,
-                    population.responses,
-                    with_inner,
-                    plan.numbers,
-                    tested=np.unique(folds[folds >= 0]),
-                    scale=plan.scale,
-                    inner=inner,
-                )
-                for folds, with_inner in zip(plan.folds, plan.inner, strict=True)
-            ]
+            fits[layer] = [plan.fit(X, population.responses, repeat, inner) for repeat in range(len(plan.folds))]
     return plan, fits
 
 
@@ -171,16 +173,11 @@ def predictivity(
     Returns
     -------
     dict from layer to (r2, pearson_r), each (n_units,)
-        NaN for units that do not vary, and for all units where the images are too few for the folds or components.
+        NaN for units that do not vary, and for all units where the images are too few for the folds or regression.
     """
     plan, fits = predict_layers(population, features, groups, rules, settings, seed, inner=False)
-    return score_units(population, features, plan, fits)
-
-
-def score_units(population: Population, layers, plan: Plan | None, fits: dict[str, list[Nested]]):
-    """Return r2 and Pearson's r of every unit for each of `layers`, as `predictivity` does, from fits."""
     undefined = np.full(len(population.units), np.nan)
-    scores = {layer: (undefined, undefined) for layer in layers}
+    scores = dict.fromkeys(features, (undefined, undefined))
     for layer, repeats in fits.items():
         predicted = np.stack([fit.predicted for fit in repeats])
         prediction = pls.score(population.responses, predicted, plan.folds, against=plan.against)
@@ -188,11 +185,21 @@ def score_units(population: Population, layers, plan: Plan | None, fits: dict[st
     return scores
 
 
-def unit_ceilings(population: Population, settings: Compare, seed: int) -> np.ndarray:
-    """Return the split-half ceiling of each unit, (n_units,); NaN where presentations cannot be split."""
-    if population.halves is None or (population.halves.n_presentations >= 2).sum() < 3:
+def correction(reliability: np.ndarray) -> np.ndarray:
+    """Return what `predictivity_draws` divides r by, (n_units,): the square root of the reliability, at least 0.1.
+
+    A unit without a positive reliability, whose corrected r is infinite, thus lies beyond others, on the side of its r,
+    at a finite distance.
+    """
+    return np.sqrt(np.maximum(reliability, LEAST_RELIABILITY))
+
+
+def unit_ceilings(population: Population) -> np.ndarray:
+    """Return the reliability of each unit's mean responses, (n_units,); NaN where too few images were repeated."""
+    shown = population.presentations
+    if shown is None or (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
         return np.full(len(population.units), np.nan)
-    return ceilings.reliability_of(population.halves, settings.split_halves, seed_of(seed, "halves")).value
+    return shown.reliability().value
 
 
 def too_small(population: Population) -> bool:
@@ -222,22 +229,23 @@ def neural_rdm(population: Population, rules: Protocol) -> RDM:
 def rdm_ceilings(population: Population, rules: Protocol, settings: Compare, seed: int) -> tuple[float, float]:
     """Return the lower and upper bound on the rank correlation of a model's RDM with the population's.
 
-    From the mean correlation r of the RDMs of two random halves of the presentations, the population's RDM has the
-    reliability R = 2 r / (1 + r) (Spearman-Brown). Lower: R, as another recording of the same units would reach; upper:
-    sqrt(R), as a noise-free RDM would.
+    The mean correlation of the RDMs of two random halves of the presentations, stepped up to all presentations
+    (`ceilings.step_up`), is the reliability R of the population's RDM. Lower: R, as another recording of the same units
+    would reach; upper: sqrt(R), as a noise-free RDM would.
     """
-    if population.halves is None or too_small(population):
+    shown = population.presentations
+    if shown is None or too_small(population):
         return np.nan, np.nan
     rng = np.random.default_rng(seed_of(seed, "rdm halves"))
     correlations = []
     for _ in range(settings.split_halves):
-        halves = (RDM_RESPONSES[rules.rdm](half) for half in population.halves.draw(rng))
+        halves = (RDM_RESPONSES[rules.rdm](half) for half in shown.partitions(2, rng))
         first, second = (rdm(half, "correlation", population.images) for half in halves)
         if np.isfinite(first.distances + second.distances).sum() >= LEAST_IMAGES:
             correlations.append(similarity.compare_rdms(first, second, METHOD))
     if not np.isfinite(correlations).any():
         return np.nan, np.nan
-    reliability = float(ceilings.spearman_brown(np.nanmean(correlations)))
+    reliability = float(ceilings.step_up(np.nanmean(correlations), shown.length_ratio()))
     return reliability, float(np.sqrt(max(reliability, 0.0)))
 
 
@@ -291,10 +299,14 @@ def rows_of(population: Population, stems: list[str]) -> np.ndarray:
 
 
 def median(values: np.ndarray) -> float:
-    """Return the median over defined units; NaN if there is none."""
+    """Return the median over defined units; NaN if there is none, or if it is infinite.
+
+    Infinite scores count: they are those of units without a positive reliability (`ceilings.noise_corrected`).
+    """
     values = np.asarray(values, dtype=float)  # the columns of an empty table hold objects
-    defined = values[np.isfinite(values)]
-    return float(np.median(defined)) if len(defined) else np.nan
+    defined = np.sort(values[~np.isnan(values)])
+    middle = defined[[(len(defined) - 1) // 2, len(defined) // 2]] if len(defined) else np.array([np.nan])
+    return float(middle.mean()) if np.isfinite(middle).all() else np.nan
 
 
 median.is_median = True  # its bootstrap needs no loop over draws

@@ -40,7 +40,7 @@ def run(params: Params, protocol: str) -> None:
     entries, rows = [], {name: [] for name in TABLES}
     for population in track(populations(protocol, rules, allowed), f"neural {protocol}"):
         seed = seed_for(params.seed, population)
-        ceiling = scoring.unit_ceilings(population, settings, seed)
+        ceiling = scoring.unit_ceilings(population)
         entry = _describe(population, ceiling, scoring.rdm_ceilings(population, rules, settings, seed))
         entries.append(entry)
         with atomic(out / entry["file"]) as temporary, temporary.open("wb") as file:

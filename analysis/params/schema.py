@@ -1,9 +1,8 @@
 """The groups of ``params.yaml`` and the values that each takes; `analysis.params.models` has the group ``models``."""
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from analysis.core.areas import Area
 from analysis.params.base import Count, Counts, Group, Positive, Share
@@ -57,26 +56,22 @@ class Predictivity(Group):
     """How units are predicted, and from which images."""
 
     images: Literal["all", "untrained"]
-    components: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     fixed_components: Count
+    """PLS components under the report's protocol."""
     folds: Annotated[int, Field(ge=3)]
     repeats: Count
     splits: Count
     """Random splits, where a protocol splits once."""
 
-    @field_validator("components")
-    @classmethod
-    def _rise(cls, numbers: list[int]) -> list[int]:
-        if numbers[-1] < 1 or any(b <= a for a, b in pairwise(numbers)):
-            raise ValueError(f"{numbers} are not rising numbers of components that end at 1 or more")
-        return numbers
-
 
 class Compare(Predictivity):
     """Predictivity, split halves and intervals."""
 
+    yamins_components: Count
+    """PLS components in Yamins et al. (2014); fewer where images or features are too few."""
     readout_draws: Count
     split_halves: Count
+    """Random halves of the presentations, for the ceilings of RDMs."""
     bootstrap: Count
     permutations: Annotated[int, Field(ge=19)]
 
@@ -188,20 +183,20 @@ class Candidates(Group):
     """The model of kind ``hmo`` that provides all other values."""
     report: str
     """The model of kind ``report_hmo`` to compare with."""
-    candidates: Annotated[int, Field(ge=2)]
-    """Candidates in each kind of search."""
+    random: Annotated[int, Field(ge=3)]
+    """Candidates drawn at random, over which performance is correlated with predictivity."""
+    searched: Annotated[int, Field(ge=2)]
+    """Candidates in each of the two optimised searches."""
     size: Annotated[int, Field(ge=8)]
     grid: Count
     n_filt: Annotated[list[list[Count]], Field(min_length=1, max_length=3)]
     batch: Count
     areas: Annotated[list[Area], Field(min_length=1)]
     """Areas whose predictivity the third kind of search maximises."""
-    components: Count
-    """PLS components."""
-    folds: Annotated[int, Field(ge=2)]
-    """Folds of the training images in the third kind of search."""
-    split_halves: Count
-    """Random halves of the presentations, for the ceilings."""
+    folds: Annotated[int, Field(ge=3)]
+    """Folds of the training images, by which ridge penalties are chosen and the third kind of search scores."""
+    bootstrap: Count
+    """Joint draws of images, units and candidates."""
     ablation: Ablation
 
 

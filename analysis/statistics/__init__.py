@@ -19,18 +19,23 @@ array([1., 1., 1., 1.])
 1.0
 """
 
-from analysis.statistics.ceilings import Ceiling, normalised, reliability, spearman_brown
+from analysis.statistics.ceilings import Reliability, noise_corrected, normalised, reliability, step_up
 from analysis.statistics.crossval import TooFewImages, group_folds, pearson, r2_score
 from analysis.statistics.inference import (
+    Contrast,
     Interval,
-    bca_interval,
+    Predictions,
+    ScoreDraws,
     bootstrap_interval,
+    contrast,
     fdr,
+    holm,
     max_t,
     p_value,
     paired_test,
     percentile_interval,
     permutation_test,
+    predictivity_draws,
     student_interval,
 )
 from analysis.statistics.predictivity.decoding import Decoding, decode, match_noise
@@ -39,38 +44,43 @@ from analysis.statistics.predictivity.kernel_analysis import Curve, kernel_analy
 from analysis.statistics.predictivity.layer_choice import Choice, best_layer
 from analysis.statistics.predictivity.pls import Prediction, pls_predict
 from analysis.statistics.predictivity.ridge import RidgePrediction, ridge_predict
-from analysis.statistics.rsa.bootstrap import Bootstrap, bootstrap_rsa, both_interval
+from analysis.statistics.rsa.bootstrap import Bootstrap, bootstrap_rsa
+from analysis.statistics.rsa.intervals import rsa_draws
 from analysis.statistics.rsa.rdm import RDM, crossnobis, rdm
 from analysis.statistics.rsa.similarity import cka, compare_rdms, noise_ceiling, upper_bound
 
 __all__ = [
     "RDM",
     "Bootstrap",
-    "Ceiling",
     "Choice",
+    "Contrast",
     "Curve",
     "Decoding",
     "FixationScores",
     "Interval",
     "Prediction",
+    "Predictions",
+    "Reliability",
     "RidgePrediction",
+    "ScoreDraws",
     "TooFewImages",
-    "bca_interval",
     "best_layer",
     "bootstrap_interval",
     "bootstrap_rsa",
-    "both_interval",
     "cka",
     "compare_rdms",
+    "contrast",
     "crossnobis",
     "decode",
     "fdr",
     "fixation_predict",
     "group_folds",
+    "holm",
     "kernel_analysis",
     "match_noise",
     "max_t",
     "noise_ceiling",
+    "noise_corrected",
     "normalised",
     "p_value",
     "paired_test",
@@ -78,11 +88,13 @@ __all__ = [
     "percentile_interval",
     "permutation_test",
     "pls_predict",
+    "predictivity_draws",
     "r2_score",
     "rdm",
     "reliability",
     "ridge_predict",
-    "spearman_brown",
+    "rsa_draws",
+    "step_up",
     "student_interval",
     "upper_bound",
 ]

@@ -1,72 +1,56 @@
-"""How well any model could do: the reliability of responses, from split halves of presentations."""
+"""How well any model could do: the reliability of mean responses, from the variance between presentations."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.crossval import mean_of_defined, pearson
 from analysis.statistics.keys import as_array
 
-MIN_CEILING = 0.1
-"""A unit with a ceiling below this hardly responds to the images: its scores are not normalised."""
+LEAST_REPEATED = 3
+"""Images shown twice or more that an estimate needs: two remain when the jackknife leaves one out."""
+LEAST_RATIO = 2.0
+"""A reliability below this many standard errors is flagged: its square root is known to no better than a quarter."""
 
 
 @dataclass(frozen=True)
-class Ceiling:
-    """Split-half reliability of units (`reliability`).
+class Reliability:
+    """Reliability of the mean responses of units (`reliability`).
 
     Attributes
     ----------
     value : (n_units,) array of float
-        Explainable variance of the mean responses: the squared correlation that a noise-free model is expected to have
-        with them. May be slightly negative by chance; NaN for units that do not vary.
-    halves : (n_units,) array of float
-        Mean correlation of the halves, before the Spearman-Brown correction.
-    n_images : int
-        Number of images with two presentations or more: the others cannot be split.
+        Squared correlation that a noise-free model is expected to have with the means over all images. Linear in the
+        variances, so that it may be below 0 or above 1 by chance; NaN for units that do not vary.
+    standard_error : (n_units,) array of float
+        Of `value`, over images (jackknife).
+    low : (n_units,) array of bool
+        Units with a value below twice its standard error, or none: their noise-corrected scores are uncertain. Report
+        how many there are, but keep them: without them the median of the corrected scores is too low, since a unit is
+        more likely to stay if its reliability is overestimated.
+    n_images, n_repeated : int
+        Number of images, and of those with two presentations or more.
 
     Examples
     --------
     >>> import numpy as np
-    >>> Ceiling(value=np.array([0.8]), halves=np.array([0.67]), n_images=60).value
-    array([0.8])
+    >>> found = Reliability(np.array([0.6, 0.1]), np.array([0.05, 0.08]), np.array([False, True]), 60, 40)
+    >>> found.value[~found.low]
+    array([0.6])
     """
 
     value: np.ndarray
-    halves: np.ndarray
+    standard_error: np.ndarray
+    low: np.ndarray
     n_images: int
+    n_repeated: int
 
 
-def spearman_brown(r):
-    """Return the reliability of a measurement of twice the length, 2 r / (1 + r) (Spearman 1910; Brown 1910).
+class Presentations:
+    """Responses gathered by presentation: an image shown in one trial.
 
-    Parameters
-    ----------
-    r : (...) array of float
-        Correlation of the halves; NaN stays NaN.
-
-    Returns
-    -------
-    (...) array of float
-        NaN where r = -1.
-
-    Examples
-    --------
-    >>> spearman_brown([0.0, 0.5, 1.0]).round(2)
-    array([0.  , 0.67, 1.  ])
-    """
-    r = np.asarray(r, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(r > -1, 2 * r / (1 + r), np.nan)
-
-
-class Halves:
-    """Random halves of the presentations of each image.
-
-    Presentations (an image shown in one trial) are split, not fixations: fixations of one presentation share the
-    animal's state and slow drifts, so halves that share a presentation would agree for other reasons than the image.
-    Each half gets half of an image's presentations; an odd one goes to either half at random.
+    Fixations of one presentation share the animal's state and slow drifts: they are kept together wherever responses
+    are split, and their common noise is estimated between presentations.
 
     Parameters
     ----------
@@ -103,30 +87,74 @@ class Halves:
         self._image = codes // n_trials  # image of each presentation, in rising order
         self._sums = _sum_by(presentation, rates, len(codes))
         self._counts = np.bincount(presentation, minlength=len(codes)).astype(np.float64)
+        deviation = rates - (self._sums / self._counts[:, None])[presentation]
+        self._within = _sum_by(image, deviation**2, len(self.images))
         self.n_presentations = np.bincount(self._image, minlength=len(self.images))
 
     def means(self) -> np.ndarray:
         """Return the mean response over all fixations on each image, (n_images, n_units)."""
         return self._mean(np.ones(len(self._image), dtype=bool))
 
-    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean responses of two random halves, each (n_images, n_units); NaN where a half is empty."""
-        order = np.lexsort((rng.random(len(self._image)), self._image))
-        start = np.concatenate([[0], np.cumsum(self.n_presentations)])
-        rank = np.arange(len(order)) - np.repeat(start[:-1], self.n_presentations)  # within its image, at random
-        odd_to_first = rng.random(len(self.images)) < 0.5
-        half = (self.n_presentations + odd_to_first) // 2
-        first = np.zeros(len(order), dtype=bool)
-        first[order] = rank < np.repeat(half, self.n_presentations)
-        return self._mean(first), self._mean(~first)
-
     def partitions(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Return the mean responses of `n` random partitions, (n, n_images, n_units); NaN where one is empty."""
+        """Return the mean responses of `n` random partitions of equal size, (n, n_images, n_units).
+
+        Where the presentations of an image do not divide by `n`, the larger partitions are drawn at random. NaN where
+        an image has no presentation in a partition.
+        """
         order = np.lexsort((rng.random(len(self._image)), self._image))
-        start = np.concatenate([[0], np.cumsum(self.n_presentations)])
+        start = np.cumsum(self.n_presentations) - self.n_presentations
+        first = rng.integers(n, size=len(self.images))
         partition = np.empty(len(order), dtype=np.intp)
-        partition[order] = (np.arange(len(order)) - np.repeat(start[:-1], self.n_presentations)) % n
+        partition[order] = (np.arange(len(order)) + np.repeat(first - start, self.n_presentations)) % n
         return np.stack([self._mean(partition == k) for k in range(n)])
+
+    def length_ratio(self) -> float:
+        """Return the noise variance of the means relative to that of the halves (two `partitions`): 1/2 if all divide.
+
+        For noise that is independent between presentations: the mean of 1 / n over all images, and over both halves of
+        those that can be split. NaN if none can.
+        """
+        split = self.n_presentations[self.n_presentations >= 2]
+        if not len(split):
+            return np.nan
+        halves = (1 / (split // 2) + 1 / (split - split // 2)) / 2
+        return float(np.mean(1 / self.n_presentations) / np.mean(halves))
+
+    def reliability(self) -> Reliability:
+        """Return the reliability of `means`, for every unit; see the function `reliability`."""
+        n, n_repeated = len(self.images), int((self.n_presentations >= 2).sum())
+        if n_repeated < LEAST_REPEATED:
+            raise DataError(
+                f"{n_repeated} images were shown twice or more; a reliability needs {LEAST_REPEATED}: give more "
+                "presentations"
+            )
+        means = self.means()
+        signal = means - means.mean(axis=0)
+        squares = signal**2
+        between = self._counts[:, None] * (self._sums / self._counts[:, None] - means[self._image]) ** 2
+        terms = (squares.sum(axis=0), _sum_by(self._image, between, n), self._within, self._design())
+        whole = _explained(terms[0], *(term.sum(axis=0) for term in terms[1:]), n)
+        # Without image i the squares about the mean of the others fall by n / (n - 1) times its own.
+        rest = terms[0] - squares * n / (n - 1)
+        rest = np.where(rest > 1e-12 * terms[0], rest, np.nan)  # a unit that responds to image i alone
+        parts = _explained(rest, *(term.sum(axis=0) - term for term in terms[1:]), n - 1)
+        value = n * whole - (n - 1) * parts.mean(axis=0)
+        error = np.sqrt((n - 1) / n * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0))
+        varies = terms[0] > 1e-24 * np.maximum((means**2).sum(axis=0), 1e-300)
+        value, error = (np.where(varies & np.isfinite(value), x, np.nan) for x in (value, error))
+        return Reliability(value, error, ~(value >= LEAST_RATIO * error), n, n_repeated)
+
+    def _design(self) -> np.ndarray:
+        """Return what multiplies the variances in each image's sums of squares and noise, (n_images, 5).
+
+        Degrees of freedom of fixations and of presentations; the factor of the variance of presentations in the sum of
+        squares between them; sum of squared weights of presentations; 1 / number of fixations.
+        """
+        n = len(self.images)
+        fixations = np.bincount(self._image, weights=self._counts, minlength=n)
+        weights = np.bincount(self._image, weights=self._counts**2, minlength=n) / fixations**2
+        p = self.n_presentations
+        return np.stack([fixations - p, p - 1.0, fixations * (1 - weights), weights, 1 / fixations], axis=1)
 
     def _mean(self, chosen: np.ndarray) -> np.ndarray:
         """Return the mean over the fixations of the chosen presentations, (n_images, n_units)."""
@@ -143,77 +171,131 @@ def _sum_by(codes, rows, n):
     return out
 
 
-def reliability(rates, images, presentations, n_splits: int = 20, seed: int = 0) -> Ceiling:
-    """Return the split-half reliability of each unit: its ceiling, Spearman-Brown corrected.
+def _explained(squares, between, within, design, n):
+    """Return 1 - mean noise variance / variance of the means, from sums over `n` images, (..., n_units)."""
+    fixation_df, presentation_df, factor, weight, share = np.moveaxis(design, -1, 0)[..., None]
+    of_fixations = within / np.where(fixation_df > 0, fixation_df, np.inf)
+    of_presentations = (between - of_fixations * presentation_df) / factor
+    noise = (of_presentations * weight + of_fixations * share) / n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - noise / (squares / (n - 1))
 
-    The correlations of the halves are averaged over splits before the correction, which is not linear.
+
+def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
+    """Return the reliability of each unit's mean responses to images, each the mean over all fixations on it.
+
+    The response to a fixation is the image's plus noise of its presentation (variance a) and of the fixation (b). The
+    mean over n fixations in presentations with the shares w has the noise variance v = a sum w^2 + b / n, so that a
+    noise-free model is expected to have the squared correlation c = 1 - mean(v) / Var(means). It holds for any numbers
+    of presentations and of fixations in them, single ones included. a and b come from the sums of squares of
+    presentations within images and of fixations within presentations (nested analysis of variance for unequal numbers:
+    Henderson 1953, method 1; Searle, Casella & McCulloch 1992), pooled over images. A
+    jackknife over images (Quenouille 1956) removes the bias of the ratio, which is of the order 1 / n_images, and
+    gives its standard error. c is the ratio of signal power (Sahani & Linden 2003) to the power of the mean, for any
+    numbers of repeats, and its root the largest correlation CC_max of Schoppe et al. (2016).
 
     Parameters
     ----------
     rates : (n_fixations, n_units) array of float
         Response to each fixation, spikes/s.
     images, presentations : (n_fixations,) sequence
-        Image on the screen and presentation (trial) of each fixation. Presentations are split, not fixations, since
-        fixations of one presentation share noise.
-    n_splits, seed : int
-        Number of random splits and their seed.
+        Image on the screen and presentation (trial) of each fixation. Fixations of one presentation share noise.
+    seed : int
+        Not used: the estimate is a closed form. All statistics here take one.
 
     Returns
     -------
-    Ceiling
+    Reliability
 
     Raises
     ------
     DataError
-        If the arrays differ in length, a rate is not finite, fewer than 3 images were shown twice, or `n_splits` is
-        below 1.
+        If the arrays differ in length, a rate is not finite, or fewer than 3 images were shown twice.
 
     Examples
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> image = np.repeat(np.arange(200), 4)  # 200 images in 4 presentations each, a fixation in each
-    >>> signal, noise = rng.normal(size=(200, 1)), rng.normal(size=(800, 1))
-    >>> ceiling = reliability(signal[image] + noise, image, np.arange(800))
-    >>> ceiling.value.round(1)  # signal variance 1, noise variance 1 / 4: 1 / (1 + 1 / 4)
-    array([0.8])
+    >>> image = np.repeat(np.arange(200), np.tile([1, 7], 100))  # half of 200 images once, half 7 times
+    >>> signal, noise = rng.normal(size=(200, 3)), rng.normal(size=(800, 3))
+    >>> found = reliability(signal[image] + noise, image, np.arange(800))
+    >>> round(float(found.value.mean()), 1)  # signal variance 1, noise variance (1 + 1 / 7) / 2: 1 / (1 + 0.57)
+    0.6
     """
-    return reliability_of(Halves(rates, images, presentations), n_splits, seed)
+    return Presentations(rates, images, presentations).reliability()
 
 
-def reliability_of(halves: Halves, n_splits: int, seed: int) -> Ceiling:
-    """Return the ceiling of responses that are already gathered by presentation; `reliability` with the same errors."""
-    if n_splits < 1:
-        raise DataError(f"n_splits={n_splits}; give 1 or more")
-    n_images = int((halves.n_presentations >= 2).sum())
-    if n_images < 3:
-        raise DataError(f"{n_images} images were shown twice or more; split halves need 3: give more presentations")
-    rng = np.random.default_rng(seed)
-    r = np.stack([pearson(*halves.draw(rng)) for _ in range(n_splits)])
-    mean = mean_of_defined(r)
-    return Ceiling(spearman_brown(mean), mean, n_images)
+def step_up(r, length_ratio: float = 0.5):
+    """Return the reliability of the whole from the correlation r of its halves, ``r / (|r| + (1 - |r|) k)``.
 
-
-def normalised(pearson_r: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
-    """Return the explained share of the explainable variance, ``r |r| / ceiling``.
-
-    r squared over the ceiling (Yamins et al. 2014), with the sign of r kept, so that a wrong prediction scores below 0.
+    k is the noise variance of the whole relative to that of a half. With k = 1/2 and r above 0 it is the formula of
+    Spearman (1910) and Brown (1910), 2 r / (1 + r); below 0, where that formula falls to minus infinity, it is the
+    mirror image, so that values lie in -1 to 1 and noise alone averages 0.
 
     Parameters
     ----------
-    pearson_r, ceiling : (n_units,) array of float
-        Correlation of predicted and mean response; explainable variance (`Ceiling.value`).
+    r : (...) array of float
+        Correlation of the halves; NaN stays NaN.
+    length_ratio : float
+        k; `Presentations.length_ratio` where images have unequal numbers of presentations.
+
+    Returns
+    -------
+    (...) array of float
+
+    Examples
+    --------
+    >>> step_up([-0.5, 0.0, 0.5, 1.0]).round(2)
+    array([-0.67,  0.  ,  0.67,  1.  ])
+    """
+    r = np.asarray(r, dtype=np.float64)
+    return r / (np.abs(r) + (1 - np.abs(r)) * length_ratio)
+
+
+def noise_corrected(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarray:
+    """Return the correlation of a prediction with the noise-free responses, ``r / sqrt(reliability)`` (Spearman 1904).
+
+    Parameters
+    ----------
+    pearson_r, reliability : (n_units,) array of float
+        Correlation of predicted and mean response; `Reliability.value`.
 
     Returns
     -------
     (n_units,) array of float
-        NaN where the ceiling is below 0.1: such a unit hardly responds to the images.
+        May exceed 1 by chance. Infinite, with the sign of r, where the reliability is 0 or less: on which side of the
+        median over units such a unit lies is known, and leaving it out would bias the median down.
 
     Examples
     --------
-    >>> normalised([0.5, -0.5, 0.5], [0.5, 0.5, 0.05])
-    array([ 0.5, -0.5,  nan])
+    >>> noise_corrected([0.5, -0.5, 0.2], [0.25, 0.25, -0.05])
+    array([ 1., -1., inf])
     """
-    pearson_r, ceiling = np.asarray(pearson_r), np.asarray(ceiling)
-    usable = np.where(ceiling >= MIN_CEILING, ceiling, np.nan)
-    return pearson_r * np.abs(pearson_r) / usable
+    r, reliability = np.asarray(pearson_r, dtype=np.float64), np.asarray(reliability, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(r == 0, 0 * reliability, r / np.sqrt(np.maximum(reliability, 0.0)))
+
+
+def normalised(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarray:
+    """Return the explained share of the explainable variance, ``r |r| / reliability``: `noise_corrected`, squared.
+
+    r squared over the reliability (Yamins et al. 2014), with the sign of r kept, so that a wrong prediction scores
+    below 0.
+
+    Parameters
+    ----------
+    pearson_r, reliability : (n_units,) array of float
+        As in `noise_corrected`.
+
+    Returns
+    -------
+    (n_units,) array of float
+        Infinite where `noise_corrected` is.
+
+    Examples
+    --------
+    >>> normalised([0.5, -0.5], [0.5, 0.5]).round(2)
+    array([ 0.5, -0.5])
+    """
+    corrected = noise_corrected(pearson_r, reliability)
+    return corrected * np.abs(corrected)

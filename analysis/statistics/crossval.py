@@ -85,6 +85,14 @@ def repeated_folds(groups: np.ndarray, n_folds: int, n_repeats: int, seed: int) 
     return np.stack([group_folds(groups, n_folds, seed_of(seed, "folds", repeat)) for repeat in range(n_repeats)])
 
 
+def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which images were shown, (n_images, n_patterns), and the pattern of each unit, (n_units,)."""
+    finite = np.isfinite(observed)
+    if finite.all():
+        return finite[:, :1], np.zeros(observed.shape[1], int)
+    return np.unique(finite, axis=1, return_inverse=True)
+
+
 def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Return the baseline prediction: for each row, the mean of the rows outside its fold.
 

@@ -22,6 +22,7 @@ def select_metrics(model: dict) -> dict:
     if model["areas"]:
         area = max(model["areas"], key=AREAS.index)
         scores = model["areas"][area][model["top_layer"]]
-        metrics |= {"area": area, "r2": scores["median_r2"], "r2_low": scores["ci_low"], "r2_high": scores["ci_high"]}
-        metrics |= {"ceiling": scores["median_ceiling"], "rho": scores["median_rho"]}
+        metrics |= {"area": area, "r_corrected": scores["r_corrected"]}
+        metrics |= {"low": scores["r_corrected_low"], "high": scores["r_corrected_high"]}
+        metrics |= {"r2": scores["r2"], "ceiling": scores["ceiling"], "rho": scores["median_rho"]}
     return metrics

@@ -21,10 +21,11 @@ from analysis.recordings.read import open_recording
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
-from analysis.summary import example, headline
+from analysis.summary import contrasts, example, headline
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable", "drifting"]
+SCORES = ["r_corrected", "r_corrected_low", "r_corrected_high", "r2", "r2_low", "r2_high", "above_chance", "ceiling"]
 LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
 
 
@@ -42,6 +43,7 @@ def run(params: Params) -> None:
     tables["validation"] = validation_table(tables["units"])
     tables["levels"] = levels_table(models, tables["decoding"])
     tables["tests"] = tests_table(models, tables["rsa"])
+    tables["contrasts"] = contrasts.contrast_table(params)
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())
@@ -162,11 +164,11 @@ def _accuracy_rows(model: str) -> list[dict]:
 
 
 def validation_table(units: pd.DataFrame) -> pd.DataFrame:
-    """Compare the split-half ceilings of simulated units with the planted truth.
+    """Compare the reliability of simulated units with the planted truth.
 
     The planted explainable variance of a unit is the squared correlation over images of its mean responses with the
     noise-free means that are kept beside the simulated data. The latter are means over the places fixated, which differ
-    between halves of the presentations: ceilings are lower by the variance due to gaze.
+    between presentations: ceilings are lower by the variance due to gaze.
 
     Parameters
     ----------
@@ -275,12 +277,7 @@ def _layer_scores(row, rsa: pd.DataFrame) -> dict:
     of_layer = rsa[rsa["layer"] == row.layer]
     return {
         "n_units": int(row.n_units),
-        "median_r2": number(row.median_r2),
-        "ci_low": number(row.ci_low),
-        "ci_high": number(row.ci_high),
-        "median_pearson_r": number(row.median_pearson_r),
-        "median_ceiling": number(row.median_ceiling),
-        "median_ev_normalised": number(row.median_ev_normalised),
+        **{name: number(getattr(row, name)) for name in SCORES},
         "median_rho": number(scoring.median(of_layer["rho"].to_numpy(float))),
         "recordings": len(of_layer),
     }

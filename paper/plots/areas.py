@@ -26,9 +26,7 @@ def draw(results: Results) -> tuple[Figure, str]:
             values = results.unit_scores(model, area)
             outside += int((values < LOWEST).sum())
             _draw_row(axes, row, scores, values[values >= LOWEST], style.colour(model, models))
-            descriptions.append(
-                f"{style.name(model)} in {area} {scores.median_r2:.3f}, ceiling {scores.median_ceiling:.3f}"
-            )
+            descriptions.append(f"{style.name(model)} in {area} {scores.r2:.3f}, ceiling {scores.ceiling:.3f}")
         axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
         axes.set_title(f"{area}\n{_unit_counts(results, area)}", fontsize=7, pad=4)
     figure.supxlabel("cross-validated r²", fontsize=7)
@@ -50,8 +48,8 @@ def _unit_counts(results: Results, area: str) -> str:
 
 def _draw_row(axes, row: int, scores, values: np.ndarray, colour: str) -> None:
     """Draw one model in one area: single units, ceiling, interval, median."""
-    if np.isfinite(scores.median_ceiling):
-        axes.plot([scores.median_ceiling] * 2, [row - 0.42, row + 0.42], color=style.INK, linewidth=1.4, zorder=3)
+    if np.isfinite(scores.ceiling):
+        axes.plot([scores.ceiling] * 2, [row - 0.42, row + 0.42], color=style.INK, linewidth=1.4, zorder=3)
     axes.plot(
         values,
         row + 0.62 * style.jitter(values),
@@ -63,13 +61,13 @@ def _draw_row(axes, row: int, scores, values: np.ndarray, colour: str) -> None:
         rasterized=len(values) > 500,
         zorder=1,
     )
-    if scores.median_r2 < LOWEST:
+    if scores.r2 < LOWEST:
         axes.annotate("←", (LOWEST, row), ha="left", va="center", fontsize=8, color=style.INK, zorder=5)
-    elif np.isfinite(scores.median_r2):
-        low, high = max(scores.ci_low, LOWEST), scores.ci_high
+    elif np.isfinite(scores.r2):
+        low, high = max(scores.r2_low, LOWEST), scores.r2_high
         axes.plot([low, high], [row, row], color=style.INK, linewidth=1.1, zorder=4)
         axes.plot(
-            scores.median_r2,
+            scores.r2,
             row,
             "o",
             color=colour,

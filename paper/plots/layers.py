@@ -1,4 +1,4 @@
-"""Explained variance in each area by each layer of each model."""
+"""Noise-corrected r in each area by each layer of each model."""
 
 from string import ascii_lowercase
 
@@ -9,12 +9,14 @@ from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
+BEST = "best"
+"""The layer chosen within the training images of each fold, in the table of layers."""
 ACROSS = 4
 """Panels in a row."""
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw median r2 of each layer in each area, a matrix per model, on one colour scale."""
+    """Draw median noise-corrected r of each layer in each area, a matrix per model, on one colour scale."""
     models = results.models
     areas = [area for area in AREAS if area in set(results.layers.region)]
     tables = {model: _table(results, model, areas) for model in models}
@@ -44,9 +46,11 @@ def draw(results: Results) -> tuple[Figure, str]:
         cells = (f"{layer}: " + ", ".join(f"{a} {table.at[layer, a]:.3f}" for a in areas) for layer in table.index)
         descriptions.append(f"{style.name(model)} ({'; '.join(cells)})")
     bar = figure.colorbar(shown, ax=panels, pad=0.01, fraction=0.03, aspect=25, shrink=0.8, extend="min")
-    bar.set_label("median r²")
+    bar.set_label("median noise-corrected r")
     bar.outline.set_linewidth(0.6)
-    return figure, "Matrices of median r squared, layers by areas, one per model. " + ". ".join(descriptions) + "."
+    return figure, "Matrices of median noise-corrected r, layers by areas, one per model. " + ". ".join(
+        descriptions
+    ) + "."
 
 
 def short(value: float) -> str:
@@ -59,5 +63,6 @@ def short(value: float) -> str:
 
 def _table(results: Results, model: str, areas: list[str]):
     rows = results.layers[results.layers.model == model]
-    layers = results.summary["models"][model]["layers"]
-    return rows.pivot(index="layer", columns="region", values="median_r2").reindex(index=layers, columns=areas)
+    table = rows.pivot(index="layer", columns="region", values="r_corrected")
+    layers = [*results.summary["models"][model]["layers"], BEST]
+    return table.reindex(index=[layer for layer in layers if layer in table.index], columns=areas)

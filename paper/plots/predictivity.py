@@ -23,7 +23,7 @@ def draw(results: Results) -> tuple[Figure, str]:
         values = results.unit_scores(model, region)
         axes.hist(np.clip(values, LOWEST, None), bins, color=style.colour(model, results.models), linewidth=0)
         axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED)
-        median = results.scores(model, region).median_r2  # as the protocol defines it: the report's excludes outliers
+        median = results.scores(model, region).r2  # as the protocol defines it: the report's excludes outliers
         if np.isfinite(median):
             above = axes.get_xaxis_transform()
             axes.plot(max(median, LOWEST), 1.03, "v", transform=above, color=style.INK, clip_on=False)

@@ -9,7 +9,7 @@ from paper.results import Results
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw the split-half ceiling against the planted explainable variance, one point per unit."""
+    """Draw the reliability against the planted explainable variance, one point per unit."""
     table = results.validation[results.validation.ceiling.notna() & results.validation.explainable.notna()]
     figure = style.figure(style.COLUMN, 76)
     axes = figure.subplots()
@@ -32,7 +32,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(min([0.0, *table.ceiling]) - 0.02, 1.02)
     axes.set_xlabel("planted explainable variance of the image means")
-    axes.set_ylabel("split-half ceiling (Spearman–Brown)")
+    axes.set_ylabel("estimated reliability of the image means")
     if len(drifting):
         axes.plot([], [], "o", color=style.INK, markersize=6, fillstyle="none", label=f"drifting ({len(drifting)})")
     if len(table):

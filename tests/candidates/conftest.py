@@ -12,8 +12,8 @@ from tests.models.conftest import TINY
 from tests.planted import measured, planted, project  # noqa: F401
 
 SMALL = {
-    "model": "hmo", "report": "hmo_report", "candidates": 3, "size": 16, "grid": 2, "n_filt": [[4, 8]], "batch": 2,
-    "areas": ["CIT", "AIT"], "components": 2, "folds": 3, "split_halves": 4,
+    "model": "hmo", "report": "hmo_report", "random": 4, "searched": 3, "size": 16, "grid": 2, "n_filt": [[4, 8]],
+    "batch": 2, "areas": ["CIT", "AIT"], "folds": 3, "bootstrap": 20,
     "ablation": {
         "seeds": 2,
         "hmo": {

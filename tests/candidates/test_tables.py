@@ -5,38 +5,18 @@ import pytest
 from analysis.candidates import ablation, search
 
 
-def test_correlation_by_kind_and_area_is_pearsons():
-    draw = np.random.default_rng(0)
-    rows = []
-    for kind in ("random", "performance"):
-        for number in range(30):
-            x = draw.normal()
-            for region, slope in (("V1", 0.0), ("IT", 2.0)):
-                rows.append((kind, number, x, region, 5, 0.0, slope * x + draw.normal()))
-    table = pd.DataFrame(rows, columns=search.PREDICTIVITY)
-    found = search.correlations(table, 400, 1).set_index(["kind", "region"])
-    assert list(found.index) == [(k, r) for k in ("random", "performance", "all") for r in ("V1", "IT")]
-    part = table[(table["kind"] == "random") & (table["region"] == "IT")]
-    r = np.corrcoef(part["accuracy"], part["median_ev_normalised"])[0, 1]
-    row = found.loc[("random", "IT")]
-    assert row["r"] == pytest.approx(r)
-    assert row["ci_low"] < r < row["ci_high"]
-    assert row["ci_low"] > 0.5
-    assert found.loc[("all", "IT"), "candidates"] == 60
-    low, high = found.loc[("random", "V1"), ["ci_low", "ci_high"]]
-    assert low < 0 < high
-    # Fisher's interval of 60 pairs, about which the bootstrap's must lie
-    row = found.loc[("all", "IT")]
-    reach = 1.96 / np.sqrt(57)
-    assert np.arctanh(row["ci_low"]) == pytest.approx(np.arctanh(row["r"]) - reach, abs=0.15)
-
-
-def test_undefined_correlations_are_empty():
-    rows = [("random", n, 0.5, "V1", 3, 0.1, 0.1 * n) for n in range(5)]  # accuracy never varies
-    rows += [("random", n, 0.1 * n, "V2", 0, None, None) for n in range(5)]  # no unit is defined
-    found = search.correlations(pd.DataFrame(rows, columns=search.PREDICTIVITY), 20, 1)
-    assert found["r"].isna().all()
-    assert found.set_index(["kind", "region"])["candidates"].to_dict()["random", "V2"] == 0
+def test_a_search_is_ranked_among_the_random_candidates_by_the_candidate_it_would_choose():
+    """By hand: the search chooses number 1, of least error; one of four random candidates is worse in accuracy."""
+    columns = ["kind", "number", "accuracy", "training_error", "training_r"]
+    rows = [("random", n, 0.5 + n / 10, 0.5, 0.1) for n in range(4)]
+    rows += [("performance", 0, 0.9, 0.3, 0.1), ("performance", 1, 0.55, 0.2, 0.1)]
+    candidates = pd.DataFrame(rows, columns=columns)
+    predictivity = candidates[["kind", "number", "accuracy"]].assign(region="AIT", n_units=3, median_r=np.nan)
+    predictivity["median_corrected_r"] = [0.1, 0.2, 0.3, np.nan, 0.9, 0.25]
+    (row,) = search.compare_searches(candidates, predictivity[search.PREDICTIVITY]).to_dict("records")
+    assert (row["kind"], row["candidates"], row["number"], row["region"]) == ("performance", 2, 1, "AIT")
+    assert row["accuracy_rank"] == 0.25
+    assert row["predictivity_rank"] == pytest.approx(2 / 3)
 
 
 def runs(values: dict[str, list[float]]) -> pd.DataFrame:

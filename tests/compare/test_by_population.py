@@ -26,8 +26,10 @@ def test_a_population_without_a_geometry_is_predicted_but_has_no_rdm(project, n_
         pd.DataFrame({"category": label}, index=list(STEMS)),
     )
     measured = neural.MeasuredPopulation(population, np.full(n_units, 0.9), (np.nan, np.nan))
-    rows, null = compare_population(measured, features, images, CORRECTED, values)
-    assert len(rows["units"]) == 2 * n_units
+    rows, null, predicted = compare_population(measured, features, images, CORRECTED, values)
+    assert len(rows["units"]) == 3 * n_units
+    assert predicted.chosen == ("top",) * values.compare.folds
+    np.testing.assert_array_equal(predicted.layers["best"], predicted.layers["top"])
     assert all(row["r2"] > 0.5 for row in rows["units"] if row["layer"] == "top")
     assert null.shape == (1 + values.compare.permutations, 2)
     assert len(rows["rsa"]) == (0 if n_units == 1 else 2)

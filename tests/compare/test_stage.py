@@ -2,22 +2,23 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, zscore
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.preprocessing import StandardScaler
 
 from analysis.compare import read as tables
 from analysis.compare import stage
-from analysis.compare.by_area import layer_table
 from analysis.core.errors import DataError
 from analysis.models.activations import read as activations
 from analysis.neural import stage as neural_stage
-from analysis.params.protocol import CORRECTED
+from analysis.statistics.predictivity.ridge import ALPHAS
 from analysis.statistics.rsa import significance
 from analysis.summary import stage as summary
 
@@ -25,6 +26,10 @@ from analysis.summary import stage as summary
 def with_compare(values, **changes):
     """Parameters with other values in the group ``compare``."""
     return values.model_copy(update={"compare": values.compare.model_copy(update=changes)})
+
+
+def summed_squares(estimator, X, y):
+    return -np.sum((estimator.predict(X) - y) ** 2)
 
 
 def table(model, name):
@@ -37,16 +42,25 @@ def test_planted_features_are_found_and_others_not(project):
         stage.run(values, model)
     good, bad = table("good", "layers"), table("bad", "layers")
     assert list(good.columns) == tables.LAYERS
-    assert good.groupby("region").size().to_dict() == {"V1": 2, "CIT": 2, "AIT": 2}
+    assert good.groupby("layer", sort=False).region.agg(list).to_dict() == {
+        layer: ["V1", "CIT", "AIT"] for layer in ("first", "top", "best")
+    }
+    reductions = good.drop_duplicates("layer").set_index("layer").reduction
+    assert reductions.fillna("").to_dict() == {"first": "2x2 average pool", "top": "none", "best": ""}
     top = good[good.layer == "top"].set_index("region")
-    assert (top.median_r2 > 0.4).all()
-    assert (top.ci_low <= top.median_r2).all()
-    assert (top.median_r2 <= top.ci_high).all()
-    assert (top.ci_low < top.ci_high).all()
-    assert (top.median_ev_normalised.between(0.8, 1.15)).all()
+    assert (top.r2 > 0.4).all()
+    for name in ("r2", "r_corrected"):
+        assert (top[f"{name}_low"] < top[name]).all()
+        assert (top[name] < top[f"{name}_high"]).all()
+    assert top.r_corrected.between(0.9, 1.08).all()
+    assert top.r_pls_yamins.between(0.6, 1).all()
+    assert (top.above_chance == 1).all()
     assert top.n_units.to_dict() == {"V1": 8, "CIT": 4, "AIT": 12}
-    assert bad.median_r2.between(-0.15, 0.05).all()
-    assert (bad.median_pearson_r.abs() < 0.4).all()
+    best = good[good.layer == "best"].set_index("region")
+    pd.testing.assert_series_equal(best.r_corrected, top.r_corrected)
+    assert bad.r2.between(-0.15, 0.05).all()
+    assert (bad.r.abs() < 0.4).all()
+    assert (bad.above_chance < 0.3).all()
     rsa = table("good", "rsa")
     assert list(rsa.columns) == tables.RSA
     assert len(rsa) == 2 * 4  # two layers, three recordings of which one spans two areas
@@ -58,7 +72,7 @@ def test_planted_features_are_found_and_others_not(project):
 
 def test_unit_scores_equal_those_of_the_plain_way(project):
     values, _ = project
-    stage.run(with_compare(values, components=[4]), "good")
+    stage.run(values, "good")
     units = table("good", "units")
     assert list(units.columns) == tables.UNITS
     stems, X = activations.read("good", "top")
@@ -75,17 +89,27 @@ def test_unit_scores_equal_those_of_the_plain_way(project):
     folds = group_folds(labels, 4, seed_of(seed, "folds", 0))
     for k, column in enumerate(frame.columns):
         y, predicted, mean, rs = frame[column].to_numpy(), np.empty(len(frame)), np.empty(len(frame)), []
+        by_pls = {"r_pls_yamins": (9, []), "r_pls_report": (4, [])}
         for fold in range(4):
-            fit = PLSRegression(4, scale=False, tol=1e-12).fit(X[folds != fold], y[folds != fold])
-            predicted[folds == fold] = fit.predict(X[folds == fold]).ravel()
-            mean[folds == fold] = y[folds != fold].mean()
-            rs.append(np.corrcoef(predicted[folds == fold], y[folds == fold])[0, 1])
+            inside, outside = folds != fold, folds == fold
+            scaler = StandardScaler().fit(X[inside])
+            Z, inner = scaler.transform(X), PredefinedSplit(folds[inside])
+            penalties = np.array(ALPHAS) * np.mean(np.sum(Z[inside] ** 2, axis=1))
+            search = GridSearchCV(Ridge(), {"alpha": penalties}, cv=inner, scoring=summed_squares)
+            predicted[outside] = search.fit(Z[inside], y[inside]).predict(Z[outside])
+            mean[outside] = y[inside].mean()
+            rs.append(np.corrcoef(predicted[outside], y[outside])[0, 1])
+            for number, found in by_pls.values():
+                fit = PLSRegression(number, tol=1e-12, max_iter=5000).fit(X[inside], y[inside]).predict(X[outside])
+                found.append(np.corrcoef(fit.ravel(), y[outside])[0, 1])
         row = units[(units.recording == "Aa000003") & (units.layer == "top") & (units.unit == f"{k + 1}a")].iloc[0]
-        assert row.r2 == pytest.approx(1 - np.sum((y - predicted) ** 2) / np.sum((y - mean) ** 2), abs=1e-8)
-        assert row.pearson_r == pytest.approx(np.mean(rs), abs=1e-8)
-        assert row.ev_normalised == pytest.approx(row.pearson_r * abs(row.pearson_r) / row.ceiling)
+        assert row.r2 == pytest.approx(1 - np.sum((y - predicted) ** 2) / np.sum((y - mean) ** 2), abs=1e-6)
+        assert row.r == pytest.approx(np.mean(rs), abs=1e-6)
+        assert row.r_corrected == pytest.approx(row.r / np.sqrt(row.ceiling))
+        for name, (_, found) in by_pls.items():
+            assert row[name] == pytest.approx(np.mean(found), abs=1e-6)
     rsa = table("good", "rsa")
-    rdms = [1 - np.corrcoef(Z)[np.triu_indices(60, 1)] for Z in (X, frame.to_numpy())]
+    rdms = [1 - np.corrcoef(Z)[np.triu_indices(60, 1)] for Z in (X, zscore(frame.to_numpy()))]
     here = rsa[(rsa.recording == "Aa000003") & (rsa.layer == "top")].iloc[0]
     assert here.rho == pytest.approx(spearmanr(*rdms).statistic, abs=1e-10)
 
@@ -117,7 +141,7 @@ def test_ceilings_lie_at_the_planted_explainable_variance(project):
         "fixations_in_file": 3240,
         "fixations_selected": 3 * sum(k % 7 != 3 for k in range(1080)),
     }
-    assert numbers["models"]["good"]["areas"]["AIT"]["top"]["median_r2"] > 0.4
+    assert numbers["models"]["good"]["areas"]["AIT"]["top"]["r2"] > 0.4
     assert numbers["protocols"]["report"]["model"] == "reported"
     assert numbers["protocols"]["corrected"]["model"] == "good"
 
@@ -132,7 +156,7 @@ def test_report_protocol_merges_by_column_and_collapses(project):
     assert set(ait.recording) == {"merged"}
     assert ait.ceiling.isna().all()
     assert set(ait.n_images) == {30}  # the report's test images
-    assert table("reported", "layers").set_index(["layer", "region"]).median_r2["top", "AIT"] < 0.1
+    assert table("reported", "layers").set_index(["layer", "region"]).r2["top", "AIT"] < 0.1
 
 
 def test_same_bytes_twice(project):
@@ -143,7 +167,8 @@ def test_same_bytes_twice(project):
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("results/compare/good").iterdir()}
 
     first = digests()
-    assert set(first) == {f"{name}.csv" for name in tables.TABLES} | {"null.npy", "rdms.nc", "summary.json"}
+    others = {"predictions.nc", "null.npy", "rdms.nc", "summary.json"}
+    assert set(first) == {f"{name}.csv" for name in tables.TABLES} | others
     assert digests() == first
 
 
@@ -162,10 +187,18 @@ def test_rdms_of_the_figure(project):
 
 def test_too_few_images_are_undefined_not_scored(project):
     values, _ = project
-    stage.run(with_compare(values, components=[59]), "good")
+    stage.run(with_compare(values, folds=61), "good")
     assert table("good", "units").r2.isna().all()
     assert table("good", "layers").n_units.eq(0).all()
-    assert json.loads(Path("results/compare/good/summary.json").read_text())["areas"]["AIT"]["median_r2"] is None
+    assert table("good", "best").empty
+    assert json.loads(Path("results/compare/good/summary.json").read_text())["areas"]["AIT"]["r_corrected"] is None
+
+
+def test_a_layer_may_not_bear_the_name_of_the_chosen_one(project, monkeypatch):
+    values, _ = project
+    monkeypatch.setattr(activations, "layers", lambda model: ["best", "top"])
+    with pytest.raises(DataError, match="good has a layer 'best', the name of the chosen layer in tables"):
+        stage.run(values, "good")
 
 
 def test_bad_input_names_the_culprit(project):
@@ -273,9 +306,9 @@ def test_chosen_layer_and_read_out(project):
     best = table("good", "best")
     assert list(best.columns) == tables.TABLES["best"]
     assert len(best) == 4
-    assert set(" ".join(best.layers).split()) == {"top"}
-    assert (best.median_r2 > 0.4).all()
-    assert (table("bad", "best").median_r2 < 0.1).all()
+    assert set(best.layers) == {"top:4"}
+    assert (best.r2 > 0.4).all()
+    assert (table("bad", "best").r2 < 0.1).all()
     read = table("good", "decoding")
     assert list(read.columns) == tables.TABLES["decoding"]
     assert set(read.system) == {"population", "model"}
@@ -303,12 +336,3 @@ def test_planted_labels_are_read_out_of_units_and_of_the_model(project):
     assert table("bad", "decoding").query("level == 'all' and system == 'model'").score.mean() < 0.65
     called = table("good", "decoding").groupby("level").score.mean()
     assert called["face"] > 0.65 > 0.35 > called["object"]
-
-
-def test_intervals_of_r2_end_at_one():
-    rows = [("a", "top", "AIT", recording, "Aa", r2) for recording, r2 in (("x", 0.2), ("y", 0.9), ("z", 0.95))]
-    units = pd.DataFrame(rows * 5, columns=["model", "layer", "region", "recording", "subject", "r2"])
-    units = units.assign(protocol="corrected", pearson_r=0.5, ceiling=0.9, ev_normalised=0.5)
-    table = layer_table(units, CORRECTED, SimpleNamespace(bootstrap=200), 0)
-    assert table["ci_high"].item() == 1.0
-    assert table["ci_low"].item() < 0

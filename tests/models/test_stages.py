@@ -72,7 +72,7 @@ def test_activations_are_those_of_the_trained_network(project):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, conv1.flatten(1).numpy(), atol=1e-5)
     described = json.loads((paths.ACTIVATIONS / "cnn" / "layers.json").read_text())
-    assert described[0] == {"name": "conv1", "shape": [6, 8, 8], "features": 384, "projected": False}
+    assert described[0] == {"name": "conv1", "shape": [6, 8, 8], "features": 384, "reduction": "none"}
 
 
 def test_scores_in_the_table_are_those_of_the_top_layer(project):
@@ -89,7 +89,7 @@ def test_scores_in_the_table_are_those_of_the_top_layer(project):
     np.testing.assert_allclose(table["score"], score, atol=1e-5)
     described = json.loads((paths.ACTIVATIONS / "report_hmo" / "layers.json").read_text())
     assert [item["name"] for item in described] == ["N1", "N2", "N3", "top"]
-    assert all(item["projected"] == (item["name"] != "top") for item in described) or described[0]["features"] <= 30
+    assert described[-1]["reduction"] == "none"
 
 
 def test_pixels_is_sklearns_regression(project):

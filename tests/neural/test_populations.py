@@ -1,4 +1,4 @@
-"""Populations of a recording: which fixations count, and what is split into halves."""
+"""Populations of a recording: which fixations count, and what is a presentation."""
 
 import numpy as np
 import xarray as xr
@@ -41,11 +41,11 @@ def test_units_of_an_area_with_the_mean_of_their_selected_fixations():
     np.testing.assert_allclose(second.responses[0], np.mean([[6, 8], [18, 20], [21, 23]], axis=0))
 
 
-def test_trials_are_split_not_fixations():
+def test_trials_are_presentations_not_fixations():
     (v1, _), (_, v4) = of_recording({"a", "b", "c"}), of_recording({"a", "b"})
-    assert v1.halves.n_presentations.tolist() == [2, 2, 1]
-    assert v4.halves.n_presentations.tolist() == [2, 2]
-    halves = v1.halves.draw(np.random.default_rng(0))
+    assert v1.presentations.n_presentations.tolist() == [2, 2, 1]
+    assert v4.presentations.n_presentations.tolist() == [2, 2]
+    halves = v1.presentations.partitions(2, np.random.default_rng(0))
     assert sorted(half[0, 0] for half in halves) == [8.5, 20.5]
 
 

@@ -198,7 +198,7 @@ def test_best_of_many_useless_layers_is_not_flattered():
         Y = rng.normal(size=(60, 2))
         layers = {f"layer{k}": rng.normal(size=(60, 8)) for k in range(10)}
         folds = crossval.group_folds(np.arange(60), 5, 0)[None]
-        choice = layer_choice.best_layer(layers, Y, folds, 2)
+        choice = layer_choice.best_layer(layers, Y, folds, 2, scale=False)
         honest.append(np.median(choice.prediction.pearson_r))
         from analysis.statistics.predictivity import pls
 
@@ -216,12 +216,12 @@ def test_the_planted_layer_is_chosen_and_its_test_rows_untouched():
     layers = {f"layer{k}": rng.normal(size=(80, 10)) for k in range(4)}
     Y = layers["layer2"] @ rng.normal(size=(10, 6)) + rng.normal(size=(80, 6))
     folds = crossval.group_folds(np.arange(80), 4, 0)[None]
-    choice = layer_choice.best_layer(layers, Y, folds, 3)
+    choice = layer_choice.best_layer(layers, Y, folds)
     assert choice.layers == ("layer2",) * 4
     assert (choice.prediction.r2 > 0.3).all()
     spoiled = Y.copy()
     spoiled[folds[0] == 1] = rng.normal(size=spoiled[folds[0] == 1].shape) * 100
-    again = layer_choice.best_layer(layers, spoiled, folds, 3)
+    again = layer_choice.best_layer(layers, spoiled, folds)
     rows = folds[0] == 1
     np.testing.assert_array_equal(again.prediction.predicted[0, rows], choice.prediction.predicted[0, rows])
 
@@ -231,7 +231,7 @@ def test_each_fold_of_each_repeat_has_the_layer_that_was_best_in_its_own_trainin
     Y = np.random.default_rng(0).normal(size=(4, 3))
 
     def fits(value, *inner_r):  # a layer's fits: of each repeat, r of 3 units within the training images of 2 folds
-        return [Nested(np.full((4, 3), value), np.zeros((2, 3), int), np.array(r)) for r in inner_r]
+        return [Nested(np.full((4, 3), value), np.array(r)) for r in inner_r]
 
     nothing = [np.nan] * 3
     layers = {
@@ -242,6 +242,9 @@ def test_each_fold_of_each_repeat_has_the_layer_that_was_best_in_its_own_trainin
     choice = layer_choice.choose(layers, Y, folds)
     assert choice.layers == ("a", "b", "b", "a")
     np.testing.assert_array_equal(choice.prediction.predicted[:, :, 0], [[1, 1, 2, 2], [1, 2, 1, 2]])
+    others = {layer: np.full((2, 4, 3), 10 * value) for layer, value in (("a", 1.0), ("b", 2.0), ("c", 3.0))}
+    found = layer_choice.of_chosen_layers(choice.layers, others, folds)
+    np.testing.assert_array_equal(found, 10 * choice.prediction.predicted)
 
 
 def test_layers_of_other_images_are_refused():

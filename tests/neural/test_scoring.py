@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import scipy
 
-from analysis.compare import by_area
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
@@ -30,24 +29,33 @@ def population(n_units=6, seed=0) -> Population:
     truth = rng.normal(size=(24, n_units))
     image = np.repeat(np.arange(24), 4)
     rates = truth[image] + rng.normal(size=(96, n_units))
-    halves = ceilings.Halves(rates, np.array(IMAGES)[image], np.arange(96))
+    shown = ceilings.Presentations(rates, np.array(IMAGES)[image], np.arange(96))
     names = tuple(f"u{k}" for k in range(n_units))
-    return Population("Aa000001", "Aa", "AIT", names, names, IMAGES, halves.means(), halves)
+    return Population("Aa000001", "Aa", "AIT", names, names, IMAGES, shown.means(), shown)
 
 
 @pytest.mark.parametrize(("rules", "rescale"), [(CORRECTED, scipy.stats.zscore), (REPORT, np.asarray)])
 def test_bounds_of_a_geometry_by_hand(rules, rescale):
     one, rng, found = population(), np.random.default_rng(seed_of(5, "rdm halves")), []
     for _ in range(7):
-        a, b = map(rescale, one.halves.draw(rng))
+        a, b = map(rescale, one.presentations.partitions(2, rng))
         found.append(compare_rdms(rdm(a), rdm(b), "rho-a"))
     r = np.mean(found)
     assert 0.2 < r < 0.8
     reliability = 2 * r / (1 + r)
     assert scoring.rdm_ceilings(one, rules, SETTINGS, 5) == pytest.approx((reliability, np.sqrt(reliability)))
-    assert np.isnan(scoring.rdm_ceilings(replace(one, halves=None), CORRECTED, SETTINGS, 5)).all()
+    assert np.isnan(scoring.rdm_ceilings(replace(one, presentations=None), CORRECTED, SETTINGS, 5)).all()
     assert np.isnan(scoring.rdm_ceilings(population(2), CORRECTED, SETTINGS, 5)).all()  # two units give no geometry
-    assert np.isnan(scoring.unit_ceilings(replace(one, halves=None), SETTINGS, 5)).all()
+    assert np.isnan(scoring.unit_ceilings(replace(one, presentations=None))).all()
+    np.testing.assert_array_equal(scoring.unit_ceilings(one), one.presentations.reliability().value)
+
+
+def test_infinite_scores_count_in_the_median():
+    assert scoring.median(np.array([0.2, np.inf, np.nan, 0.4])) == 0.4
+    assert scoring.median(np.array([0.2, -np.inf, 0.4, np.inf])) == pytest.approx(0.3)
+    assert np.isnan(scoring.median(np.array([np.inf, -np.inf, np.inf])))
+    assert np.isnan(scoring.median(np.array([np.nan])))
+    assert np.isnan(scoring.median([]))
 
 
 def test_a_unit_with_high_rates_does_not_decide_the_geometry_of_standardised_units():
@@ -99,54 +107,16 @@ def test_rows_of_activations_are_those_of_the_populations_images():
         scoring.rows_of(one, [stem for stem in stems if stem not in IMAGES[:2]])
 
 
-@pytest.mark.parametrize("monkeys", [4, 5])
-def test_monkeys_are_drawn_where_there_are_enough(monkeys):
-    assert by_area.LEAST_MONKEYS == 5
-    rng = np.random.default_rng(0)
-    subject = np.repeat(np.arange(monkeys), 12)
-    recording = np.arange(len(subject)) // 4
-    r2 = rng.normal(size=monkeys)[subject] / 5 + rng.normal(size=len(subject)) / 10
-    units = pd.DataFrame({"recording": recording, "subject": subject, "r2": r2})
-    units = units.assign(model="m", protocol="corrected", layer="top", region="AIT")
-    units = units.assign(pearson_r=r2 + 1, ceiling=r2 + 2, ev_normalised=r2 + 3)
-    found = by_area.layer_table(units, CORRECTED, SETTINGS, 3).iloc[0]
-    outer = subject if monkeys == 5 else recording
-    expected = inference.bootstrap_interval(
-        r2, np.median, (outer,), n_draws=80, seed=seed_of(3, "layers", "AIT"), limits=(-np.inf, 1.0)
-    )
-    assert (found.median_r2, found.ci_low, found.ci_high) == (expected.estimate, expected.low, expected.high)
-    medians = found[["median_pearson_r", "median_ceiling", "median_ev_normalised"]].to_numpy(float)
-    np.testing.assert_allclose(medians, np.median(r2) + np.arange(1, 4))
-    assert found.n_units == len(subject)
-
-
-def test_the_best_layer_need_not_be_the_last():
-    one = population()
-    rng = np.random.default_rng(0)
-    features = {"good": one.responses @ rng.normal(size=(6, 9)), "top": rng.normal(size=(24, 9))}
-    settings = SimpleNamespace(components=[0, 1, 3], folds=4, repeats=2)
-    groups = dict(zip(IMAGES, range(24), strict=True))
-    plan, found = scoring.predict_layers(one, features, groups, CORRECTED, settings, 0)
-    ceiling = np.full(6, 0.5)
-    (row,) = readout.best_layer_rows(one, plan, found, CORRECTED, ceiling)
-    assert row["layers"] == " ".join(["good"] * 8)  # of 4 folds, twice
-    r2, r = scoring.score_units(one, features, plan, found)["good"]
-    assert (row["median_r2"], row["median_pearson_r"]) == (np.median(r2), np.median(r))
-    assert row["median_ev_normalised"] == pytest.approx(np.median(r * abs(r) / 0.5))
-    plan, found = scoring.predict_layers(one, features, groups, CORRECTED, settings, 0, inner=False)
-    assert readout.best_layer_rows(one, plan, found, CORRECTED, ceiling) == []
-    assert readout.best_layer_rows(one, plan, {}, CORRECTED, ceiling) == []
-
-
 def test_activations_that_are_not_finite_are_a_fault_not_too_few_images():
     one = population()
     features = {"top": np.random.default_rng(0).normal(size=(24, 9))}
-    groups, settings = dict(zip(IMAGES, range(24), strict=True)), SimpleNamespace(components=[1], folds=4, repeats=1)
+    groups, settings = dict(zip(IMAGES, range(24), strict=True)), SimpleNamespace(folds=4, repeats=1)
     r2, _ = scoring.predictivity(one, features, groups, CORRECTED, settings, 0)["top"]
     assert np.isfinite(r2).all()
-    for short in (settings.__dict__ | {"folds": 25}, settings.__dict__ | {"components": [20]}):
-        r2, _ = scoring.predictivity(one, features, groups, CORRECTED, SimpleNamespace(**short), 0)["top"]
-        assert np.isnan(r2).all()
+    by_pls = replace(CORRECTED, regression="pls")
+    for rules, values in ((CORRECTED, {"folds": 25}), (by_pls, {"fixed_components": 20})):
+        short = SimpleNamespace(**(vars(settings) | values))
+        assert np.isnan(scoring.predictivity(one, features, groups, rules, short, 0)["top"][0]).all()
     features["top"][3, 2] = np.nan
     with pytest.raises(DataError, match=r"layer top\[3, 2\] = nan"):
         scoring.predictivity(one, features, groups, CORRECTED, settings, 0)

@@ -26,8 +26,8 @@ def test_unknown_key_is_named(tmp_path):
 
 
 def test_missing_key_is_named(tmp_path):
-    path = changed(tmp_path, lambda values: values["compare"].pop("components"))
-    with pytest.raises(DataError, match=r"missing key compare\.components"):
+    path = changed(tmp_path, lambda values: values["compare"].pop("yamins_components"))
+    with pytest.raises(DataError, match=r"missing key compare\.yamins_components"):
         params.load(path)
 
 

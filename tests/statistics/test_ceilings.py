@@ -1,50 +1,139 @@
+"""Reliability against planted truth, hand-computed cases and the expected shapes of its errors."""
+
 import numpy as np
 import pytest
 
 from analysis.core.errors import DataError
 from analysis.statistics import ceilings
 
+COUNTS = {
+    "3": np.full(120, 3),
+    "2": np.full(120, 2),
+    "half 1, half 8": np.repeat([1, 8], 60),
+    "geometric": np.random.default_rng(1).geometric(1 / 2.85, 120),
+}
 
-def simulate(n_images=300, repeats=4, fixations=3, n_units=10, seed=0, shared=1.0, signal=1.0):
-    """Fixations of one presentation share noise; returns rates, images, trials and planted explainable variance."""
+
+def simulate(counts, snr=1.0, fixations=(1, 2, 3, 6), n_units=400, seed=0, shared=0.5):
+    """Responses of units to images shown `counts` times, with unequal fixations per presentation.
+
+    `shared` is the share of the noise variance of a fixation that all fixations of the presentation have in common.
+    Returns rates, images, trials and the noise-free responses, (n_images, n_units).
+    """
     rng = np.random.default_rng(seed)
-    truth = signal * rng.normal(size=(n_images, n_units))
-    image = np.repeat(np.arange(n_images), repeats * fixations)
-    trial = np.repeat(np.arange(n_images * repeats), fixations)
-    rates = truth[image] + shared * rng.normal(size=(trial.max() + 1, n_units))[trial]
-    rates = rates + 2 * rng.normal(size=rates.shape)
-    noise = (shared**2 + 4 / fixations) / repeats
-    return rates, image, trial, signal**2 / (signal**2 + noise)
+    truth = rng.normal(size=(len(counts), n_units))
+    of_trial = np.repeat(np.arange(len(counts)), counts)
+    trial = np.repeat(np.arange(len(of_trial)), rng.choice(fixations, len(of_trial)))
+    noise = np.sqrt(shared) * rng.normal(size=(len(of_trial), n_units))[trial]
+    noise += np.sqrt(1 - shared) * rng.normal(size=(len(trial), n_units))
+    return truth[of_trial[trial]] + noise / np.sqrt(snr), of_trial[trial], trial, truth
 
 
-@pytest.mark.parametrize("repeats", [4, 10, 50])
-def test_unbiased_at_few_and_many_repeats(repeats):
-    rates, image, trial, planted = simulate(repeats=repeats, n_units=20)
-    found = ceilings.reliability(rates, image, trial, n_splits=20)
-    assert found.n_images == 300
-    assert abs(found.value.mean() - planted) < 0.02
+def correlation(a, b):
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 
-def test_splitting_fixations_of_one_presentation_would_flatter():
-    rates, image, trial, planted = simulate(shared=2.0, n_units=20)
-    right = ceilings.reliability(rates, image, trial).value.mean()
-    wrong = ceilings.reliability(rates, image, np.arange(len(trial))).value.mean()
-    assert abs(right - planted) < 0.03
-    assert wrong > planted + 0.1
+@pytest.mark.parametrize("snr", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
+@pytest.mark.parametrize("fixations", [(1,), (1, 2, 3, 6)], ids=["one fixation", "unequal fixations"])
+def test_it_is_the_expected_squared_correlation_of_a_noise_free_model(counts, snr, fixations):
+    rates, image, trial, truth = simulate(counts, snr, fixations, n_units=1000, seed=int(20 + 10 * snr))
+    shown = ceilings.Presentations(rates, image, trial)
+    r = correlation(truth, shown.means())
+    found = shown.reliability()
+    assert (found.n_images, found.n_repeated) == (120, (counts >= 2).sum())
+    assert abs(found.value.mean() - np.mean(r**2)) < 0.02
+    assert np.mean(found.standard_error) == pytest.approx(found.value.std(), rel=0.12)
 
 
-def test_halves_share_no_presentation_and_hold_all_of_them():
+@pytest.mark.parametrize("snr", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
+def test_a_perfect_model_scores_one(counts, snr):
+    rates, image, trial, truth = simulate(np.tile(counts, 2), snr, n_units=1500, seed=5)
+    shown = ceilings.Presentations(rates, image, trial)
+    r, value = correlation(truth, shown.means()), shown.reliability().value
+    assert abs(np.median(ceilings.noise_corrected(r, value)) - 1) < 0.02
+    assert abs(np.median(ceilings.normalised(r, value)) - 1) < 0.04
+
+
+def test_the_median_needs_the_units_of_low_reliability():
+    rates, image, trial, truth = simulate(np.full(300, 2), 0.1, (1,), n_units=3000, seed=2)
+    shown = ceilings.Presentations(rates, image, trial)
+    r, found = correlation(truth, shown.means()), shown.reliability()
+    corrected = ceilings.noise_corrected(r, found.value)
+    assert np.mean(found.value <= 0) > 0.02
+    assert np.isinf(corrected[found.value < 0]).all()
+    assert abs(np.median(corrected) - 1) < 0.02
+    assert np.median(corrected[~found.low]) < 0.9
+
+
+def test_equal_single_fixations_give_the_plain_ratio_of_variances_with_its_jackknife():
+    rates, image, trial, _ = simulate(np.full(40, 4), fixations=(1,), n_units=5)
+    shown = ceilings.Presentations(rates, image, trial)
+    responses = rates.reshape(40, 4, 5)
+
+    def ratio(x):
+        return 1 - x.var(axis=1, ddof=1).mean(axis=0) / 4 / x.mean(axis=1).var(axis=0, ddof=1)
+
+    parts = np.stack([ratio(np.delete(responses, i, axis=0)) for i in range(40)])
+    found = shown.reliability()
+    np.testing.assert_allclose(found.value, 40 * ratio(responses) - 39 * parts.mean(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(found.standard_error, np.sqrt(39) * parts.std(axis=0), rtol=1e-10)
+
+
+def test_order_names_and_scale_do_not_matter():
+    rates, image, trial, _ = simulate(COUNTS["geometric"], n_units=5)
+    one = ceilings.reliability(rates, image, trial)
+    order = np.random.default_rng(0).permutation(len(trial))
+    names = np.random.default_rng(1).permutation(len(trial))  # of trials, none of which is shared by two images
+    two = ceilings.reliability(1e3 + 7 * rates[order], [f"i{k}" for k in image[order]], names[trial[order]], seed=9)
+    np.testing.assert_allclose(one.value, two.value, rtol=1e-8)
+    np.testing.assert_allclose(one.standard_error, two.standard_error, rtol=1e-8)
+
+
+def test_presentations_are_repeats_and_fixations_of_one_are_not():
+    rates, image, trial, truth = simulate(np.full(300, 4), 0.5, (3,), n_units=20, shared=0.9)
+    shown = ceilings.Presentations(rates, image, trial)
+    planted = np.mean(correlation(truth, shown.means()) ** 2)
+    assert abs(shown.reliability().value.mean() - planted) < 0.02
+    assert ceilings.reliability(rates, image, np.arange(len(trial))).value.mean() > planted + 0.1
+
+
+def test_low_and_negative_values_are_linear_and_flagged():
+    image, trial = np.repeat(np.arange(4), 2), np.arange(8)
+    rates = np.random.default_rng(0).normal(size=(8, 2000))
+    few = ceilings.reliability(rates, image, trial)
+    assert few.value.min() < 0
+    assert np.mean(few.low) > 0.8
+    none = np.random.default_rng(3).normal(size=(900, 3000))
+    found = ceilings.reliability(none, np.repeat(np.arange(300), 3), np.arange(900))
+    assert abs(found.value.mean()) < 0.01  # not cut off at 0, which would raise the mean
+    assert -1 < found.value.min() < -0.3
+    assert np.mean(found.low) > 0.95
+
+
+def test_noise_free_units_are_perfect_and_constant_units_undefined():
+    rates = np.repeat(np.random.default_rng(0).normal(size=(20, 3)), 2, axis=0)
+    rates[:, 1] = 4.0
+    rates[:, 2] = rates[:, 2] * (np.arange(40) < 2)  # responds to one image alone: nothing is left without it
+    found = ceilings.reliability(rates, np.repeat(np.arange(20), 2), np.arange(40))
+    assert found.value[0] == pytest.approx(1)
+    assert np.isnan(found.value).tolist() == np.isnan(found.standard_error).tolist() == [False, True, True]
+    assert found.low.tolist() == [False, True, True]
+
+
+def test_means_and_partitions_hold_whole_presentations():
     rates = np.arange(12.0)[:, None]
     rates[4:6] += 1
     image = np.array([0] * 6 + [1] * 4 + [2] * 2)
-    trial = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
-    halves = ceilings.Halves(rates, image, trial)
-    np.testing.assert_array_equal(halves.n_presentations, [3, 2, 1])
-    np.testing.assert_allclose(halves.means()[:, 0], [17 / 6, 7.5, 10.5])
+    shown = ceilings.Presentations(rates, image, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]))
+    np.testing.assert_array_equal(shown.n_presentations, [3, 2, 1])
+    np.testing.assert_allclose(shown.means()[:, 0], [17 / 6, 7.5, 10.5])
     by_trial = [0.5, 2.5, 5.5]
     seen = set()
     for seed in range(40):
-        a, b = halves.draw(np.random.default_rng(seed))
+        a, b = shown.partitions(2, np.random.default_rng(seed))
         assert np.isnan(a[2, 0]) != np.isnan(b[2, 0])  # one presentation goes to one half
         small, large = sorted([a[0, 0], b[0, 0]], key=lambda v: v not in by_trial)
         assert small in by_trial
@@ -52,50 +141,44 @@ def test_halves_share_no_presentation_and_hold_all_of_them():
         seen.add((small, a[0, 0] == small))
         assert sorted([a[1, 0], b[1, 0]]) == [6.5, 8.5]
     assert len(seen) == 6  # every presentation alone, in either half
+    rates, image, trial, _ = simulate(np.full(5, 6), fixations=(1,), n_units=3)
+    parts = ceilings.Presentations(rates, image, trial).partitions(3, np.random.default_rng(0))
+    assert parts.shape == (3, 5, 3)
+    np.testing.assert_allclose(parts.mean(axis=0), ceilings.Presentations(rates, image, trial).means())
 
 
 def test_unequal_fixations_weigh_presentations_as_the_mean_does():
-    rates = np.array([[1.0], [1.0], [1.0], [5.0]])
-    halves = ceilings.Halves(rates, np.zeros(4), np.array([0, 0, 0, 1]))
-    assert halves.means()[0, 0] == 2.0
-    assert sorted(half[0, 0] for half in halves.draw(np.random.default_rng(0))) == [1.0, 5.0]
+    shown = ceilings.Presentations(np.array([[1.0], [1.0], [1.0], [5.0]]), np.zeros(4), np.array([0, 0, 0, 1]))
+    assert shown.means()[0, 0] == 2.0
+    assert sorted(half[0, 0] for half in shown.partitions(2, np.random.default_rng(0))) == [1.0, 5.0]
 
 
-def test_correlations_are_averaged_before_they_are_corrected():
-    rates, image, trial, _ = simulate(n_images=12, repeats=2, n_units=6, signal=0.2)
-    halves, rng = ceilings.Halves(rates, image, trial), np.random.default_rng(3)
-    drawn = [halves.draw(rng) for _ in range(9)]
-    r = np.array([[np.corrcoef(a[:, k], b[:, k])[0, 1] for k in range(6)] for a, b in drawn])
-    found = ceilings.reliability(rates, image, trial, n_splits=9, seed=3)
-    mean = r.mean(axis=0)
-    np.testing.assert_allclose(found.halves, mean)
-    np.testing.assert_allclose(found.value, 2 * mean / (1 + mean))
-    assert found.value.min() < 0  # not cut off, which would raise the mean
+def test_stepping_up():
+    np.testing.assert_allclose(ceilings.step_up([0.0, 0.5, 1.0]), [0, 2 / 3, 1])  # Spearman-Brown
+    r = np.linspace(-1, 1, 21)
+    np.testing.assert_allclose(ceilings.step_up(r), -ceilings.step_up(-r))
+    assert np.abs(ceilings.step_up(r, 0.2)).max() == 1
+    assert np.isnan(ceilings.step_up(np.nan))
+    # Noise variance 3 in the whole and 12 in a half: r = 1 / (1 + 12) of the halves, 1 / (1 + 3) of the whole.
+    assert ceilings.step_up(1 / 13, 3 / 12) == pytest.approx(1 / 4)
+    counts = np.array([4, 4, 3, 1])
+    image = np.repeat(np.arange(4), counts)
+    shown = ceilings.Presentations(np.ones((12, 1)), image, np.arange(12))
+    assert shown.length_ratio() == pytest.approx(np.mean([1 / 4, 1 / 4, 1 / 3, 1]) / np.mean([1 / 2, 1 / 2, 3 / 4]))
+    assert np.isnan(ceilings.Presentations(np.ones((2, 1)), [0, 1], [0, 1]).length_ratio())
 
 
-def test_a_unit_that_never_varies_is_undefined():
-    rates, image, trial, _ = simulate(n_images=20)
-    rates[:, 3] = 4.0
-    value = ceilings.reliability(rates, image, trial).value
-    assert np.isnan(value).tolist() == [k == 3 for k in range(10)]
-
-
-def test_spearman_brown_and_normalisation():
-    np.testing.assert_allclose(ceilings.spearman_brown([0.0, 0.5, 1.0]), [0, 2 / 3, 1])
-    assert np.isnan(ceilings.spearman_brown(-1.0))
-    np.testing.assert_allclose(ceilings.normalised([0.5, -0.5, 0.5], [0.5, 0.25, 0.05]), [0.5, -1.0, np.nan])
-
-
-def test_parts_are_disjoint_and_complete():
-    rates, image, trial, _ = simulate(n_images=5, repeats=6, fixations=1)
-    parts = ceilings.Halves(rates, image, trial).partitions(3, np.random.default_rng(0))
-    assert parts.shape == (3, 5, 10)
-    np.testing.assert_allclose(parts.mean(axis=0), ceilings.Halves(rates, image, trial).means())
+def test_noise_correction():
+    value = np.array([0.25, 0.25, -0.1, 0.0, -0.1, np.nan])
+    r = np.array([0.5, -0.5, 0.2, -0.2, 0.0, 0.3])
+    np.testing.assert_allclose(ceilings.noise_corrected(r, value), [1, -1, np.inf, -np.inf, 0, np.nan])
+    np.testing.assert_allclose(ceilings.normalised([0.5, -0.5], [0.5, 0.25]), [0.5, -1.0])
+    assert np.isnan(ceilings.normalised(np.nan, 0.5))
 
 
 def test_bad_input():
-    rates, image, trial, _ = simulate(n_images=5, repeats=1)
-    with pytest.raises(DataError, match="0 images were shown twice or more"):
+    rates, image, trial, _ = simulate(np.repeat([2, 1], [2, 8]), n_units=3, fixations=(1,))
+    with pytest.raises(DataError, match="2 images were shown twice or more; a reliability needs 3"):
         ceilings.reliability(rates, image, trial)
     with pytest.raises(DataError, match="give one row per fixation"):
         ceilings.reliability(rates, image[:-1], trial)

@@ -55,7 +55,6 @@ def test_too_few_images_are_told_apart_from_faults():
     X, labels = np.random.default_rng(0).normal(size=(20, 30)), np.resize([0, 1], 20)
     for call in (
         lambda: statistics.pls_predict(X, X, n_components=16),
-        lambda: statistics.pls_predict(X, X, n_components=[16, 17]),
         lambda: statistics.pls_predict(X, X, groups=labels, n_components=1),
         lambda: statistics.decode(X, labels, folds=11),
     ):

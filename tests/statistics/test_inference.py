@@ -1,31 +1,11 @@
 import numpy as np
 import pytest
+from rsatoolbox.util.inference_util import _dual_bootstrap
 from scipy import stats
 
 from analysis.core.errors import DataError
 from analysis.statistics import inference
-
-
-def test_bca_equals_scipy():
-    values = np.random.default_rng(0).gamma(1.0, size=40)
-    ours = inference.bootstrap_interval(values, np.mean, n_draws=20000, method="bca")
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=20000, method="BCa", rng=np.random.default_rng(1))
-    np.testing.assert_allclose((ours.low, ours.high), theirs.confidence_interval, atol=0.02)
-    plain = inference.bootstrap_interval(values, np.mean, n_draws=20000)
-    assert ours.high > plain.high + 0.01  # a skewed sample: the correction moves the interval up
-    assert ours.estimate == pytest.approx(values.mean())
-
-
-def test_bca_of_the_same_draws_equals_its_formula():
-    rng = np.random.default_rng(0)
-    values, draws = rng.gamma(1.0, size=30), rng.normal(1, 0.2, 999)
-    out = np.array([np.delete(values, k).mean() for k in range(30)])
-    low, high = inference.bca_interval(1.05, draws, out)
-    z0 = stats.norm.ppf((draws < 1.05).mean())
-    a = stats.skew(-out) / 6 / np.sqrt(30)
-    z = stats.norm.ppf([0.025, 0.975])
-    ends = stats.norm.cdf(z0 + (z0 + z) / (1 - a * (z0 + z)))
-    np.testing.assert_allclose((low, high), np.quantile(draws, ends), atol=1e-10)
+from analysis.statistics.inference import intervals, two_factor
 
 
 def test_groups_are_drawn_whole():
@@ -38,14 +18,6 @@ def test_groups_are_drawn_whole():
     np.testing.assert_array_equal(inference.cluster_draws(monkeys, 10, seed=0), counts[:10])
 
 
-def test_medians_of_draws_equal_those_of_repeated_values():
-    rng = np.random.default_rng(0)
-    values = np.round(rng.normal(size=31), 1)
-    counts = rng.integers(0, 3, (50, 31))
-    expected = [np.median(np.repeat(values, one)) for one in counts]
-    np.testing.assert_allclose(inference.medians(values, counts), expected)
-
-
 def test_few_groups_widen_the_percentiles_as_student_does_the_mean():
     draws = np.random.default_rng(0).normal(size=200_000)
     low, high = inference.percentile_interval(draws, 0.95, n=5)
@@ -54,29 +26,23 @@ def test_few_groups_widen_the_percentiles_as_student_does_the_mean():
     assert inference.percentile_interval(draws)[1] == pytest.approx(1.96, abs=0.02)
 
 
-def test_both_kinds_of_interval_are_stretched_by_the_number_of_things_drawn():
+def test_percentiles_are_stretched_by_the_number_of_things_drawn():
     assert inference.stretch(6) == pytest.approx(stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975) * np.sqrt(6 / 5))
     assert inference.stretch(None) == inference.stretch(1) == 1.0
-    rng = np.random.default_rng(0)
-    draws = rng.gamma(4.0, size=999)
+    draws = np.random.default_rng(0).gamma(4.0, size=999)
     low, high = inference.percentile_interval(draws)
     middle = np.median(draws)
     wide = inference.percentile_interval(draws, n=6)
     np.testing.assert_allclose(np.subtract(wide, middle), inference.stretch(6) * np.subtract((low, high), middle))
-    out = rng.normal(size=6)
-    plain, few = (inference.bca_interval(4.0, draws, out, n=n) for n in (None, 6))
-    np.testing.assert_allclose(np.subtract(few, 4.0), inference.stretch(6) * np.subtract(plain, 4.0))
 
 
-@pytest.mark.parametrize("method", ["percentile", "bca"])
-def test_a_stretched_interval_ends_at_the_limits_of_its_statistic(method):
+def test_a_stretched_interval_ends_at_the_limits_of_its_statistic():
     shares = np.array([0.9, 0.9, 0.98, 1.0, 1.0, 0.05])
-    free = inference.bootstrap_interval(shares, np.mean, method=method)
-    held = inference.bootstrap_interval(shares, np.mean, method=method, limits=(0.7, 1.0))
+    free = inference.bootstrap_interval(shares, np.mean)
+    held = inference.bootstrap_interval(shares, np.mean, limits=(0.7, 1.0))
     assert (free.low < 0.7, free.high > 1) == (True, True)
     assert (held.low, held.high) == (0.7, 1.0)
-    wide = inference.bootstrap_interval(shares, np.mean, method=method, limits=(-9.0, 9.0))
-    assert wide == free
+    assert inference.bootstrap_interval(shares, np.mean, limits=(-9.0, 9.0)) == free
     assert np.isnan(inference.percentile_interval(np.array([1.0]), limits=(0.0, 1.0))).all()
 
 
@@ -90,47 +56,111 @@ def test_six_groups_cover_as_students_interval_does():
     assert 0.9 <= np.mean(hits) <= 0.985
 
 
-def test_recordings_that_differ_widen_the_interval():
+def test_the_outermost_level_with_six_groups_is_drawn():
     rng = np.random.default_rng(0)
-    recording = np.repeat(np.arange(8), 25)
-    values = rng.normal(size=8)[recording] + 0.1 * rng.normal(size=200)
-    flat = inference.bootstrap_interval(values, np.mean)
-    nested = inference.bootstrap_interval(values, np.mean, (recording,))
-    assert nested.high - nested.low > 3 * (flat.high - flat.low)
+    monkey, recording = np.repeat(np.arange(6), 8), np.repeat(np.arange(12), 4)
+    values = 5.0 * rng.normal(size=6)[monkey] + rng.normal(size=48)
+    by_monkey, by_recording, both, units, few = (
+        inference.bootstrap_interval(values, np.mean, levels)
+        for levels in ((monkey,), (recording,), (monkey, recording), (), (np.minimum(monkey, 4),))
+    )
+    assert both == by_monkey  # its recordings come with a monkey: drawing them too would count them twice
+    assert few == units  # five monkeys do not stand for others
+    assert inference.bootstrap_interval(values, np.mean, (np.minimum(monkey, 4), recording)) == by_recording
+    assert by_monkey.high - by_monkey.low > 1.3 * (units.high - units.low)
 
 
-def test_the_outermost_level_that_has_groups_is_drawn():
-    rng = np.random.default_rng(0)
-    monkey, recording = np.repeat(np.arange(4), 12), np.repeat(np.arange(12), 4)
-    values = 5.0 * rng.normal(size=4)[monkey] + rng.normal(size=48)
-    for method in ("percentile", "bca"):
-        by_monkey, by_recording, both, none_outside = (
-            inference.bootstrap_interval(values, np.mean, levels, method=method)
-            for levels in ((monkey,), (recording,), (monkey, recording), (np.zeros(48), recording))
-        )
-        assert both == by_monkey  # its recordings come with a monkey: drawing them too would count them twice
-        assert none_outside == by_recording
-        assert by_monkey.high - by_monkey.low > by_recording.high - by_recording.low
+def test_rows_are_summarised_over_what_is_defined():
+    rows = np.random.default_rng(0).normal(size=(60, 9))
+    rows[np.random.default_rng(1).random(rows.shape) < 0.4] = np.nan
+    rows[0] = np.nan
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(intervals.median_rows(rows)[1:], np.nanmedian(rows[1:], axis=1))
+        np.testing.assert_allclose(intervals.mean_rows(rows)[1:], np.nanmean(rows[1:], axis=1))
+    for summarise in (intervals.median_rows, intervals.mean_rows):
+        assert np.isnan(summarise(rows)[0])
+        assert np.isnan(summarise(np.empty((2, 0)))).all()
 
 
-def test_bca_counts_half_of_the_draws_that_equal_the_estimate():
-    draws = np.concatenate([np.linspace(0, 1, 31), np.ones(38), np.linspace(1, 2, 31)])
-    ends = inference.bca_interval(1.0, draws, np.arange(5.0))  # no bias, no skew: the percentiles
-    np.testing.assert_allclose(ends, inference.percentile_interval(draws))
+def random_table(rng, n, m, rows, columns, rest):
+    return rows * rng.normal(size=(n, 1)) + columns * rng.normal(size=(1, m)) + rest * rng.normal(size=(n, m))
 
 
-def test_bca_without_draws_on_one_side_is_the_percentile_interval():
-    draws = np.random.default_rng(0).normal(size=99)
-    for estimate in (-9.0, 9.0):
-        assert inference.bca_interval(estimate, draws, np.arange(5.0)) == inference.percentile_interval(draws)
+def draws_of(table, n_draws, seed):
+    """Return the bootstrap of a table's mean: over rows, over columns, over both."""
+    rng = np.random.default_rng(seed)
+    n, m = table.shape
+    a, b = (rng.multinomial(size, np.full(size, 1 / size), size=n_draws) / size for size in (n, m))
+    return a @ table.mean(axis=1), b @ table.mean(axis=0), np.einsum("dn,nm,dm->d", a, table, b)
+
+
+@pytest.mark.parametrize("sds", [(1.0, 0.5, 2.0), (0.3, 1.0, 1.0), (0.0, 0.0, 1.0)])
+def test_two_factor_variance_equals_the_analysis_of_variance(sds):
+    table = random_table(np.random.default_rng(0), 5, 12, *sds)
+    found, df = inference.two_factor_variance(
+        *draws_of(table, 60_000, 1), (inference.Factor.units(5, 1), inference.Factor.units(12, 1))
+    )
+    rows, columns = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+    rest = ((table - rows - columns + table.mean()) ** 2).sum() / 44 / 60
+    of_rows, of_columns = rows.var(ddof=1) / 5, columns.var(ddof=1) / 12
+    rest = min(rest, of_rows, of_columns)
+    expected = of_rows + of_columns - rest
+    assert found == pytest.approx(expected, rel=0.05)
+    assert df == pytest.approx(expected**2 / (of_rows**2 / 4 + of_columns**2 / 11 + rest**2 / 44), rel=0.1)
+
+
+def test_two_factor_variance_is_rsatoolboxs_where_nothing_is_capped():
+    table = random_table(np.random.default_rng(3), 30, 40, 0.2, 0.3, 3.0)
+    draws = draws_of(table, 4000, 2)
+    found, _ = inference.two_factor_variance(*draws, (inference.Factor.units(30, 1), inference.Factor.units(40, 1)))
+    variances = np.array([np.var(draws[k], ddof=1) for k in (2, 0, 1)])
+    assert found == pytest.approx(_dual_bootstrap(variances, 30, 40), rel=1e-12)
+    assert found < 0.98 * variances[0]
+    # Few rows that differ: theirs is capped at the variance of the draws, half of what it should be.
+    draws = draws_of(random_table(np.random.default_rng(0), 2, 40, 1.0, 0.0, 0.0), 4000, 2)
+    found, _ = inference.two_factor_variance(*draws, (inference.Factor.units(2, 1), inference.Factor.units(40, 1)))
+    variances = np.array([np.var(draws[k], ddof=1) for k in (2, 0, 1)])
+    assert found == pytest.approx(2 * _dual_bootstrap(variances, 2, 40))
+
+
+def test_clusters_of_unequal_sizes_by_their_matrix():
+    sizes = np.array([8, 12, 16, 20, 30, 40])
+    h = sizes / sizes.sum()
+    centre = np.eye(6) - np.outer(np.ones(6), h)
+    A = centre.T @ np.diag(h**2) @ centre
+    found = inference.Factor.clusters(sizes)
+    assert found.growth == pytest.approx((h**2).sum() / np.trace(A))
+    assert found.freedom == pytest.approx(np.trace(A) ** 2 / np.trace(A @ A))
+    alike, units = inference.Factor.clusters([3] * 9), inference.Factor.units(9, 1)
+    assert (alike.growth, alike.freedom) == pytest.approx((units.growth, units.freedom))
+    assert inference.Factor.clusters([4]).freedom == inference.Factor.units(3, 3).freedom == 0
+
+
+def test_a_fixed_factor_adds_nothing():
+    images = np.random.default_rng(0).normal(size=500)
+    factors = (two_factor.FIXED, inference.Factor.units(20, 1))
+    found, df = inference.two_factor_variance(np.full(500, 0.3), images, images, factors)
+    assert found == pytest.approx(images.var(ddof=1) * 20 / 19)
+    assert df == pytest.approx(19)
+    assert np.isnan(
+        inference.two_factor_variance(images, images, images, (inference.Factor.units(1, 1), factors[1]))
+    ).all()
+    assert np.isnan(inference.two_factor_variance(images * np.nan, images, images, factors)).all()
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(inference.holm([[0.02, np.nan], [0.01, 0.6]]), [[0.04, np.nan], [0.03, 0.6]])
+    assert inference.holm([0.4, 0.5]).tolist() == [0.8, 0.8]  # never below a smaller p's, never above 1
+    assert inference.holm([0.9, 0.8, 0.7]).tolist() == [1, 1, 1]
+    p = np.random.default_rng(0).random(50) ** 4
+    assert ((inference.holm(p) <= 0.05).sum()) >= ((p * 50) <= 0.05).sum() > 0
 
 
 def test_undefined_draws_are_left_out():
     draws = np.random.default_rng(0).gamma(2.0, size=200)
     holes = np.concatenate([[np.nan] * 50, draws, [np.inf]])
     assert inference.percentile_interval(holes) == inference.percentile_interval(draws)
-    assert inference.bca_interval(2.0, holes, draws[:9]) == inference.bca_interval(2.0, draws, draws[:9])
-    assert np.isnan(inference.bca_interval(2.0, [np.nan, 1.0], draws[:9])).all()
+    assert np.isnan(inference.percentile_interval([np.nan, 1.0])).all()
 
 
 def test_nan_units_are_left_out_and_none_left_is_undefined():
@@ -239,7 +269,7 @@ def test_max_t_by_hand_and_over_any_shape():
         (lambda: inference.fdr([0.1, 1.2]), "p holds values outside 0 to 1"),
         (lambda: inference.fdr([0.1], method="holm"), "method='holm'"),
         (lambda: inference.p_value(1.0, [1.0], "both"), "tail='both'"),
-        (lambda: inference.bootstrap_interval([1.0], method="basic"), "method='basic'"),
+        (lambda: inference.holm([0.1, -0.2]), "p holds values outside 0 to 1"),
         (lambda: inference.bootstrap_interval([1.0, 2.0], levels=(["a"],)), "2 values but 1 labels"),
         (lambda: inference.max_t(np.ones(2), np.ones((5, 3))), r"null has shape \(5, 3\)"),
         (lambda: inference.paired_test([1.0, 2.0], [0.0, 0.0], [1]), "2 scores but 1 clusters"),

@@ -13,7 +13,7 @@ from analysis.params.protocol import Protocol
 from analysis.recordings import build
 from analysis.recordings.annotations import Annotations
 from analysis.recordings.naming import Files, rasters_beside
-from analysis.statistics.ceilings import spearman_brown
+from analysis.statistics.ceilings import step_up
 from analysis.statistics.crossval import pearson
 
 
@@ -90,7 +90,7 @@ def split_half_ceilings(
     """Return the split-half ceiling of each unit (or merged column), all populations concatenated, (n_units,).
 
     The whole protocol, with its merging and filling, runs on each half of the presentations, so that the ceiling is
-    that of the table which is compared: the Spearman-Brown corrected mean correlation over `n_splits` splits.
+    that of the table which is compared: the mean correlation over `n_splits` splits, stepped up (`ceilings.step_up`).
     """
     rng = np.random.default_rng(seed)
     correlations = []
@@ -108,7 +108,7 @@ def split_half_ceilings(
     table = np.stack(correlations)
     defined = np.isfinite(table)
     mean = np.where(defined, table, 0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
-    return spearman_brown(mean)
+    return step_up(mean)
 
 
 def _correlation(one: Population, other: Population) -> np.ndarray:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reduction:
-    """How maps become features: averaged to pool x pool cells (0: all kept), projected if more than `features`."""
+    """How maps become features: averaged to pool x pool cells (0: all kept), projected if more than `features`.
+
+    A model's output is what it computes, however wide: it is never projected.
+    """
 
     pool: int
     features: int | None
@@ -62,12 +65,20 @@ class Reducer:
     projection: "SparseRandomProjection | None"
 
     @classmethod
-    def of(cls, rule: Reduction, maps: torch.Tensor) -> "Reducer":
-        """Return the reducer for maps (n, ...) such as these."""
+    def of(cls, rule: Reduction, maps: torch.Tensor, output: bool = False) -> "Reducer":
+        """Return the reducer for maps (n, ...) such as these; `output`: they are the model's output."""
         width, shape = pooled(maps, rule.pool).shape[1], tuple(maps.shape[1:])
-        if rule.features is None or width <= rule.features:
+        if output or rule.features is None or width <= rule.features:
             return cls(shape, rule.pool, width, None)
         return cls(shape, rule.pool, rule.features, projection(width, rule.features, rule.seed))
+
+    @property
+    def reduction(self) -> str:
+        """What was done to the maps, for tables: ``none``, ``2x2 average pool``, ``random projection to 1024``."""
+        is_pooled = len(self.shape) == 3 and self.pool and max(self.shape[1:]) > self.pool
+        done = [f"{self.pool}x{self.pool} average pool"] if is_pooled else []
+        done += [f"random projection to {self.features}"] if self.projection is not None else []
+        return ", ".join(done) or "none"
 
     def __call__(self, maps: torch.Tensor) -> np.ndarray:
         """Return features (n, features), float32."""
@@ -86,14 +97,15 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
     Returns
     -------
     list of dict, in order of depth
-        name, shape of the layer before pooling (without n), features written, projected or not
+        name, shape of the layer before pooling (without n), features written, reduction (`Reducer.reduction`)
     """
     network.eval()
     with torch.no_grad():
         first = network.maps(x[:1].to(device))
-    reducers = {name: Reducer.of(rule, first[name]) for name in network.layer_names}
+    names = network.layer_names
+    reducers = {name: Reducer.of(rule, first[name], output=name == names[-1]) for name in names}
     described = [
-        {"name": name, "shape": list(one.shape), "features": one.features, "projected": one.projection is not None}
+        {"name": name, "shape": list(one.shape), "features": one.features, "reduction": one.reduction}
         for name, one in reducers.items()
     ]
     done_path = folder / "done.json"

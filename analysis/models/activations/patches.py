@@ -64,7 +64,9 @@ def chosen_fixations(recording: xr.Dataset, known: set[str], at_most: int, seed:
 def _features(network: Network, open_image, recording: xr.Dataset, size: int, rule, device: str) -> xr.Dataset:
     layer, field = network.layer_names[-1], median_field(recording)
     cut = torch.from_numpy(patches_at(open_image, recording, field, size))
-    reduce = Reducer.of(rule, network.maps(torch.zeros((1, 3, size, size), dtype=torch.uint8, device=device))[layer])
+    reduce = Reducer.of(
+        rule, network.maps(torch.zeros((1, 3, size, size), dtype=torch.uint8, device=device))[layer], output=True
+    )
     parts = [reduce(network.maps(part.to(device))[layer]) for part in cut.split(64)] if len(cut) else []
     features = np.concatenate([np.empty((0, reduce.features), np.float32), *parts])
     return xr.Dataset(

@@ -35,6 +35,12 @@ def layers(model: str, folder: Path = paths.ACTIVATIONS) -> list[str]:
         raise DataError(f"{path} not found: run the stage activations for {model}") from error
 
 
+def reductions(model: str, folder: Path = paths.ACTIVATIONS) -> dict[str, str]:
+    """Return how the activations of each layer became features: ``none``, or what was pooled or projected."""
+    items = json.loads((folder / model / "layers.json").read_text(encoding="utf-8"))
+    return {item["name"]: item["reduction"] for item in items}
+
+
 def read(model: str, layer: str, folder: Path = paths.ACTIVATIONS) -> tuple[list[str], np.ndarray]:
     """Return the stems of the images and the activations of a layer.
 

@@ -1,32 +1,40 @@
-"""How certain a result is: confidence intervals, permutation tests and corrections for many tests."""
+"""How certain a result is: intervals and contrasts, permutation tests and corrections for many tests."""
 
 from analysis.statistics.inference.intervals import (
     ANY,
+    LEAST_CLUSTERS,
     Interval,
-    bca_interval,
     bootstrap_interval,
     cluster_draws,
-    medians,
     percentile_interval,
     stretch,
     student_interval,
 )
-from analysis.statistics.inference.multiple import fdr, max_t
+from analysis.statistics.inference.multiple import fdr, holm, max_t
 from analysis.statistics.inference.permutation import p_value, paired_test, permutation_test
+from analysis.statistics.inference.predictions import Predictions, predictivity_draws
+from analysis.statistics.inference.two_factor import Contrast, Factor, ScoreDraws, contrast, two_factor_variance
 
 __all__ = [
     "ANY",
+    "LEAST_CLUSTERS",
+    "Contrast",
+    "Factor",
     "Interval",
-    "bca_interval",
+    "Predictions",
+    "ScoreDraws",
     "bootstrap_interval",
     "cluster_draws",
+    "contrast",
     "fdr",
+    "holm",
     "max_t",
-    "medians",
     "p_value",
     "paired_test",
     "percentile_interval",
     "permutation_test",
+    "predictivity_draws",
     "stretch",
     "student_interval",
+    "two_factor_variance",
 ]

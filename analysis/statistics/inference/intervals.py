@@ -1,11 +1,11 @@
-"""Confidence intervals: bootstrap (percentile and BCa, by hierarchy) and Student's."""
+"""Confidence intervals of single samples: percentiles of a bootstrap, and Student's."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtri, stdtrit
 
 from analysis.core.errors import DataError
 
@@ -32,6 +32,9 @@ class Interval:
 
 ANY = (-np.inf, np.inf)
 """Limits of an unbounded statistic."""
+
+LEAST_CLUSTERS = 6
+"""With fewer recordings or monkeys an interval cannot generalise to others: give the values of each instead."""
 
 
 def percentile_interval(
@@ -85,63 +88,6 @@ def stretch(n: int | None, level: float = 0.95) -> float:
     if n is None or n < 2:
         return 1.0
     return float(stdtrit(n - 1, (1 + level) / 2) / ndtri((1 + level) / 2) * np.sqrt(n / (n - 1)))
-
-
-def bca_interval(
-    estimate: float,
-    draws: np.ndarray,
-    leave_one_out: np.ndarray,
-    level: float = 0.95,
-    n: int | None = None,
-    limits: tuple[float, float] = ANY,
-) -> tuple[float, float]:
-    """Return the bias-corrected and accelerated bootstrap interval (Efron 1987).
-
-    Parameters
-    ----------
-    estimate : float
-        Statistic of the data.
-    draws : (n_draws,) array of float
-        Statistic of each bootstrap draw; undefined (NaN) draws are left out.
-    leave_one_out : (n_resampled,) array of float
-        Statistic without each resampled unit in turn, for the acceleration.
-    level : float
-        Confidence level, 0 to 1.
-    n : int, optional
-        Number of resampled units. If given, the interval is stretched about the estimate (Hesterberg 2015).
-    limits : (lowest, highest)
-        As in `percentile_interval`.
-
-    Returns
-    -------
-    low, high : float
-        NaN for fewer than 2 defined draws; the percentile interval where all draws lie on one side of the estimate.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> values = np.arange(1.0, 11.0)
-    >>> rng = np.random.default_rng(0)
-    >>> draws = [rng.choice(values, 10).mean() for _ in range(999)]
-    >>> without = [np.delete(values, k).mean() for k in range(10)]
-    >>> low, high = bca_interval(values.mean(), draws, without)
-    >>> bool(low < values.mean() < high)
-    True
-    """
-    draws = np.asarray(draws, dtype=np.float64)
-    draws = draws[np.isfinite(draws)]
-    if len(draws) < 2:
-        return np.nan, np.nan
-    below = (np.sum(draws < estimate) + np.sum(draws == estimate) / 2) / len(draws)
-    if not 0 < below < 1:  # no draw on one side: the correction is undefined
-        return percentile_interval(draws, level, n, limits)
-    bias = ndtri(below)
-    gap = np.mean(leave_one_out) - np.asarray(leave_one_out)
-    squares = np.sum(gap**2)
-    acceleration = 0.0 if squares == 0 else np.sum(gap**3) / (6 * squares**1.5)
-    z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
-    ends = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
-    return _clip(limits, *(estimate + stretch(n, level) * (end - estimate) for end in ends))
 
 
 def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
@@ -201,13 +147,21 @@ def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
     return counts[:, codes]
 
 
-def medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the median of each draw, (n_draws,), from the counts of its values, (n_draws, n_values)."""
-    order = np.argsort(values)
-    cumulative = np.cumsum(counts[:, order], axis=1)
-    twice_middle = cumulative[:, -1:] - 1  # twice the position of the median, counted from 0
-    low, high = ((cumulative > k).argmax(axis=1) for k in (twice_middle // 2, (twice_middle + 1) // 2))
-    return (values[order[low]] + values[order[high]]) / 2
+def median_rows(values: np.ndarray) -> np.ndarray:
+    """Return the median of each row over its defined entries: (n_rows, n) to (n_rows,), NaN where there are none."""
+    if not values.shape[1]:
+        return np.full(len(values), np.nan)
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.count_nonzero(np.isfinite(values), axis=1)[:, None]
+    low, high = (np.take_along_axis(ordered, np.maximum(at, 0), 1)[:, 0] for at in ((count - 1) // 2, count // 2))
+    return (low + high) / 2
+
+
+def mean_rows(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row over its defined entries: (n_rows, n) to (n_rows,), NaN where there are none."""
+    defined = np.isfinite(values)
+    count = np.count_nonzero(defined, axis=1)
+    return np.where(defined, values, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
 
 
 def bootstrap_interval(
@@ -218,28 +172,26 @@ def bootstrap_interval(
     n_draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-    method: str = "percentile",
     limits: tuple[float, float] = ANY,
 ) -> Interval:
-    """Return a bootstrap interval for a statistic of unit scores, resampled by hierarchy.
+    """Return a percentile bootstrap interval for a statistic of values, resampled by hierarchy.
 
-    Only the outermost level with two groups or more is resampled, its groups whole (Davison & Hinkley 1997, 3.8), and
-    the interval is widened for few groups (Hesterberg 2015).
+    Only the outermost level with `LEAST_CLUSTERS` groups or more is resampled, its groups whole (Davison & Hinkley
+    1997, 3.8), and the interval is widened for few groups (Hesterberg 2015). Fewer cannot stand for others: then the
+    interval is about these groups, and the values themselves are resampled.
 
     Parameters
     ----------
-    values : (n_units,) array of float
-        Scores; undefined (NaN) units are left out.
+    values : (n_values,) array of float
+        Undefined (NaN) ones are left out.
     statistic : callable
         Maps (n,) values to a number.
-    levels : sequence of (n_units,) sequences
-        Labels of nested groups, outermost first, e.g. ``(monkeys, recordings)``. Default: units are resampled.
+    levels : sequence of (n_values,) sequences
+        Labels of nested groups, outermost first, e.g. ``(monkeys, recordings)``.
     n_draws, seed : int
         Number of draws and their seed.
     level : float
         Confidence level, 0 to 1.
-    method : {"percentile", "bca"}
-        The acceleration of ``bca`` leaves out one resampled group at a time.
     limits : (lowest, highest)
         As in `percentile_interval`.
 
@@ -251,18 +203,16 @@ def bootstrap_interval(
     Raises
     ------
     DataError
-        If the method is unknown or a level does not hold one label per value.
+        If a level does not hold one label per value.
 
     Examples
     --------
-    >>> scores = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
-    >>> monkeys = ["a", "a", "b", "b", "c", "c"]
+    >>> scores = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8, 0.4, 0.5, 0.2, 0.4, 0.3, 0.6]
+    >>> monkeys = list("aabbccddeeff")
     >>> interval = bootstrap_interval(scores, levels=[monkeys], limits=(-1, 1))
-    >>> round(interval.estimate, 2), interval.low < 0.45 < interval.high
-    (0.45, True)
+    >>> round(interval.estimate, 2), interval.low < 0.4 < interval.high
+    (0.4, True)
     """
-    if method not in ("percentile", "bca"):
-        raise DataError(f"method={method!r}; give percentile or bca")
     values = np.asarray(values, dtype=np.float64)
     for labels in levels:
         if len(labels) != len(values):
@@ -272,16 +222,7 @@ def bootstrap_interval(
     values = values[defined]
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)
-    estimate = float(statistic(values))
-    # A level with one group adds nothing to the draw: the interval then is about the levels below, within that group.
-    resampled = next((labels for labels in levels if len(set(labels.tolist())) > 1), np.arange(len(values)))
-    counts = cluster_draws(resampled, n_draws, seed)
-    if getattr(statistic, "is_median", statistic is np.median):
-        draws = medians(values, counts)
-    else:
-        draws = np.array([statistic(np.repeat(values, count)) for count in counts])
-    groups = np.unique(resampled)
-    if method == "percentile":
-        return Interval(estimate, *percentile_interval(draws, level, len(groups), limits))
-    without = [statistic(values[resampled != group]) for group in groups] if len(values) > 1 else draws[:1]
-    return Interval(estimate, *bca_interval(estimate, draws, np.array(without), level, len(groups), limits))
+    drawn = next((labels for labels in levels if len(set(labels.tolist())) >= LEAST_CLUSTERS), np.arange(len(values)))
+    draws = np.array([statistic(np.repeat(values, count)) for count in cluster_draws(drawn, n_draws, seed)])
+    ends = percentile_interval(draws, level, len(np.unique(drawn)), limits)
+    return Interval(float(statistic(values)), *ends)

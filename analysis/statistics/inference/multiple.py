@@ -39,12 +39,9 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
     >>> rejected
     array([ True,  True, False])
     """
-    p = np.asarray(p, dtype=np.float64)
-    if np.any((p < 0) | (p > 1)):
-        raise DataError("p holds values outside 0 to 1; give p-values")
     if method not in ("bh", "tsbh"):
         raise DataError(f"method={method!r}; give bh or tsbh")
-    tested = np.isfinite(p)
+    p, tested = _checked(p)
     adjusted = np.full(p.shape, np.nan)
     if tested.any():
         stepped = scipy.stats.false_discovery_control(p[tested])
@@ -54,6 +51,46 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
         adjusted[tested] = stepped
     with np.errstate(invalid="ignore"):
         return adjusted <= q, adjusted
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Adjust p-values for the family-wise error by steps (Holm 1979), whatever their dependence.
+
+    Parameters
+    ----------
+    p : (...) array of float
+        P-values of one family; NaN entries are not tests.
+
+    Returns
+    -------
+    (...) array of float
+        Adjusted p-values; NaN where `p` is.
+
+    Raises
+    ------
+    DataError
+        If a p-value lies outside 0 to 1.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
+    p, tested = _checked(p)
+    order = np.argsort(p[tested], kind="stable")
+    steps = np.maximum.accumulate(np.sort(p[tested]) * np.arange(len(order), 0, -1))
+    adjusted, found = np.full(p.shape, np.nan), np.empty(len(order))
+    found[order] = np.minimum(steps, 1)
+    adjusted[tested] = found
+    return adjusted
+
+
+def _checked(p) -> tuple[np.ndarray, np.ndarray]:
+    """Return p-values as an array, and which of them are tests."""
+    p = np.asarray(p, dtype=np.float64)
+    if np.any((p < 0) | (p > 1)):
+        raise DataError("p holds values outside 0 to 1; give p-values")
+    return p, np.isfinite(p)
 
 
 def max_t(observed: np.ndarray, null: np.ndarray) -> np.ndarray:

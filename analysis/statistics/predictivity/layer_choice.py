@@ -8,7 +8,7 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.statistics.keys import as_array
 from analysis.statistics.predictivity import pls
-from analysis.statistics.predictivity.nested import Nested, nested
+from analysis.statistics.predictivity.nested import Nested, nested_pls, nested_ridge
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Choice:
     --------
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(30, 4))
-    >>> best_layer({"pool": X}, X[:, :2], np.arange(30)[None] % 3, n_components=2).layers
+    >>> best_layer({"pool": X}, X[:, :2], np.arange(30)[None] % 3).layers
     ('pool', 'pool', 'pool')
     """
 
@@ -34,7 +34,12 @@ class Choice:
 
 
 def best_layer(
-    features: dict[str, np.ndarray], Y: np.ndarray, folds: np.ndarray, n_components, *, scale: bool = False
+    features: dict[str, np.ndarray],
+    Y: np.ndarray,
+    folds: np.ndarray,
+    n_components: int | None = None,
+    *,
+    scale: bool = True,
 ) -> Choice:
     """Choose a layer inside each training set and predict the test set from it.
 
@@ -51,8 +56,8 @@ def best_layer(
         Responses; NaN where a unit was not shown an image.
     folds : (n_repeats, n_images) array of int
         Three or more folds that keep near-duplicates together (`group_folds`), one row per repeat.
-    n_components : int or sequence of int
-        Number of PLS components, or those among which each unit's is chosen (`pls_predict`).
+    n_components : int, optional
+        Number of PLS components. Default: ridge regression with a penalty for each unit (`ridge_predict`).
     scale : bool
         Divide features by their standard deviation in the training rows.
 
@@ -74,7 +79,7 @@ def best_layer(
     >>> layers = {"conv": rng.normal(size=(60, 10)), "pool": rng.normal(size=(60, 10))}
     >>> from analysis.statistics import group_folds
     >>> folds = group_folds(np.arange(60), n_folds=5, seed=0)
-    >>> choice = best_layer(layers, layers["pool"][:, :3], folds[None], n_components=2)
+    >>> choice = best_layer(layers, layers["pool"][:, :3], folds[None])
     >>> choice.layers
     ('pool', 'pool', 'pool', 'pool', 'pool')
     """
@@ -84,9 +89,13 @@ def best_layer(
         raise DataError(f"folds has shape {folds.shape}; give a row per repeat and a fold for each of {len(Y)} images")
     if other := [name for name, X in features.items() if len(X) != len(Y)]:
         raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
-    numbers = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
-    fits = {layer: [nested(X, Y, repeat, numbers, scale=scale) for repeat in folds] for layer, X in features.items()}
-    return choose(fits, Y, folds)
+
+    def fit(X, repeat):
+        if n_components is None:
+            return nested_ridge(X, Y, repeat, scale=scale)
+        return nested_pls(X, Y, repeat, n_components, scale=scale)
+
+    return choose({layer: [fit(X, repeat) for repeat in folds] for layer, X in features.items()}, Y, folds)
 
 
 def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray, *, against: str = "training") -> Choice:
@@ -105,6 +114,17 @@ def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray, 
             rows = assigned == fold
             predicted[r, rows] = fits[layer][r].predicted[rows]
     return Choice(pls.score(Y, predicted, folds, against=against), tuple(chosen))
+
+
+def of_chosen_layers(layers: Sequence[str], by_layer: dict[str, np.ndarray], folds: np.ndarray) -> np.ndarray:
+    """Return other predictions, (n_repeats, n_images, n_units) for each layer, by the layers of a `Choice`."""
+    predicted = np.full_like(next(iter(by_layer.values())), np.nan)
+    names = iter(layers)
+    for r, assigned in enumerate(folds):
+        for fold in np.unique(assigned[assigned >= 0]):
+            rows = assigned == fold
+            predicted[r, rows] = by_layer[next(names)][r, rows]
+    return predicted
 
 
 def _median(r: np.ndarray) -> float:

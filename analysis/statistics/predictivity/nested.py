@@ -1,61 +1,56 @@
-"""Choices inside the training images of a cross-validation: the number of components of each unit, and the layer.
+"""Regression whose every choice is made without the test fold: the penalty of each unit, and what a layer is worth.
 
-The inner folds of a test fold k are the other folds. A fit without folds j and k predicts j for the choice made for k,
-and k for the choice made for j, so that all choices of K folds together need K (K - 1) / 2 fits.
+The inner folds of a test fold are the other folds. Near-duplicates that share a fold therefore never meet across inner
+folds either.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from analysis.core.parallel import one_thread
-from analysis.statistics.crossval import TooFewImages, mean_pearson
-from analysis.statistics.predictivity.krylov import as_numpy, fit_predict, gram_of
+from analysis.statistics.crossval import TooFewImages, mean_pearson, shown_together
+from analysis.statistics.predictivity import krylov
+from analysis.statistics.predictivity.ridge import Decomposition, leave_out_errors, penalties
 
 
 @dataclass(frozen=True)
 class Nested:
-    """Out-of-fold predictions with numbers of components that were chosen without the test fold.
+    """Out-of-fold predictions, and how well the same regression predicts within the training images.
 
     Attributes
     ----------
     predicted : (n_images, n_units)
         NaN for images that are not tested or were not shown to the unit.
-    components : (n_tested, n_units) int
-        Number chosen for each test fold; -1 where a unit has no images in it.
     inner_r : (n_tested, n_units)
-        Pearson's r within the training images with that number, mean over the inner folds; NaN where undefined or not
+        Pearson's r within the training images of each test fold, mean over the inner folds; NaN where undefined or not
         asked for, and where the training images are too few to be split again.
     """
 
     predicted: np.ndarray
-    components: np.ndarray
     inner_r: np.ndarray
 
 
-def nested(
-    X, Y, folds, numbers, *, tested=None, scale: bool = False, per_unit: bool = True, inner: bool = True
-) -> Nested:
-    """Predict every test fold by PLS with a number of components that was chosen, for each unit, in the other folds.
+def nested_ridge(X, Y, folds, *, alphas=None, tested=None, scale: bool = True, inner: bool = True) -> Nested:
+    """Predict every test fold by ridge regression, with the penalty of each unit chosen in the other folds.
 
     Parameters
     ----------
-    X : (n_images, n_features)
-        numpy array or torch tensor.
-    Y : (n_images, n_units)
+    X : (n_images, n_features) array of float
+    Y : (n_images, n_units) array of float
         NaN where a unit was not shown an image.
-    folds : (n_images,) int
-        Fold of every image, all at least 0; 3 or more folds unless one number is given.
-    numbers : sequence of int
-        Rising numbers of components among which the squared errors in the inner folds choose (`chosen`); 0 is the
-        training mean. Numbers too large for the inner training images are left out.
+    folds : (n_images,) array of int
+        Fold of every image, all at least 0; three or more.
+    alphas : (n_alphas,) array of float, optional
+        Penalties; default `ridge.penalties`: multiples of the mean squared length of the training
+        rows, centred and scaled.
     tested : sequence of int, optional
         Folds to predict; the others only train. Default: all.
-    scale, per_unit
-        As in `krylov.fit_predict`.
+    scale : bool
+        Divide features by their standard deviation in the training rows.
     inner : bool
-        False: leave `inner_r` undefined; a single number then needs no inner fits.
+        False: leave `inner_r` undefined.
 
     Returns
     -------
@@ -64,122 +59,125 @@ def nested(
     Raises
     ------
     TooFewImages
-        If images or features allow none of the numbers but 0 (a `DataError`).
+        If the training images are too few, or in too few folds, to choose a penalty (a `DataError`).
     """
-    observed = as_numpy(Y)
     tested = np.unique(folds) if tested is None else np.asarray(tested)
-    shape = len(tested), observed.shape[1]
-    predicted = np.full(observed.shape, np.nan)
-    components, inner_r = np.full(shape, -1), np.full(shape, np.nan)
-    patterns, which = shown_together(observed)
+    predicted, inner_r = np.full(Y.shape, np.nan), np.full((len(tested), Y.shape[1]), np.nan)
     with one_thread():
-        gram = gram_of(X, scale)
-        for index in range(patterns.shape[1]):
-            shown, units = np.flatnonzero(patterns[:, index]), np.flatnonzero(which == index)
-            fits = _Fits(X, Y, observed, shown, units, folds[shown], gram, scale, per_unit)
-            for t, (rows, outcome, best, number, r) in fits.choose(list(numbers), tested, inner):
-                each = np.arange(len(units))
-                predicted[np.ix_(shown[rows], units)] = outcome[best, :, each].T
-                components[t, units], inner_r[t, units] = number, r
-    return Nested(predicted, components, inner_r)
+        for t, units, train, rest in _parts(Y, folds, tested):
+            if len(train) < 3 or len(np.unique(folds[train])) < 2:
+                raise TooFewImages(
+                    f"{len(train)} training images in {len(np.unique(folds[train]))} folds: ridge needs 3 or more, in "
+                    "2 or more folds, to choose a penalty"
+                )
+            fit = _Ridge.of(X[train], Y[np.ix_(train, units)], folds[train], alphas, scale)
+            predicted[np.ix_(rest, units)] = fit.predict(X[rest])
+            if inner:
+                inner_r[t, units] = mean_pearson(Y[np.ix_(train, units)], fit.left_out(), folds[train])
+    return Nested(predicted, inner_r)
 
 
-def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which images were shown, (n_images, n_patterns), and the pattern of each unit, (n_units,)."""
-    finite = np.isfinite(observed)
-    if finite.all():
-        return finite[:, :1], np.zeros(observed.shape[1], int)
-    return np.unique(finite, axis=1, return_inverse=True)
+def nested_pls(X, Y, folds, n_components: int, *, tested=None, scale: bool = True, inner: bool = True) -> Nested:
+    """Predict every test fold by PLS with a fixed number of components; parameters, returns and errors as above.
+
+    `inner_r` stays undefined where the inner training images are too few for the components.
+    """
+    tested = np.unique(folds) if tested is None else np.asarray(tested)
+    predicted, inner_r = np.full(Y.shape, np.nan), np.full((len(tested), Y.shape[1]), np.nan)
+    gram = krylov.gram_of(X, scale)
+    for t, units, train, rest in _parts(Y, folds, tested):
+        targets = np.where(np.isfinite(Y[:, units]), Y[:, units], 0.0)
+
+        def fit(train, rest, targets=targets):
+            return krylov.fit_predict(X, targets, train, rest, n_components, scale=scale, gram=gram)
+
+        predicted[np.ix_(rest, units)] = fit(train, rest)
+        inner_folds = np.unique(folds[train])
+        least = min((folds[train] != fold).sum() for fold in inner_folds)
+        if inner and len(inner_folds) > 1 and n_components <= min(least - 1, X.shape[1]):
+            held = np.full((len(train), len(units)), np.nan)
+            for fold in inner_folds:
+                inside = folds[train] == fold
+                held[inside] = fit(train[~inside], train[inside])
+            inner_r[t, units] = mean_pearson(targets[train], held, folds[train])
+    return Nested(predicted, inner_r)
 
 
-def chosen(squares: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return the index of each unit's number of components.
-
-    A unit's own smallest error is a poor guide where there is little to predict: one of several numbers beats the mean
-    by chance, and units without signal score below 0. Units recorded together therefore share the number under which
-    their inner folds are most likely (Gaussian errors, one variance per unit: the smallest sum of log errors). A unit
-    departs from it for its own best number where that is better by more than one standard error: the rule of Breiman
-    et al. (1984) and Hastie et al. (2009, section 7.10), here for the difference over the same images.
+def _leave_out_predictions(
+    decomposition: Decomposition, Y: np.ndarray, alphas: np.ndarray, folds: np.ndarray
+) -> np.ndarray:
+    """Return the prediction of every row by the fit without its fold, (n, n_units), with an intercept.
 
     Parameters
     ----------
-    squares : (n_numbers, n_images, n_units)
-        Squared errors in the inner folds; 0 where nothing was predicted.
-    size : (n_units,)
-        Sum of squares of the responses: units whose errors are at the level of its rounding are ignored.
-
-    Returns
-    -------
-    (n_units,) int
-        The smallest number among equals.
+    decomposition : Decomposition
+        Of the centred features.
+    Y : (n, n_units)
+    alphas : (n_units,)
+        Penalty of each unit.
+    folds : (n,) int
     """
-    errors, units = squares.sum(axis=1), np.arange(squares.shape[2])
-    counts = (errors > 1e-24 * np.maximum(size, 1e-300)).all(axis=0)
-    shared = np.log(errors[:, counts]).sum(axis=1).argmin()
-    own = errors.argmin(axis=0)
-    gain = squares[shared] - squares[own, :, units].T
-    return np.where(gain.sum(axis=0) > np.sqrt((gain**2).sum(axis=0)), own, shared)
+    U, values = decomposition.vectors, decomposition.values
+    Yc = Y - Y.mean(axis=0)
+    out = np.empty(Y.shape)
+    for alpha in np.unique(alphas):
+        units, shrink = np.flatnonzero(alphas == alpha), values / (values + alpha)
+        residual = Yc[:, units] - U @ (shrink[:, None] * (U.T @ Yc[:, units]))
+        for fold in np.unique(folds):
+            rows = np.flatnonzero(folds == fold)
+            left = np.eye(len(rows)) - 1 / len(Y) - (U[rows] * shrink) @ U[rows].T  # I - H_FF
+            out[np.ix_(rows, units)] = Y[np.ix_(rows, units)] - np.linalg.solve(left, residual[rows])
+    return out
 
 
-class _Fits:
-    """Fits, without one or two folds, of the units that were shown the same images."""
+@dataclass(frozen=True)
+class _Ridge:
+    """Ridge regression of one training set, with the penalty of each unit chosen by its folds.
 
-    def __init__(self, X, Y, observed, shown, units, folds, gram, scale, per_unit):
-        self.X, self.Y, self.shown, self.units, self.folds = X, Y[:, units], shown, units, folds
-        self.observed = observed[np.ix_(shown, units)]
-        self.options = {"scale": scale, "per_unit": per_unit, "gram": gram}
+    Attributes
+    ----------
+    alphas : (n_units,)
+        Chosen penalties, in the unit of squared (scaled) features.
+    """
 
-    def allowed(self, numbers: list[int], tested, wanted: bool) -> tuple[list[int], bool]:
-        """Return the numbers of components that the data allow, and whether the training images are split again."""
-        sizes = np.array([(self.folds == fold).sum() for fold in np.unique(self.folds)])
-        test_sizes = np.array([(self.folds == fold).sum() for fold in tested])
-        n, p = len(self.folds), self.X.shape[1]
-        outer = min(n - test_sizes.max() - 1, p)
-        inner = min(n - np.sort(sizes)[-2:].sum() - 1, p) if len(sizes) > 2 else -1
-        allowed = [number for number in numbers if number <= inner]
-        if any(allowed) and (wanted or len(numbers) > 1):
-            return allowed, True
-        if len(numbers) == 1 and numbers[0] <= outer:
-            return numbers, False
-        raise TooFewImages(
-            f"components {numbers} with {n} images, {p} features and {len(sizes)} folds: give smaller numbers, or more "
-            "images"
-        )
+    alphas: np.ndarray
+    _Y: np.ndarray
+    _folds: np.ndarray
+    _decomposition: Decomposition
+    _mean: np.ndarray
+    _scale: np.ndarray
+    _weights: np.ndarray
 
-    def choose(self, numbers: list[int], tested, wanted: bool):
-        """Yield the index of each test fold in `tested`, its rows, predictions and choices, and inner r if `wanted`."""
-        allowed, split = self.allowed(numbers, tested, wanted)
-        held = self.inner(allowed, tested) if split else None
-        each = np.arange(len(self.units))
+    @classmethod
+    def of(cls, X: np.ndarray, Y: np.ndarray, folds: np.ndarray, alphas=None, scale: bool = True) -> "_Ridge":
+        """Fit finite `Y`, (n, n_units), from `X`, (n, n_features); penalties as in `nested_ridge`."""
+        mean = X.mean(axis=0)
+        deviation = X.std(axis=0) if scale else np.ones(X.shape[1])
+        deviation = np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0)
+        Z = (X - mean) / deviation
+        alphas = penalties(Z) if alphas is None else np.asarray(alphas, dtype=np.float64)
+        decomposition = Decomposition.of(Z, intercept=False)  # centred above
+        errors = leave_out_errors(decomposition, Y, alphas, folds)
+        chosen = alphas[np.argmin(errors, axis=0)]
+        U, values = decomposition.vectors, decomposition.values
+        weights = Z.T @ (U @ ((U.T @ (Y - Y.mean(axis=0))) / (values[:, None] + chosen)))
+        return cls(chosen, Y, folds, decomposition, mean, deviation, weights)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the predictions of other rows, (n_rows, n_units)."""
+        return ((X - self._mean) / self._scale) @ self._weights + self._Y.mean(axis=0)
+
+    def left_out(self) -> np.ndarray:
+        """Return the predictions of the training rows, each by the fit without its fold, (n, n_units)."""
+        return _leave_out_predictions(self._decomposition, self._Y, self.alphas, self._folds)
+
+
+def _parts(Y, folds, tested) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield, for each test fold and each set of units shown the same images, its number, units, and rows."""
+    patterns, which = shown_together(Y)
+    for index in range(patterns.shape[1]):
+        shown, units = patterns[:, index], np.flatnonzero(which == index)
         for t, fold in enumerate(tested):
-            if not (self.folds == fold).any():
-                continue
-            outcome, rows = self.predict(allowed, [fold])
-            best, r = np.zeros(len(each), int), np.nan
-            if split:
-                squares = (held[t] - self.observed) ** 2
-                best = chosen(np.where(np.isfinite(squares), squares, 0.0), (self.observed**2).sum(axis=0))
-                if wanted:
-                    r = mean_pearson(self.observed, held[t, best, :, each].T, self.folds)
-            yield t, (rows, outcome, best, np.array(allowed)[best], r)
-
-    def predict(self, numbers: list[int], out) -> tuple[np.ndarray, np.ndarray]:
-        """Return predictions of the folds `out` from the others, (n_numbers, n_rows, n_units), and their rows."""
-        left = (self.folds[:, None] == out).any(axis=1)
-        rows, train = np.flatnonzero(left), self.shown[~left]
-        return as_numpy(fit_predict(self.X, self.Y, train, self.shown[rows], numbers, **self.options)), rows
-
-    def inner(self, numbers: list[int], tested):
-        """Return predictions of the inner folds of each test fold, (n_tested, n_numbers, n_images, n_units)."""
-        all_folds = np.unique(self.folds)
-        index = {fold: t for t, fold in enumerate(tested)}
-        held = np.full((len(tested), len(numbers), *self.observed.shape), np.nan)
-        for pair in combinations(all_folds, 2):
-            if not any(fold in index for fold in pair):
-                continue
-            outcome, rows = self.predict(numbers, pair)
-            for fold, other in (pair, pair[::-1]):
-                if fold in index:
-                    inside = self.folds[rows] == other
-                    held[index[fold], :, rows[inside]] = outcome[:, inside].swapaxes(0, 1)
-        return held
+            rest = np.flatnonzero(shown & (folds == fold))
+            if len(rest):
+                yield t, units, np.flatnonzero(shown & (folds != fold)), rest

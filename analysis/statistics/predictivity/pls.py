@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.crossval import mean_pearson, r2_score, repeated_folds, training_means
+from analysis.statistics.crossval import mean_pearson, r2_score, repeated_folds, shown_together, training_means
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity import krylov
 from analysis.statistics.predictivity.krylov import fit_predict
-from analysis.statistics.predictivity.nested import nested, shown_together
 
 __all__ = ["Prediction", "cross_predict", "fit_predict", "pls_predict", "score"]
 
@@ -47,14 +46,9 @@ class Prediction:
     images: tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
-class ChosenPrediction(Prediction):
-    """`Prediction` with the number of components chosen inside the training folds, (n_repeats, n_folds, n_units)."""
-
-    components: np.ndarray
-
-
-def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_unit: bool = True) -> np.ndarray:
+def cross_predict(
+    X, Y, folds, n_components: int | Sequence[int], *, scale: bool = False, per_unit: bool = True
+) -> np.ndarray:
     """Predict every test row from the rows outside its fold.
 
     Parameters
@@ -70,12 +64,13 @@ def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_un
 
     Returns
     -------
-    (n_images, n_units) numpy array
+    (n_images, n_units) numpy array, or (n_numbers, n_images, n_units) for a sequence
         NaN for rows never tested and images not shown to the unit.
     """
     observed = krylov.as_numpy(Y)
     gram = krylov.gram_of(X, scale)
-    predicted = np.full(observed.shape, np.nan)
+    single = isinstance(n_components, (int, np.integer))
+    predicted = np.full(observed.shape if single else (len(n_components), *observed.shape), np.nan)
     patterns, which = shown_together(observed)
     for index in range(patterns.shape[1]):
         shown, units = patterns[:, index], np.flatnonzero(which == index)
@@ -84,7 +79,7 @@ def cross_predict(X, Y, folds, n_components: int, *, scale: bool = False, per_un
             if not len(rest):
                 continue
             result = fit_predict(X, Y[:, units], train, rest, n_components, scale=scale, per_unit=per_unit, gram=gram)
-            predicted[np.ix_(rest, units)] = krylov.as_numpy(result)
+            predicted[..., rest[:, None], units] = krylov.as_numpy(result)
     return predicted
 
 
@@ -92,7 +87,7 @@ def pls_predict(
     X,
     Y,
     groups=None,
-    n_components: int | Sequence[int] = 25,
+    n_components: int = 25,
     *,
     folds: int = 5,
     repeats: int = 1,
@@ -112,9 +107,8 @@ def pls_predict(
         Responses (spikes/s, say); NaN where a unit was not shown an image.
     groups : (n_images,) sequence, optional
         Near-duplicate group of each image (a mapping from image to group if X and Y are keyed): never split by a fold.
-    n_components : int or sequence of int
-        Number of PLS components. From a rising sequence (0: the training mean) each unit's number is chosen inside the
-        training folds, so that a unit that cannot be predicted has an r2 of about 0, not below.
+    n_components : int
+        Number of PLS components (25: Yamins et al. 2014).
     folds, repeats, seed : int
         Number of folds, of repeats with other folds, and their seed.
     scale : bool
@@ -127,7 +121,6 @@ def pls_predict(
     Returns
     -------
     Prediction
-        For a sequence of numbers also with `components`, the chosen ones, (n_repeats, n_folds, n_units).
 
     Raises
     ------
@@ -142,9 +135,9 @@ def pls_predict(
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(60, 20))
     >>> Y = X[:, :2] + [0.0, 3.0] * rng.normal(size=(60, 2))  # the second unit is mostly noise
-    >>> prediction = pls_predict(X, Y, n_components=[0, 1, 2, 5])
-    >>> bool(prediction.r2[0] > 0.8 > 0.2 > prediction.r2[1]), prediction.components.shape
-    (True, (1, 5, 2))
+    >>> prediction = pls_predict(X, Y, n_components=2)
+    >>> bool(prediction.r2[0] > 0.8 > 0.2 > prediction.r2[1])
+    True
     """
     X, Y, groups, images = join(X, Y, groups, at_least=max(folds, 3))
     Xd, Yd = X, Y
@@ -152,12 +145,8 @@ def pls_predict(
         torch = krylov.torch()
         Xd, Yd = (torch.from_numpy(a).to(device) for a in (X, Y))
     assigned = repeated_folds(groups, folds, repeats, seed)
-    if isinstance(n_components, (int, np.integer)):
-        predicted = [cross_predict(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
-        return score(Y, np.stack(predicted), assigned, images)
-    fits = [nested(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
-    prediction = score(Y, np.stack([fit.predicted for fit in fits]), assigned, images)
-    return ChosenPrediction(**vars(prediction), components=np.stack([fit.components for fit in fits]))
+    predicted = [cross_predict(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
+    return score(Y, np.stack(predicted), assigned, images)
 
 
 def score(

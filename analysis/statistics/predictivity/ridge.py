@@ -173,6 +173,12 @@ def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
     return np.einsum("aij,aij->aj", error, error)
 
 
+def penalties(Z: np.ndarray) -> np.ndarray:
+    """Return `ALPHAS` times the mean squared length of centred rows; of 1 where all features are constant."""
+    length = np.mean(np.sum(Z**2, axis=1))
+    return np.array(ALPHAS) * (length if length > 0 else 1.0)
+
+
 def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Fit ridge on the rows `train`, with the penalty of each unit chosen there, and predict the rows `rest`.
 
@@ -289,7 +295,7 @@ def ridge_predict(
             "Y holds NaN: ridge_predict needs every unit at every image; use pls_predict or drop such units"
         )
     if alphas is None:
-        alphas = np.array(ALPHAS) * np.mean(np.sum((X - X.mean(axis=0)) ** 2, axis=1))
+        alphas = penalties(X - X.mean(axis=0))
     assigned = repeated_folds(groups, folds, repeats, seed)
     predicted = np.full((repeats, *Y.shape), np.nan)
     chosen = np.empty((repeats, folds, Y.shape[1]))

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads
-from analysis.statistics.inference import Interval
 from analysis.statistics.predictivity.krylov import torch
 from analysis.statistics.rsa.ranks import Draw, DrawBlock, RankedRDM, Workspace, rerank
 from analysis.statistics.rsa.rdm import RDM
-from analysis.statistics.rsa.similarity import aligned, compare_rdms
+from analysis.statistics.rsa.similarity import aligned
 
 RANKED = ("spearman", "rho-a")
 METHODS = ("spearman", "rho-a", "pearson", "cosine")
@@ -120,7 +118,7 @@ def bootstrap_rsa(
         raise DataError(f"n_draws={n_draws}; give 1 or more")
     if subjects is not None and len(subjects) != len(data_rdms):
         raise DataError(f"{len(subjects)} subjects for {len(data_rdms)} data RDMs; give one each")
-    task = _Task([*model_rdms, *data_rdms], len(model_rdms), method, ceilings, threads)
+    task = Comparison([*model_rdms, *data_rdms], len(model_rdms), method, ceilings, threads)
     clusters = np.arange(task.n_data) if subjects is None else np.unique(subjects, return_inverse=True)[1]
 
     def draw_counts(index):
@@ -159,14 +157,14 @@ def integer_type(n_images: int, n_data: int) -> type:
     return np.int32 if 2 * n_images**2 * n_data < 2**31 else np.int64
 
 
-class _Task:
+class Comparison:
     """What all draws share: the defined pairs and the RDMs, sorted once."""
 
     def __init__(self, rdms: list[RDM], n_models: int, method: str, ceilings: bool, threads: int = 1):
         rdms = aligned(rdms)
         self.method, self.n_models, self.n_data = method, n_models, len(rdms) - n_models
         self.ceilings = ceilings and self.n_data >= 2
-        self.n_images = rdms[0].n_images
+        self.images, self.n_images = rdms[0].images, rdms[0].n_images
         small = np.uint16 if self.n_images < 2**16 else np.int32
         sizes = np.arange(self.n_images - 1, -1, -1)
         defined = np.logical_and.reduce([np.isfinite(matrix.distances) for matrix in rdms])
@@ -180,10 +178,13 @@ class _Task:
         self.rdms = map_threads(RankedRDM, distances, threads) if method in RANKED else distances
         self._local, self._whole = threading.local(), integer_type(self.n_images, self.n_data)
 
-    def block(self, counts: np.ndarray) -> np.ndarray:
-        """Compare many draws by ranks; from (n_draws, n_images) counts to (n_draws, n_models, n_data) similarities."""
+    def block(self, counts: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
+        """Compare many draws by ranks; from (n_draws, n_images) counts to (n_draws, n_models, n_data) similarities.
+
+        `second` may name another column of `counts` for the second image of a pair.
+        """
         counts = np.ascontiguousarray(counts.T, dtype=np.uint8 if counts.max() < 16 else np.int32)
-        block = DrawBlock(counts, self.first, self.second, self._whole)
+        block = DrawBlock(counts, self.first, self.second if second is None else second, self._whole)
         data = [block.ranks(ranked) for ranked in self.rdms[self.n_models :]]
         data = [(ranks * block.weights, self._norm(squares, block.total)) for ranks, squares in data]
         out = np.full((counts.shape[1], self.n_models, self.n_data), np.nan)
@@ -276,63 +277,3 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
 
 def _ratio(product, norm_a, norm_b):
     return product / (norm_a * norm_b) if norm_a > 0 and norm_b > 0 else np.nan
-
-
-def both_interval(
-    model: RDM, data_rdms: Sequence[RDM], method: str = "spearman", *, n_draws: int = 1000, seed: int = 0, level=0.95
-):
-    """Return the interval of a model's mean similarity that generalises to other images and other recordings.
-
-    Resampling both counts the noise of single RDM entries twice. Schuett et al. (2023) correct this by
-    ``V = 2 (V_images + V_recordings) - V_both``, kept between the larger of the first two and the last. The interval is
-    ``estimate +- t sqrt(V)``, with the degrees of freedom of images or recordings, whichever are fewer.
-
-    Parameters
-    ----------
-    model : RDM
-    data_rdms : sequence of RDM
-        One per recording, 2 or more; joined by image key.
-    method : {"spearman", "rho-a", "pearson", "cosine"}
-    n_draws, seed : int
-        Number of draws for each of the three variances, and their seed.
-    level : float
-        Confidence level, 0 to 1.
-
-    Returns
-    -------
-    Interval
-
-    Raises
-    ------
-    DataError
-        If there are fewer than 2 data RDMs, or as in `bootstrap_rsa`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from analysis.statistics import rdm
-    >>> rng = np.random.default_rng(0)
-    >>> features = rng.normal(size=(20, 30))
-    >>> recordings = [rdm(features + rng.normal(size=(20, 30))) for _ in range(4)]
-    >>> interval = both_interval(rdm(features), recordings, n_draws=100)
-    >>> 0 < interval.low < interval.estimate < interval.high
-    True
-    """
-    if len(data_rdms) < 2:
-        raise DataError(f"{len(data_rdms)} data RDM: an interval for other recordings needs those of 2 or more")
-    draws = {
-        over: bootstrap_rsa([model], data_rdms, method, n_draws, over=over, seed=seed, ceilings=False).scores[:, 0]
-        for over in OVER
-    }
-    variances = {over: np.nanvar(scores, ddof=1) for over, scores in draws.items()}
-    n_images, n_data = aligned([model, *data_rdms])[0].n_images, len(data_rdms)
-    # Resampling n things shrinks their variance by (n - 1) / n.
-    variances["images"] *= n_images / (n_images - 1)
-    variances["recordings"] *= n_data / max(n_data - 1, 1)
-    variance = 2 * (variances["images"] + variances["recordings"]) - variances["both"]
-    variance = min(
-        max(variance, variances["images"], variances["recordings"]), variances["both"] * n_data / max(n_data - 1, 1)
-    )
-    estimate = float(np.mean([compare_rdms(model, data, method) for data in data_rdms]))
-    reach = float(stdtrit(max(min(n_images, n_data) - 1, 1), (1 + level) / 2) * np.sqrt(variance))
-    return Interval(estimate, estimate - reach, estimate + reach)

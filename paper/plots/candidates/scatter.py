@@ -18,8 +18,9 @@ PANELS = (*AREAS, "IT")
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw accuracy against noise-corrected explained variance: a panel per area, a marker per candidate."""
+    """Draw balanced accuracy against noise-corrected predictivity: a panel per area, a marker per candidate."""
     points, correlations = read_table(results, "predictivity"), read_table(results, "correlations")
+    chosen = read_table(results, "searches").set_index(["kind", "region"])
     areas = [area for area in PANELS if (points["region"] == area).any()]
     columns = min(4, len(areas))
     rows = -(-len(areas) // columns)
@@ -31,25 +32,35 @@ def draw(results: Results) -> tuple[Figure, str]:
         for (kind, (_, marker)), colour in zip(SEARCHES.items(), style.COLOURS, strict=False):
             drawn = in_area[in_area["kind"] == kind]
             axes.plot(
-                100 * drawn["accuracy"], drawn["median_ev_normalised"], marker, color=colour, markersize=3, alpha=0.8
-            )
-        row = correlations[(correlations["region"] == area) & (correlations["kind"] == "all")].iloc[0]
-        r = f"{row['r']:.2f}".replace("-", "−") if np.isfinite(row["r"]) else "undefined"
-        axes.set_title(f"{area}: r = {r}", loc="left", fontsize=7)
+                100 * drawn["accuracy"], drawn["median_corrected_r"], marker, color=colour, markersize=2.5, alpha=0.6,
+                linewidth=0,
+            )  # fmt: skip
+            if (kind, area) in chosen.index:
+                best = chosen.loc[(kind, area)]
+                axes.plot(
+                    100 * best["accuracy"], best["median_corrected_r"], marker, color=colour, markersize=6,
+                    markeredgecolor="black", markeredgewidth=0.7,
+                )  # fmt: skip
+        row = correlations[correlations["region"] == area].iloc[0]
+        r, low, high = (
+            f"{row[name]:.2f}".replace("-", "−") if np.isfinite(row[name]) else "–"
+            for name in ("r", "ci_low", "ci_high")
+        )
+        axes.set_title(f"{area}: r = {r} ({low} to {high})", loc="left", fontsize=7)
         axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
         style.letter(axes, letter)
-        descriptions.append(f"{area} {r}")
+        descriptions.append(f"{area} {r} ({low} to {high})")
     for axes in panels[len(areas) :]:
         axes.set_visible(False)
     figure.supxlabel("balanced accuracy on held-out images (%)", fontsize=7)
-    figure.supylabel("noise-corrected explained variance", fontsize=7)
+    figure.supylabel("noise-corrected predictivity, r", fontsize=7)
     entries = [
         style.entry(marker, label, color=colour)
         for (label, marker), colour in zip(SEARCHES.values(), style.COLOURS, strict=False)
     ]
+    entries.append(style.entry("s", "chosen by the search", color="white", markeredgecolor="black"))
     figure.legend(handles=entries, loc="outside upper left", ncols=len(entries))
-    n = len(points[["kind", "number"]].drop_duplicates())
     return figure, (
-        f"Accuracy of {n} candidate modules against how well they predict the units of each area. "
-        f"Pearson's r over all candidates: {', '.join(descriptions)}."
+        f"Accuracy of candidate modules against how well they predict the units of each area. Pearson's r over the "
+        f"{row['candidates']:.0f} random candidates, with its 95 % interval: {', '.join(descriptions)}."
     )

@@ -225,3 +225,16 @@ def test_mean_pearson_is_not_biased_for_a_model_that_knows_nothing():
     assert abs(np.mean(found.pearson_r)) < 0.02
     pooled = crossval.pearson(Y, found.predicted[0])
     assert np.mean(pooled) < -0.02  # what the mean over folds avoids
+
+
+@pytest.mark.parametrize("per_unit", [True, False])
+def test_one_fit_gives_the_predictions_of_every_number_of_components(per_unit):
+    rng = np.random.default_rng(0)
+    X, Y, folds = rng.normal(size=(60, 20)), rng.normal(size=(60, 4)), crossval.group_folds(np.arange(60), 5, 0)
+    train, rest = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    together = pls.fit_predict(X, Y, train, rest, [0, 1, 3, 6], per_unit=per_unit)
+    np.testing.assert_allclose(together[0], np.tile(Y[train].mean(axis=0), (len(rest), 1)))
+    both = pls.cross_predict(X, Y, folds, [3, 6], per_unit=per_unit)
+    for number, found, crossed in zip((3, 6), together[2:], both, strict=True):
+        np.testing.assert_array_equal(found, pls.fit_predict(X, Y, train, rest, number, per_unit=per_unit))
+        np.testing.assert_array_equal(crossed, pls.cross_predict(X, Y, folds, number, per_unit=per_unit))

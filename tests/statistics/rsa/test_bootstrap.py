@@ -176,7 +176,7 @@ def test_draws_of_too_few_pairs_are_undefined():
     model, data = some(2)
     hole = data.square()
     hole[1, 2] = np.nan
-    task = boot._Task([model, rdm.RDM(rdm.upper(hole), "x")], 1, "spearman", False)
+    task = boot.Comparison([model, rdm.RDM(rdm.upper(hole), "x")], 1, "spearman", False)
     for counts, defined in ([1, 1, 1] + [0] * 13, False), ([1, 1, 1, 1] + [0] * 12, True):  # of 2 pairs, and of 5
         counts = np.array(counts)
         assert np.isfinite(task.draw(counts, np.ones(1, int))[0]).item() == defined
@@ -187,7 +187,7 @@ def test_draws_of_too_few_pairs_are_undefined():
 def test_an_image_that_was_drawn_very_often_weighs_that_much(ties):
     rdms = some(3, ties=ties)
     counts = np.array([40, 17, 2, 1] + [0] * 12)  # pairs weigh up to 680: more than a byte holds
-    task = boot._Task(rdms, 1, "spearman", True)
+    task = boot.Comparison(rdms, 1, "spearman", True)
     rows = np.repeat(np.arange(16), counts)
     pairs = [(i, j) for k, i in enumerate(rows) for j in rows[k + 1 :] if i != j]
     values = [np.array([one.square()[pair] for pair in pairs]) for one in rdms]
@@ -216,28 +216,3 @@ def test_bad_input():
     holes = rdm.RDM(np.where(np.arange(120) < 2, 0.5, np.nan), "x")
     with pytest.raises(DataError, match="2 pairs of images are defined in all RDMs; at least 3"):
         boot.bootstrap_rsa(rdms[:1], [holes])
-    with pytest.raises(DataError, match="1 data RDM: an interval for other recordings needs those of 2"):
-        boot.both_interval(rdms[0], rdms[1:2])
-
-
-@pytest.mark.parametrize(
-    ("noises", "kept"),
-    [([1.0] * 6, "floor"), ([1, 1, 1.5, 2, 2.5, 3], "as it is"), ([0.5, 0.2, 0.6, 1, 1.5, 3], "cap")],
-)
-def test_interval_over_images_and_recordings(noises, kept):
-    rng = np.random.default_rng(0)
-    base = rng.normal(size=(25, 12))
-    rdms = [rdm.rdm(base + noise * rng.normal(size=base.shape)) for noise in noises]
-    found = boot.both_interval(rdms[0], rdms[1:], n_draws=200)
-    images, recordings, both = (
-        boot.bootstrap_rsa(rdms[:1], rdms[1:], n_draws=200, over=over, ceilings=False).scores.var(ddof=1)
-        for over in boot.OVER
-    )
-    # Schuett et al. (2023), with each variance of n drawn things times n / (n - 1).
-    images, recordings = images * 25 / 24, recordings * 5 / 4
-    corrected, floor, cap = 2 * (images + recordings) - both, max(images, recordings), both * 5 / 4
-    assert kept == ("floor" if corrected < floor else "cap" if corrected > cap else "as it is")
-    half = stats.t.ppf(0.975, 4) * np.sqrt(np.clip(corrected, floor, cap))  # the fewer of the two are 5 recordings
-    assert found.estimate == pytest.approx(np.mean([similarity.compare_rdms(rdms[0], one) for one in rdms[1:]]))
-    np.testing.assert_allclose((found.low, found.high), (found.estimate - half, found.estimate + half))
-    assert boot.both_interval(rdms[0], rdms[1:], n_draws=200, seed=1) != found

@@ -1,0 +1,95 @@
+"""Out-of-fold predictions of a model as a file, by which models are compared on the same images and units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5netcdf
+import h5py
+import numpy as np
+
+from analysis.compare.read import CHOSEN
+from analysis.compare.unit_scores import Predicted
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.files import atomic
+
+FILE = "predictions.nc"
+TOP = "top"
+"""Name of the top layer's predictions, whatever the layer is called."""
+
+
+@dataclass(frozen=True)
+class PopulationPredictions:
+    """Predictions of one population by a model (`read`).
+
+    Attributes
+    ----------
+    recording, region : str
+    images, units : tuple of str, n_images and n_units
+    folds : (n_repeats, n_images) int
+        Fold in which an image was predicted; -1: never.
+    layers : dict from `CHOSEN` and `TOP` to (n_repeats, n_images, n_units) float32
+        In the unit of the responses; NaN where nothing could be predicted.
+    """
+
+    recording: str
+    region: str
+    images: tuple[str, ...]
+    units: tuple[str, ...]
+    folds: np.ndarray
+    layers: dict[str, np.ndarray]
+
+
+def write(path: Path, predicted: Sequence[Predicted], top: str) -> None:
+    """Write the predictions of the chosen and of the top layer, a group ``<recording>-<area>`` for each population.
+
+    By h5netcdf, as in `rdm_figure.write_rdms`.
+    """
+    with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
+        for one in predicted:
+            population = one.measured.population
+            group = file.create_group(f"{population.recording}-{population.region}")
+            group.attrs.update({"recording": population.recording, "region": population.region})
+            n_repeats, n_images = one.folds.shape
+            group.dimensions = {"repeat": n_repeats, "image": n_images, "unit": len(population.units)}
+            for name, values in (("image", population.images), ("unit", population.units)):
+                group.create_variable(name, (name,), h5py.string_dtype(), data=np.array(list(values), object))
+            group.create_variable("fold", ("repeat", "image"), np.int16, data=one.folds)
+            for name, layer in ((CHOSEN, CHOSEN), (TOP, top)):
+                group.create_variable(
+                    name,
+                    ("repeat", "image", "unit"),
+                    np.float32,
+                    data=one.layers[layer],
+                    compression="gzip",
+                    shuffle=True,
+                )
+
+
+def read(model: str) -> list[PopulationPredictions]:
+    """Read what the stage ``compare`` predicted for a model, in the order of the populations; empty without images.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    path = paths.RESULTS / "compare" / model / FILE
+    if not path.is_file():
+        return []
+    try:
+        with h5netcdf.File(path, "r") as file:
+            return [_population(file[name]) for name in file.groups]
+    except (OSError, KeyError) as error:
+        raise DataError(
+            f"{path}: damaged ({' '.join(str(error).split())}); run the stage compare for {model}"
+        ) from error
+
+
+def _population(group) -> PopulationPredictions:
+    images, units = (tuple(value.decode() for value in group[name][...]) for name in ("image", "unit"))
+    layers = {name: group[name][...] for name in (CHOSEN, TOP)}
+    return PopulationPredictions(
+        str(group.attrs["recording"]), str(group.attrs["region"]), images, units, group["fold"][...], layers
+    )

@@ -1,0 +1,140 @@
+"""Intervals and contrasts of RDM comparisons over images, and over recordings where there are enough."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from analysis.core.errors import DataError
+from analysis.core.numerics import THREADS
+from analysis.core.parallel import map_threads
+from analysis.statistics.inference.intervals import mean_rows
+from analysis.statistics.inference.predictions import draw_counts, draw_rows, label_rows, take
+from analysis.statistics.inference.two_factor import FIXED, Factor, ScoreDraws
+from analysis.statistics.rsa.bootstrap import BLOCK_ENTRIES, RANKED, Comparison
+from analysis.statistics.rsa.rdm import RDM
+
+
+def rsa_draws(
+    models: Mapping[str, Sequence[RDM]],
+    data: Sequence[RDM],
+    method: str = "spearman",
+    *,
+    groups: Mapping[str, object] | None = None,
+    clusters: Sequence | None = None,
+    n_draws: int = 1000,
+    seed: int = 0,
+    threads: int = THREADS,
+) -> dict[str, ScoreDraws]:
+    """Draw images and compare the RDMs of models with those of recordings in each draw.
+
+    The score is the mean over recordings. Without `clusters` it is about *these recordings* and only images are drawn;
+    with `clusters`, recordings or monkeys are drawn whole too. As in rsatoolbox, a pair of an image with itself is left
+    out (Schuett et al. 2023); so is a pair of two copies of one near-duplicate group.
+
+    Parameters
+    ----------
+    models : mapping from name to sequence of RDM
+        One RDM per recording, over its images; joined by image key.
+    data : sequence of RDM
+        One per recording. Pairs of images undefined in any model or in the recording are left out for all models.
+    method : {"spearman", "rho-a"}
+    groups : mapping from image to group, optional
+        Near-duplicate group of each image, drawn together. Default: each image by itself. Images of the same key (or,
+        without keys, of the same position) are drawn together in all recordings.
+    clusters : (n_recordings,) sequence, optional
+        Recording or monkey of each data RDM, `LEAST_CLUSTERS` different ones or more.
+    n_draws, seed : int
+        Models scored on the same images with the same seed meet the same draws.
+    threads : int
+        Number of threads; does not change the result.
+
+    Returns
+    -------
+    dict from name to ScoreDraws
+        For `ScoreDraws.interval` and `contrast`; NaN where no comparison is defined.
+
+    Raises
+    ------
+    DataError
+        If the method is unknown, a model has not one RDM per recording, an image has no group, there are too few
+        clusters, or RDMs are not comparable (`compare_rdms`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis.statistics import contrast, rdm
+    >>> rng = np.random.default_rng(0)
+    >>> features = rng.normal(size=(30, 30))
+    >>> monkeys = [rdm(features + rng.normal(size=(30, 30))) for _ in range(3)]
+    >>> near, far = (rdm(features + sd * rng.normal(size=(30, 30))) for sd in (0.5, 3.0))
+    >>> draws = rsa_draws({"near": [near] * 3, "far": [far] * 3}, monkeys, n_draws=200)
+    >>> interval = draws["near"].interval()
+    >>> 0 < interval.low < interval.estimate < interval.high < 1
+    True
+    >>> contrast(draws["near"], draws["far"]).p < 0.01
+    True
+    """
+    if method not in RANKED:
+        raise DataError(f"method={method!r}; give {' or '.join(RANKED)}")
+    if not models or not data:
+        raise DataError("no RDM to compare: give at least one model and one data RDM")
+    for name, rdms in models.items():
+        if len(rdms) != len(data):
+            raise DataError(f"model {name!r} has {len(rdms)} RDMs for {len(data)} recordings; give one for each")
+    tasks = [
+        Comparison([*(rdms[k] for rdms in models.values()), one], len(models), method, False, threads)
+        for k, one in enumerate(data)
+    ]
+    labels, places = label_rows([_labels(task.images, task.n_images, groups) for task in tasks])
+    counts = draw_counts(len(labels), n_draws, seed)
+    compared = [
+        _compare(task, np.concatenate([np.ones((1, task.n_images)), counts[:, at]]), at, threads)
+        for task, at in zip(tasks, places, strict=True)
+    ]
+    scores = np.stack(compared, axis=-1)  # (1 + n_draws, n_models, n_recordings)
+    found = {}
+    for number, name in enumerate(models):
+        defined = np.isfinite(scores[0, number])
+        observed, drawn = scores[:1, number, defined], scores[1:, number, defined]
+        if clusters is None:
+            index, factor = np.tile(np.arange(defined.sum()), (n_draws, 1)), FIXED
+        else:
+            index, factor = draw_rows(defined.astype(int), clusters, n_draws, seed)
+        mask = zlib.crc32(np.packbits(defined).tobytes() + "\n".join(labels).encode())
+        found[name] = ScoreDraws(
+            estimate=float(mean_rows(observed)[0]),
+            units=mean_rows(take(np.broadcast_to(observed, drawn.shape), index)),
+            images=mean_rows(drawn),
+            both=mean_rows(take(drawn, index)),
+            n_units=int(defined.sum()),
+            n_images=len(labels),
+            factors=(factor, Factor.clusters(np.bincount(np.concatenate(places)))),
+            design=f"{int(defined.sum())} RDMs, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, "
+            + ("recordings fixed" if clusters is None else "clusters drawn"),
+        )
+    return found
+
+
+def _labels(images, n_images: int, groups: Mapping | None) -> np.ndarray:
+    """Return the group of each image of a recording, (n_images,) str."""
+    keys = [str(row) for row in range(n_images)] if images is None else images
+    if groups is None:
+        return np.array(keys)
+    of = {str(image): str(group) for image, group in groups.items()}
+    if missing := [key for key in keys if key not in of]:
+        raise DataError(f"groups has no entry for image {missing[0]!r} ({len(missing)} missing)")
+    return np.array([of[key] for key in keys])
+
+
+def _compare(task: Comparison, counts: np.ndarray, group: np.ndarray, threads: int) -> np.ndarray:
+    """Compare the models' RDMs with one recording's in every draw: (n_draws, n_images) to (n_draws, n_models).
+
+    Two images of one group drawn c times make c pairs, not c^2: the second image of such a pair counts once.
+    """
+    second = task.second.astype(np.int32)
+    second[group[task.first] == group[second]] += task.n_images
+    counts = np.concatenate([counts, np.minimum(counts, 1)], axis=1).astype(np.int64)
+    size = max(1, BLOCK_ENTRIES // len(task.first))
+    blocks = [counts[start : start + size] for start in range(0, len(counts), size)]
+    return np.concatenate(map_threads(lambda block: task.block(block, second), blocks, threads))[:, :, 0]

@@ -1,0 +1,85 @@
+"""Paired contrasts of models on the same images and units."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from analysis.compare import predictions
+from analysis.compare.by_area import by_row
+from analysis.compare.read import CHOSEN
+from analysis.core.areas import AREAS
+from analysis.core.seeds import seed_of
+from analysis.neural import read as neural
+from analysis.neural import scoring
+from analysis.params import Params
+from analysis.params.protocol import PROTOCOLS
+from analysis.statistics.inference import Predictions, contrast, holm, predictivity_draws
+from analysis.statistics.inference.two_factor import ScoreDraws
+from analysis.stimuli.read import read_table
+
+COLUMNS = ["model", "other", "layer", "region", "n_units", "n_images", "difference", "low", "high", "p", "p_holm"]
+FIRST = ("hmo", "report_hmo")
+"""Kinds of model that are compared with others: HMO (Yamins et al. 2014), and the report's."""
+OTHERS = ("pixels", "gabor", "simple_cnn", "report_hmo_untrained", "category")
+PROTOCOL = "corrected"
+
+
+def contrast_table(params: Params) -> pd.DataFrame:
+    """Compare HMO and the report HMO with the controls, area by area.
+
+    The score is the median noise-corrected r over the units of an area. Models meet the same bootstrap draws of images
+    and units within recordings, with their predictions held fixed.
+
+    Returns
+    -------
+    DataFrame of `COLUMNS`
+        ``layer``: `CHOSEN` (the layer chosen within the training images) or `predictions.TOP`; ``difference``: first
+        minus second; ``p_holm``: corrected for the contrasts of an area and layer (Holm 1979).
+    """
+    kinds: dict[str, list[str]] = {}
+    for model in params.models.run:
+        entry = params.models.entry(model)
+        if entry.protocol == PROTOCOL:
+            kinds.setdefault(entry.kind, []).append(model)
+    pairs = [
+        pair for one, other in product(FIRST, OTHERS) for pair in product(kinds.get(one, []), kinds.get(other, []))
+    ]
+    models = list(dict.fromkeys(model for pair in pairs for model in pair))
+    draws = {model: dict(_draws(params, model)) for model in models}
+    rows = []
+    for layer, region in product((CHOSEN, predictions.TOP), AREAS):
+        family = []
+        for model, other in pairs:
+            one, two = (draws[name].get((layer, region)) for name in (model, other))
+            if one is None or two is None or one.design != two.design:  # units that one cannot predict
+                continue
+            found = contrast(one, two)
+            family.append({"model": model, "other": other, "layer": layer, "region": region, **vars(found)})
+        adjusted = holm(np.array([row["p"] for row in family]))
+        rows += [row | {"p_holm": p} for row, p in zip(family, adjusted, strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _draws(params: Params, model: str) -> Iterator[tuple[tuple[str, str], ScoreDraws]]:
+    """Yield the bootstrap draws of a model's score for each layer and area."""
+    measured = {(m.population.recording, m.population.region): m for m in neural.read_populations(PROTOCOL)}
+    groups = read_table().set_index("stem")["group"]
+    by_area: dict[str, list] = {}
+    for one in predictions.read(model):
+        by_area.setdefault(one.region, []).append(one)
+    for (region, found), layer in product(by_area.items(), (CHOSEN, predictions.TOP)):
+        recordings = [
+            Predictions(
+                measured[one.recording, one.region].population.responses,
+                one.layers[layer],
+                one.folds,
+                [groups[image] for image in one.images],
+                scoring.correction(measured[one.recording, one.region].ceiling),
+            )
+            for one in found
+        ]
+        aggregate = by_row(scoring.AGGREGATION[PROTOCOLS[PROTOCOL].aggregation])
+        options = {"n_draws": params.compare.bootstrap, "seed": seed_of(params.seed, "layers", region)}
+        yield (layer, region), predictivity_draws(recordings, "r", aggregate, **options)

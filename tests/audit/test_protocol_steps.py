@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
 def params(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder)
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["audit"] |= {"seeds": 2, "split_halves": 4, "shuffles": 99, "splits": 6, "splits_of_others": 2}
+    values["audit"] |= {"seeds": 2, "split_halves": 4, "shuffles": 100, "splits": 6, "splits_of_others": 2}
     values["audit"]["network"] |= {"size": 32, "candidates": 2, "filters": 8, "grid": 3, "top": 6, "steps": 40}
     values["audit"] |= {"images": "all", "fixed_components": 3, "folds": 4, "repeats": 1}
     path = tmp_path / "params.yaml"

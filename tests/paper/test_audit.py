@@ -97,9 +97,9 @@ def write(folder: Path, learned: bool) -> dict:
         [["A1", join, 100, *counts, 300, 3, 90] for join, counts in (("row", (3, 77, 20)), ("trial_id", (100, 0, 0)))],
         columns=trial_join.COLUMNS,
     )
-    found["studies"] = simulated_studies.judge_studies(3, 19, 0)
+    found["studies"] = simulated_studies.judge_studies(3, 100, 0)
     found["power"] = simulated_studies.power_curve(found["studies"])
-    audited = table_audit.audit_table(merged_table(), rows=40, draws=2, shuffles=19, seed=0)
+    audited = table_audit.audit_table(merged_table(), rows=40, draws=2, shuffles=100, seed=0)
     found |= {f"table_{name}": table for name, table in audited.tables.items()}
     for name, table in found.items():
         write_csv(folder / f"{name}.csv", table)

@@ -18,6 +18,7 @@ FIELDS = {
     "selection": "selection",
     "images": "images",
     "splits": "splits",
+    "duplicates": "near-duplicates",
     "features": "features",
     "regression": "regression",
     "baseline": "reference of r²",

@@ -15,7 +15,7 @@ from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
-from analysis.core.parallel import map_processes
+from analysis.core.parallel import map_processes, one_thread
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
 from analysis.neural import scoring
@@ -60,7 +60,8 @@ def run(params: Params, model: str) -> None:
         return {layer: np.asarray(table[rows], np.float64) for layer, table in activity.items()}
 
     def compare(one: neural.MeasuredPopulation) -> tuple[dict[str, list[dict]], np.ndarray, Predicted]:
-        return compare_population(one, features_of(one.population), images, entry.rules, params)
+        with one_thread():  # many small products: to set and wait for BLAS threads takes longer than to compute
+            return compare_population(one, features_of(one.population), images, entry.rules, params)
 
     all_rows, nulls, predicted = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
     rows = {name: [row for found in all_rows for row in found[name]] for name in all_rows[0]}

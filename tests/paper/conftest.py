@@ -43,7 +43,7 @@ IMAGES = 24
 def _units(rng) -> pd.DataFrame:
     rows = []
     for model, (_, protocol, layers) in MODELS.items():
-        for depth, layer in enumerate(layers):
+        for depth, layer in enumerate([*layers, "best"]):
             for recording, (subject, regions) in RECORDINGS.items():
                 for region in regions:
                     for unit in range(UNITS):
@@ -61,10 +61,10 @@ def _units(rng) -> pd.DataFrame:
                                 "unit": f"{unit + 1}a",
                                 "neuroid_id": f"{recording}/{region}/{unit + 1}a",
                                 "n_images": IMAGES,
+                                "r_corrected": np.clip(r2 + 0.1, -1, 1) / np.sqrt(ceiling),
+                                "r": np.clip(r2 + 0.1, -1, 1),
                                 "r2": r2,
-                                "pearson_r": np.clip(r2 + 0.1, -1, 1),
                                 "ceiling": ceiling,
-                                "ev_normalised": r2 / ceiling,
                             }
                         )
     return pd.DataFrame(rows)
@@ -74,14 +74,24 @@ def _layers(units: pd.DataFrame) -> pd.DataFrame:
     keys = ["model", "protocol", "layer", "region"]
     table = units.groupby(keys, sort=False).agg(
         n_units=("r2", "size"),
-        median_r2=("r2", "median"),
-        ci_low=("r2", lambda x: x.quantile(0.3)),
-        ci_high=("r2", lambda x: x.quantile(0.7)),
-        median_pearson_r=("pearson_r", "median"),
-        median_ceiling=("ceiling", "median"),
-        median_ev_normalised=("ev_normalised", "median"),
+        r_corrected=("r_corrected", "median"),
+        r_corrected_low=("r_corrected", lambda x: x.quantile(0.3)),
+        r_corrected_high=("r_corrected", lambda x: x.quantile(0.7)),
+        r2=("r2", "median"),
+        r2_low=("r2", lambda x: x.quantile(0.3)),
+        r2_high=("r2", lambda x: x.quantile(0.7)),
+        ceiling=("ceiling", "median"),
     )
-    return table.reset_index()
+    return table.reset_index().assign(reduction="none", above_chance=0.5)
+
+
+def _contrasts(layers: pd.DataFrame) -> pd.DataFrame:
+    rows = [
+        {"model": "hmo_report", "other": "pixels", "layer": layer, "region": region, "difference": 0.123}
+        for layer in ("best", "top")
+        for region in dict.fromkeys(layers.region)
+    ]
+    return pd.DataFrame(rows).assign(low=0.041, high=0.205, p=0.004, p_holm=0.008)
 
 
 def _rsa(units: pd.DataFrame, rng) -> pd.DataFrame:
@@ -120,7 +130,8 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
     units.to_csv(folder / "units.csv", index=False)
     layers = _layers(units)
     layers.to_csv(folder / "layers.csv", index=False)
-    rsa = _rsa(units, rng)
+    _contrasts(layers).to_csv(folder / "contrasts.csv", index=False)
+    rsa = _rsa(units[units.layer != "best"], rng)
     rsa.to_csv(folder / "rsa.csv", index=False)
     accuracy = pd.DataFrame(
         {

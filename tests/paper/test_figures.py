@@ -58,9 +58,9 @@ def test_a_missing_table_is_named(project, table):
 
 
 def test_a_missing_column_is_named(project):
-    table = pd.read_csv(project / "results/layers.csv").drop(columns="median_ceiling")
+    table = pd.read_csv(project / "results/layers.csv").drop(columns="r2_low")
     table.to_csv(project / "results/layers.csv", index=False)
-    with pytest.raises(DataError, match=r"results/layers\.csv has no column median_ceiling"):
+    with pytest.raises(DataError, match=r"results/layers\.csv has no column r2_low"):
         run()
 
 
@@ -72,8 +72,8 @@ def test_missing_rdms_are_named(project):
 
 def test_undefined_scores_are_drawn_as_absent(project):
     for name, columns in {
-        "units": ["r2", "pearson_r", "ceiling", "ev_normalised"],
-        "layers": ["median_r2", "ci_low", "ci_high", "median_ceiling", "median_ev_normalised"],
+        "units": ["r_corrected", "r", "r2", "ceiling"],
+        "layers": ["r_corrected", "r_corrected_low", "r_corrected_high", "r2", "r2_low", "r2_high", "ceiling"],
         "rsa": ["rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"],
         "validation": ["ceiling"],
     }.items():

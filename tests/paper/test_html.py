@@ -72,7 +72,7 @@ def test_numbers_of_the_page_follow_the_results(project):
     build.run(params.load())
     assert "median r² of 0.777 in AIT" not in Path(html.OUTPUT).read_text()
     layers = pd.read_csv("results/layers.csv")
-    layers.loc[(layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT"), "median_r2"] = 0.777
+    layers.loc[(layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT"), "r2"] = 0.777
     layers.to_csv("results/layers.csv", index=False)
     build.run(params.load())
     text = Path(html.OUTPUT).read_text()

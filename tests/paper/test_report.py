@@ -144,13 +144,13 @@ def test_numbers_in_the_text_follow_the_results(project):
     assert "a median r2 of 0.777 in AIT" not in make()
     layers = pd.read_csv("results/layers.csv")
     chosen = (layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT")
-    layers.loc[chosen, ["median_r2", "ci_low", "ci_high"]] = 0.777, 0.712, 0.812
+    layers.loc[chosen, ["r2", "r2_low", "r2_high"]] = 0.777, 0.712, 0.812
     layers.to_csv("results/layers.csv", index=False)
     text = make()
     assert text.count("0.777") >= 4  # abstract, text, list of areas, table of protocols
     assert "0.712 to 0.812" in text
     chosen = (layers.model == "pixels") & (layers.region == "AIT")
-    layers.loc[chosen, ["median_r2", "ci_low", "ci_high"]] = 0.9, 0.85, 0.95
+    layers.loc[chosen, ["r2", "r2_low", "r2_high"]] = 0.9, 0.85, 0.95
     layers.to_csv("results/layers.csv", index=False)
     assert "Pixels explain 0.900 (0.850 to 0.950)" in make()
 
@@ -166,7 +166,7 @@ def test_tests_and_single_fixations_reach_the_text(built):
 def test_the_colophon_names_what_made_each_figure_and_table(built):
     text = text_of(built / "paper/report.pdf")
     assert "Figure 5 dvc repro figures: paper/plots/ rdms.py compare/hmo_report/rdms.nc compare@hmo_report" in text
-    assert re.search(r"Table 3 dvc repro report accuracy\.csv, layers\.csv, rsa\.csv, .*? summary", text)
+    assert re.search(r"Table 4 dvc repro report accuracy\.csv, layers\.csv, rsa\.csv, .*? summary", text)
     manifest = hashlib.sha256((built / "data/raw/manifest.json").read_bytes()).hexdigest()
     assert manifest[:16] in text
 
@@ -206,7 +206,7 @@ def test_without_any_compared_model_the_paper_says_so(project):
         model |= {"layers": [], "top_layer": None}
     missing = [f"recording sub-{i}" for i in range(20)]
     Path("results/summary.json").write_text(json.dumps(summary | {"missing": missing, "validation": None}))
-    for name in ("accuracy", "units", "layers", "rsa", "fixations", "tests", "validation"):
+    for name in ("accuracy", "units", "layers", "rsa", "fixations", "tests", "contrasts", "validation"):
         pd.read_csv(f"results/{name}.csv")[:0].to_csv(f"results/{name}.csv", index=False)
     draw.run(params.load())
     text = make()
@@ -217,7 +217,7 @@ def test_without_any_compared_model_the_paper_says_so(project):
 
 def test_undefined_scores_are_dashes(project):
     for name, columns in {
-        "layers": ["median_r2", "ci_low", "ci_high", "median_ceiling", "median_ev_normalised"],
+        "layers": ["r_corrected", "r_corrected_low", "r_corrected_high", "r2", "r2_low", "r2_high", "ceiling"],
         "rsa": ["rho", "ci_low", "ci_high"],
     }.items():
         table = pd.read_csv(f"results/{name}.csv")
@@ -292,7 +292,7 @@ def test_result_sections_hold_no_typed_number(section):
     ("source", "found"),
     [
         ("a median of 0.48 in V1 @yamins2014", ["0.48"]),
-        ("#score(x.median_r2) of 35 units", ["35"]),
+        ("#score(x.r2) of 35 units", ["35"]),
         ("We recorded six areas <fig1>", ["six areas"]),
         ("#fixed(x, 3)", ["3"]),
         ("r2 and V4 of #score(top.ci_low) // 12", []),

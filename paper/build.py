@@ -60,6 +60,7 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
             "params": params.model_dump(mode="json"),
             "roles": results.roles(),
             "audited": audit.is_available(results),
+            "choices": audit.FIELDS,
             "searched": candidates.is_drawable(results),
             "variants": candidates.VARIANTS,
             "explained": explain.is_available(results),

@@ -20,7 +20,7 @@ from paper.plots import (
     similarity,
     validation,
 )
-from paper.plots.audit import controls, ladder, merged_table
+from paper.plots.audit import choices, controls, merged_table
 from paper.plots.audit import read as audit
 from paper.plots.candidates import ablation, scatter
 from paper.plots.candidates import read as candidates
@@ -41,7 +41,7 @@ PLOTS = {
 """File name of each figure, without extension, and the function that draws it."""
 
 AUDIT_PLOTS = {
-    "audit_ladder": ladder.draw,
+    "audit_choices": choices.draw,
     "audit_controls": controls.draw,
     "audit_table": merged_table.draw,
 }

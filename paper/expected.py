@@ -92,28 +92,26 @@ def _read_out(found: Results) -> str:
 
 
 def _validation(found: Results) -> str:
-    return f"mean error of the ceilings: {number((found.validation.ceiling - found.validation.explainable).mean())}"
+    steady = found.validation[~found.validation.drifting]
+    return f"mean error of the ceilings of steady units: {number((steady.ceiling - steady.explainable).mean())}"
 
 
-def _ladder(found: Results) -> str:
-    rows = found.table("audit", "ladder", "field").fillna({"field": ""})
-    rows = rows[rows.network == "small networks"]
-    start = rows[(rows.walk == "flawed alone") & (rows.field == "")].r2.iloc[0]
-    joined = rows[(rows.walk == "flawed alone") & (rows.field == "join")].r2.iloc[0]
-    return f"median r² of small networks: corrected {number(start)}, with the report's join {number(joined)}"
+def _choices(found: Results) -> str:
+    rows = found.table("audit", "shapley", "field")
+    row = rows[rows.score == "r2"].nlargest(1, "value").iloc[0]
+    return f"largest contribution to the median r² of small networks: {row.field}, {number(row.value)}"
 
 
 def _confound(found: Results) -> str:
     rows = found.table("audit", "confound")
     rows = rows[(rows["join"] == "trial_id") & (rows["table"] == "merged")]
-    rho, left = number(rows.rho.mean()), number(rows.left_block.mean())
-    return f"faces and non-faces from different recordings: ρ {rho}, {left} after shuffling within recordings"
+    rho, within = number(rows.rho.mean()), number(rows.within.mean())
+    return f"faces and non-faces from different recordings: ρ {rho}, {within} within recordings"
 
 
-def _composition(found: Results) -> str:
-    rows = found.table("audit", "table_controls")
-    rows = rows[(rows.model == "label") & (rows["within"] == "nothing")]
-    return f"ρ of the table with a pure label RDM, by composition: {number(rows.rho.min())} to {number(rows.rho.max())}"
+def _blocks(found: Results) -> str:
+    rows = found.table("audit", "table_units")
+    return f"median variance of a column that blocks explain: {percent(rows.variance_by_block.median())}"
 
 
 def _candidates(found: Results) -> str:
@@ -145,9 +143,9 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "beyond_label": _beyond_label,
     "read_out": _read_out,
     "validation": _validation,
-    "audit_ladder": _ladder,
+    "audit_choices": _choices,
     "audit_controls": _confound,
-    "audit_table": _composition,
+    "audit_table": _blocks,
     "candidates": _candidates,
     "ablation": _ablation,
     "explain": _explain,

@@ -23,7 +23,7 @@ COLUMNS = {
     "contrasts": "model other layer region difference low high p p_holm",
     "fixations": "model protocol layer recording region unit part n_fixations explained published",
     "tests": "model protocol layer region recordings rho p_bh p_max",
-    "validation": "recording region unit ceiling explainable",
+    "validation": "recording region unit ceiling explainable drifting",
 }
 """Columns of each table that the paper uses."""
 
@@ -65,7 +65,7 @@ class Results:
         return self._summary
 
     def file(self, name: str) -> Path:
-        """Return the path of a file in the folder of the results, such as ``audit/ladder.csv``."""
+        """Return the path of a file in the folder of the results, such as ``audit/shapley.csv``."""
         self.used.add(name)
         return self.folder / name
 

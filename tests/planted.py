@@ -127,7 +127,7 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
         truth = xr.Dataset(
             {"image_mean": (("image", "unit"), means[name])},
             coords={"image": stems, "unit": [f"{k + 1}a" for k in range(len(regions))], "region": ("unit", regions)},
-        )
+        ).assign_coords(second_half=("unit", [0.4] + [1.0] * (len(regions) - 1)))
         (root / "data/raw/truth").mkdir(parents=True, exist_ok=True)
         truth.to_netcdf(root / "data/raw/truth" / f"{name}.nc", engine="h5netcdf")
     (root / "data/raw/manifest.json").write_text("{}")

@@ -29,7 +29,7 @@ def table(
     ] = None,
     rows: Annotated[int, typer.Option(min=30, help="images in a sample on which RDMs are compared")] = 200,
     draws: Annotated[int, typer.Option(min=1, help="samples of the images")] = 10,
-    shuffles: Annotated[int, typer.Option(min=19, help="random orders of the images, in tests")] = 199,
+    shuffles: Annotated[int, typer.Option(min=100, help="random orders of the images, in tests")] = 199,
     seed: Annotated[int, typer.Option(min=0, help="seed of samples and tests")] = 0,
 ) -> None:
     """Audit any table of images x units: filled cells, blocks, labels by block, controls for its RDM."""
@@ -66,8 +66,8 @@ def describe(summary: dict) -> list[str]:
         )
     for name, found in summary["controls"].items():
         lines.append(
-            f"RDM of {name}: {_interval(found, 'rho')}; within blocks {_interval(found, 'within')}; blocks partialled out"
-            f" {_interval(found, 'partial')} ({MEANING[found['verdict']]})"
+            f"RDM of {name}: {_interval(found, 'rho')}; within blocks {_interval(found, 'within')}; without"
+            f" block means {_interval(found, 'partial')} ({MEANING[found['verdict']]})"
         )
     return lines
 

@@ -101,7 +101,8 @@ class Audit(Predictivity):
     orders: Count
     splits_of_others: Count
     split_halves: Count
-    shuffles: Annotated[int, Field(ge=19)]
+    shuffles: Annotated[int, Field(ge=100)]
+    """Fewer cannot reach the level of the test of blocks, .01."""
     selection_splits: Annotated[int, Field(ge=2)]
     studies: Count
     table_rows: Annotated[int, Field(ge=30)]

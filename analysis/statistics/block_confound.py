@@ -1,4 +1,4 @@
-"""Is an RDM correlation carried by blocks of images (recordings, sessions) rather than by the images themselves?
+"""What blocks of images (recordings, sessions) carry of an RDM correlation, and what holds within blocks.
 
 If recordings differ in anything that all their images share, and the label differs between recordings, two RDMs
 correlate without any information about single images. Three quantities tell: the correlation over pairs of images from
@@ -18,11 +18,12 @@ from analysis.statistics.rsa.similarity import aligned
 
 LEAST_OF_BLOCK = 3
 """Images of a block; fewer have no two distances to rank."""
-INFLATION = 10.0
-"""Variance inflation factor from which label and block count as collinear (Marquardt 1970, Technometrics 12:591)."""
+COLLINEAR = 0.9
+"""Share of the label's variance, explained by the block, from which the two count as collinear: a variance inflation
+factor of 10 (Marquardt 1970, Technometrics 12:591)."""
 ALPHA = 0.05
 BLOCK_ALPHA = 0.01
-"""Significance levels of the correlation and of the blocks' share in it; the second is strict, as it accuses a study."""
+"""Significance levels of the correlation and of the blocks' share in it; the latter is strict: it accuses a study."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class BlockConfound:
         Of rho, against shuffles of all images.
     block_p : float
         Of `carried`, against random allocation of images to blocks.
-    inflation : float
-        Variance inflation factor of the label given the block, 1 / (1 - R2); infinite where the block determines it.
+    determined : float
+        Share of the label's variance that the block explains; 1 where it determines the label.
 
     Examples
     --------
     >>> none = {"rho": np.array([0.3, 0.5]), "within": np.array([-0.1, 0.1])}
-    >>> found = BlockConfound(0.4, 0.0, 0.0, 0.4, none, p_value=0.005, block_p=0.005, inflation=2.0)
+    >>> found = BlockConfound(0.4, 0.0, 0.0, 0.4, none, p_value=0.005, block_p=0.005, determined=0.5)
     >>> found.verdict
     'blocks'
     """
@@ -64,7 +65,7 @@ class BlockConfound:
     draws: dict[str, np.ndarray]
     p_value: float
     block_p: float
-    inflation: float
+    determined: float
 
     def interval(self, name: str) -> tuple[float, float]:
         """Return the 95 % bootstrap interval of ``rho``, ``within`` or ``partial``."""
@@ -73,15 +74,15 @@ class BlockConfound:
     @property
     def identifiable(self) -> bool:
         """Say whether effects of label and block can be told apart."""
-        return self.inflation < INFLATION
+        return self.determined < COLLINEAR
 
     @property
     def verdict(self) -> str:
         """What carries the correlation.
 
         ``none``: rho is not larger than after shuffling all images. ``not identifiable``: label and block coincide, so
-        the data cannot tell. ``within blocks``: the correlation holds within them (its interval is above 0). ``blocks``: it
-        does not, and blocks carry more of it than blocks of other images would. ``undecided``: neither is shown.
+        the data cannot tell. ``within blocks``: the correlation holds within them (its interval is above 0).
+        ``blocks``: it does not, and blocks carry more of it than blocks of other images would. ``undecided``: neither.
         """
         if self.p_value >= ALPHA or not self.rho > 0:
             return "none"
@@ -162,7 +163,7 @@ def block_confound(
         draws={name: _correlation(*pairs[name], counts) for name in resampled},
         p_value=p_value,
         block_p=block_p,
-        inflation=inflation(label, codes),
+        determined=determination(label, codes),
     )
 
 
@@ -183,16 +184,14 @@ def centred_ranks(rdm: RDM) -> np.ndarray:
     return RDM(ranks / length, rdm.metric).square()
 
 
-def inflation(label, block) -> float:
-    """Return the variance inflation factor of a label (its indicator variables, pooled) given the block."""
+def determination(label, block) -> float:
+    """Return the share of a label's variance (of its indicator variables, pooled) that the block explains, 0 to 1."""
     indicators = np.unique(label)[:, None] == np.asarray(label)  # (n_labels, n_images)
     codes = np.unique(block, return_inverse=True)[1]
-    means = np.stack([np.bincount(codes, row) / np.bincount(codes) for row in indicators])[:, codes]
+    means = np.stack([np.bincount(codes, row) / np.bincount(codes) for row in indicators])
     total = ((indicators - indicators.mean(axis=1, keepdims=True)) ** 2).sum()
-    left = ((indicators - means) ** 2).sum()
-    if total == 0:
-        return 1.0  # a label that never varies is no confound
-    return float(total / left) if left > 0 else np.inf
+    left = ((indicators - means[:, codes]) ** 2).sum()
+    return float(1 - left / total) if total > 0 else 0.0  # a label that never varies is no confound
 
 
 def pair_means(matrix: np.ndarray, groups: np.ndarray) -> np.ndarray:

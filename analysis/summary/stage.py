@@ -23,7 +23,7 @@ from analysis.stimuli.read import read_missing, read_table
 from analysis.summary import contrasts, example, headline
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
-VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable"]
+VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable", "drifting"]
 SCORES = ["r_corrected", "r_corrected_low", "r_corrected_high", "r2", "r2_low", "r2_high", "above_chance", "ceiling"]
 LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
 
@@ -157,7 +157,8 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per stable unit; empty (with its columns) where there is no truth.
+        One row per stable unit; empty (with its columns) where there is no truth. ``drifting``: the planted rate
+        changes in the middle of the session, by too little for the unit to count as unstable.
     """
     rows = []
     if paths.TRUTH.is_dir():
@@ -165,9 +166,10 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
         ceilings = dict(zip(known["neuroid_id"], known["ceiling"], strict=True))
         for measured in neural.read_populations("corrected"):
             population = measured.population
-            truth = _read_truth(population)
+            truth, drifting = _read_truth(population)
             explainable = pearson(population.responses, truth) ** 2
-            for unit, neuroid, variance in zip(population.units, population.neuroid_ids, explainable, strict=True):
+            units_here = zip(population.units, population.neuroid_ids, explainable, drifting, strict=True)
+            for unit, neuroid, variance, drifts in units_here:
                 rows.append(
                     {
                         "recording": population.recording,
@@ -176,13 +178,14 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
                         "unit": unit,
                         "ceiling": ceilings.get(neuroid, np.nan),
                         "explainable": variance,
+                        "drifting": drifts,
                     }
                 )
     return pd.DataFrame(rows, columns=VALIDATION)
 
 
-def _read_truth(population: Population) -> np.ndarray:
-    """Return the planted mean response to each image of the population, (n_images, n_units)."""
+def _read_truth(population: Population) -> tuple[np.ndarray, np.ndarray]:
+    """Return the planted mean responses to the population's images, (n_images, n_units), and which units drift."""
     path = paths.TRUTH / f"{population.recording}.nc"
     truth = open_recording(path)["image_mean"]
     stems, units = truth["image"].values.astype(str), truth["unit"].values.astype(str)
@@ -192,7 +195,8 @@ def _read_truth(population: Population) -> np.ndarray:
         chosen = np.ix_([rows[i] for i in population.images], [columns[u] for u in population.units])
     except KeyError as error:
         raise DataError(f"{path} has no {error}: run the stage acquire again") from error
-    return truth.transpose("image", "unit").values[chosen].astype(np.float64)
+    drifting = truth["second_half"].values != 1
+    return truth.transpose("image", "unit").values[chosen].astype(np.float64), drifting[chosen[1].ravel()]
 
 
 def _summarise(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
@@ -287,11 +291,15 @@ def _summarise_validation(table: pd.DataFrame) -> dict | None:
     both = table.dropna(subset=["ceiling", "explainable"])
     if not len(both):
         return None
-    gap = (both["ceiling"] - both["explainable"]).to_numpy()
-    r = pearson(both[["ceiling"]].to_numpy(), both[["explainable"]].to_numpy())[0]
+    steady = both[~both["drifting"].astype(bool)]
+    return {"drifting": len(both) - len(steady), **_agreement(both), "steady": _agreement(steady)}
+
+
+def _agreement(table: pd.DataFrame) -> dict:
+    gap = (table["ceiling"] - table["explainable"]).to_numpy()
+    r = pearson(table[["ceiling"]].to_numpy(), table[["explainable"]].to_numpy())[0]
     return {
-        "units": len(both),
-        "mean_difference": number(gap.mean()),
-        "mean_absolute_difference": number(np.abs(gap).mean()),
+        "units": len(table),
+        "mean_difference": number(gap.mean()) if len(table) else None,
         "pearson_r": number(r),
     }

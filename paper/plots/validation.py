@@ -14,6 +14,8 @@ def draw(results: Results) -> tuple[Figure, str]:
     figure = style.figure(style.COLUMN, 76)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.7, linestyle=style.DASHED, zorder=0)
+    drifting = table[table.drifting]
+    axes.plot(drifting.explainable, drifting.ceiling, "o", color=style.INK, markersize=6, fillstyle="none")
     for marker, area in zip("o^sDvP", AREAS, strict=True):
         rows = table[table.region == area]
         if len(rows):
@@ -31,11 +33,14 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.set_ylim(min([0.0, *table.ceiling]) - 0.02, 1.02)
     axes.set_xlabel("planted explainable variance of the image means")
     axes.set_ylabel("estimated reliability of the image means")
+    if len(drifting):
+        axes.plot([], [], "o", color=style.INK, markersize=6, fillstyle="none", label=f"drifting ({len(drifting)})")
     if len(table):
         axes.legend(loc="upper left", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
-    bias = f"; the mean difference is {np.mean(table.ceiling - table.explainable):.3f}" if len(table) else ""
+    steady = table[~table.drifting]
+    bias = f"; the mean difference is {np.mean(steady.ceiling - steady.explainable):.3f}" if len(steady) else ""
     alt = (
-        f"Scatter of the estimated ceiling against the planted explainable variance of {len(table)} units{bias}. "
-        "Unbiased estimates scatter around the line of equality."
+        f"Scatter of the estimated ceiling against the planted explainable variance. {len(steady)} steady units "
+        f"scatter around the line of equality{bias}. {len(drifting)} units whose planted rate drifts lie below it."
     )
     return figure, alt

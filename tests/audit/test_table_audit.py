@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audit.table import blocks, control_table, rdm_controls, rdms, response_table, table_audit
+from analysis.audit.table import blocks, control_table, rdms, response_table, table_audit
 from analysis.audit.table.response_table import ResponseTable, read
 from analysis.core.errors import DataError
+from analysis.statistics.block_confound import block_confound
 from analysis.statistics.rsa.rdm import rdm
 
-SMALL = {"rows": 60, "draws": 2, "shuffles": 20, "seed": 1}
+SMALL = {"rows": 60, "draws": 2, "shuffles": 199, "seed": 1}
 
 
 def saved(frame: pd.DataFrame, folder):
@@ -75,25 +76,37 @@ def test_variance_explained_is_eta_squared():
     assert np.isnan(share[1])
 
 
-def test_label_agrees_with_the_table_through_blocks_alone(merged, tmp_path):
+def test_a_label_that_coincides_with_blocks_is_not_identifiable(merged, tmp_path):
     result = table_audit.audit_table(read(saved(merged, tmp_path), "kind", "session"), **SMALL)
-    rows = result.tables["controls"].query("model == 'label' and rarest_share == 0.5").set_index("within")
-    assert rows.loc["block", "rho"] > 0.3
-    assert rows.loc["block", "left"] == pytest.approx(rows.loc["block", "rho"], abs=0.02)
-    assert abs(rows.loc["nothing", "left"]) < 0.05
-    assert result.summary["verdicts"]["label"]["verdict"] == "carried by blocks"
+    found = result.summary["controls"]["label"]
+    assert found["rho"] > 0.3
+    assert found["carried"] == pytest.approx(found["rho"], abs=0.02)
+    assert found["verdict"] == "not identifiable"
     assert result.summary["formats"]["face"] == {"jpg": 50, "png": 0}
 
 
-def test_label_that_units_see_is_not_carried_by_blocks(tmp_path):
+def labelled(tmp_path, share: float, tuning: float) -> dict:
+    """Audit units that respond to the label with a strength, where one of two sessions shows a share of the faces."""
     rng = np.random.default_rng(5)
-    label = rng.integers(2, size=160)
-    values = rng.normal(size=(160, 30)) + 2 * np.outer(2 * label - 1, rng.normal(size=30))
+    label, in_first = np.arange(160) % 2, rng.random(160)
+    session = np.where(label == 1, in_first < share, in_first < 1 - share).astype(int)
+    values = rng.normal(size=(160, 30)) + 3 * rng.normal(size=(2, 30))[session]
+    values += tuning * np.outer(2 * label - 1, rng.normal(size=30))
     frame = pd.DataFrame(values, columns=[f"u{k}" for k in range(30)])
     frame.insert(0, "image", [f"{k}.png" for k in range(160)])
-    frame["face"], frame["session"] = label, np.arange(160) // 40
+    frame["face"], frame["session"] = label, session
     result = table_audit.audit_table(read(saved(frame, tmp_path), "face", "session"), **SMALL)
-    assert result.summary["verdicts"]["label"]["verdict"] == "not carried by blocks"
+    return result.summary["controls"]["label"]
+
+
+def test_a_label_that_units_see_holds_within_blocks_and_one_they_do_not_see_is_carried_by_them(tmp_path):
+    seen, unseen = labelled(tmp_path, 0.8, 1.0), labelled(tmp_path, 0.8, 0.0)
+    assert seen["verdict"] == "within blocks"
+    assert 0 < seen["within_low"] < seen["within"] < seen["within_high"]
+    assert unseen["verdict"] == "blocks"
+    assert unseen["within_low"] < 0 < unseen["within_high"]
+    assert unseen["partial_low"] < 0 < unseen["partial_high"]
+    assert unseen["rho_low"] > 0
 
 
 def test_row_rdm_uses_the_units_that_both_rows_have():
@@ -168,7 +181,7 @@ def test_response_table_of_the_report(reference):
     source = reference / "report"
     found = read(source / "combinedAIT.csv", str(source / "face.csv"))
     assert isinstance(found, ResponseTable)
-    result = table_audit.audit_table(found, rows=200, draws=2, shuffles=20, seed=628)
+    result = table_audit.audit_table(found, rows=200, draws=2, shuffles=199, seed=628)
     numbers = result.summary
     assert (numbers["images"], numbers["units"], numbers["labels"]["listed"]) == (4250, 123, 506)
     assert round(numbers["cells_filled"], 3) == 0.134
@@ -184,9 +197,10 @@ def test_response_table_of_the_report(reference):
     assert (found.unnamed.to_numpy()[0] > found.values.max(axis=0)).sum() == 62
     assert round(numbers["variance_by_run_with_unnamed"], 2) == 0.80
     assert numbers["formats"]["listed"]["jpg"] == 496
-    label = numbers["verdicts"]["label"]
-    assert label["verdict"] == "carried by blocks"
-    assert label["balanced"]["rho_low"] > label["fewer"]["rho_high"]
+    label = numbers["controls"]["label"]
+    assert label["verdict"] == "not identifiable"
+    assert label["rho"] == pytest.approx(label["carried"], abs=0.05)
+    assert label["within_low"] < 0 < label["within_high"]
     assert json.dumps(numbers, allow_nan=False)
 
 
@@ -210,12 +224,12 @@ def test_label_rdm_of_the_reports_table(reference):
         assert 0.59 - sd <= rho <= 0.74
         assert 0.61 - sd <= left <= 0.74
         assert (each[:, 1] >= each[:, 0]).all()
-    rare = [control_table.sample(found, 0.2, 200, np.random.default_rng(k)) for k in range(8)]
+    rare = [control_table.sample(found, 200, np.random.default_rng(k), 0.2) for k in range(8)]
     assert np.mean([_label_rdm(found, run, chosen) for chosen in rare], axis=0)[0] == pytest.approx(0.38, abs=0.04)
 
 
 def _label_rdm(found: ResponseTable, run: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
     """Return rho of the RDMs of table and label, and rho after shuffling within runs of rows with the same units."""
     label, neural = found.label[rows], rdm(found.values[rows])
-    shuffled = rdm_controls.shuffle(rdms.category_rdm(label), neural, label, run[rows], 0, 0, ())
-    return shuffled.rho, shuffled.mean["block"]
+    found = block_confound(rdms.category_rdm(label), neural, label, run[rows], resampled=(), permutations=0)
+    return found.rho, found.carried

@@ -125,6 +125,12 @@ def test_ceilings_lie_at_the_planted_explainable_variance(project):
     assert found.ceiling.between(0.2, 1).all()
     numbers = json.loads(Path("results/summary.json").read_text())
     assert numbers["validation"]["units"] == 24
+    assert numbers["validation"]["drifting"] == found.drifting.sum() == 3  # the first unit of each recording
+    steady = found[~found.drifting]
+    assert numbers["validation"]["steady"]["units"] == len(steady) == 21
+    assert numbers["validation"]["steady"]["mean_difference"] == pytest.approx(
+        (steady.ceiling - steady.explainable).mean(), abs=1e-6
+    )
     assert numbers["source"] == "simulated"
     assert numbers["data"] == {
         "images": 60,

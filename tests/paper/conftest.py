@@ -188,7 +188,7 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
     tests.assign(recordings=1, p_bh=0.01, p_max=0.0002).to_csv(folder / "tests.csv", index=False)
     top = units[(units.model == "hmo_report") & (units.layer == "top")]
     validation = top[["recording", "subject", "region", "unit", "ceiling"]].assign(
-        explainable=lambda t: (t.ceiling + rng.normal(0, 0.05, len(t))).clip(0, 1)
+        explainable=lambda t: (t.ceiling + rng.normal(0, 0.05, len(t))).clip(0, 1), drifting=lambda t: t.unit == "2a"
     )
     validation = validation if source == "simulated" else validation[:0]
     validation.to_csv(folder / "validation.csv", index=False)
@@ -210,7 +210,10 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
             model: {"kind": kind, "protocol": protocol, "layers": list(names), "top_layer": names[-1]}
             for model, (kind, protocol, names) in MODELS.items()
         },
-        "validation": {"units": len(validation), "mean_difference": 0.01, "pearson_r": 0.97}
+        "validation": {
+            **{"units": len(validation), "drifting": int(validation.drifting.sum())},
+            "steady": {"units": int((~validation.drifting).sum()), "mean_difference": 0.01, "pearson_r": 0.97},
+        }
         if source == "simulated"
         else None,
     }

@@ -41,7 +41,7 @@ def test_every_file_has_its_stage(monkeypatch):
     monkeypatch.chdir(ROOT)
     known = provenance.stages()
     assert provenance.stage_of("results/compare/hmo_report/rdms.nc", known) == "compare@hmo_report"
-    assert provenance.stage_of("results/audit/ladder.csv", known) == "audit"
+    assert provenance.stage_of("results/audit/shapley.csv", known) == "audit"
     assert provenance.stage_of("results/summary.json", known) == "summary"
     with pytest.raises(DataError, match=r"no stage of dvc\.yaml writes results/none\.csv"):
         provenance.stage_of("results/none.csv", known)

@@ -1,1 +1,1 @@
-"""Single flaws of the report, each measured by itself: trial join, face labels, selection on test images, confounded recordings."""
+"""Single flaws of the report: trial join, face labels, selection on test images, recordings confounded with labels."""

@@ -1,1 +1,1 @@
-"""Every step between the report's protocol and the corrected one, scored on the same recordings and images."""
+"""The report's protocol, the corrected one and mixtures of them, scored on the same recordings and images."""

@@ -288,7 +288,7 @@ def _row(step: Step, by_seed: list[dict[str, Score]]) -> dict:
 
 
 def attribute_difference(inputs: Inputs, n_seeds: int, n_orders: int) -> pd.DataFrame:
-    """Return the Shapley value of every choice for each of `EXPLAINED` (`shapley.shapley_values`), of small networks."""
+    """Return the Shapley value of every choice for each of `EXPLAINED`, of small networks (`shapley`)."""
 
     def changes(task: tuple[int, np.ndarray]) -> np.ndarray:
         seed, order = task

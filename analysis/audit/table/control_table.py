@@ -18,7 +18,7 @@ RAREST_SHARE = 0.5
 LEAST_OF_LABEL = 10
 QUANTITIES = ("rho", "within", "partial")
 COLUMNS = ["model", "samples", "images", *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high"))]
-COLUMNS += ["carried", "p_value", "block_p", "inflation", "verdict"]
+COLUMNS += ["carried", "p_value", "block_p", "determined", "verdict"]
 
 
 def file_formats(images: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def compare_controls(
     -------
     DataFrame
         One row per model (`COLUMNS`): samples, images (median), and rho, within, partial (means over samples, and
-        percentiles over samples and bootstrap draws of their images), carried (mean), p_value, block_p and inflation
+        percentiles over samples and bootstrap draws of their images), carried (mean), p_value, block_p and determined
         (medians), and the verdict of most samples, all as in `block_confound.BlockConfound`.
 
     Raises
@@ -93,7 +93,7 @@ def _row(name: str, results: list[tuple[int, BlockConfound]]) -> dict:
         low, high = percentile_interval(np.concatenate([one.draws[quantity] for one in found]))
         mean = np.mean([getattr(one, quantity) for one in found])
         row |= {quantity: mean, f"{quantity}_low": low, f"{quantity}_high": high}
-    medians = {key: np.median([getattr(one, key) for one in found]) for key in ("p_value", "block_p", "inflation")}
+    medians = {key: np.median([getattr(one, key) for one in found]) for key in ("p_value", "block_p", "determined")}
     verdicts = [one.verdict for one in found]
     most = max(sorted(set(verdicts)), key=verdicts.count)
     return row | {"carried": np.mean([one.carried for one in found]), **medians, "verdict": most}

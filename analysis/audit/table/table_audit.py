@@ -18,7 +18,7 @@ from analysis.audit.table.blocks import (
     variance_explained,
 )
 from analysis.audit.table.response_table import ResponseTable, TableNotAuditable
-from analysis.core.files import write_csv, write_json
+from analysis.core.files import as_json, write_csv, write_json
 
 COLUMNS = {
     "blocks": ["block", "run", "first_row", "rows", "units_measured", "filled_share", "mean_response"],
@@ -139,7 +139,7 @@ def write(audit: Audit, folder: Path) -> None:
     """Write the tables as csv files and the summary as ``summary.json``."""
     for name, table in audit.tables.items():
         write_csv(Path(folder) / f"{name}.csv", table)
-    write_json(Path(folder) / "summary.json", audit.summary)
+    write_json(Path(folder) / "summary.json", as_json(audit.summary))
 
 
 def count_formats(table: ResponseTable) -> dict | None:

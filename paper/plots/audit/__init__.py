@@ -1,1 +1,1 @@
-"""The audit: ladder of protocols, controls, and the merged table."""
+"""The audit: choices of protocol, controls, and the merged table."""

@@ -1,4 +1,4 @@
-"""The merged table: its blocks, their labels, and how far they explain its geometry."""
+"""The merged table: its blocks, and their labels."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,17 +12,16 @@ REACH = 2.0
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw blocks by units, the labels of each block, and rho with pure RDMs before and after shuffling."""
-    figure = style.figure(style.PAGE, 66)
-    left, middle, right = figure.subplots(1, 3, width_ratios=[2.0, 0.9, 1.3])
+    """Draw blocks by units, and the labels of each block."""
+    figure = style.figure(style.PAGE, 62)
+    left, right = figure.subplots(1, 2, width_ratios=[2.0, 0.9])
     blocks, fill = read_table(results, "table_blocks"), read_table(results, "table_fill")
     labels = [name for name in blocks if name.startswith("label ")]
     _draw_means(figure, left, blocks, fill)
-    descriptions = _draw_labels(middle, blocks, labels)
-    controls = _draw_controls(right, read_table(results, "table_controls"))
-    for axes, letter in zip((left, middle, right), "abc", strict=True):
+    descriptions = _draw_labels(right, blocks, labels)
+    for axes, letter in zip((left, right), "ab", strict=True):
         style.letter(axes, letter)
-    return figure, f"A merged table of {len(blocks)} blocks of rows. {descriptions}. {controls}."
+    return figure, f"A merged table of {len(blocks)} blocks of rows. {descriptions}."
 
 
 def _draw_means(figure, axes, blocks, fill) -> None:
@@ -57,23 +56,3 @@ def _draw_labels(axes, blocks, labels) -> str:
     axes.set_xlabel("proportion of the block's images")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handlelength=1)
     return ", ".join(descriptions)
-
-
-def _draw_controls(axes, controls) -> str:
-    descriptions = []
-    for k, model in enumerate(("label", "format")):
-        rows = controls[(controls.model == model) & (controls.within == "block")]
-        colour = style.COLOURS[k]
-        for row in rows.itertuples():
-            axes.plot([row.rarest_share - 0.012] * 2, [row.low, row.high], color=colour, linewidth=0.9)
-            axes.plot([row.rarest_share + 0.012] * 2, [row.left_low, row.left_high], color=colour, linewidth=0.9)
-            descriptions.append(f"{model}, share {row.rarest_share:g}: {row.rho:.2f}, shuffled {row.left:.2f}")
-        axes.plot(rows.rarest_share - 0.012, rows.rho, "o", color=colour, label=model)
-        axes.plot(rows.rarest_share + 0.012, rows.left, "o", color=colour, markerfacecolor="white")
-    axes.plot([], [], "o", color=style.INK, markerfacecolor="white", label="after shuffling")
-    axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
-    axes.set_xlim(controls.rarest_share.min() - 0.06, controls.rarest_share.max() + 0.06)
-    axes.set_xlabel("proportion of the rarest label")
-    axes.set_ylabel("Spearman ρ with the table's RDM")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handletextpad=0.1, columnspacing=0.8)
-    return "Correlation with pure RDMs: " + "; ".join(descriptions)

@@ -1,8 +1,7 @@
-"""Read the tables of the audit, and label protocols and networks as its figures do."""
+"""Read the tables of the audit, and label the choices of a protocol as its figures do."""
 
 import pandas as pd
 
-from paper import style
 from paper.results import Results
 
 FIELDS = {
@@ -19,6 +18,7 @@ FIELDS = {
     "selection": "selection",
     "images": "images",
     "splits": "splits",
+    "duplicates": "near-duplicates",
     "features": "features",
     "regression": "regression",
     "baseline": "reference of r²",
@@ -27,10 +27,6 @@ FIELDS = {
 }
 """Labels of the fields of a protocol."""
 
-SMALL, TRAINED, PLANTED = "small networks", "trained models", "planted truth"
-COLOURS = {SMALL: style.COLOURS[0], TRAINED: style.COLOURS[1], PLANTED: style.COLOURS[2]}
-MARKERS = {SMALL: "o", TRAINED: "D", PLANTED: "^"}
-
 
 def is_available(results: Results) -> bool:
     """Say whether the audit ran on these results."""
@@ -38,10 +34,10 @@ def is_available(results: Results) -> bool:
 
 
 def is_drawable(results: Results, figure: str) -> bool:
-    """Say whether the table of a figure has rows: without images there are no networks, and no ladder."""
+    """Say whether the table of a figure has rows: without images there are no networks to score."""
     if not is_available(results):
         return False
-    return not read_table(results, {"audit_table": "table_blocks"}.get(figure, "ladder")).empty
+    return not read_table(results, {"audit_table": "table_blocks"}.get(figure, "single_choices")).empty
 
 
 def read_table(results: Results, name: str) -> pd.DataFrame:

@@ -1,8 +1,5 @@
 """The stage ``candidates``: performance against predictivity over candidates of the search, and its ablation."""
 
-import importlib.metadata
-import platform
-
 import numpy as np
 import pandas as pd
 
@@ -45,23 +42,12 @@ def run(params: Params) -> None:
         runs = ablation.ablate(params, run_all, folder)
     correlations = search.correlations(predictivity, params.compare.bootstrap, params.seed)
     differences = ablation.differences(runs)
-    tables = {
-        "candidates": candidates,
-        "predictivity": predictivity,
-        "correlations": correlations,
-        "runs": runs,
-        "differences": differences,
-    }
-    for name, table in tables.items():
-        write_csv(OUT / f"{name}.csv", table)
-    write_json(OUT / "summary.json", _summary(candidates, correlations, differences))
+    _write(candidates, predictivity, correlations, runs, differences, _summary(candidates, correlations, differences))
     store.discard(folder)
 
 
 def _key(params: Params, examples: data.Examples) -> dict:
-    """Return everything that decides the result."""
-    import torch
-
+    """Return everything that determines the result."""
     entries = {name: entry.model_dump() for name, entry in ablation.entries(params).items()}
     recordings = recording_files(params.models.entry(params.candidates.model).protocol)
     return {
@@ -70,24 +56,21 @@ def _key(params: Params, examples: data.Examples) -> dict:
         "seed": params.seed,
         "images": examples.digest,
         "recordings": {path.name: sha256(path) for path in recordings},
-        "code": store.code_digest(),
-        "torch": importlib.metadata.version("torch"),
-        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],
-    }
+    } | store.origin()
+
+
+def _write(candidates, predictivity, correlations, runs, differences, summary: dict) -> None:
+    tables = {"candidates": candidates, "predictivity": predictivity, "correlations": correlations}
+    for name, table in (tables | {"runs": runs, "differences": differences}).items():
+        write_csv(OUT / f"{name}.csv", table)
+    write_json(OUT / "summary.json", summary)
 
 
 def _write_nothing(why: str) -> None:
     print(f"candidates: {why}; images are missing (data/stimuli/missing.csv), so there is nothing to search")
-    columns = {
-        "candidates": search.CANDIDATES,
-        "predictivity": search.PREDICTIVITY,
-        "correlations": search.CORRELATIONS,
-        "runs": ablation.RUNS,
-        "differences": ablation.DIFFERENCES,
-    }
-    for name, names in columns.items():
-        write_csv(OUT / f"{name}.csv", pd.DataFrame(columns=names))
-    write_json(OUT / "summary.json", {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
+    columns = search.CANDIDATES, search.PREDICTIVITY, search.CORRELATIONS, ablation.RUNS, ablation.DIFFERENCES
+    empty = (pd.DataFrame(columns=names) for names in columns)
+    _write(*empty, {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
 
 
 def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: pd.DataFrame) -> dict:

@@ -11,7 +11,7 @@ from analysis.core.numerics import fixed_threads
 from analysis.models import network, registry
 from analysis.models.report_hmo import first_layer, random_cnn
 from analysis.models.report_hmo import network as report_hmo
-from analysis.models.report_hmo.candidate_files import Candidate, write_candidate
+from analysis.models.report_hmo.first_layer import Candidate, write_candidate
 from analysis.models.train import training
 from analysis.params import load
 from tests.project import ROOT

@@ -19,17 +19,17 @@ OUT = paths.RESULTS / "candidates"
 def run(params: Params) -> None:
     """Write ``results/candidates/``: candidates, predictivity, correlations, runs and differences as CSV, summary.json.
 
-    Unfinished work lies in the store; a killed run goes on from there and ends with the same bytes.
+    Unfinished work is in the store; a killed run resumes from there and ends with the same bytes.
 
     Raises
     ------
     DataError
-        If images or recordings are missing. Where images that the recordings show are not at hand and a class is
+        If images or recordings are missing. Where images that the recordings show are missing and a class is
         lacking, the tables have no rows.
     """
     from analysis.candidates.judge import Judge
 
-    ablation.entries(params)  # first: an impossible value is said before anything is computed
+    ablation.entries(params)  # first: impossible values are refused before anything is computed
     try:
         examples = data.load(params.models.entry(params.candidates.model).rules)
     except NoExamples as lack:

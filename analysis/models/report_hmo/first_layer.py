@@ -37,7 +37,7 @@ class Candidate:
 
 
 def write_candidate(folder: Path, number: int, candidate: Candidate) -> None:
-    """Write a finished candidate to its own file, so that a killed search goes on."""
+    """Write a finished candidate to its own file, so that a killed search can be resumed."""
     write_tensors(_file(folder, number), candidate.tensors, candidate.metrics)
 
 

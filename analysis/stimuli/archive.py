@@ -43,18 +43,15 @@ class Member:
 class SplitZip:
     """A zip archive in one or several volumes, open for reading. Threads may read at the same time.
 
+    Raises `DataError` if a volume is missing, the directory is damaged, or a member's name leaves the folder, is
+    absolute, or the member is a link or larger than `largest`.
+
     Parameters
     ----------
     path : path
         The last volume, the one that ends in ``.zip``; the others are beside it as ``.z01``, ``.z02`` ...
     largest : int
         Largest size of an uncompressed member, in bytes.
-
-    Raises
-    ------
-    DataError
-        If a volume is missing, the directory is damaged, or a member's name leaves the folder, is absolute, or the
-        member is a link or larger than `largest`.
     """
 
     def __init__(self, path: str | os.PathLike, largest: int = LARGEST_MEMBER):
@@ -85,10 +82,8 @@ class SplitZip:
     def stream(self, name: str) -> Iterator[bytes]:
         """Yield the bytes of a member in blocks; the last block comes only if size and CRC-32 are right.
 
-        Raises
-        ------
-        DataError
-            If there is no such member, or its bytes are damaged, or its compression is none of stored and deflate.
+        Raises `DataError` if there is no such member, or its bytes are damaged, or its compression is none of stored
+        and deflate.
         """
         if name not in self.members:
             raise DataError(f"{self.path}: no member {name}")

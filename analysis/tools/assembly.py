@@ -28,26 +28,19 @@ NEUROID = {
 
 
 def export(recording: str, out: Path, protocol: str = "corrected") -> xr.DataArray:
-    """Write the selected fixations and stable units of a recording as an assembly.
+    """Write the selected fixations and stable units of a recording as an assembly (netCDF) and return it.
 
     Parameters
     ----------
     recording : str
-        A netCDF file of the stage ``recordings``, or the name of a recording in data/recordings.
+        A netCDF file of the stage ``recordings``, or the name of a recording under `protocol`.
     out : Path
-        netCDF file to write; `xarray.open_dataarray` reads it.
-    protocol : str
-        Where a name is looked up.
+        File to write; `xarray.open_dataarray` reads it.
 
     Returns
     -------
     DataArray
         Rates in spikes/s, (presentation, neuroid, time_bin).
-
-    Raises
-    ------
-    DataError
-        If there is no such recording, or it is not of the stage recordings.
     """
     path = find(recording, protocol)
     exported = assembly(selected(open_recording(path, stable_only=True)))

@@ -152,7 +152,7 @@ def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(
-            f"weights {name}: refused, as it is not a plain state_dict ({reason}); save it as .safetensors"
+            f"weights {name}: refused: not a plain state_dict ({reason}); save it as .safetensors"
         ) from error
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):

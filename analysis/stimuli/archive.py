@@ -106,9 +106,7 @@ class SplitZip:
         except zlib.error as error:
             raise self._damaged(name, str(error)) from error
         if done != member.size:
-            raise self._damaged(
-                name, f"{'more' if done > member.size else 'fewer'} bytes than the {member.size} stated"
-            )
+            raise self._damaged(name, f"{'more' if done > member.size else 'fewer'} bytes than {member.size} stated")
         if crc != member.crc:
             raise self._damaged(name, "wrong CRC-32")
         yield held
@@ -152,9 +150,7 @@ class SplitZip:
         try:
             last = self.path.open("rb")
         except OSError as error:
-            raise DataError(
-                f"{self.path}: {error.strerror}; the last volume of the image archive must be there"
-            ) from error
+            raise DataError(f"{self.path}: {error.strerror}; the last volume of the image archive is needed") from error
         self._files = [last]
         self._starts = [0, os.fstat(last.fileno()).st_size]
         tail = self._bytes(max(0, self._starts[1] - END.size - 0xFFFF), min(self._starts[1], END.size + 0xFFFF))
@@ -182,7 +178,7 @@ class SplitZip:
     def _place(self, volume: int, offset: int) -> int:
         if volume >= len(self._files):
             raise DataError(
-                f"{self.path}: its directory names volume {volume + 1} of {len(self._files)}; fetch it again"
+                f"{self.path}: the directory names volume {volume + 1} of {len(self._files)}; fetch it again"
             )
         return self._starts[volume] + offset
 

@@ -151,8 +151,8 @@ def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
         "lacking": "they lack late.bias",
         "more": "it has no more",
         "other": "not a state_dict",
-        "evil": "refused, as it is not a plain state_dict",
-        "evil2": "refused, as it is not a plain state_dict",
+        "evil": "refused: not a plain state_dict",
+        "evil2": "refused: not a plain state_dict",
     }.items():
         with pytest.raises(DataError) as caught:
             train.run(mine(weights=weights(f"{name}.pth")), "mine")

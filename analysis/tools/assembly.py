@@ -14,16 +14,10 @@ from analysis.recordings import netcdf
 from analysis.recordings.read import open_recording, selected
 from analysis.tools.inspect import find
 
-FIXATION = {"stimulus_id": str, "trial": int, "ordinal": int, "onset_ms": float, "offset_ms": float}
-FIXATION |= {"x_dva": float, "y_dva": float}
-NEUROID = {
-    "neuroid_id": str,
-    "region": str,
-    "subject": str,
-    "unit": str,
-    "latency_ms": float,
-    "rsc_across_trials": float,
-}
+FIXATION = {"stimulus_id": str, "trial": int, "ordinal": int}
+FIXATION |= dict.fromkeys(("onset_ms", "offset_ms", "x_dva", "y_dva"), float)
+NEUROID = dict.fromkeys(("neuroid_id", "region", "subject", "unit"), str)
+NEUROID |= dict.fromkeys(("latency_ms", "rsc_across_trials"), float)
 """Coordinates taken over, and their types."""
 
 

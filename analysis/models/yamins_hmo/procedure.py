@@ -174,11 +174,8 @@ def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
 
 def fit(job: Job) -> Fitted:
     """Search for the modules of both stages and fit the read-out."""
-    entry, examples = job.entry, job.examples
-    rows = examples.rows("train")
-    x = data.resized(examples.images, entry.size)
-    label = examples.label[rows]
-    groups = examples.table["group"].to_numpy()[rows]
+    entry, rows, x = job.entry, job.examples.rows("train"), data.resized(job.examples.images, job.entry.size)
+    label, groups = job.examples.label[rows], job.examples.table["group"].to_numpy()[rows]
     screening = Screening.of(label, groups, entry.folds, entry.C, seed_of(job.seed, entry.kind, "folds"))
     first = search(
         job,

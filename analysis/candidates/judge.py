@@ -1,7 +1,7 @@
-"""Score one candidate module: how well it classifies faces, and how well it predicts each area.
+"""One candidate module: how well it tells faces, and how well it predicts each area.
 
-Searches see only images of the training split, out of fold; what is reported comes from the other images, which no
-search and no fit has seen.
+Everything a search may look at comes from images of the training split, out of fold; everything that is reported comes
+from the other images, which no search and no fit has seen.
 """
 
 from dataclasses import dataclass
@@ -32,10 +32,17 @@ IT = "IT"
 
 @dataclass(frozen=True)
 class Recorded:
-    """A population, the rows of its images in the features, the folds by which it is predicted, and its ceilings.
+    """One population, the rows of its images, and the folds by which it is predicted.
 
-    ``held_out`` (n_images,) is 0 for images outside the training split and 1 for those in it, which alone are fitted;
-    ``inner`` (n_training_images,) are the folds of the latter.
+    Attributes
+    ----------
+    rows : (n_images,) int
+        Places of its images in the features.
+    held_out : (n_images,) int
+        0 for images outside the training split, 1 for those in it, which alone are fitted.
+    inner : (n_training_images,) int
+        Folds of the images of the training split.
+    ceiling : (n_units,)
     """
 
     population: Population
@@ -46,7 +53,7 @@ class Recorded:
 
 
 class Judge:
-    """Everything that scores a candidate, loaded once in each worker."""
+    """What all candidates are judged on, loaded once in each worker."""
 
     def __init__(self, params: Params, device: str):
         self.values, self.device = params.candidates, device
@@ -74,7 +81,7 @@ class Judge:
         ]
 
     def _recorded(self, params: Params, population: Population, stems, split, group) -> Recorded | None:
-        """Return a population with its folds, or None if too few of its images are in or outside the training split."""
+        """Return a population with its folds; None where too few of its images are in or outside the training split."""
         training = np.array([split[image] == "train" for image in population.images])
         labels = np.array([group[image] for image in population.images])[training]
         least = max(self.values.components + 2, self.values.folds)
@@ -90,11 +97,14 @@ class Judge:
         )
 
     def __call__(self, number: int, values: dict, seed: int) -> dict:
-        """Return the scores of one candidate, or ``failed`` with the reason.
+        """Return the scores of one candidate.
 
-        training_error (balanced) and training_r (areas of `candidates.areas`) are out of fold; accuracy (balanced) and
-        areas are of held-out images. Areas, and `IT`, have a median r, a median share of the explainable variance, and
-        a number of units.
+        Returns
+        -------
+        dict
+            training_error (balanced, out of fold), training_r (of the areas of `candidates.areas`, out of fold),
+            accuracy (balanced, held-out images) and areas: by area (and `IT`), median r, median explained share of the
+            explainable variance, and number of units, held-out images; or ``failed`` with the reason.
         """
         try:
             module = Module(3, values).draw(seed_of(seed, "filters", number)).to(self.device)

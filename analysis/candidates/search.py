@@ -1,4 +1,4 @@
-"""Three searches of single modules, and the relation of their performance to their predictivity."""
+"""Three searches of single modules, and how their performance goes with their predictivity."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +30,17 @@ CORRELATIONS = ["kind", "region", "candidates", "r", "ci_low", "ci_high"]
 def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the three searches and return the tables `CANDIDATES` and `PREDICTIVITY`.
 
-    `run(method, tasks)` is that of `parallel.process_pool` on a `Judge`; `folder` keeps the journals. Raises
-    `DataError` if all candidates of a kind fail.
+    Parameters
+    ----------
+    run : function of (method, tasks)
+        Of `parallel.process_pool`, on a `Judge`.
+    folder : path
+        Keeps the journals.
+
+    Raises
+    ------
+    DataError
+        If no candidate of a kind could be computed.
     """
     values, entry = params.candidates, params.models.entry(params.candidates.model)
     candidates, predictivity = [], []
@@ -76,8 +85,16 @@ def _judge(judge, number: int, values: dict, seed: int) -> dict:
 def correlations(table: pd.DataFrame, n_draws: int, seed: int) -> pd.DataFrame:
     """Correlate accuracy with predictivity over candidates, by kind of search (and all) and area (and `IT`).
 
-    Returns the table `CORRELATIONS`: Pearson's r with a percentile interval from `n_draws` bootstrap draws of
-    candidates; NaN where fewer than three candidates are defined or one of the two does not vary.
+    Parameters
+    ----------
+    table : `PREDICTIVITY`
+    n_draws, seed : int
+        Bootstrap draws of candidates, for a percentile interval, and their seed.
+
+    Returns
+    -------
+    table `CORRELATIONS`
+        r is Pearson's; empty where fewer than three candidates are defined or one of the two does not vary.
     """
     rows = []
     for kind in [*dict.fromkeys(table["kind"]), ALL]:

@@ -19,17 +19,17 @@ OUT = paths.RESULTS / "candidates"
 def run(params: Params) -> None:
     """Write ``results/candidates/``: candidates, predictivity, correlations, runs and differences as CSV, summary.json.
 
-    Unfinished work is in the store; a killed run resumes from there and ends with the same bytes.
+    Unfinished work lies in the store; a killed run goes on from there and ends with the same bytes.
 
     Raises
     ------
     DataError
-        If images or recordings are missing. Where images that the recordings show are missing and a class is
+        If images or recordings are missing. Where images that the recordings show are not at hand and a class is
         lacking, the tables have no rows.
     """
     from analysis.candidates.judge import Judge
 
-    ablation.entries(params)  # first: impossible values are refused before anything is computed
+    ablation.entries(params)  # first: an impossible value is said before anything is computed
     try:
         examples = data.load(params.models.entry(params.candidates.model).rules)
     except NoExamples as lack:
@@ -42,7 +42,16 @@ def run(params: Params) -> None:
         runs = ablation.ablate(params, run_all, folder)
     correlations = search.correlations(predictivity, params.compare.bootstrap, params.seed)
     differences = ablation.differences(runs)
-    _write(candidates, predictivity, correlations, runs, differences, _summary(candidates, correlations, differences))
+    tables = {
+        "candidates": candidates,
+        "predictivity": predictivity,
+        "correlations": correlations,
+        "runs": runs,
+        "differences": differences,
+    }
+    for name, table in tables.items():
+        write_csv(OUT / f"{name}.csv", table)
+    write_json(OUT / "summary.json", _summary(candidates, correlations, differences))
     store.discard(folder)
 
 
@@ -59,18 +68,18 @@ def _key(params: Params, examples: data.Examples) -> dict:
     } | store.origin()
 
 
-def _write(candidates, predictivity, correlations, runs, differences, summary: dict) -> None:
-    tables = {"candidates": candidates, "predictivity": predictivity, "correlations": correlations}
-    for name, table in (tables | {"runs": runs, "differences": differences}).items():
-        write_csv(OUT / f"{name}.csv", table)
-    write_json(OUT / "summary.json", summary)
-
-
 def _write_nothing(why: str) -> None:
     print(f"candidates: {why}; images are missing (data/stimuli/missing.csv), so there is nothing to search")
-    columns = search.CANDIDATES, search.PREDICTIVITY, search.CORRELATIONS, ablation.RUNS, ablation.DIFFERENCES
-    empty = (pd.DataFrame(columns=names) for names in columns)
-    _write(*empty, {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
+    columns = {
+        "candidates": search.CANDIDATES,
+        "predictivity": search.PREDICTIVITY,
+        "correlations": search.CORRELATIONS,
+        "runs": ablation.RUNS,
+        "differences": ablation.DIFFERENCES,
+    }
+    for name, names in columns.items():
+        write_csv(OUT / f"{name}.csv", pd.DataFrame(columns=names))
+    write_json(OUT / "summary.json", {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
 
 
 def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: pd.DataFrame) -> dict:

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from scipy.stats import ks_2samp
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import params
 from analysis.core import cluster, numerics
@@ -271,16 +272,9 @@ def activations(n: int = size(128, 8)) -> dict:
 
 
 def _forward_flops(network: nn.Module, x: torch.Tensor) -> float:
-    found = []
-
-    def count(module, _inputs, output):
-        found.append(2 * output.numel() * module.weight[0].numel())
-
-    hooks = [part.register_forward_hook(count) for part in network.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
-    network.maps(x)
-    for hook in hooks:
-        hook.remove()
-    return float(sum(found))
+    with FlopCounterMode(display=False) as counter:
+        network(x)
+    return float(counter.get_total_flops())
 
 
 def compilation(epochs: int = size(3, 1)) -> dict:

@@ -1,7 +1,8 @@
 """The arithmetic of a fit, counted while it runs: filters and dense layers, forward and backward.
 
 The number follows from the shapes of what is computed, so it is the same on every machine. Thresholds, pooling,
-normalisation and the fits of support vector machines are not counted.
+normalisation and the fits of support vector machines are not counted. ``torch.utils.flop_counter`` gives the same
+number for a network, but it would count products inside the machines too, and miss what other threads compute.
 """
 
 from collections.abc import Iterator

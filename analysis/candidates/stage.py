@@ -1,8 +1,5 @@
 """The stage ``candidates``: performance against predictivity over candidates of the search, and its ablation."""
 
-import importlib.metadata
-import platform
-
 import numpy as np
 import pandas as pd
 
@@ -74,9 +71,7 @@ def run(params: Params) -> None:
 
 
 def _key(params: Params, examples: data.Examples) -> dict:
-    """Return everything that decides the result."""
-    import torch
-
+    """Return everything that determines the result."""
     entries = {name: entry.model_dump() for name, entry in ablation.entries(params).items()}
     recordings = recording_files(params.models.entry(params.candidates.model).protocol)
     return {
@@ -85,10 +80,7 @@ def _key(params: Params, examples: data.Examples) -> dict:
         "seed": params.seed,
         "images": examples.digest,
         "recordings": {path.name: sha256(path) for path in recordings},
-        "code": store.code_digest(),
-        "torch": importlib.metadata.version("torch"),
-        "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],
-    }
+    } | store.origin()
 
 
 def _write_nothing(why: str) -> None:

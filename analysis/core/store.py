@@ -6,7 +6,9 @@ DVC empties the outputs of a stage before it runs the stage, so what a killed ru
 
 import hashlib
 import json
+import platform
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 from analysis.core import numerics, settings
@@ -24,6 +26,14 @@ def code_digest() -> str:
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
     return digest.hexdigest()
+
+
+def origin() -> dict:
+    """Return what of this machine and its software determines a trained network, as part of a key of `work_folder`."""
+    import torch
+
+    machine = [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()]
+    return {"code": code_digest(), "torch": version("torch"), "machine": machine}
 
 
 def work_folder(stage: str, key: dict) -> Path:

@@ -18,17 +18,10 @@ from analysis.params.kinds import Weights
 
 
 class Own(Network):
-    """A module, unchanged, behind its normalisation of RGB; layers are the outputs of its named modules.
+    """A foreign module behind a normalisation of RGB; its layers are the outputs of the submodules named `layers`.
 
-    Parameters
-    ----------
-    inner : torch module
-    layers : list of str
-        Names among ``inner.named_modules()``, in the order in which they run.
-    mean, std : list of 3 floats
-        Of each channel, by which images from 0 to 1 are standardised.
-    features : int
-        Features that `summarised` gives of the last layer.
+    `layers` are in the order in which they run, `mean` and `std` standardise images from 0 to 1, channel by channel,
+    and `features` is the number that `summarised` returns for the last layer.
     """
 
     def __init__(self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int):
@@ -55,10 +48,7 @@ class Own(Network):
     def outputs(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the outputs of the layers in the order of their last calls.
 
-        Raises
-        ------
-        DataError
-            If a layer gives anything but one tensor with a row per input.
+        Raises `DataError` if a layer gives anything but one tensor with a row per input.
         """
         found: dict[str, torch.Tensor] = {}
 
@@ -87,10 +77,7 @@ def summarised(top: torch.Tensor) -> torch.Tensor:
 def call(module: str, arguments: dict) -> nn.Module:
     """Call a ``package.module:callable`` with its keyword arguments and return the torch module it gives.
 
-    Raises
-    ------
-    DataError
-        If there is no such callable, it fails, or it returns anything but a torch module.
+    Raises `DataError` if there is no such callable, it fails, or it returns anything but a torch module.
     """
     where, _, path = module.partition(":")
     try:
@@ -117,10 +104,7 @@ def _one_line(error: Exception) -> str:
 def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
     """Return the names of the submodules that match shell-style patterns.
 
-    Raises
-    ------
-    DataError
-        If a pattern matches nothing.
+    Raises `DataError` if a pattern matches nothing.
     """
     known = [name for name, _ in inner.named_modules() if name]
     for pattern in patterns:
@@ -133,10 +117,7 @@ def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
 def weights_path(file: str) -> Path:
     """Return the path of a weights file, which may lie inside an installed package (``package:path``).
 
-    Raises
-    ------
-    DataError
-        If there is no such file or package.
+    Raises `DataError` if there is no such file or package.
     """
     package, inside, rest = file.partition(":")
     path = Path(file)
@@ -153,10 +134,7 @@ def weights_path(file: str) -> Path:
 def load_own_weights(inner: nn.Module, weights: Weights) -> None:
     """Load .safetensors or a state_dict into a module, without running any code that the file may hold.
 
-    Raises
-    ------
-    DataError
-        If the file is missing, has another hash, holds more than tensors, or does not fit the module.
+    Raises `DataError` if the file is missing, has another hash, holds more than tensors, or does not fit the module.
     """
     path = weights_path(weights.file)
     if (digest := sha256(path)) != weights.sha256:
@@ -174,7 +152,7 @@ def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(
-            f"weights {name}: refused, as it is not a plain state_dict ({reason}); save it as .safetensors"
+            f"weights {name}: refused: not a plain state_dict ({reason}); save it as .safetensors"
         ) from error
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):

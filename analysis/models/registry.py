@@ -67,13 +67,7 @@ class Kind:
 
 
 def kind(name: str) -> Kind:
-    """Return a kind of model.
-
-    Raises
-    ------
-    DataError
-        If there is no such kind.
-    """
+    """Return a kind of model. Raises `DataError` if there is no such kind."""
     if name not in KINDS:
         raise DataError(f"no model of kind {name!r}; the kinds are {', '.join(sorted(KINDS))}")
     return importlib.import_module(f"analysis.models.{KINDS[name].implementation}").KIND

@@ -15,11 +15,8 @@ from analysis.params.schema import Params
 def load(path: str | os.PathLike = "params.yaml") -> Params:
     """Read and check the parameters.
 
-    Raises
-    ------
-    DataError
-        If the file is missing or not YAML, a key is unknown or missing, or a value is impossible. The message names
-        every such key.
+    Raises `DataError` if the file is missing or not YAML, a key is unknown or missing, or a value is impossible. The
+    message names every such key.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -35,11 +32,7 @@ def load(path: str | os.PathLike = "params.yaml") -> Params:
 def only(values: Params, names: list[str]) -> Params:
     """Return the named parameters alone, so that a stage cannot read one that ``dvc.yaml`` does not list.
 
-    Parameters
-    ----------
-    values : Params
-    names : list of str
-        Dotted keys of parameters or groups. Reading any other parameter raises `DataError`.
+    `names` are dotted keys of parameters or groups. Reading any other parameter raises `DataError`.
     """
     tree: dict = {}
     for name in names:

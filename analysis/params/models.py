@@ -37,13 +37,7 @@ class Models(Group):
         return ", ".join(sorted(self.__pydantic_extra__))
 
     def entry(self, name: str) -> Model:
-        """Return the entry of a model.
-
-        Raises
-        ------
-        DataError
-            If there is none of that name.
-        """
+        """Return the entry of a model. Raises `DataError` if there is none of that name."""
         if name not in self.__pydantic_extra__:
             raise DataError(f"no model {name!r} in params.yaml; its models are {self._names()}")
         return self.__pydantic_extra__[name]

@@ -31,9 +31,7 @@ class RecordingTables:
         """Return the area of a unit by the bank of its electrode."""
         if bank not in self.banks:
             listed = ", ".join(map(str, self.banks))
-            raise DataError(
-                f"{self.name}: unit {unit!r} lies on bank {bank}, but bank_array_regions.csv lists bank(s) {listed}"
-            )
+            raise DataError(f"{self.name}: unit {unit!r} is on bank {bank}; bank_array_regions.csv lists {listed}")
         return self.banks[bank]
 
 
@@ -100,23 +98,17 @@ class Annotations:
                 ),
             )
         except ValueError as error:
-            raise DataError(
-                f"{self.folder}: the rows of {name} hold something that is not a number: {error}"
-            ) from error
+            raise DataError(f"{self.folder}: rows of {name} hold something that is not a number: {error}") from error
 
     def _tracker_latency(self, name: str) -> float:
         """Return the lag of the eye tracker in ms, by rig and last word of the tracker's name."""
         rig = self._rigs[self._rigs["Name"] == name]
         if rig.empty:
-            raise DataError(
-                f"recording {name} is not in {self.folder / 'sess_rig_info.csv'}; add its rig and eye tracker"
-            )
+            raise DataError(f"recording {name} is not in {self.folder / 'sess_rig_info.csv'}; add rig and eye tracker")
         number, tracker = rig.iloc[0]["Rig"], rig.iloc[0]["Eye tracker"].split(" ")[-1]
         row = self._trackers[(self._trackers["Rig"] == number) & (self._trackers["Tracker"] == tracker)]
         if row.empty:
-            raise DataError(
-                f"{self.folder / 'rig_eye_latency.csv'}: no latency for rig {number} with tracker {tracker!r}"
-            )
+            raise DataError(f"{self.folder / 'rig_eye_latency.csv'}: no latency for rig {number}, tracker {tracker!r}")
         return float(row.iloc[0]["Latency"])
 
 

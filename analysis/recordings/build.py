@@ -23,18 +23,9 @@ LONGER_S = 3600
 
 @dataclass(frozen=True)
 class Processing:
-    """How a recording is processed.
+    """How a recording is processed: the protocol, the response window, and the re-pairings of the repeatability test.
 
-    Attributes
-    ----------
-    protocol : Protocol
-        Its fields `join`, `fixations`, `response`, `latency`, `stability` and `region` are used.
-    window_ms : int
-        Length of the response window.
-    permutations : int
-        Random re-pairings of the repeatability test; with 0 every p is 1.
-    seed : int
-        Of the re-pairings.
+    With 0 permutations every p is 1.
     """
 
     protocol: Protocol

@@ -15,7 +15,6 @@ def patch(
     size_px: np.ndarray,
     pixels_per_degree: np.ndarray,
     out_px: int,
-    side_dva: float = PATCH_DVA,
 ) -> np.ndarray:
     """Return the square of the screen around a place on an image.
 
@@ -31,8 +30,6 @@ def patch(
         Screen pixels per dva by axis; the two differ in some recordings, so each axis has its own.
     out_px : int
         Width and height of the patch returned.
-    side_dva : float
-        Width and height of the patch on the screen.
 
     Returns
     -------
@@ -42,7 +39,7 @@ def patch(
     stored = np.array(image.size, float)
     scale = stored / np.asarray(size_px, float)  # stored pixels per screen pixel
     centre = (np.asarray(size_px) / 2 + np.asarray(centre_dva) * pixels_per_degree * (1, -1)) * scale
-    half = side_dva / 2 * np.asarray(pixels_per_degree) * scale
+    half = PATCH_DVA / 2 * np.asarray(pixels_per_degree) * scale
     low, high = centre - half, centre + half
     # A grey canvas of whole pixels around the patch, with the part of the image that falls on it.
     corner, end = np.floor(low).astype(int) - 1, np.ceil(high).astype(int) + 1
@@ -56,16 +53,6 @@ def patch(
     return np.asarray(resized).transpose(2, 0, 1)
 
 
-def patches(open_image, recording, unit: int, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
-    """Return the patches (n_fixations, 3, out_px, out_px) that one unit saw in the fixations of a recording.
-
-    ``open_image(stem)`` returns an image (PIL) as stored; it is called once for each. A unit without a receptive field
-    is taken to look where the gaze looks.
-    """
-    field = np.array([float(recording[f"rf_{axis}_dva"][unit]) for axis in "xy"])
-    return patches_at(open_image, recording, np.nan_to_num(field), out_px, side_dva)
-
-
 def median_field(recording) -> np.ndarray:
     """Return the median place (x, y in dva from gaze) of a recording's receptive fields; 0 where none is known."""
     fields = np.array([recording[f"rf_{axis}_dva"].values for axis in "xy"], float)
@@ -73,8 +60,11 @@ def median_field(recording) -> np.ndarray:
     return np.median(known, axis=1) if known.size else np.zeros(2)
 
 
-def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int, side_dva: float = PATCH_DVA) -> np.ndarray:
-    """Return the patches around gaze + `field_dva` (x, y; y up) for the fixations of a recording, as `patches`."""
+def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int) -> np.ndarray:
+    """Return the patches around gaze + `field_dva` for the fixations of a recording, (n_fixations, 3, out_px, out_px).
+
+    ``open_image(stem)`` returns an image (PIL) as stored; it is called once for each. `field_dva` is (x, y), y up.
+    """
     attrs = recording.attrs
     size_px = np.array([attrs["image_width_px"], attrs["image_height_px"]])
     pixels_per_degree = np.array([attrs["pixels_per_degree_x"], attrs["pixels_per_degree_y"]])
@@ -84,5 +74,5 @@ def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int, side_d
     for stem in np.unique(stimulus):
         image = open_image(stem).convert("RGB")
         for row in np.flatnonzero(stimulus == stem):
-            out[row] = patch(image, centre[row], size_px, pixels_per_degree, out_px, side_dva)
+            out[row] = patch(image, centre[row], size_px, pixels_per_degree, out_px)
     return out

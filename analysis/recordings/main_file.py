@@ -165,9 +165,7 @@ def _column(file: h5py.File, name: str, kind: str) -> np.ndarray:
     data = dataset(file, name)
     shape_fits = data.ndim == 2 and data.shape[1] == 2 if kind == "pair" else data.ndim == 1
     if data.dtype.kind not in "iuf" or not shape_fits:
-        raise DataError(
-            f"{file.filename}: {name} has shape {data.shape} and type {data.dtype}, not a column of numbers"
-        )
+        raise DataError(f"{file.filename}: {name} has shape {data.shape}, type {data.dtype}: not a column of numbers")
     values = data[()]
     if kind == "integer":
         whole = np.rint(values.astype(np.float64))

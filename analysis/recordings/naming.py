@@ -59,9 +59,7 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
     base = subject + date
     candidates = sorted((name for name in names if name.partition("_")[0] == base), key=suffix_order)
     if not candidates:
-        raise DataError(
-            f"{path.name}: recording {base} is not in bank_array_regions.csv; add its banks and areas there"
-        )
+        raise DataError(f"{path.name}: recording {base} is not in bank_array_regions.csv; add its banks and areas")
     siblings = sorted(siblings, key=lambda sibling: parse(sibling)[2])
     if len(candidates) == 1 and len(siblings) == 1:
         return candidates[0]

@@ -24,10 +24,7 @@ def write(dataset: xr.Dataset, path: Path) -> None:
 def read(path: Path) -> xr.Dataset:
     """Read a whole dataset into memory and close the file.
 
-    Raises
-    ------
-    DataError
-        If the file is missing or is not netCDF.
+    Raises `DataError` if the file is missing or is not netCDF.
     """
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:

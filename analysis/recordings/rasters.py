@@ -87,9 +87,7 @@ class Rasters:
     def _check(self, file: h5py.File) -> None:
         data = self._data
         if data.ndim != 2 or data.dtype.kind not in "iu":
-            raise DataError(
-                f"{self.path}: {DATA} has shape {data.shape} and type {data.dtype}, not counts (time, units)"
-            )
+            raise DataError(f"{self.path}: {DATA} has shape {data.shape}, type {data.dtype}: not counts (time, units)")
         if data.shape[0] > MAX_SECONDS * 1000:
             raise DataError(f"{self.path}: {DATA} claims {data.shape[0]} ms, more than a day; fetch the file again")
         if data.shape[1] != len(self.names):
@@ -108,7 +106,7 @@ class Rasters:
             rate = float(start.attrs.get("rate", PUBLISHED_RATES[0]))
             if float(start[()]) != 0 or rate not in PUBLISHED_RATES:
                 raise DataError(
-                    f"{self.path}: rasters start at {start[()]} s with rate {rate}; expected 0 s, 1 ms bins"
+                    f"{self.path}: rasters start at {start[()]} s with rate {rate}, not at 0 s in 1 ms bins"
                 )
 
     def _is_plain_gzip(self) -> bool:
@@ -137,19 +135,13 @@ class Rasters:
         if mask:
             return None
         if size > MAX_RATIO * len(chunk):
-            raise DataError(
-                f"{self.path}: the chunk of unit {str(self.names[unit])!r} is cut short; fetch the file again"
-            )
+            raise DataError(f"{self.path}: chunk of unit {str(self.names[unit])!r} cut short; fetch the file again")
         try:
             column = np.frombuffer(deflate.zlib_decompress(chunk, size), self._data.dtype)
         except deflate.DeflateError as error:
-            raise DataError(
-                f"{self.path}: the chunk of unit {str(self.names[unit])!r} is damaged; fetch the file again"
-            ) from error
+            raise DataError(f"{self.path}: chunk of unit {str(self.names[unit])!r} damaged; fetch it again") from error
         if len(column) != self.n_bins:
-            raise DataError(
-                f"{self.path}: unit {str(self.names[unit])!r} has {len(column)} bins instead of {self.n_bins}"
-            )
+            raise DataError(f"{self.path}: unit {str(self.names[unit])!r} has {len(column)} bins, not {self.n_bins}")
         return column
 
     def spikes(self, unit: int) -> Spikes:

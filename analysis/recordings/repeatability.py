@@ -42,18 +42,11 @@ def across_trials(pairs: np.ndarray, trial: np.ndarray) -> np.ndarray:
 
 
 def self_consistency(rate: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return the correlation of responses over pairs, shape (n_units,).
+    """Return the correlation of responses (n_fixations, n_units) over pairs (n_pairs, 2) of fixations, (n_units,).
 
-    Not a number for fewer than two pairs, or for a unit whose responses do not vary.
-
-    The order of a pair is arbitrary, so each pair enters in both orders (Fisher's intraclass
-    correlation): r = sum (a - m)(b - m) / (sum (a - m)^2 + (b - m)^2) * 2 with m the mean of all a and b. The authors
-    draw the order at random instead; their r scatters around this one.
-
-    Parameters
-    ----------
-    rate : ndarray, shape (n_fixations, n_units)
-    pairs : ndarray of int, shape (n_pairs, 2)
+    NaN for fewer than two pairs, or for a unit whose responses do not vary. The order of a pair is arbitrary, so each
+    pair enters in both orders (Fisher's intraclass correlation): r = 2 sum (a - m)(b - m) / sum ((a - m)^2 + (b - m)^2)
+    with m the mean of all a and b. The authors draw the order at random instead; their r scatters around this one.
     """
     if len(pairs) < 2:
         return np.full(rate.shape[1], np.nan)
@@ -71,17 +64,11 @@ def self_consistency(rate: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def permutation_p(rate: np.ndarray, pairs: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """Return the p-value of a unit's self-consistency against random re-pairings, shape (n_units,).
+    """Return the p-value of each unit's self-consistency against random re-pairings of second fixations, (n_units,).
 
-    Each re-pairing reassigns the second fixations at random. The re-pairings are the rotations of the pairs in a random
-    order: every rotation by k is a random re-pairing, and one Fourier transform gives the products
-    sum_i a_i b_(i+k) of all rotations of all units. p = (1 + re-pairings at least as consistent) / (1 + re-pairings).
-
-    Parameters
-    ----------
-    rate : ndarray, shape (n_fixations, n_units)
-    pairs : ndarray of int, shape (n_pairs, 2)
-        At most 10,000 of them, drawn at random, are used.
+    The re-pairings are rotations of the pairs in a random order: each rotation by k is a random re-pairing, and one
+    Fourier transform gives the products sum_i a_i b_(i+k) of all rotations of all units. p = (1 + re-pairings at least
+    as consistent) / (1 + re-pairings). At most `MAX_TEST_PAIRS` pairs, drawn at random, are used.
     """
     random = np.random.default_rng(seed)
     if len(pairs) > MAX_TEST_PAIRS:

@@ -57,8 +57,8 @@ def write_recording(
 def run(params: Params, protocol_name: str) -> None:
     """Turn all recordings in data/raw/dandiset into data/recordings/<protocol>/.
 
-    Recordings that fail are listed with their reason in ``failures.csv``; the others are kept. Finished recordings
-    are kept in the store until the stage succeeds, so that an interrupted run continues where it stopped.
+    ``failures.csv`` lists the recordings that fail, with the reason; the others are kept. The store keeps finished
+    recordings until the stage succeeds, so that an interrupted run resumes.
 
     Raises
     ------

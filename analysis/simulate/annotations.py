@@ -28,7 +28,7 @@ def write_tables(folder: Path, sessions: list[Session], units: dict[str, list[Un
         for bank, region in enumerate(s.regions)
     ]
     _csv(folder / "bank_array_regions.csv", ["Session", "Bank", "Array ID", "Hemisphere", "Region"], banks)
-    rigs = [(s.name, RIGS[s.rig][0], RIGS[s.rig][1], RIGS[s.rig][2], RIGS[s.rig][3]) for s in sessions]
+    rigs = [(s.name, *RIGS[s.rig][:4]) for s in sessions]
     _csv(folder / "sess_rig_info.csv", ["Name", "Screen res", "Eye tracker", "MLVersion", "Rig"], rigs)
     latencies = sorted({(rig, tracker.split()[-1], ms) for _, tracker, _, rig, ms in RIGS.values()}, key=str)
     _csv(folder / "rig_eye_latency.csv", ["Rig", "Tracker", "Latency"], latencies)
@@ -120,15 +120,10 @@ def write_scenes(path: Path, scenes: list[Scene], names: list[str]) -> None:
             "kind": s.kind,
             "identity": s.identity,
             "pose": round(s.yaw, 6),
-            "pitch": round(s.pitch, 6),
-            "light": round(s.light, 6),
-            "clutter": round(s.clutter, 6),
-            "x": round(s.x, 3),
-            "y": round(s.y, 3),
-            "half_height": round(s.half_height, 3),
-            "annotated": s.annotated,
-            "original": Path(names[s.original]).stem,
         }
+        | {key: round(getattr(s, key), 6) for key in ("pitch", "light", "clutter")}
+        | {key: round(getattr(s, key), 3) for key in ("x", "y", "half_height")}
+        | {"annotated": s.annotated, "original": Path(names[s.original]).stem}
         for s, name in zip(scenes, names, strict=True)
     ]
     write_csv(path, pd.DataFrame(rows))

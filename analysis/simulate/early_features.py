@@ -52,17 +52,9 @@ def _cells(picture: np.ndarray) -> np.ndarray:
 
 
 def feature_maps(pixels: np.ndarray) -> np.ndarray:
-    """Compute the feature maps of one image.
+    """Return feature maps (N_CHANNELS, height / CELL_PIXELS, width / CELL_PIXELS), float32 >= 0, of one image.
 
-    Parameters
-    ----------
-    pixels : ndarray, shape (height, width, 3), uint8
-        Height and width are multiples of `CELL_PIXELS`.
-
-    Returns
-    -------
-    ndarray, shape (N_CHANNELS, height / CELL_PIXELS, width / CELL_PIXELS), float32
-        Non-negative; zero for a uniform image.
+    `pixels` are uint8 (height, width, 3), both sides multiples of `CELL_PIXELS`. A uniform image gives zeros.
     """
     grey = pixels.mean(axis=2) / 255
     height, width = grey.shape

@@ -34,19 +34,9 @@ FEWEST_IMAGES_FOR_PROCESSES = 100
 def simulate(params: Simulate, seed: int, folder: Path) -> None:
     """Simulate the experiment; write dandiset, stimuli, annotations and report like the published ones, and the truth.
 
-    Parameters
-    ----------
-    params : Simulate
-        Size of the experiment.
-    seed : int
-        Of the whole experiment. Equal parameters and seeds give equal bytes, with any number of workers.
-    folder : Path
-        Becomes ``data/raw``.
-
-    Raises
-    ------
-    DataError
-        If the experiment is too small to show every irregularity of the published data, or the folder is not writable.
+    `folder` becomes ``data/raw``. Equal parameters and seeds give equal bytes, with any number of workers. Raises
+    `DataError` if the experiment is too small to show every irregularity of the published data, or `folder` is not
+    writable.
     """
     folder = Path(folder)
     scenes = draw_scenes(params, seed)

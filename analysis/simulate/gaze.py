@@ -171,13 +171,7 @@ def _arrays(trials, shown, recorder, stop) -> Gaze:
         presentation_image=shown[:, 3].astype(int),
         position=shown[:, 4:6],
         flip_latency=np.round(shown[:, 6:8] / 0.025) * 0.025,
-        fixations=Events(
-            fixations[:, 2], fixations[:, 3], fixations[:, 0].astype(int), fixations[:, 1].astype(int),
-            fixations[:, 4], fixations[:, 5],
-        ),
-        saccades=Events(
-            np.round(saccades[:, 2], 6), np.round(saccades[:, 3], 6), saccades[:, 0].astype(int),
-            saccades[:, 1].astype(int), nothing, nothing,
-        ),
+        fixations=Events(*fixations[:, 2:4].T, *fixations[:, :2].astype(int).T, *fixations[:, 4:].T),
+        saccades=Events(*np.round(saccades[:, 2:], 6).T, *saccades[:, :2].astype(int).T, nothing, nothing),
         n_ms=int((stop + TAIL_S) * 1000),
-    )  # fmt: skip
+    )

@@ -17,13 +17,9 @@ CLUTTER_SHAPES = 14
 
 
 def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Render a scene.
+    """Return pixels (height, width, 3), uint8, and the region of the face or face-like part (height, width), bool.
 
-    Returns
-    -------
-    pixels : ndarray, shape (height, width, 3), uint8
-    region : ndarray, shape (height, width), bool
-        The face or face-like part; empty for objects.
+    The region of an object is empty.
     """
     rng = np.random.default_rng(scene.seed)
     width, height = scene.size

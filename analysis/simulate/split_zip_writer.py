@@ -81,11 +81,8 @@ def write_split_zip(base: str | os.PathLike, members: Iterable[tuple[str, bytes]
         raise DataError(f"volumes of {volume_bytes} bytes cannot hold a zip header: give 1024 or more")
     volumes = _Volumes(Path(base), volume_bytes)
     try:
-        entries = []
         volumes.write_whole(SPANNING_SIGNATURE)
-        for name, content in members:
-            entries.append(_write_member(volumes, name, content))
-        _write_directory(volumes, entries)
+        _write_directory(volumes, [_write_member(volumes, name, content) for name, content in members])
     except BaseException:
         volumes.discard()
         raise
@@ -102,19 +99,8 @@ def _write_member(volumes: _Volumes, name: str, content: bytes) -> tuple[bytes, 
     if len(packed) >= len(content):
         method, packed = 0, content
     encoded = name.encode("ascii")
-    shared = struct.pack(
-        "<HHHHHIIIHH",
-        VERSION,
-        0,
-        method,
-        DOS_TIME,
-        DOS_DATE,
-        zlib.crc32(content),
-        len(packed),
-        len(content),
-        len(encoded),
-        0,
-    )
+    sizes = zlib.crc32(content), len(packed), len(content), len(encoded)
+    shared = struct.pack("<HHHHHIIIHH", VERSION, 0, method, DOS_TIME, DOS_DATE, *sizes, 0)
     place = volumes.write_whole(b"PK\x03\x04" + shared + encoded)
     volumes.write_across(packed)
     return encoded, shared, place

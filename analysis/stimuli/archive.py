@@ -43,18 +43,15 @@ class Member:
 class SplitZip:
     """A zip archive in one or several volumes, open for reading. Threads may read at the same time.
 
+    Raises `DataError` if a volume is missing, the directory is damaged, or a member's name leaves the folder, is
+    absolute, or the member is a link or larger than `largest`.
+
     Parameters
     ----------
     path : path
         The last volume, the one that ends in ``.zip``; the others are beside it as ``.z01``, ``.z02`` ...
     largest : int
         Largest size of an uncompressed member, in bytes.
-
-    Raises
-    ------
-    DataError
-        If a volume is missing, the directory is damaged, or a member's name leaves the folder, is absolute, or the
-        member is a link or larger than `largest`.
     """
 
     def __init__(self, path: str | os.PathLike, largest: int = LARGEST_MEMBER):
@@ -85,10 +82,8 @@ class SplitZip:
     def stream(self, name: str) -> Iterator[bytes]:
         """Yield the bytes of a member in blocks; the last block comes only if size and CRC-32 are right.
 
-        Raises
-        ------
-        DataError
-            If there is no such member, or its bytes are damaged, or its compression is none of stored and deflate.
+        Raises `DataError` if there is no such member, or its bytes are damaged, or its compression is none of stored
+        and deflate.
         """
         if name not in self.members:
             raise DataError(f"{self.path}: no member {name}")
@@ -111,9 +106,7 @@ class SplitZip:
         except zlib.error as error:
             raise self._damaged(name, str(error)) from error
         if done != member.size:
-            raise self._damaged(
-                name, f"{'more' if done > member.size else 'fewer'} bytes than the {member.size} stated"
-            )
+            raise self._damaged(name, f"{'more' if done > member.size else 'fewer'} bytes than {member.size} stated")
         if crc != member.crc:
             raise self._damaged(name, "wrong CRC-32")
         yield held
@@ -157,9 +150,7 @@ class SplitZip:
         try:
             last = self.path.open("rb")
         except OSError as error:
-            raise DataError(
-                f"{self.path}: {error.strerror}; the last volume of the image archive must be there"
-            ) from error
+            raise DataError(f"{self.path}: {error.strerror}; the last volume of the image archive is needed") from error
         self._files = [last]
         self._starts = [0, os.fstat(last.fileno()).st_size]
         tail = self._bytes(max(0, self._starts[1] - END.size - 0xFFFF), min(self._starts[1], END.size + 0xFFFF))
@@ -187,7 +178,7 @@ class SplitZip:
     def _place(self, volume: int, offset: int) -> int:
         if volume >= len(self._files):
             raise DataError(
-                f"{self.path}: its directory names volume {volume + 1} of {len(self._files)}; fetch it again"
+                f"{self.path}: the directory names volume {volume + 1} of {len(self._files)}; fetch it again"
             )
         return self._starts[volume] + offset
 

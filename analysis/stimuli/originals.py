@@ -17,9 +17,7 @@ def archive_of() -> Path:
     """Return the last volume of the archive of images. Raises `DataError` if there is none, or more than one."""
     found = sorted(STIMULI_ARCHIVE.glob("*.zip"))
     if len(found) != 1:
-        raise DataError(
-            f"{STIMULI_ARCHIVE}: {len(found)} .zip files instead of one (Stimuli.zip); run the stage acquire"
-        )
+        raise DataError(f"{STIMULI_ARCHIVE}: {len(found)} .zip files, not one (Stimuli.zip); run the stage acquire")
     return found[0]
 
 

@@ -140,8 +140,7 @@ def _table(sizes: dict[str, tuple[int, int]], shown: dict, params: settings.Para
     table = pd.DataFrame({"path": list(sizes)})
     table["stem"] = [stem_of(name) for name in sizes]
     table["extension"] = [PurePosixPath(name).suffix for name in sizes]
-    table["width"] = [width for width, _ in sizes.values()]
-    table["height"] = [height for _, height in sizes.values()]
+    table["width"], table["height"] = zip(*sizes.values(), strict=True)
     table["category"] = ["+".join(sorted(categories.get(name, ()))) or "none" for name in table["stem"]]
     table["annotated"] = [name in looked_at for name in table["stem"]]
     table["label"] = [label_of(categories.get(name, set()), name in looked_at) for name in table["stem"]]

@@ -14,40 +14,27 @@ from analysis.recordings import netcdf
 from analysis.recordings.read import open_recording, selected
 from analysis.tools.inspect import find
 
-FIXATION = {"stimulus_id": str, "trial": int, "ordinal": int, "onset_ms": float, "offset_ms": float}
-FIXATION |= {"x_dva": float, "y_dva": float}
-NEUROID = {
-    "neuroid_id": str,
-    "region": str,
-    "subject": str,
-    "unit": str,
-    "latency_ms": float,
-    "rsc_across_trials": float,
-}
+FIXATION = {"stimulus_id": str, "trial": int, "ordinal": int}
+FIXATION |= dict.fromkeys(("onset_ms", "offset_ms", "x_dva", "y_dva"), float)
+NEUROID = dict.fromkeys(("neuroid_id", "region", "subject", "unit"), str)
+NEUROID |= dict.fromkeys(("latency_ms", "rsc_across_trials"), float)
 """Coordinates taken over, and their types."""
 
 
 def export(recording: str, out: Path, protocol: str = "corrected") -> xr.DataArray:
-    """Write the selected fixations and stable units of a recording as an assembly.
+    """Write the selected fixations and stable units of a recording as an assembly (netCDF) and return it.
 
     Parameters
     ----------
     recording : str
-        A netCDF file of the stage ``recordings``, or the name of a recording in data/recordings.
+        A netCDF file of the stage ``recordings``, or the name of a recording under `protocol`.
     out : Path
-        netCDF file to write; `xarray.open_dataarray` reads it.
-    protocol : str
-        Where a name is looked up.
+        File to write; `xarray.open_dataarray` reads it.
 
     Returns
     -------
     DataArray
         Rates in spikes/s, (presentation, neuroid, time_bin).
-
-    Raises
-    ------
-    DataError
-        If there is no such recording, or it is not of the stage recordings.
     """
     path = find(recording, protocol)
     exported = assembly(selected(open_recording(path, stable_only=True)))

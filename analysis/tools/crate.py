@@ -24,10 +24,7 @@ PUBLISHED = "2026-01-01"
 def write_crate() -> int:
     """Write ``ro-crate-metadata.json``; return the number of its entities.
 
-    Raises
-    ------
-    DataError
-        If ``dvc.lock`` is missing or a file that it names is not there.
+    Raises `DataError` if ``dvc.lock`` is missing or a file that it names is not there.
     """
     described = crate_of(_yaml(Path("dvc.lock")), _yaml(Path("dvc.yaml")), _yaml(Path("CITATION.cff")))
     if lost := [entity.id for entity in described.data_entities if not Path(entity.id).exists()]:
@@ -38,13 +35,7 @@ def write_crate() -> int:
 
 
 def crate_of(lock: dict, pipeline: dict, citation: dict) -> ROCrate:
-    """Return the crate.
-
-    Parameters
-    ----------
-    lock, pipeline, citation : dict
-        The contents of ``dvc.lock``, ``dvc.yaml`` and ``CITATION.cff``.
-    """
+    """Return the crate, from the contents of ``dvc.lock``, ``dvc.yaml`` and ``CITATION.cff``."""
     crate = ROCrate(version="1.1")
     crate.name, crate.description = citation["title"], citation["abstract"].strip()
     crate.datePublished = PUBLISHED

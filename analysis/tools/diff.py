@@ -27,9 +27,9 @@ OUTPUTS = (RESULTS, FIGURES, Path("paper/report.pdf"), Path("paper/report.html")
 class Comparison:
     """How two copies differ: in files, in the values of their tables, in their environments.
 
-    ``same`` counts files of the same bytes; ``changed`` and ``missing`` name the others by their path; ``values`` has
-    one line per column or key that differs; ``largest`` is the largest difference of two numbers, infinite where text
-    or shape differ; ``environments`` has one line per difference of the stamps.
+    ``same`` counts files of the same bytes, ``changed`` and ``missing`` name the others, ``values`` has a line per
+    column or key that differs, ``largest`` is the largest difference of two numbers (infinite where text or shape
+    differ), and ``environments`` has a line per difference of the stamps.
     """
 
     same: int
@@ -40,13 +40,10 @@ class Comparison:
     environments: list[str]
 
     def within(self, tolerance: float) -> bool:
-        """Say whether the copies agree: no file is missing and none differs, or tables by `tolerance` at most.
+        """Return whether the copies agree: no file is missing, and numbers differ by `tolerance` at most.
 
-        Parameters
-        ----------
-        tolerance : float
-            Absolute, in the unit of each number; 0 asks for the same bytes. Above 0 only tables count (CSV, JSON):
-            figures and paper follow from them.
+        A tolerance of 0 asks for the same bytes. Above 0 only tables count (CSV, JSON): figures and paper follow from
+        them.
         """
         if self.missing or self.largest > tolerance:
             return False
@@ -66,19 +63,10 @@ class Comparison:
 def compare(
     here: str | os.PathLike, there: str | os.PathLike, outputs: Sequence[str | os.PathLike] = OUTPUTS
 ) -> Comparison:
-    """Compare the outputs of two copies of the project.
+    """Compare `outputs`, files and folders, of two copies of the project (folders that hold ``results``).
 
-    Parameters
-    ----------
-    here, there : path
-        Folders that hold ``results`` and the rest.
-    outputs : sequence of path
-        Files and folders in them to compare. The stamps are compared by their values, not as files.
-
-    Raises
-    ------
-    DataError
-        If one of the folders has no results, or a table cannot be read.
+    Stamps are compared by their values, not as files. Raises `DataError` if a folder has no results, or a table cannot
+    be read.
     """
     here, there = Path(here), Path(there)
     stamps = [environment.read(folder / STAMP) for folder in (here, there)]

@@ -90,7 +90,7 @@ def find_image(stem: str) -> Image.Image | str:
     """Return an image of the archive in data/raw/stimuli by stem, or why it is not available."""
     archives = sorted(paths.STIMULI_ARCHIVE.glob("*.zip"))
     if not archives:
-        return "image not at hand"
+        return "image not available"
     from analysis.stimuli.archive import SplitZip
     from analysis.stimuli.images import decode
 
@@ -109,7 +109,7 @@ def _raster_and_psth(top, bottom, chosen: xr.Dataset) -> None:
     path = paths.DANDISET / f"sub-{match['subject']}" / f"{session}.nwb" if match else Path(session)
     if not path.is_file() or not chosen.sizes["fixation"]:
         for axes in (top, bottom):
-            _missing(axes, f"rasters not at hand:\n{path.parent}/\n{path.name}")
+            _missing(axes, f"rasters not available:\n{path.parent}/\n{path.name}")
         return
     rsc = np.nan_to_num(chosen["rsc_across_trials"].values, nan=-2)
     best, onset = int(np.argmax(rsc)), chosen["onset_ms"].values
@@ -140,7 +140,7 @@ def _rate_by_category(axes, chosen: xr.Dataset) -> None:
     try:
         category = dict(read_table()[["stem", "category"]].itertuples(index=False))
     except DataError:
-        return _missing(axes, "categories not at hand (stage stimuli)")
+        return _missing(axes, "categories not available (stage stimuli)")
     of_fixation = np.array([category.get(stem, "?") for stem in chosen["stimulus_id"].values.astype(str)])
     rate = chosen["rate"].values[:, chosen["stable"].values]
     relative = rate / np.where(rate.mean(axis=0) > 0, rate.mean(axis=0), np.nan)

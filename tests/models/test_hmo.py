@@ -76,14 +76,14 @@ def test_default_has_the_1250_outputs_of_the_paper():
 def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
     """The chosen candidate, its loss and the weights of the next round, from the images again."""
     seen = []
-    real = hmo._round
+    real = hmo.search_round
 
     def watch(job, stage, screening, name, weights, margin, candidates):
         tried = real(job, stage, screening, name, weights, margin, candidates)
         seen.append((stage, screening, name, weights, tried))
         return tried
 
-    monkeypatch.setattr(hmo, "_round", watch)
+    monkeypatch.setattr(hmo, "search_round", watch)
     mislabel()
     values = project()
     config, made = trained(values)
@@ -116,14 +116,14 @@ def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
 
 def test_each_round_is_weighted_by_all_before_it_and_asks_anew(project, tiny, monkeypatch):
     """Three rounds: from the second on, weights follow from those of the round before, not from balanced ones."""
-    seen, real = [], hmo._round
+    seen, real = [], hmo.search_round
 
     def watch(job, stage, screening, name, weights, *rest):
         tried = real(job, stage, screening, name, weights, *rest)
         seen.append((stage, screening, weights, tried))
         return tried
 
-    monkeypatch.setattr(hmo, "_round", watch)
+    monkeypatch.setattr(hmo, "search_round", watch)
     mislabel()
     values = project(**{MODEL: tiny[MODEL] | {"first": {"modules": 3, "candidates": 4}}})
     _, made = trained(values)

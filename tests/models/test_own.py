@@ -1,4 +1,4 @@
-"""A network of the reader's own: at work with real weights, and what is said when something does not fit."""
+"""A network of the reader's own: at work with real weights, and what is predicted when something does not fit."""
 
 import hashlib
 import pickle
@@ -110,7 +110,7 @@ def test_a_network_is_taken_as_it_is(mine):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "predicted"),
     [
         ({"module": "no_such_module:f"}, "module no_such_module:f: cannot import no_such_module"),
         ({"module": "mine:Yours"}, "module mine:Yours: mine has no Yours"),
@@ -124,11 +124,11 @@ def test_a_network_is_taken_as_it_is(mine):
         ({"weights": {"file": "no_package:w.pth", "sha256": "0" * 64}}, "there is no package no_package"),
     ],
 )
-def test_what_does_not_fit_is_named(mine, change, said):
+def test_what_does_not_fit_is_named(mine, change, predicted):
     with pytest.raises(DataError) as caught:
         train.run(mine(**change), "mine")
     assert str(caught.value).startswith("model mine: ")
-    assert said in str(caught.value)
+    assert predicted in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -146,17 +146,17 @@ def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
     torch.save({"epoch": 3}, "other.pth")
     Path("evil.pth").write_bytes(pickle.dumps(Evil()))
     torch.save({"w": Evil()}, "evil2.pth")
-    for name, said in {
+    for name, predicted in {
         "wide": "early.bias is (5,), in the module (4,)",
         "lacking": "they lack late.bias",
         "more": "it has no more",
         "other": "not a state_dict",
-        "evil": "refused, as it is not a plain state_dict",
-        "evil2": "refused, as it is not a plain state_dict",
+        "evil": "refused: not a plain state_dict",
+        "evil2": "refused: not a plain state_dict",
     }.items():
         with pytest.raises(DataError) as caught:
             train.run(mine(weights=weights(f"{name}.pth")), "mine")
-        assert said in str(caught.value)
+        assert predicted in str(caught.value)
     assert not Path("ran").exists()
     with pytest.raises(DataError, match="the file's sha256 is"):
         train.run(mine(weights={"file": "wide.pth", "sha256": "0" * 64}), "mine")
@@ -201,8 +201,8 @@ def test_real_imagenet_weights_see_what_is_there(project):
     train.run(values, "lite0")
     activations_stage.run(values, "lite0")
     assert activations.layers("lite0") == [*(f"_blocks.{number}" for number in range(10)), "_fc"]
-    said = np.array(activations.read("lite0", "_fc")[1]).argmax(1).tolist()
-    assert said[:5] == [985] * 5  # ImageNet's daisy
-    assert set(said[5:]) <= {442, 663, 668, 698, 832}  # bell cote, monastery, mosque, palace, stupa
+    predicted = np.array(activations.read("lite0", "_fc")[1]).argmax(1).tolist()
+    assert predicted[:5] == [985] * 5  # ImageNet's daisy
+    assert set(predicted[5:]) <= {442, 663, 668, 698, 832}  # bell cote, monastery, mosque, palace, stupa
     table = pd.read_csv("models/lite0/predictions.csv")
     assert table.label.tolist() == table.predicted.tolist()

@@ -194,7 +194,7 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
     training, extracting = stage.format("train", "0"), stage.format("activations", "stage.BATCH = 4")
 
     def finished():
-        return sorted(work.glob("train-*/rung0/candidate-*.json"))
+        return sorted(work.glob("train-*/rung0/candidate-*.safetensors"))
 
     kill_when(training, lambda: len(finished()) >= 3)
     kept = {path: path.stat().st_mtime_ns for path in finished()}

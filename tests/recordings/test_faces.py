@@ -9,7 +9,7 @@ from analysis.params.protocol import CORRECTED
 from analysis.recordings.annotations import Annotations
 from analysis.recordings.build import Processing, build_recording
 from analysis.recordings.face_selectivity import face_selectivity_index
-from analysis.recordings.gaze_patches import patch, patches
+from analysis.recordings.gaze_patches import patch, patches_at
 from analysis.recordings.naming import Files
 from analysis.recordings.rois import Rois, categorise
 
@@ -162,19 +162,16 @@ def test_patch_of_an_image_stored_smaller_than_shown():
     assert np.abs(whole.astype(int) - half).max() <= 1
 
 
-def test_patches_of_a_unit(pair, annotations, tmp_path):
+def test_patches_of_a_recording(pair, annotations, tmp_path):
     main, rasters = pair.write(tmp_path / "files")
     tables = Annotations(annotations).of("An220105")
     recording = build_recording(
         Files("An220105", "An", main, rasters), tables, Rois(tmp_path), Processing(CORRECTED, permutations=99)
     )
     opened = []
-    cut = patches(lambda stem: opened.append(stem) or ramp(), recording, 0, 40)
+    field = np.array([0.5, -1.0])
+    cut = patches_at(lambda stem: opened.append(stem) or ramp(), recording, field, 40)
     assert cut.shape == (recording.sizes["fixation"], 3, 40, 40)
     assert opened == ["aa", "bb"]
-    field = np.array([0.5, -1.0])
     gaze = np.array([recording["x_dva"][1], recording["y_dva"][1]], float)
     np.testing.assert_array_equal(cut[1], patch(ramp(), tuple(gaze + field), SIZE, PPD, 40))
-    np.testing.assert_array_equal(
-        patches(lambda _: ramp(), recording, 1, 40)[1], patch(ramp(), tuple(gaze), SIZE, PPD, 40)
-    )

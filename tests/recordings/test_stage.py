@@ -169,7 +169,7 @@ def test_read_only_output_folder(pair, annotations, tmp_path):
         (lambda p: setattr(p, "stimulus", "100 pixels"), "pixels per degree"),
         (lambda p: p.units.__setitem__(1, "1"), "unit name '1' occurs twice"),
         (lambda p: p.units.__setitem__(1, "x"), "has no electrode number"),
-        (lambda p: p.units.__setitem__(1, "80"), "unit '80' lies on bank 2"),
+        (lambda p: p.units.__setitem__(1, "80"), "unit '80' is on bank 2"),
         (lambda p: setattr(p, "raster", np.zeros((10_000, 2), np.uint8)), "2 raster columns but 3 unit names"),
         (lambda p: setattr(p, "raster", np.zeros((10_000, 3))), "not counts"),
         (lambda p: setattr(p, "raster", np.full((10_000, 3), -1, np.int8)), "negative counts"),

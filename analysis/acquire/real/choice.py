@@ -86,9 +86,7 @@ def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
         and (wanted.recordings == "all" or recording.name in wanted.recordings)
     ][: wanted.limit]
     if not chosen:
-        raise DataError(
-            "acquire.areas, monkeys and recordings together choose no recording; see python -m analysis plan"
-        )
+        raise DataError("acquire.areas, monkeys and recordings choose no recording; see python -m analysis plan")
     dates = {recording.name.partition("_")[0] for recording in chosen}
     return [recording for recording in everything if recording.name.partition("_")[0] in dates]
 

@@ -39,9 +39,7 @@ def verify() -> None:
     from analysis.acquire.real import keep
 
     if bad := keep.verify():
-        raise DataError(
-            f"{len(bad)} damaged files removed from the store: {', '.join(bad)}; run the stage acquire again"
-        )
+        raise DataError(f"{len(bad)} damaged files removed from the store: {', '.join(bad)}; run acquire again")
     print("every file of the store has the hash of its name")
 
 

@@ -36,7 +36,7 @@ def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{_name(dandiset)}: the archive's listing lacks {error}; is {settings.read().dandi_api} DANDI?"
+            f"{_name(dandiset)}: the listing lacks {error}; is {settings.read().dandi_api} DANDI?"
         ) from error
     text = sources.format_pins(pins)
     digest = hashlib.sha256(text.encode()).hexdigest()

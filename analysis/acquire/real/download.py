@@ -45,15 +45,13 @@ def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
 def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
     """Download the files that the store lacks.
 
+    Raises `DataError` if a file is not available, or the disk is too small. What was downloaded stays, unfinished files
+    included.
+
     Returns
     -------
     int
         Number of files downloaded.
-
-    Raises
-    ------
-    DataError
-        If a file is not available, or the disk is too small. What was downloaded stays, unfinished files included.
     """
     wanted = {item.sha256: item for item in items}
     lacking = [item for item in wanted.values() if not blobs.has(item.sha256, item.size)]

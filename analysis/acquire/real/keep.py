@@ -14,36 +14,31 @@ DAY = 86400.0
 
 def verify() -> list[str]:
     """Hash every file of the store again; remove damaged ones and return their names."""
-    bad = []
-    for path in track(blobs.blobs(), "verify"):
-        if blobs.damaged(path):
-            path.unlink()
-            bad.append(path.name)
-    return bad
+    bad = [path for path in track(blobs.blobs(), "verify") if blobs.damaged(path)]
+    for path in bad:
+        path.unlink()
+    return [path.name for path in bad]
 
 
 def listing() -> list[str]:
     """Return a line per file (hash, size, published name) and unfinished download of the store, and the totals."""
-    names = known()
-    lines = []
-    total = 0
-    for path in blobs.blobs():
-        size = path.stat().st_size
-        total += size
-        lines.append(f"{path.name[:16]}  {size:>13}  {names.get(path.name, '(of no pinned source)')}")
+    names, whole = known(), {path.name: path.stat().st_size for path in blobs.blobs()}
+    lines = [f"{name[:16]}  {size:>13}  {names.get(name, '(of no pinned source)')}" for name, size in whole.items()]
     for path in blobs.parts():
         lines.append(f"{path.stem[:16]}  {path.stat().st_size:>13}  {names.get(path.stem, '?')} (unfinished)")
-    lines.append(f"{len(blobs.blobs())} files, {show_bytes(total)}, in {store_root()}")
-    return lines
+    return [*lines, f"{len(whole)} files, {show_bytes(sum(whole.values()))}, in {store_root()}"]
 
 
 def known() -> dict[str, str]:
     """Return the published name of every pinned hash that is known without network access."""
-    pins = github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
-    names = {sources.DANDISET.digest: "listing of the dandiset"}
+    pins, names = _pins(), {sources.DANDISET.digest: "listing of the dandiset"}
     if blobs.has(sources.DANDISET.digest):
         pins += sources.parse_pins(blobs.blob_path(sources.DANDISET.digest).read_text(encoding="utf-8"))
     return names | {pin.sha256: pin.path for pin in pins}
+
+
+def _pins() -> list[sources.Pin]:
+    return github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
 
 
 def prune(wanted: Acquire | None, days: float) -> int:
@@ -52,20 +47,15 @@ def prune(wanted: Acquire | None, days: float) -> int:
     Unfinished downloads and work go if not written to for `days` days. Whole files go if `wanted` is given and does not
     choose them.
     """
-    freed = 0
+    freed, oldest = 0, time.time() - days * DAY
+    unwanted = [path for path in blobs.parts() if path.stat().st_mtime < oldest]
     if wanted is not None:
         pins = choice.files(choice.choose(published(), wanted), wanted.kinds)
-        pins += github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
-        needed = {pin.sha256 for pin in pins} | {sources.DANDISET.digest}
-        for path in blobs.blobs():
-            if path.name not in needed:
-                freed += path.stat().st_size
-                path.unlink()
-    oldest = time.time() - days * DAY
-    for path in blobs.parts():
-        if path.stat().st_mtime < oldest:
-            freed += path.stat().st_size
-            path.unlink()
+        needed = {pin.sha256 for pin in pins + _pins()} | {sources.DANDISET.digest}
+        unwanted += [path for path in blobs.blobs() if path.name not in needed]
+    for path in unwanted:
+        freed += path.stat().st_size
+        path.unlink()
     for folder in sorted((store_root() / "work").glob("*")):
         inside = [path.stat() for path in [folder, *folder.rglob("*")]]
         if max(found.st_mtime for found in inside) < oldest:

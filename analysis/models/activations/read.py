@@ -10,7 +10,7 @@ from analysis.core.errors import DataError
 
 
 def untrained(model: str) -> str | None:
-    """Return why a model could not be trained on the images at hand, or None if it was trained."""
+    """Return why a model could not be trained on the available images, or None if it was trained."""
     try:
         return json.loads((paths.MODELS / model / "metrics.json").read_text(encoding="utf-8")).get("untrained")
     except (FileNotFoundError, ValueError):

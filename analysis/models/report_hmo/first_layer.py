@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise, glorot_, read_tensors, write_tensors
 from analysis.models.registry import Job
-from analysis.models.report_hmo.candidate_files import Candidate, read_candidate, write_candidate
 from analysis.models.report_hmo.random_cnn import SEED_NAME, CandidateCNN, random_module
 from analysis.models.train.augment import augmenter
 from analysis.models.train.training import OUT_OF_MEMORY, Plan, Split, TrainingFailed, train_network
@@ -27,6 +26,31 @@ IN_PROCESS = 12
 """Up to this many candidates are trained in this process; starting workers would take as long."""
 IRRELEVANT = {"kind", "modules", "grid", "top", "final_epochs", "copies", "activations", "C"}
 """Parameters that do not affect the search."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate's metrics (or ``failed`` with the reason) and its weights."""
+
+    metrics: dict
+    tensors: dict[str, torch.Tensor]
+
+
+def write_candidate(folder: Path, number: int, candidate: Candidate) -> None:
+    """Write a finished candidate to its own file, so that a killed search can be resumed."""
+    write_tensors(_file(folder, number), candidate.tensors, candidate.metrics)
+
+
+def read_candidate(folder: Path, number: int) -> Candidate | None:
+    """Read a candidate; None if it is not finished."""
+    if not (path := _file(folder, number)).exists():
+        return None
+    tensors, metrics = read_tensors(path)
+    return Candidate(metrics, {name: value.clone() for name, value in tensors.items()})
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"candidate-{number:04d}.safetensors"
 
 
 def drawn(job: Job, number: int) -> dict:
@@ -137,18 +161,10 @@ def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tup
 def _run(job: Job, client, rung: int, numbers: list[int], epochs: int, share: int | None = None) -> None:
     """Train candidates up to an epoch, the most expensive first so that no worker idles at the end, and write each."""
     folder, entry = job.folder / f"rung{rung}", job.entry
+    root, values = job.folder.resolve(), {number: drawn(job, number) for number in numbers}
     tasks = {
-        str(number): (
-            job.folder.resolve(),
-            rung,
-            number,
-            drawn(job, number),
-            entry,
-            seed_of_candidate(job, number),
-            epochs,
-            job.device,
-        )
-        for number in sorted(numbers, key=lambda number: -cost(drawn(job, number), entry.size))
+        str(number): (root, rung, number, values[number], entry, seed_of_candidate(job, number), epochs, job.device)
+        for number in sorted(numbers, key=lambda number: -cost(values[number], entry.size))
     }
     gpu = job.device.startswith("cuda")
     ended = cluster.run_on(client, run_candidate, tasks, threads=1, gpu=gpu, share=share)
@@ -171,9 +187,8 @@ def choice(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> l
 
 
 def _note(job: Job) -> Path:
-    return (
-        store.work_folder("choice", {"search": job.entry.model_dump(exclude=IRRELEVANT)} | job.origin) / "chosen.json"
-    )
+    search = {"search": job.entry.model_dump(exclude=IRRELEVANT)}
+    return store.work_folder("choice", search | job.origin) / "chosen.json"
 
 
 def successive_halving(

@@ -13,12 +13,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 
 def predictions(examples: Examples, logits: np.ndarray) -> pd.DataFrame:
-    """Return one row per image: stem, split, label, predicted class and score = P(face).
-
-    Parameters
-    ----------
-    logits : array (n_images, 2), non-face and face
-    """
+    """Return stem, split, label, predicted class and score = P(face) of every image, from logits (n_images, 2)."""
     logits = logits.astype(np.float64)
     names = np.array([*CLASSES, ""])  # the last for label -1
     return pd.DataFrame(
@@ -33,11 +28,9 @@ def predictions(examples: Examples, logits: np.ndarray) -> pd.DataFrame:
 
 
 def accuracy(table: pd.DataFrame) -> dict[str, dict]:
-    """Return per split: n, accuracy with its 95 % Wilson interval, balanced accuracy (mean over the two classes).
+    """Return n, accuracy with its 95 % Wilson interval, and balanced accuracy (mean of the two classes) by split.
 
-    Parameters
-    ----------
-    table : columns split, label, predicted; rows without a label or split are left out
+    Rows of `table` (split, label, predicted) without a label or split are left out.
     """
     result = {}
     for split in SPLITS:

@@ -1,8 +1,5 @@
 """The stage ``train``: one model, from images and labels to weights, scores and curves."""
 
-import importlib.metadata
-import platform
-
 import torch
 
 from analysis.core import paths, settings, store
@@ -37,13 +34,7 @@ def run(params: Params, model: str) -> None:
             if read_missing().empty:
                 raise
             return _write_untrained(entry, model, lack)
-        origin = {
-            "seed": params.seed,
-            "images": examples.digest,
-            "code": store.code_digest(),
-            "torch": importlib.metadata.version("torch"),
-            "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()],
-        }
+        origin = {"seed": params.seed, "images": examples.digest} | store.origin()
         folder = store.work_folder("train", {"entry": entry.model_dump()} | origin)
         log = Log(paths.MODELS / model)
         job = registry.Job(model, entry, examples, params.seed, settings.device(), folder, log, origin)

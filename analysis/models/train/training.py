@@ -24,7 +24,7 @@ OUT_OF_MEMORY = "out of memory"
 
 
 class TrainingFailed(Exception):
-    """The loss is not a number, or memory ran out. A search goes on without this network."""
+    """The loss is not a number, or memory ran out. A search leaves this network out."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def train_network(
     selection : Split or None
         None: no selection loss, no early stopping.
     checkpoint : path, optional
-        Keeps the state after each epoch; a later call with the same arguments goes on from it.
+        Keeps the state after each epoch; a later call with the same arguments resumes from it.
     on_epoch : function of (epoch, metrics), optional
         Also called for the epochs that the checkpoint already holds.
 

@@ -35,7 +35,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Tried:
-    """A candidate with its values and what was told of it."""
+    """A candidate, its values and how it was evaluated."""
 
     number: int
     values: dict

@@ -49,12 +49,7 @@ def build(architecture: dict) -> Network:
 
 @torch.no_grad()
 def maps_of(module: Callable, x: torch.Tensor, grid: int | None) -> torch.Tensor:
-    """Return the maps of a module, averaged to grid x grid cells (None: over space), some images at a time.
-
-    Parameters
-    ----------
-    x : (n, channels, height, width)
-    """
+    """Return the maps of a module, averaged to grid x grid cells (None: over space), some images at a time."""
     n_images = max(1, MAP_VALUES[x.device.type] // (32 * x.shape[2] * x.shape[3]))
     done = []
     for images in x.split(n_images):

@@ -66,12 +66,12 @@ def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
     entry, chosen = job.entry, ChosenModules([], [], [], [])
     weights, margin = boosting.balanced(screening.y), None
     if entry.weights == "none":
-        tried = _round(job, stage, screening, "all", weights, None, stage.modules * stage.candidates)
+        tried = search_round(job, stage, screening, "all", weights, None, stage.modules * stage.candidates)
         for number, one in enumerate(_best(tried, stage.modules, job.name)):
             _add(job, stage, chosen, one, "all", number)
         return chosen
     for number in range(stage.modules):
-        tried = _round(job, stage, screening, number, weights, margin, stage.candidates)
+        tried = search_round(job, stage, screening, number, weights, margin, stage.candidates)
         [one] = _best(tried, 1, job.name)
         _add(job, stage, chosen, one, number, number)
         decision = screening.decisions(torch.cat([maps.flatten(1) for maps in chosen.maps], 1), weights)
@@ -89,7 +89,9 @@ def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
     return chosen
 
 
-def _round(job: Job, stage: StageSearch, screening: Screening, name, weights, margin, candidates: int) -> list[Tried]:
+def search_round(
+    job: Job, stage: StageSearch, screening: Screening, name, weights, margin, candidates: int
+) -> list[Tried]:
     """Run one search; candidates that fail are marked and the search goes on."""
 
     def evaluate(questions):
@@ -172,11 +174,8 @@ def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
 
 def fit(job: Job) -> Fitted:
     """Search for the modules of both stages and fit the read-out."""
-    entry, examples = job.entry, job.examples
-    rows = examples.rows("train")
-    x = data.resized(examples.images, entry.size)
-    label = examples.label[rows]
-    groups = examples.table["group"].to_numpy()[rows]
+    entry, rows, x = job.entry, job.examples.rows("train"), data.resized(job.examples.images, job.entry.size)
+    label, groups = job.examples.label[rows], job.examples.table["group"].to_numpy()[rows]
     screening = Screening.of(label, groups, entry.folds, entry.C, seed_of(job.seed, entry.kind, "folds"))
     first = search(
         job,

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from analysis.statistics.inference.intervals import Interval, cluster_draws
+from analysis.statistics.inference.two_factor import Factor, two_factor_variance
 
 
 def two_way_interval(
@@ -18,13 +19,8 @@ def two_way_interval(
 ) -> tuple[Interval, float]:
     """Return the interval of the mean score of units, for other images and other units of the same kind.
 
-    Resampling images and units together counts the noise of single responses twice. The variance is that of Schuett et
-    al. (2023) for two random factors in small samples,
-
-    ``n_i/(n_i-1) V_i + n_u/(n_u-1) V_u - n_i n_u/((n_i-1)(n_u-1)) (V_both - V_i - V_u)``,
-
-    at least the larger of its first two terms and at most ``V_both`` where that is larger still; the interval is
-    ``mean +- t sqrt(V)`` with one degree of freedom fewer than images or units, whichever are fewer.
+    Resampling images and units together counts the noise of single responses twice: the variance and its degrees of
+    freedom are those of `two_factor_variance`, and the interval is ``mean +- t sqrt(V)``.
 
     Parameters
     ----------
@@ -63,11 +59,11 @@ def two_way_interval(
         return Interval(mean, np.nan, np.nan), np.nan
     drawn = score(cluster_draws(images, n_draws, seed))[:, units]
     counts = cluster_draws(np.arange(n_units), n_draws, seed + 1) / n_units
-    over_images, over_units = (np.nanvar(draws, ddof=1) for draws in (drawn.mean(axis=1), counts @ whole[units]))
-    both = np.nanvar((counts * drawn).sum(axis=1), ddof=1)
-    grown_images, grown_units = over_images * n_images / (n_images - 1), over_units * n_units / (n_units - 1)
-    noise = (both - over_images - over_units) * n_images * n_units / ((n_images - 1) * (n_units - 1))
-    least = max(grown_images, grown_units)
-    error = float(np.sqrt(np.clip(grown_images + grown_units - noise, least, max(both, least))))
-    reach = float(stdtrit(min(n_images, n_units) - 1, (1 + level) / 2)) * error
+    _, sizes = np.unique(images, return_counts=True)
+    variance, freedom = two_factor_variance(
+        counts @ whole[units], drawn.mean(axis=1), (counts * drawn).sum(axis=1),
+        (Factor.units(n_units, 1), Factor.clusters(sizes)),
+    )  # fmt: skip
+    error = float(np.sqrt(variance))
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
     return Interval(mean, mean - reach, mean + reach), error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.core.errors import DataError
 from analysis.statistics.crossval import (
     check_fold_sizes,
     mean_pearson,
@@ -146,6 +147,8 @@ def pls_predict(
     >>> bool(prediction.r2[0] > 0.8 > 0.2 > prediction.r2[1])
     True
     """
+    if not isinstance(n_components, (int, np.integer)):
+        raise DataError(f"n_components={n_components!r}; give one whole number")
     X, Y, groups, images = join(X, Y, groups, at_least=max(folds, 3))
     Xd, Yd = X, Y
     if device is not None:

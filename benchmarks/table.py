@@ -4,8 +4,10 @@ A ratio compares two times of one run on one machine; the files hold the times t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from paper import blocks
 
@@ -13,6 +15,10 @@ FOLDER = Path("benchmarks")
 FLOOR = "a float32 matrix product with as many operations"
 HEAD = ["task", "compared with", "speed-up", "benchmark"]
 FULL = ["on one GPU", "seconds", "GPU memory (GB)", "result"]
+COVERED = ["case", "coverage ± standard error", "mean width", "false alarms of contrasts", "truth less limit"]
+OURS = "nested analysis of variance, jackknife"
+LEAST_TRUTH = 0.3
+"""Lower reliabilities of 120 images have standard errors of a half of them or more."""
 TRUTH = ["against planted truth", "aim", "result", "benchmark"]
 
 
@@ -140,21 +146,31 @@ def _range(shares: list[float]) -> str:
 
 def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
     """Yield what was planted, the aim, the result and the benchmark, from the figures in a folder."""
+    if found := _read(folder, "coverage"):
+        share = [one["coverage"] for one in found.values()]
+        alarms = [one["false_alarms"] for one in found.values() if one["false_alarms"] is not None]
+        of_each = min(one["runs"] for one in found.values())
+        intervals = (
+            f"[coverage](statistics.md#intervals) of 95 % intervals, in {len(share)} cases of {of_each} experiments"
+        )
+        yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "coverage"]
+        contrasts = f"contrasts of equal models with p of 0.05 or less, in {len(alarms)} cases"
+        yield [contrasts, "5 % or less", f"{100 * min(alarms):.1f} to {100 * max(alarms):.1f} %", "coverage"]
     if found := _read(folder, "calibration"):
-        runs, share, p = found["runs"], found["coverage"].values(), found["uniform_ks_p"].values()
-        fewest, most = min(runs["units"], runs["rsa"]), max(runs["units"], runs["rsa"])
-        intervals = f"coverage of 95 % intervals, in {len(share)} cases of {fewest} to {most:,} experiments"
-        yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "calibration"]
-        tests = f"p-values of {len(p)} tests under the null, {runs['p']} each"
+        p = found["uniform_ks_p"].values()
+        tests = f"p-values of {len(p)} tests under the null, {found['runs']} each"
         tests += ": smallest Kolmogorov-Smirnov p against uniformity"
         yield [tests, "above 0.01", f"{min(p):.2f}", "calibration"]
-        repeats = ", ".join(name.split()[0] for name in found["ceilings"])
-        bias = ", ".join(signed(one["bias"], 3) for one in found["ceilings"].values())
-        yield [f"bias of ceilings of units with {repeats} repeats", "within 0.02", bias, "calibration"]
         lead = found["lead_over_upper_ceiling"]
         for name, kind in (("spearman", "Spearman, no ties"), ("rho-a with ties", "rho-a, ties")):
             work = f"largest excess of a model over the upper noise ceiling of RDMs ({kind})"
             yield [work, "0 or less", signed(lead[name], 3), "calibration"]
+    if found := _read(folder, "reliability"):
+        bias = _largest(one["bias"][OURS] for one in found)
+        yield [f"reliability of units: largest bias in {len(found)} cases", "within 0.02", bias, "reliability"]
+        perfect = [one["perfect_model"] for one in found if one["truth"] >= LEAST_TRUTH]
+        work = f"median noise-corrected r of a perfect model, in {len(perfect)} cases of a reliability of {LEAST_TRUTH}"
+        yield [f"{work} or more", "0.98 to 1.02", f"{min(perfect):.2f} to {max(perfect):.2f}", "reliability"]
     for name, one in (_read(folder, "layer_order") or {}).items():
         best = one["best_layer"]
         rho = "undefined" if best["rho"] is None else signed(best["rho"], 2)
@@ -162,13 +178,51 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [f"order of areas with depth in {name}: rank correlation", "above 0", f"{rho}{ends}", "layer_order"]
 
 
+def coverages(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield each case with its coverage, mean width, false alarms and distance from infinitely many images."""
+    for name, one in (_read(folder, "coverage") or {}).items():
+        share = f"{100 * one['coverage']:.1f} ± {100 * one['standard_error']:.1f} %"
+        alarms = "" if one["false_alarms"] is None else f"{100 * one['false_alarms']:.1f} %"
+        yield [name, share, f"{one['width']:.2f}", alarms, "" if one["bias"] is None else signed(one["bias"], 3)]
+
+
+def _largest(values: Iterable[float]) -> str:
+    """Return the value farthest from 0, with its sign."""
+    return signed(max(values, key=abs), 3)
+
+
+def reliabilities(folder: Path = FOLDER) -> dict[str, str]:
+    """Return the bias of the reliability by numbers of presentations, and that of its rivals, as tables."""
+    found = _read(folder, "reliability") or []
+    groups = sorted({one["snr"] for one in found})
+    rows = []
+    for counts in dict.fromkeys(one["counts"] for one in found):
+        cases = [one for one in found if one["counts"] == counts]
+        bias = [_largest(one["bias"][OURS] for one in cases if one["snr"] == snr) for snr in groups]
+        perfect = [[one["perfect_model"] for one in cases if one["snr"] == snr] for snr in groups]
+        rows.append([counts, *(f"{b}; {min(p):.2f} to {max(p):.2f}" for b, p in zip(bias, perfect, strict=True))])
+    rivals = [
+        [
+            name,
+            _largest(one["bias"][name] for one in found),
+            f"{np.mean([abs(one['bias'][name]) for one in found]):.3f}",
+        ]
+        for name in (found[0]["bias"] if found else ())
+    ]
+    return {
+        "reliability": blocks.table(["presentations", *(f"SNR {snr:g}" for snr in groups)], rows),
+        "reliability-rivals": blocks.table(["estimator", "largest bias", "mean absolute bias"], rivals),
+    }
+
+
 def texts() -> dict[str, str]:
-    """Return the tables of speeds, of planted truth and of a GPU, by the name of their block in docs/."""
+    """Return the tables of speeds, of planted truth, of a GPU and of coverage, by the name of their block in docs/."""
     tables = {
         name: blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
         for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))
     }
-    return tables | {"gpu": blocks.table(FULL, list(devices()))}
+    tables |= {"gpu": blocks.table(FULL, list(devices())), "coverage": blocks.table(COVERED, list(coverages()))}
+    return tables | reliabilities()
 
 
 if __name__ == "__main__":

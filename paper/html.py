@@ -158,8 +158,11 @@ def _cell(column: str, value) -> dict:
         return {"text": style.name(value) if column == "model" else value, "value": None}
     if pd.isna(value):
         return {"text": "–", "value": ""}
-    digits = 0 if column.startswith("n") or column == "recordings" else 4 if column.startswith("p_") else 3
-    return {"text": format_number(value, digits), "value": f"{float(value):.6g}"}
+    if column.startswith("p_"):
+        text = format_p(value)
+    else:
+        text = format_number(value, 0 if column.startswith("n") or column == "recordings" else 3)
+    return {"text": text, "value": f"{float(value):.6g}"}
 
 
 def format_number(value: float, digits: int = 3) -> str:
@@ -168,6 +171,13 @@ def format_number(value: float, digits: int = 3) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def format_p(p: float) -> str:
+    """Return a p-value; resampling bounds those of 0.001 or less but does not measure them (as in `lib.typ`)."""
+    if pd.isna(p):
+        return "–"
+    return "≤ 0.001" if p < 0.00105 else format_number(p)
 
 
 # --- figures -------------------------------------------------------------------------------------

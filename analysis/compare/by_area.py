@@ -28,7 +28,8 @@ def layer_table(
 ) -> pd.DataFrame:
     """Summarise unit scores by layer and area.
 
-    Intervals are about these recordings: images and units are drawn within each, predictions held fixed.
+    Intervals are about these recordings: images and units are drawn within each, predictions held fixed. Where a
+    protocol splits once, r2 is the median over many such splits, and its interval holds 95 % of them.
 
     Parameters
     ----------
@@ -63,6 +64,9 @@ def summarise(
     scores = {name: np.array([unit[name] for unit in units], dtype=float) for name in (*SCORES, "p_chance", "ceiling")}
     row = {"n_units": int(np.isfinite(scores["r"]).sum())}
     for name, score, corrected in (("r_corrected", "r", True), ("r2", "r2", False)):
+        if score == "r2" and all(one.single for one in predicted):
+            row |= zip((name, f"{name}_low", f"{name}_high"), over_splits(predicted, layer, aggregate), strict=True)
+            continue
         interval = predictivity_draws(
             [one.of(layer, corrected) for one in predicted],
             score,
@@ -78,6 +82,16 @@ def summarise(
     p = scores["p_chance"]
     above = fdr(p, ALPHA)[0]
     return row | {"above_chance": float(above[np.isfinite(p)].mean()) if np.isfinite(p).any() else np.nan}
+
+
+def over_splits(predicted: list[Predicted], layer: str, aggregate: Callable) -> tuple[float, float, float]:
+    """Return the median over random splits of the summary of units, and the range that holds 95 % of the splits."""
+    by_split = [aggregate(row) for row in np.concatenate([one.r2(layer) for one in predicted], axis=1)]
+    defined = [value for value in by_split if np.isfinite(value)]
+    if not defined:
+        return (np.nan,) * 3
+    low, middle, high = np.quantile(defined, [0.025, 0.5, 0.975])
+    return float(middle), float(low), float(high)
 
 
 def by_row(aggregate: Callable) -> str | Callable:

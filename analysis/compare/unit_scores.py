@@ -47,6 +47,23 @@ class Predicted:
     chosen: tuple[str, ...]
     pls: dict[str, np.ndarray]
 
+    @property
+    def single(self) -> bool:
+        """Whether each repeat is one random split into training and test images."""
+        return all(len(np.unique(folds[folds >= 0])) == 1 for folds in self.folds) and (self.folds < 0).any()
+
+    def r2(self, layer: str) -> np.ndarray:
+        """Return r2 of each repeat and unit, (n_repeats, n_units)."""
+        Y, scored = self.measured.population.responses, zip(self.layers[layer], self.folds, strict=True)
+        return np.stack([pls.score(Y, one[None], folds[None], against=self.against).r2 for one, folds in scored])
+
+    def unit_r2(self, layer: str) -> np.ndarray:
+        """Return r2 of each unit, (n_units,): the mean over repeats, or the median over single splits.
+
+        Few test images that hardly differ make r2 hugely negative in some splits.
+        """
+        return (np.median if self.single else np.mean)(self.r2(layer), axis=0)
+
     def of(self, layer: str, corrected: bool = False) -> Predictions:
         """Return a layer's predictions for `predictivity_draws`; `corrected`: r over that of a noise-free model."""
         return Predictions(
@@ -117,7 +134,7 @@ def unit_rows(found: Predicted) -> list[dict]:
     rows = []
     for layer, predicted in found.layers.items():
         scores = pls.score(population.responses, predicted, found.folds, against=found.against)
-        r_corrected = noise_corrected(scores.pearson_r, ceiling)
+        r2, r_corrected = found.unit_r2(layer), noise_corrected(scores.pearson_r, ceiling)
         p = chance_p_values(population.responses, predicted, found.folds, found.groups)
         r_yamins, r_report = (_mean_r(population.responses, one, found.folds) for one in found.pls[layer])
         for k, unit in enumerate(population.units):
@@ -132,7 +149,7 @@ def unit_rows(found: Predicted) -> list[dict]:
                     "n_images": len(population.images),
                     "r_corrected": r_corrected[k],
                     "r": scores.pearson_r[k],
-                    "r2": scores.r2[k],
+                    "r2": r2[k],
                     "r_pls_yamins": r_yamins[k],
                     "r_pls_report": r_report[k],
                     "p_chance": p[k],
@@ -160,6 +177,6 @@ def best_rows(population: Population, found: Predicted, rules: Protocol) -> list
             "layers": " ".join(f"{layer}:{n}" for layer, n in Counter(found.chosen).most_common()),
             "r_corrected": aggregate(r_corrected),
             "r": aggregate(scores.pearson_r),
-            "r2": aggregate(scores.r2),
+            "r2": aggregate(found.unit_r2(CHOSEN)),
         }
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import as_array
+from analysis.statistics.keys import as_array, same_rows, unmasked
 
 LEAST_REPEATED = 3
 """Images shown twice or more that an estimate needs: two remain when the jackknife leaves one out."""
@@ -73,8 +73,9 @@ class Presentations:
     """
 
     def __init__(self, rates: np.ndarray, images: np.ndarray, presentations: np.ndarray):
+        rates, images, presentations = same_rows(rates=rates, images=images, presentations=presentations)
         rates = as_array("rates", rates, 2)
-        images, presentations = np.asarray(images), np.asarray(presentations)
+        images, presentations = (np.asarray(unmasked("images and presentations", x)) for x in (images, presentations))
         if not len(rates) == len(images) == len(presentations):
             raise DataError(
                 f"rates has shape {rates.shape}, images {images.shape}, presentations {presentations.shape}; "
@@ -271,7 +272,8 @@ def noise_corrected(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarra
     >>> noise_corrected([0.5, -0.5, 0.2], [0.25, 0.25, -0.05])
     array([ 1., -1., inf])
     """
-    r, reliability = np.asarray(pearson_r, dtype=np.float64), np.asarray(reliability, dtype=np.float64)
+    tables = same_rows(pearson_r=pearson_r, reliability=reliability)
+    r, reliability = (np.asarray(unmasked("pearson_r or reliability", x), dtype=np.float64) for x in tables)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(r == 0, 0 * reliability, r / np.sqrt(np.maximum(reliability, 0.0)))
 

@@ -4,20 +4,10 @@ import numpy as np
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
+from analysis.statistics.keys import TooFewImages, by_position
 
-
-class TooFewImages(DataError):
-    """The images, their groups or the features are too few for the folds or components asked for.
-
-    Where data sets of any size are scored, this alone means "no score"; every other `DataError` is a fault.
-
-    Examples
-    --------
-    >>> group_folds(["a", "a", "b"], n_folds=3, seed=0)
-    Traceback (most recent call last):
-        ...
-    analysis.statistics.crossval.TooFewImages: groups holds 2 groups; 3 folds need as many: lower the folds
-    """
+LEAST_FOLD = 3
+"""Images of a fold: the correlation of two is 1 or -1 whatever they are."""
 
 
 def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
@@ -53,7 +43,7 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     >>> bool((folds[::2] == folds[1::2]).all()), sorted(set(folds.tolist()))
     (True, [0, 1, 2])
     """
-    _, codes = np.unique(groups, return_inverse=True)
+    _, codes = np.unique(by_position("groups", groups), return_inverse=True)
     sizes = np.bincount(codes)
     if n_folds < 2:
         raise DataError(f"folds={n_folds}; give 2 or more")
@@ -91,6 +81,22 @@ def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if finite.all():
         return finite[:, :1], np.zeros(observed.shape[1], int)
     return np.unique(finite, axis=1, return_inverse=True)
+
+
+def check_fold_sizes(folds: np.ndarray) -> None:
+    """Refuse folds over whose images no correlation is defined, (n_repeats, n_images) int.
+
+    Raises
+    ------
+    TooFewImages
+        If a fold tests fewer than 3 images, as leaving out one at a time does.
+    """
+    fewest = min(int((folds == fold).sum(axis=-1).min()) for fold in np.unique(folds[folds >= 0]))
+    if fewest < LEAST_FOLD:
+        raise TooFewImages(
+            f"a fold tests {fewest} of {folds.shape[-1]} images; the correlations within folds, whose mean is the "
+            f"score, need {LEAST_FOLD}: lower the folds"
+        )
 
 
 def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
@@ -145,6 +151,7 @@ def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray 
     >>> r2_score(observed, observed + 0.5)
     array([0.625])
     """
+    observed, predicted = by_position("observed", observed), by_position("predicted", predicted)
     valid = np.isfinite(observed) & np.isfinite(predicted)
     count = valid.sum(axis=0)
     y = np.where(valid, observed, 0.0)
@@ -178,7 +185,7 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     >>> pearson(a, -a)
     array([-1., nan])
     """
-    return _pearson(a, b)[0]
+    return _pearson(by_position("a", a), by_position("b", b))[0]
 
 
 def _pearson(a, b):

@@ -5,26 +5,84 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.crossval import TooFewImages
 
 
-def as_array(name: str, table, ndim: int, allow_nan: bool = False) -> np.ndarray:
-    """Return `table` as a checked float64 array of `ndim` dimensions.
+class TooFewImages(DataError):
+    """The images, their groups or the features are too few for the folds or components asked for.
+
+    Where data sets of any size are scored, this alone means "no score"; every other `DataError` is a fault.
+
+    Examples
+    --------
+    >>> from analysis.statistics import group_folds
+    >>> group_folds(["a", "a", "b"], n_folds=3, seed=0)
+    Traceback (most recent call last):
+        ...
+    analysis.statistics.keys.TooFewImages: groups holds 2 groups; 3 folds need as many: lower the folds
+    """
+
+
+def _is_pandas(table) -> bool:
+    return hasattr(getattr(table, "index", None), "equals")  # lists have a method `index`
+
+
+def has_labels(table) -> bool:
+    """Tell whether a table names its rows: an ``xarray.DataArray``, or a pandas table with an index of its own.
+
+    The index that pandas makes, 0 to n - 1, says no more than the position does.
+    """
+    if not _is_pandas(table):
+        return hasattr(table, "coords")
+    return not np.array_equal(table.index.to_numpy(), np.arange(len(table)))
+
+
+def by_position(name: str, table):
+    """Return `table` for use by position.
 
     Raises
     ------
     DataError
-        If it carries image keys, which would be lost, or does not hold numbers; if the number of dimensions differs,
-        the array is empty, or it holds infinities (or, unless `allow_nan`, NaN). The message names the array, the first
-        bad entry and the fix.
+        If its rows have names, which would be lost, or entries are masked, whose values would be used.
     """
     if hasattr(table, "coords"):
         raise DataError(f"{name} has image keys, which are not used here: order its rows and give its .values")
+    if has_labels(table):
+        raise DataError(
+            f"{name} has an index that is not 0, 1, 2, ..., which is not used here: order its rows and give .to_numpy()"
+        )
+    return unmasked(name, table)
+
+
+def unmasked(name: str, table):
+    """Return `table`, or the data of a masked array without masked entries.
+
+    Raises
+    ------
+    DataError
+        If an entry is masked.
+    """
+    if not isinstance(table, np.ma.MaskedArray):
+        return table
+    if n := int(np.ma.getmaskarray(table).sum()):
+        raise DataError(f"{name} has {n} masked entries, whose values would be used: drop or fill them first")
+    return table.data
+
+
+def as_array(name: str, table, ndim: int | None, allow_nan: bool = False) -> np.ndarray:
+    """Return `table` as a checked float64 array of `ndim` dimensions (None: of any).
+
+    Raises
+    ------
+    DataError
+        If its rows have names, which would be lost, entries are masked, or it does not hold numbers; if the number of
+        dimensions differs, the array is empty, or it holds infinities (or, unless `allow_nan`, NaN). The message names
+        the array, the first bad entry and the fix.
+    """
     try:
-        array = np.asarray(table, dtype=np.float64)
+        array = np.asarray(by_position(name, table), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
-    if array.ndim != ndim:
+    if ndim is not None and array.ndim != ndim:
         raise DataError(f"{name} has shape {array.shape}; give an array of {ndim} dimensions")
     if array.size == 0:
         raise DataError(f"{name} has shape {array.shape}; give at least one row and one column")
@@ -33,6 +91,36 @@ def as_array(name: str, table, ndim: int, allow_nan: bool = False) -> np.ndarray
         index = tuple(np.argwhere(bad)[0])
         raise DataError(f"{name}[{', '.join(map(str, index))}] = {array[index]}; drop or repair such entries first")
     return array
+
+
+def same_rows(**tables) -> list:
+    """Return tables whose rows are read together, by position: pandas tables must all have the same index.
+
+    Raises
+    ------
+    DataError
+        If two indexes differ, or only some tables have one that is not 0, 1, 2, ...; the message names both tables.
+    """
+    indexed = {name: table for name, table in tables.items() if _is_pandas(table)}
+    first = next(iter(indexed), None)
+    for name, table in indexed.items():
+        if not table.index.equals(indexed[first].index):
+            raise DataError(f"{name} has another index than {first}: order it as {name}.loc[{first}.index]")
+    if first is not None and len(indexed) == len(tables):
+        return [table.to_numpy() for table in tables.values()]
+    return [by_position(name, table) if name in indexed else table for name, table in tables.items()]
+
+
+def check_varies(name: str, X: np.ndarray) -> None:
+    """Refuse features, (n_images, n_features), that are the same at every image.
+
+    Raises
+    ------
+    DataError
+        If no feature varies by more than rounding.
+    """
+    if (np.ptp(X, axis=0) <= 1e-12 * np.abs(X).max(axis=0)).all():
+        raise DataError(f"{name} is the same at every image, so that it predicts nothing: check where it comes from")
 
 
 def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
@@ -53,14 +141,16 @@ def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
 
 
 def keys_of(name: str, table) -> tuple[str, ...]:
-    """Return the image keys of an ``xarray.DataArray``; they must be one per row, without repeats.
+    """Return the image keys of an ``xarray.DataArray`` or a pandas table; they must be one per row, without repeats.
 
     Raises
     ------
     DataError
-        If ``image`` is not its first dimension or has no coordinate (xarray would number the rows instead), or a key
-        occurs twice.
+        If ``image`` is not the first dimension of a DataArray or has no coordinate (xarray would number the rows
+        instead), or a key occurs twice.
     """
+    if not hasattr(table, "coords"):
+        return check_keys(name, table.index, len(table))
     if table.dims[0] != "image" or "image" not in table.coords:
         given = ", ".join(map(str, table.dims))
         raise DataError(f"{name} has dimensions {given}; make image the first, with a coordinate that names each image")
@@ -73,9 +163,9 @@ def one_per_row(name: str, labels, rows: int) -> np.ndarray:
     Raises
     ------
     DataError
-        If there is not one per row.
+        If there is not one per row, or as `by_position`.
     """
-    array = np.asarray(labels)
+    array = np.asarray(by_position(name, labels))
     if array.shape != (rows,):
         raise DataError(f"{name} has shape {array.shape}; give one per row, ({rows},)")
     return array
@@ -94,8 +184,9 @@ def join(X, Y, groups=None, at_least: int = 2):
     Parameters
     ----------
     X, Y : (n_images, n_features), (n_images, n_units)
-        Both plain arrays, whose rows must correspond, or both ``xarray.DataArray`` with a first dimension ``image`` and
-        its coordinate: these are joined by image, in sorted order, without the images that only one of them holds.
+        Both plain arrays, whose rows must correspond, or both keyed: an ``xarray.DataArray`` with a first dimension
+        ``image`` and its coordinate, or a pandas table with an index of image names. Keyed tables are joined by image,
+        in sorted order, without the images that only one of them holds. The index 0, 1, 2, ... is none.
     groups : (n_images,), optional
         Near-duplicate group of each row; with keyed `X` and `Y` a mapping or Series from image to group.
         Default: every image its own group.
@@ -114,10 +205,15 @@ def join(X, Y, groups=None, at_least: int = 2):
     TooFewImages
         If they share fewer than `at_least` images.
     """
-    keyed = [hasattr(array, "coords") for array in (X, Y)]
+    keyed = [has_labels(array) for array in (X, Y)]
+    if _is_pandas(X) and _is_pandas(Y) and any(keyed):
+        keyed = [True, True]  # two pandas tables: the index 0, 1, 2, ... of one may be another order of the other's
     if keyed[0] != keyed[1]:
         plain = "Y" if keyed[0] else "X"
-        raise DataError(f"{plain} has no image keys but its partner has: give both as xarray.DataArray with 'image'")
+        raise DataError(
+            f"{plain} has no image keys but its partner has: give both as xarray.DataArray with 'image', or as pandas "
+            "tables indexed by image"
+        )
     if not keyed[0]:
         X, Y = as_array("X", X, 2), as_array("Y", Y, 2, allow_nan=True)
         if len(X) != len(Y):
@@ -131,7 +227,8 @@ def join(X, Y, groups=None, at_least: int = 2):
             raise TooFewImages(
                 f"X and Y share {len(images)} images; at least {at_least} are needed: compare their keys"
             )
-        X, Y = as_array("X", X.values[rows_x], 2), as_array("Y", Y.values[rows_y], 2, allow_nan=True)
+        X, Y = (unmasked(name, array.values) for name, array in (("X", X), ("Y", Y)))
+        X, Y = as_array("X", X[rows_x], 2), as_array("Y", Y[rows_y], 2, allow_nan=True)
         if groups is None:
             groups = np.arange(len(images))
         else:

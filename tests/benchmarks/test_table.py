@@ -6,6 +6,21 @@ from benchmarks import table
 from paper import blocks
 from tests.project import ROOT
 
+RELIABILITY = [
+    {
+        "counts": "twice",
+        "snr": snr,
+        "truth": truth,
+        "bias": {table.OURS: ours, "other": other},
+        "perfect_model": perfect,
+    }
+    for snr, truth, ours, other, perfect in [
+        (0.1, 0.2, -0.013, 0.4, 0.5),
+        (0.1, 0.3, 0.012, -0.2, 0.9),
+        (1.0, 0.7, 0.004, 0.3, 1.03),
+    ]
+]
+
 
 def test_the_pages_quote_the_files_at_hand(monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -21,18 +36,42 @@ def test_ratios_are_of_the_times_in_the_file(tmp_path):
 
 def test_truths_are_the_extremes_of_the_files(tmp_path):
     calibration = {
-        "runs": {"units": 1000, "rsa": 500, "p": 600},
-        "coverage": {"a": 0.94, "b": 0.96, "c": 0.95},
-        "ceilings": {"4 repeats": {"bias": -0.0038}, "50 repeats": {"bias": 0.0126}},
+        "runs": 600,
         "lead_over_upper_ceiling": {"spearman": 0.0, "rho-a with ties": -0.25, "raw pooling, spearman": 9},
         "uniform_ks_p": {"a": 0.5, "b": 0.02},
     }
     best = {"rho": -0.5, "low": -0.75, "high": 0.125}
     orders = {"net": {"best_layer": best}, "other": {"best_layer": dict.fromkeys(best)}}
     (tmp_path / "calibration.json").write_text(json.dumps(calibration))
+    case = {"standard_error": 0.01, "runs": 500, "width": 0.2, "bias": None}
+    coverage = {
+        "a": case | {"coverage": 0.94, "false_alarms": 0.01},
+        "b": case | {"coverage": 0.96, "false_alarms": None},
+        "c": case | {"coverage": 0.95, "false_alarms": 0.06, "bias": -0.004},
+    }
+    (tmp_path / "coverage.json").write_text(json.dumps(coverage))
     (tmp_path / "layer_order.json").write_text(json.dumps(orders))
-    found = ["94.0 to 96.0 %", "0.02", "-0.004, +0.013", "+0.000", "-0.250", "-0.50 (-0.75 to +0.12)", "undefined"]
+    (tmp_path / "reliability.json").write_text(json.dumps(RELIABILITY))
+    found = ["94.0 to 96.0 %", "1.0 to 6.0 %", "0.02", "+0.000", "-0.250", "-0.013", "0.90 to 1.03"]
+    found += ["-0.50 (-0.75 to +0.12)", "undefined"]
     assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths(tmp_path)] == found
+
+
+def test_every_case_of_coverage_has_a_row(tmp_path):
+    case = {"coverage": 0.952, "standard_error": 0.0095, "runs": 500, "width": 0.234, "false_alarms": 0.048}
+    cases = {"median": case | {"bias": 0.0084}, "mean": case | {"false_alarms": None, "bias": None}}
+    (tmp_path / "coverage.json").write_text(json.dumps(cases))
+    shares = ["95.2 ± 0.9 %", "0.23"]
+    assert list(table.coverages(tmp_path)) == [["median", *shares, "4.8 %", "+0.008"], ["mean", *shares, "", ""]]
+
+
+def test_the_worst_bias_of_each_kind_of_counts(tmp_path):
+    (tmp_path / "reliability.json").write_text(json.dumps(RELIABILITY))
+    found = table.reliabilities(tmp_path)
+    assert found["reliability"].replace("\N{MINUS SIGN}", "-").splitlines()[2:] == [
+        "| twice | -0.013; 0.50 to 0.90 | +0.004; 1.03 to 1.03 |"
+    ]
+    assert "| other | +0.400 | 0.300 |" in found["reliability-rivals"]
 
 
 def test_what_a_gpu_did_stands_beside_the_processor(tmp_path):

@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from analysis.compare import by_area, predictions, stage, unit_scores
 from analysis.core.errors import DataError
 from analysis.neural import read as neural
+from analysis.neural import scoring
 from analysis.neural.populations import Population
-from analysis.params.protocol import CORRECTED
+from analysis.params.protocol import CORRECTED, REPORT
 from analysis.statistics.predictivity import pls
 
 IMAGES = tuple(f"i{k:02d}" for k in range(48))
@@ -67,6 +69,22 @@ def test_a_unit_without_reliability_lies_beyond_the_others(found):
     assert table["r_corrected"] == pytest.approx(four[2], abs=1e-6)  # of five, one of which is infinite
     assert table["r_corrected_low"] < table["r_corrected"] < table["r_corrected_high"]
     assert table["above_chance"] == 1
+
+
+def test_single_splits_are_summarised_split_by_split(one, features):
+    settings = SimpleNamespace(**vars(SETTINGS) | {"splits": 9})
+    found = unit_scores.predict_units(one, features, GROUPS, REPORT, settings, 3)
+    assert found.single
+    by_split = []
+    for folds, predicted in zip(found.folds, found.layers["good"], strict=True):
+        test = folds == 0
+        by_split.append(r2_score(one.population.responses[test], predicted[test], multioutput="raw_values"))
+    rows = [row for row in unit_scores.unit_rows(found) if row["layer"] == "good"]
+    np.testing.assert_allclose([row["r2"] for row in rows], np.median(by_split, axis=0))
+    table = by_area.summarise([found], "good", rows, REPORT, settings, 0)
+    scores = [scoring.median_without_outliers(np.array(row)) for row in by_split]
+    ends = [table[name] for name in ("r2_low", "r2", "r2_high")]
+    np.testing.assert_allclose(ends, np.quantile(scores, [0.025, 0.5, 0.975]))
 
 
 def test_predictions_are_read_as_written(project):

@@ -75,6 +75,28 @@ def test_a_unit_with_high_rates_does_not_decide_the_geometry_of_standardised_uni
     assert np.isnan(found[3]).all()
 
 
+def test_the_upper_bound_of_a_geometry_holds_for_unequal_repeats():
+    """It is what the noise-free RDM reaches; halves of images shown 8 times say nothing of those shown once."""
+    bounds, reached, naive = [], [], []
+    counts = np.repeat([1, 8], 20)
+    image, names = np.repeat(np.arange(40), counts), tuple(f"i{k:02d}" for k in range(40))
+    for run in range(6):
+        rng = np.random.default_rng(run)
+        truth = rng.normal(size=(40, 5)) @ rng.normal(size=(5, 20)) / np.sqrt(5)
+        rates = truth[image] + 1.5 * rng.normal(size=(len(image), 20))
+        shown = ceilings.Presentations(rates, np.array(names)[image], np.arange(len(image)))
+        units = tuple(f"u{k}" for k in range(20))
+        one = Population("Aa000001", "Aa", "AIT", units, units, names, shown.means(), shown)
+        lower, upper = scoring.rdm_ceilings(one, REPORT, SETTINGS, run)
+        assert upper == np.sqrt(lower)
+        bounds.append(upper)
+        reached.append(compare_rdms(rdm(truth, images=names), scoring.neural_rdm(one, REPORT), "rho-a"))
+        halves = [compare_rdms(*map(rdm, shown.partitions(2, rng)), "rho-a") for _ in range(4)]
+        naive.append(np.sqrt(ceilings.step_up(np.mean(halves))))
+    assert abs(np.mean(bounds) - np.mean(reached)) < 0.06
+    assert np.mean(naive) > np.mean(reached) + 0.15
+
+
 def test_a_layer_with_ties_gains_nothing_and_has_its_interval():
     near = scoring.neural_rdm(population(), CORRECTED)
     category = rdm(np.eye(3)[np.arange(24) % 3], "correlation", IMAGES)

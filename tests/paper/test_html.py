@@ -131,6 +131,21 @@ def test_numbers_are_written_with_a_true_minus_and_no_negative_zero(value, text)
     assert html.format_number(value) == text
 
 
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1e-6, "≤ 0.001"),
+        (1 / 1001, "≤ 0.001"),
+        (0.001, "≤ 0.001"),
+        (0.002, "0.002"),
+        (0.25, "0.250"),
+        (float("nan"), "\N{EN DASH}"),
+    ],
+)
+def test_p_values_at_the_floor_of_resampling_are_bounds(p, text):
+    assert html.format_p(p) == text
+
+
 def test_without_the_list_of_data_files_there_is_no_paper(project):
     Path("data/raw/manifest.json").unlink()
     with pytest.raises(DataError, match=r"manifest\.json is missing: run the stage acquire"):

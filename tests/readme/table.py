@@ -214,6 +214,10 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
             leaves=tuple(f"{FIGURES}/calibration.{kind}" for kind in ("json", "png")),
             after=figures_are_kept("calibration"),
         ),
+        "python -m benchmarks.coverage": Run(
+            leaves=tuple(f"{FIGURES}/coverage.{kind}" for kind in ("json", "png")),
+            after=figures_are_kept("coverage"),
+        ),
         "python -m benchmarks.layer_order": Run(
             leaves=tuple(f"{FIGURES}/layer_order.{kind}" for kind in ("json", "png")),
             after=figures_are_kept("layer_order", "planted stages", MODEL),

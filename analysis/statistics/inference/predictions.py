@@ -155,9 +155,8 @@ def split(values: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
 def draw_counts(n: int, n_draws: int, seed: int) -> np.ndarray:
     """Draw n of n things with replacement; return how often each was drawn, (n_draws, n)."""
     chosen = np.random.default_rng([zlib.crc32(b"images"), seed]).integers(n, size=(n_draws, n))
-    counts = np.zeros((n_draws, n))
-    np.add.at(counts, (np.arange(n_draws)[:, None], chosen), 1)
-    return counts
+    chosen += np.arange(n_draws)[:, None] * n
+    return np.bincount(chosen.ravel(), minlength=n_draws * n).reshape(n_draws, n).astype(np.float64)
 
 
 def draw_rows(sizes: np.ndarray, clusters: Sequence | None, n_draws: int, seed: int) -> tuple[np.ndarray, Factor]:

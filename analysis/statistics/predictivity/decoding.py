@@ -86,7 +86,7 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
     >>> decoding.balanced_accuracy > 0.85
     True
     """
-    X, labels = as_array("X", X, 2), np.asarray(labels)
+    X, labels = as_array("X", X, 2), one_per_row("labels", labels, len(X))
     if labels.shape != (len(X),) or not np.isin(labels, (-1, 0, 1)).all():
         raise DataError("labels must hold 1, 0 or -1 (unlabelled), one per row of X")
     groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))

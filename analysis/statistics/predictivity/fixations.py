@@ -13,7 +13,7 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds, mean_pearson, r2_score, training_means
-from analysis.statistics.keys import as_array
+from analysis.statistics.keys import as_array, check_varies, same_rows
 from analysis.statistics.predictivity.ridge import fit_predict
 
 PARTS: dict[str, Callable] = {"zeroth": lambda ordinal: ordinal == 0, "later": lambda ordinal: ordinal > 0}
@@ -114,6 +114,7 @@ def fixation_predict(
     >>> scores["zeroth"].n, scores["later"].n, bool((scores["later"].r2 > 0.5).all())
     (100, 200, True)
     """
+    rates, images, ordinal = same_rows(rates=rates, images=images, ordinal=ordinal)
     rates = as_array("rates", rates, 2)
     images, ordinal, rsc = np.asarray(images), np.asarray(ordinal), np.asarray(rsc, dtype=np.float64)
     if not (len(images) == len(ordinal) == len(rates)) or len(rsc) != rates.shape[1]:
@@ -147,6 +148,7 @@ def _predict(features, rates, labels, rows, assigned, alphas, seed) -> np.ndarra
         if len(X) != len(rates):
             raise DataError(f"features has {len(X)} rows for {len(rates)} fixations; give one row per fixation")
         X, Y = X[rows], rates[np.ix_(rows, units)]
+        check_varies("features", X)
         scale = np.mean(np.sum((X - X.mean(axis=0)) ** 2, axis=1))
         penalties = scale * 10.0 ** np.arange(-2, 4) if alphas is None else np.asarray(alphas, dtype=np.float64)
         for fold in np.unique(assigned):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
+from analysis.statistics.crossval import check_fold_sizes
 from analysis.statistics.keys import as_array
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import Nested, nested_pls, nested_ridge
@@ -89,6 +90,7 @@ def best_layer(
         raise DataError(f"folds has shape {folds.shape}; give a row per repeat and a fold for each of {len(Y)} images")
     if other := [name for name, X in features.items() if len(X) != len(Y)]:
         raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
+    check_fold_sizes(folds)
 
     def fit(X, repeat):
         if n_components is None:

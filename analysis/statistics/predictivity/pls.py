@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.crossval import mean_pearson, r2_score, repeated_folds, shown_together, training_means
+from analysis.statistics.crossval import (
+    check_fold_sizes,
+    mean_pearson,
+    r2_score,
+    repeated_folds,
+    shown_together,
+    training_means,
+)
 from analysis.statistics.keys import join
 from analysis.statistics.predictivity import krylov
 from analysis.statistics.predictivity.krylov import fit_predict
@@ -146,6 +153,7 @@ def pls_predict(
         Xd, Yd = (torch.from_numpy(a).to(device) for a in (X, Y))
     assigned = repeated_folds(groups, folds, repeats, seed)
     predicted = [cross_predict(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
+    check_fold_sizes(assigned)  # below what says that images are too few for the components
     return score(Y, np.stack(predicted), assigned, images)
 
 

@@ -16,8 +16,8 @@ from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads, one_thread
 from analysis.core.seeds import seed_of
-from analysis.statistics.crossval import TooFewImages, group_folds, repeated_folds
-from analysis.statistics.keys import join
+from analysis.statistics.crossval import TooFewImages, check_fold_sizes, group_folds, repeated_folds
+from analysis.statistics.keys import check_varies, join
 from analysis.statistics.predictivity.pls import Prediction, score
 
 ALPHAS = tuple(10.0 ** np.arange(-3, 9))
@@ -294,9 +294,11 @@ def ridge_predict(
         raise DataError(
             "Y holds NaN: ridge_predict needs every unit at every image; use pls_predict or drop such units"
         )
+    check_varies("X", X)
     if alphas is None:
         alphas = penalties(X - X.mean(axis=0))
     assigned = repeated_folds(groups, folds, repeats, seed)
+    check_fold_sizes(assigned)
     predicted = np.full((repeats, *Y.shape), np.nan)
     chosen = np.empty((repeats, folds, Y.shape[1]))
     for r in range(repeats):

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import check_keys, keys_of
+from analysis.statistics.keys import by_position, check_keys, has_labels, keys_of, unmasked
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class RDM:
     images : tuple of str or None
         Image keys. RDMs with keys are compared image by image, RDMs without by position, and one with keys never with
         one without.
+
+    Raises
+    ------
+    DataError
+        If the number of distances is that of no number of images, entries are masked, or there is not one key per
+        image.
 
     Examples
     --------
@@ -38,6 +45,18 @@ class RDM:
     distances: np.ndarray
     metric: str
     images: tuple[str, ...] | None = None
+
+    def __post_init__(self):
+        """Check that distances and keys fit each other."""
+        distances = np.asarray(by_position("distances", self.distances))
+        object.__setattr__(self, "distances", distances)
+        n = self.n_images
+        if distances.ndim != 1 or n * (n - 1) // 2 != len(distances):
+            raise DataError(
+                f"distances has shape {distances.shape}; give the upper triangle of n images, n (n - 1) / 2 distances"
+            )
+        if self.images is not None:
+            object.__setattr__(self, "images", check_keys("the RDM", self.images, n))
 
     @property
     def n_images(self) -> int:
@@ -128,8 +147,8 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
     Parameters
     ----------
     features : (n_images, n_features) array of float
-        Plain array, or ``xarray.DataArray`` whose first dimension ``image`` has a coordinate with the keys. An image
-        with NaN features has undefined (NaN) distances.
+        Plain array, ``xarray.DataArray`` whose first dimension ``image`` has a coordinate with the keys, or pandas
+        table indexed by image. An image with NaN features has undefined (NaN) distances.
     metric : {"correlation", "cosine", "euclidean", "sqeuclidean"}
         ``correlation`` and ``cosine`` are 1 minus the similarity. For cross-validated distances see `crossnobis`.
     images : sequence of str, optional
@@ -162,13 +181,14 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
 def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence | None = None) -> RDM:
     """Compute cross-validated squared Mahalanobis distances, unbiased by noise (Walther et al. 2016).
 
-    The mean of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units`` over ordered pairs of partitions a, b; for partitions of
-    equal size this is the product of each with the mean of the others.
+    The mean of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units`` over pairs of partitions a, b that both hold both images;
+    if all do, this is the product of each with the mean of the others.
 
     Parameters
     ----------
     responses : (n_partitions, n_images, n_units) array of float
-        Mean responses in partitions (sets of presentations, say) with independent noise. NaN makes an image undefined.
+        Mean responses in partitions (sets of presentations, say) with independent noise. An image with NaN is missing
+        from that partition; its distances come from the others, and are NaN if those are fewer than two.
     precision : (n_units, n_units) array of float, optional
         Inverse of the noise covariance; default: the identity.
     images : sequence of str, optional
@@ -194,35 +214,50 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     >>> bool((rdm(noise[0], "sqeuclidean").distances / 500 > 1.5).all())
     True
     """
-    X = np.asarray(responses, dtype=np.float64)
+    X = np.asarray(by_position("responses", responses), dtype=np.float64)
     if X.ndim != 3 or len(X) < 2:
         raise DataError(f"responses has shape {X.shape}; give (partitions, images, units) with 2 partitions or more")
     if np.isinf(X).any():
         raise DataError("responses holds infinities; drop or repair such entries first")
     keys = None if images is None else check_keys("responses", images, X.shape[1])
     n_partitions, _, n_units = X.shape
-    P = np.eye(n_units) if precision is None else np.asarray(precision, dtype=np.float64)
+    P = np.eye(n_units) if precision is None else np.asarray(unmasked("precision", precision), dtype=np.float64)
     if P.shape != (n_units, n_units) or not np.isfinite(P).all():
         raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units}) finite numbers")
-    X = X - np.nanmean(X, axis=(0, 1))
-    total = X.sum(axis=0)
-    # Pairs a != b: all pairs less the pairs of a partition with itself.
-    products = total @ P @ total.T - sum(x @ P @ x.T for x in X)
+    shown = np.isfinite(X).all(axis=2)
+    X = np.where(shown[..., None], X, 0.0)
+    X -= X.sum(axis=(0, 1)) / max(shown.sum(), 1)
+    if shown.all():
+        # Pairs a != b: all pairs less the pairs of a partition with itself.
+        total = X.sum(axis=0)
+        matrix = _differences(total @ P @ total.T - sum(x @ P @ x.T for x in X))
+        matrix /= n_partitions * (n_partitions - 1) * n_units
+        return RDM(upper(matrix), "crossnobis", keys)
+    matrix, n_pairs = np.zeros((2, X.shape[1], X.shape[1]))
+    for a, b in combinations(range(n_partitions), 2):
+        both = shown[a] & shown[b]
+        of_pair = _differences(X[a] @ P @ X[b].T)
+        matrix[np.ix_(both, both)] += of_pair[np.ix_(both, both)]
+        n_pairs[np.ix_(both, both)] += 1
+    matrix /= np.where(n_pairs > 0, n_pairs, np.nan) * n_units
+    return RDM(upper(matrix), "crossnobis", keys)
+
+
+def _differences(products: np.ndarray) -> np.ndarray:
+    """Return (x_i - x_j)' P (z_i - z_j), from the products x_i' P z_j of all images."""
     products = (products + products.T) / 2
     size = np.diagonal(products)
-    matrix = size[:, None] + size - 2 * products
-    matrix /= n_partitions * (n_partitions - 1) * n_units
-    return RDM(upper(matrix), "crossnobis", keys)
+    return size[:, None] + size - 2 * products
 
 
 def _check_table(name: str, table, images) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """Return features, (n_images, n_features), and their image keys."""
     keys = images
-    if hasattr(table, "coords"):
+    if has_labels(table):
         if images is not None:
             raise DataError(f"{name} carries its own image keys; leave `images` out")
         keys, table = keys_of(name, table), table.values
-    X = np.asarray(table, dtype=np.float64)
+    X = np.asarray(unmasked(name, table), dtype=np.float64)
     if X.ndim != 2 or len(X) < 2 or X.shape[-1] == 0:
         raise DataError(f"{name} has shape {X.shape}; give (images, features) with 2 images or more")
     if np.isinf(X).any():

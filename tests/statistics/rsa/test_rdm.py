@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 import rsatoolbox
@@ -99,14 +101,51 @@ def test_images_that_are_alike_are_no_distance_apart(metric):
     np.testing.assert_allclose(distances[np.arange(0, 40, 2), np.arange(1, 40, 2)], 0, atol=1e-6)
 
 
-def test_an_image_missing_from_one_part_has_no_crossnobis_distance():
-    parts = np.random.default_rng(0).normal(size=(3, 8, 5))
-    whole = rdm.crossnobis(np.delete(parts, 2, axis=1)).distances
-    parts[1, 2] = np.nan
-    found = rdm.crossnobis(parts, images=list("abcdefgh"))
-    assert np.isnan(found.square()[2]).sum() == 7
-    np.testing.assert_allclose(found.take(np.delete(np.arange(8), 2)).distances, whole, atol=1e-12)
+def test_an_image_missing_from_one_part_has_crossnobis_distances_from_the_others():
+    parts = np.random.default_rng(0).normal(size=(4, 8, 5))
+    precision = np.diag([1.0, 2.0, 0.5, 1.0, 3.0])
+    holed = parts.copy()
+    holed[1, 2] = np.nan
+    holed[3, 6, 1] = np.nan  # of one unit
+    found = rdm.crossnobis(holed, precision, images=list("abcdefgh"))
+    for i, j, (left, right) in zip(*np.triu_indices(8, 1), combinations("abcdefgh", 2), strict=True):
+        there = np.isfinite(holed[:, [i, j]]).all(axis=(1, 2))
+        difference = parts[there, i] - parts[there, j]
+        pairs = [a @ precision @ b for a, b in combinations(difference, 2)]
+        assert found.square()[i, j] == pytest.approx(np.mean(pairs) / 5), (left, right)
+    holed[2:, 2] = np.nan  # in one partition alone
+    assert np.isnan(rdm.crossnobis(holed).square()[2]).sum() == 7
+    holed[:, 2] = np.nan
+    whole = rdm.crossnobis(np.delete(holed, 2, axis=1))
+    np.testing.assert_allclose(rdm.crossnobis(holed).take(np.delete(np.arange(8), 2)).distances, whole.distances)
     assert found.take([5, 0]).images == ("f", "a")
+
+
+def test_the_two_forms_of_crossnobis_agree():
+    parts = 1e3 + np.random.default_rng(0).normal(size=(3, 6, 5))
+    more = np.concatenate([parts, np.full((1, 6, 5), np.nan)])  # a partition without images
+    np.testing.assert_allclose(rdm.crossnobis(more).distances, rdm.crossnobis(parts).distances, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("distances", "images", "message"),
+    [
+        (np.ones(4), None, r"distances has shape \(4,\); give the upper triangle of n images, n \(n - 1\) / 2"),
+        (np.ones(7), ("a", "b", "c", "d"), r"distances has shape \(7,\)"),
+        (np.ones((3, 3)), None, r"distances has shape \(3, 3\)"),
+        (np.ones(3), ("a", "b"), "the RDM has 3 rows but 2 image keys"),
+        (np.ones(3), ("a", "b", "a"), "the RDM holds image 'a' twice"),
+        (np.ma.masked_equal([1.0, 2.0, 3.0], 2.0), None, "distances has 1 masked entries"),
+    ],
+)
+def test_distances_and_keys_of_an_rdm_fit_each_other(distances, images, message):
+    with pytest.raises(DataError, match=message):
+        rdm.RDM(distances, "euclidean", images)
+
+
+def test_small_rdms():
+    assert [rdm.RDM(np.ones(n * (n - 1) // 2), "x").n_images for n in range(1, 50)] == list(range(1, 50))
+    assert rdm.RDM([1.0, 2.0, 3.0], "x", [0, 1, 2]).images == ("0", "1", "2")
 
 
 def test_keys_of_a_table_are_those_of_its_rdm(features):

@@ -1,0 +1,1 @@
+"""How often intervals contain a planted truth, and contrasts see a difference where there is none."""

@@ -182,13 +182,17 @@ FEW = "a fold tests {} of 20 images; the correlations within folds, whose mean i
 def test_folds_too_small_for_a_correlation_are_refused(folds, n):
     for call in (
         lambda: pls.pls_predict(X, Y, n_components=2, folds=folds),
-        lambda: pls.pls_predict(X, Y, n_components=[0, 2], folds=folds),
         lambda: ridge.ridge_predict(X, Y, folds=folds),
         lambda: layer_choice.best_layer({"top": X}, Y, crossval.group_folds(np.arange(20), folds, 0)[None], 2),
     ):
         with pytest.raises(crossval.TooFewImages, match=FEW.format(n)):
             call()
     assert np.isfinite(pls.pls_predict(X, Y, n_components=2, folds=6).pearson_r).all()
+
+
+def test_a_list_of_components_is_refused():
+    with pytest.raises(DataError, match=r"n_components=\[1, 2\]"):
+        pls.pls_predict(X, Y, n_components=[1, 2])
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e6])

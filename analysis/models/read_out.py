@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 
@@ -76,6 +75,8 @@ def fit_logistic(x: torch.Tensor, y: np.ndarray, C: float) -> tuple[ReadOut, int
     iterations : int
         Of the solver.
     """
+    from sklearn.linear_model import LogisticRegression  # slow to load, and only a fit needs it
+
     features = x.cpu().numpy().astype(np.float64)
     mean, std = features.mean(0), features.std(0)
     std = np.maximum(std, 1e-6 * max(1.0, float(std.max())))  # a constant feature stays 0

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from sklearn.svm import SVC
 
 from analysis.models.read_out import ReadOut
 
@@ -43,6 +42,8 @@ def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, C: float) -> tup
         w is the sum of ``dual_i x_i``.
     bias : float
     """
+    from sklearn.svm import SVC  # slow to load, and only a fit needs it
+
     machine = SVC(C=C, kernel="precomputed", max_iter=ITERATIONS)
     machine.fit(gram, y, sample_weight=weights / weights.mean())
     dual = np.zeros(len(y))

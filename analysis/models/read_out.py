@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from analysis.models import data
@@ -81,6 +80,8 @@ def fit_logistic(x: torch.Tensor, y: np.ndarray, C: float) -> tuple[ReadOut, int
 
     `x` is (n, n_features), `y` (n,) is 0 or 1, `C` as in scikit-learn. Returns the read-out and its iterations.
     """
+    from sklearn.linear_model import LogisticRegression  # slow to load, and only a fit needs it
+
     features = x.cpu().numpy().astype(np.float64)
     mean, std = features.mean(0), features.std(0)
     std = np.maximum(std, 1e-6 * max(1.0, float(std.max())))  # a constant feature stays 0

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from analysis.models.yamins_hmo import layers as hmo_layers
 
@@ -38,6 +39,23 @@ def normalise_by_loops(x, k, stretch, threshold, remove_mean):
         divisor = 1 if divisor < (threshold or 0) + 1e-4 else divisor
         out[:, i, j] = stretch * (x[:, i, j] - (window.sum() / size if remove_mean else 0)) / divisor
     return out
+
+
+@pytest.mark.parametrize("power", [3.0, 20.0])
+@pytest.mark.parametrize("k", [4, 5, 8, 9])
+def test_pooling_has_the_bits_of_the_plain_layout(monkeypatch, k, power):
+    """Wide windows are summed channels-last, which is to change time alone, in the forward and the backward pass."""
+    x = torch.randn((3, 20, 21, 24), generator=torch.Generator().manual_seed(k), requires_grad=True)
+    pooled = hmo_layers.pool(x, k, power)
+    pooled.square().sum().backward()
+    gradient, x.grad = x.grad, None
+    average = functional.avg_pool2d
+    monkeypatch.setattr(functional, "avg_pool2d", lambda y, *size, **rest: average(y.contiguous(), *size, **rest))
+    plain = hmo_layers.pool(x, k, power)
+    plain.square().sum().backward()
+    assert pooled.is_contiguous(), "later sums follow the layout"
+    assert torch.equal(pooled, plain)
+    assert torch.equal(gradient, x.grad)
 
 
 def layer_by_loops(x, weight, values):

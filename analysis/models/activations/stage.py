@@ -26,8 +26,7 @@ def run(params: Params, model: str) -> None:
     from analysis.core import settings, store
     from analysis.core.numerics import fixed_threads
     from analysis.models import data, network, registry
-    from analysis.models.activations import extract, patches
-    from analysis.recordings.read import recording_files
+    from analysis.models.activations import extract
 
     entry = params.models.entry(model)
     if untrained(model):
@@ -52,6 +51,9 @@ def run(params: Params, model: str) -> None:
         )
         work, patch_files = None, []
         if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
+            from analysis.models.activations import patches  # with xarray, which only these files need
+            from analysis.recordings.read import recording_files
+
             recordings = recording_files(entry.protocol)
             work = store.work_folder("patches", key | {"recordings": {path.name: sha256(path) for path in recordings}})
             patch_files = patches.write_all(

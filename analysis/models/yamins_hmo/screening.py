@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 
 from analysis.core.errors import DataError
 from analysis.models import data
@@ -28,6 +27,8 @@ class Screening:
 
         Raises `DataError` if a class has fewer groups of near-duplicates than there are folds.
         """
+        from sklearn.model_selection import StratifiedGroupKFold  # slow to load
+
         for number, name in enumerate(data.CLASSES):
             if (n := len(np.unique(groups[label == number]))) < folds:
                 raise DataError(f"{n} groups of near-duplicate training images labelled {name}; lower folds = {folds}")

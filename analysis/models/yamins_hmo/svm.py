@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from sklearn.svm import SVC
 
 from analysis.models.read_out import ReadOut
 
@@ -29,6 +28,8 @@ def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, C: float) -> tup
     `gram` (n, n) holds the inner products of the rows, `y` is -1 or 1, and c_i are `weights`, scaled to mean 1. With
     few images and many features the dual problem, solved by scikit-learn (libsvm), is the fastest.
     """
+    from sklearn.svm import SVC  # slow to load, and only a fit needs it
+
     machine = SVC(C=C, kernel="precomputed", max_iter=ITERATIONS)
     machine.fit(gram, y, sample_weight=weights / weights.mean())
     dual = np.zeros(len(y))

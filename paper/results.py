@@ -99,10 +99,10 @@ class Results:
         rows = self.layers[(self.layers.model == model) & (self.layers.layer == self.top(model))]
         return next(rows[rows.region == area].itertuples(), None)
 
-    def unit_scores(self, model: str, area: str) -> np.ndarray:
-        """Return the defined r2 of the units of an area for the model's top layer, (n_units,)."""
+    def unit_scores(self, model: str, area: str, score: str = "r2") -> np.ndarray:
+        """Return the defined scores of the units of an area for the model's top layer, (n_units,)."""
         rows = self.units[(self.units.model == model) & (self.units.layer == self.top(model))]
-        return rows.r2[(rows.region == area) & rows.r2.notna()].to_numpy()
+        return rows[score][(rows.region == area) & rows[score].notna()].to_numpy()
 
     def similarities(self, model: str, area: str) -> pd.DataFrame:
         """Return the rows of the model's top layer in an area, one per recording, where rho is defined."""

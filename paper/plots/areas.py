@@ -1,4 +1,4 @@
-"""Explained variance of single units in each area by each model, with the noise ceiling."""
+"""Noise-corrected predictivity of single units in each area by each model."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,12 +7,12 @@ from analysis.core.areas import AREAS
 from paper import style
 from paper.results import Results
 
-LOWEST = -0.6
-"""Left end of the axis: a median may lie far below 0, and single units even further."""
+LOWEST, HIGHEST = -0.75, 1.25
+"""Ends of the axis: dividing by the ceiling carries units that hardly repeat far beyond."""
 
 
 def draw(results: Results) -> tuple[Figure, str]:
-    """Draw median r2 with its interval over the single units: a panel per area, a row per model."""
+    """Draw the median noise-corrected r with its interval over the single units: a panel per area, a row per model."""
     areas = [area for area in AREAS if area in set(results.layers.region)]
     models = results.models
     figure = style.figure(style.PAGE, 24 + 5.2 * len(models))
@@ -23,20 +23,23 @@ def draw(results: Results) -> tuple[Figure, str]:
             scores = results.scores(model, area)
             if scores is None:
                 continue
-            values = results.unit_scores(model, area)
-            outside += int((values < LOWEST).sum())
-            _draw_row(axes, row, scores, values[values >= LOWEST], style.colour(model, models))
-            descriptions.append(f"{style.name(model)} in {area} {scores.r2:.3f}, ceiling {scores.ceiling:.3f}")
-        axes.axvline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
+            values = results.unit_scores(model, area, "r_corrected")
+            inside = (values >= LOWEST) & (values <= HIGHEST)
+            outside += int((~inside).sum())
+            _draw_row(axes, row, scores, values[inside], style.colour(model, models))
+            if np.isfinite(scores.r_corrected):
+                descriptions.append(f"{style.name(model)} in {area} {scores.r_corrected:.3f}")
+        for x in (0, 1):
+            axes.axvline(x, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
         axes.set_title(f"{area}\n{_unit_counts(results, area)}", fontsize=7, pad=4)
-    figure.supxlabel("cross-validated r²", fontsize=7)
+    figure.supxlabel("noise-corrected r", fontsize=7)
     style.model_rows(panels, models)
-    panels[0].set_xlim(LOWEST, 1)
+    panels[0].set_xlim(LOWEST, HIGHEST)
     panels[0].set_xticks([-0.5, 0, 0.5, 1], ["−.5", "0", ".5", "1"])
     _add_legend(figure)
-    note = f" {outside} single units lie below {LOWEST:g} and are not shown." if outside else ""
+    note = f" {outside} single units lie outside the axis and are not shown." if outside else ""
     scores = "; ".join(descriptions)
-    return figure, f"Median r squared of each model's top layer in each area, with the ceiling there: {scores}.{note}"
+    return figure, f"Median noise-corrected r of each model's top layer in each area: {scores}.{note}"
 
 
 def _unit_counts(results: Results, area: str) -> str:
@@ -47,42 +50,25 @@ def _unit_counts(results: Results, area: str) -> str:
 
 
 def _draw_row(axes, row: int, scores, values: np.ndarray, colour: str) -> None:
-    """Draw one model in one area: single units, ceiling, interval, median."""
-    if np.isfinite(scores.ceiling):
-        axes.plot([scores.ceiling] * 2, [row - 0.42, row + 0.42], color=style.INK, linewidth=1.4, zorder=3)
+    """Draw one model in one area: single units, interval, median."""
     axes.plot(
-        values,
-        row + 0.62 * style.jitter(values),
-        ".",
-        color=colour,
-        alpha=0.4,
-        markersize=3,
-        markeredgewidth=0,
-        rasterized=len(values) > 500,
-        zorder=1,
-    )
-    if scores.r2 < LOWEST:
-        axes.annotate("←", (LOWEST, row), ha="left", va="center", fontsize=8, color=style.INK, zorder=5)
-    elif np.isfinite(scores.r2):
-        low, high = max(scores.r2_low, LOWEST), scores.r2_high
-        axes.plot([low, high], [row, row], color=style.INK, linewidth=1.1, zorder=4)
-        axes.plot(
-            scores.r2,
-            row,
-            "o",
-            color=colour,
-            markeredgecolor=style.INK,
-            markeredgewidth=0.7,
-            markersize=4.5,
-            zorder=5,
-        )
+        values, row + 0.62 * style.jitter(values), ".", color=colour, alpha=0.4, markersize=3, markeredgewidth=0,
+        rasterized=len(values) > 500, zorder=1,
+    )  # fmt: skip
+    if not np.isfinite(scores.r_corrected):
+        return
+    ends = np.clip([scores.r_corrected_low, scores.r_corrected_high], LOWEST, HIGHEST)
+    axes.plot(ends, [row, row], color=style.INK, linewidth=1.1, zorder=4)
+    axes.plot(
+        scores.r_corrected, row, "o", color=colour, markeredgecolor=style.INK, markeredgewidth=0.7, markersize=4.5,
+        zorder=5,
+    )  # fmt: skip
 
 
 def _add_legend(figure: Figure) -> None:
     entries = [
         style.entry("o", "median", color="white", markeredgecolor=style.INK, markersize=4.5),
         style.entry("_", "95 % interval of the median", color=style.INK, markersize=8, markeredgewidth=1.1),
-        style.entry("|", "median noise ceiling", color=style.INK, markersize=8, markeredgewidth=1.4),
         style.entry(".", "single unit", color=style.GREY, alpha=0.6, markersize=4),
     ]
     figure.legend(handles=entries, loc="outside upper left", ncols=len(entries))

@@ -149,13 +149,14 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
     if found := _read(folder, "coverage"):
         share = [one["coverage"] for one in found.values()]
         alarms = [one["false_alarms"] for one in found.values() if one["false_alarms"] is not None]
-        of_each = min(one["runs"] for one in found.values())
+        fewest, most = (end(one["runs"] for one in found.values()) for end in (min, max))
         intervals = (
-            f"[coverage](statistics.md#intervals) of 95 % intervals, in {len(share)} cases of {of_each} experiments"
+            "[coverage](statistics.md#intervals) of 95 % intervals, "
+            f"in {len(share)} cases of {fewest} to {most} experiments"
         )
         yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "coverage"]
         contrasts = f"contrasts of equal models with p of 0.05 or less, in {len(alarms)} cases"
-        yield [contrasts, "5 % or less", f"{100 * min(alarms):.1f} to {100 * max(alarms):.1f} %", "coverage"]
+        yield [contrasts, "about 5 % or less", f"{100 * min(alarms):.1f} to {100 * max(alarms):.1f} %", "coverage"]
     if found := _read(folder, "calibration"):
         p = found["uniform_ks_p"].values()
         tests = f"p-values of {len(p)} tests under the null, {found['runs']} each"

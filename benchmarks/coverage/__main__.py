@@ -33,6 +33,10 @@ from benchmarks.coverage.recordings import POPULATION, Case, Recording, draw_rec
 from benchmarks.sizes import FIGURES, keep, size
 
 RUNS, DRAWS = size((500, 200), (4, 40))
+DEAR_RUNS = size(200, 4)
+"""Of experiments with 15 recordings, and of RDMs, which take several times as long."""
+UNIT_RUNS, UNIT_DRAWS = size((1000, 400), (5, 50))
+"""Of means of given scores, which are quick; percentiles need more draws than variances."""
 WORLDS = size(10, 2)
 """Sets of recordings about which an interval is; each is simulated `RUNS` / `WORLDS` times."""
 REPLICATES = size(200, 10)
@@ -80,7 +84,8 @@ def measure(case: Case) -> dict[str, dict]:
             far = limit([one for _ in range(400) for one in recordings()], POPULATION // 400, rng)
         else:
             far = limit(fixed, POPULATION, rng)
-        for run in range(RUNS if case.others else RUNS // WORLDS):
+        runs = DEAR_RUNS if case.recordings >= 15 else RUNS
+        for run in range(runs if case.others else runs // WORLDS):
             found = experiment(case, recordings(), rng)
             clusters = range(case.recordings) if case.others else None
             for name, kept in rows.items():
@@ -137,7 +142,7 @@ def compare_geometries(n_images: int, twins: int, recordings: int, others: bool)
         models, data = simulate(rng, scales())
         truth.append(np.mean([compare_rdms(model, one) for model in models for one in data]))
     truth, rows = float(np.mean(truth)), []
-    for run in range(RUNS):
+    for run in range(DEAR_RUNS):
         models, data = simulate(rng, scales())
         named = {name: [model] * recordings for name, model in zip("ab", models, strict=True)}
         clusters = range(recordings) if others else None
@@ -153,10 +158,10 @@ def compare_geometries(n_images: int, twins: int, recordings: int, others: bool)
 def score_units(recordings: int, units: int, between: float) -> dict[str, dict]:
     """Return the same for the mean of given scores of units, with whole recordings drawn (`bootstrap_interval`)."""
     label, rows = np.repeat(np.arange(recordings), units), []
-    for run in range(RUNS):
+    for run in range(UNIT_RUNS):
         rng = np.random.default_rng([run, recordings, units])
         values = 0.4 + between * rng.normal(size=recordings)[label] + rng.normal(0, 0.3, len(label))
-        ends = bootstrap_interval(values, np.mean, (label,), n_draws=DRAWS, seed=run)
+        ends = bootstrap_interval(values, np.mean, (label,), n_draws=UNIT_DRAWS, seed=run)
         rows.append((ends.low <= 0.4 <= ends.high, ends.high - ends.low))
     alike = "that differ" if between else "alike"
     return {f"mean of given scores, {recordings} recordings {alike}, {units} units each": summary(rows)}
@@ -210,7 +215,7 @@ def main() -> None:
     with ProcessPoolExecutor(workers()) as pool:
         waiting = {
             pool.submit(alone, part, arguments): name
-            for name, (part, arguments) in zip(names, PIECES, strict=True)
+            for name, (part, arguments) in sorted(zip(names, PIECES, strict=True), key=lambda one: "15" in one[0])
             if name not in done
         }
         for piece in as_completed(waiting):

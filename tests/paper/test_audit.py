@@ -142,7 +142,7 @@ def test_the_section_tells_what_the_audit_found(project):
     assert "images (3.300)" in text
     assert "match to images (0.200)" in text
     assert re.search(r"29 as non.{1,3}faces", text)
-    assert re.search(r"3\.0\s?% of all presen", text)
+    assert re.search(r"77\.0\s?%", text)  # of presentations that receive another image
     texts = json.loads(Path("paper/figures/alt.json").read_text())
     assert "two, misaligned: rho" in texts["audit_controls"]
     assert "images 3.30" in texts["audit_choices"]

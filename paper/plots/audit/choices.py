@@ -53,6 +53,9 @@ def _draw_values(axes, values, shown: list[str], label: str) -> str:
 
 def _draw_splits(axes, splits) -> str:
     r2 = splits.r2.to_numpy(float)
+    if splits.r2.isna().any():
+        axes.text(0.5, 0.5, "undefined", ha="center", va="center", transform=axes.transAxes)
+        return "The report's median r squared is undefined: too few images"
     middle = splits.groupby("seed").r2.median().mean()
     low, quarter, three_quarters, high = np.quantile(r2, [0.025, 0.25, 0.75, 0.975])
     start = max(LOWEST, r2.min())

@@ -32,7 +32,8 @@ def draw(results: Results) -> tuple[Figure, str]:
 def _draw_confound(axes, rows) -> str:
     descriptions = []
     for position, ((join, kind), label) in enumerate(GROUPS.items()):
-        group = rows[(rows["join"] == join) & (rows["table"] == kind)]
+        here = rows[(rows["join"] == join) & (rows["table"] == kind)]
+        group = here.groupby("recordings").mean(numeric_only=True)  # over networks
         offsets = position + np.linspace(-0.13, 0.13, max(len(group), 1))[: len(group)]
         for shift, column, ends, marker, colour in (
             (-0.2, "rho", ("rho_low", "rho_high"), "o", style.COLOURS[0]),

@@ -17,7 +17,8 @@ ACROSS = 4
 
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw median noise-corrected r of each layer in each area, a matrix per model, on one colour scale."""
-    models = results.models
+    scored = results.layers[results.layers.r_corrected.notna()]  # no noise ceiling, no score
+    models = [model for model in results.models if model in set(scored.model)] or results.models
     areas = [area for area in AREAS if area in set(results.layers.region)]
     tables = {model: _table(results, model, areas) for model in models}
     rows = [models[k : k + ACROSS] for k in range(0, len(models), ACROSS)]

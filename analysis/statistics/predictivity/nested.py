@@ -146,6 +146,7 @@ class _Ridge:
     _decomposition: Decomposition
     _mean: np.ndarray
     _scale: np.ndarray
+    _scaled: bool
     _weights: np.ndarray
 
     @classmethod
@@ -161,11 +162,20 @@ class _Ridge:
         chosen = alphas[np.argmin(errors, axis=0)]
         U, values = decomposition.vectors, decomposition.values
         weights = Z.T @ (U @ ((U.T @ (Y - Y.mean(axis=0))) / (values[:, None] + chosen)))
-        return cls(chosen, Y, folds, decomposition, mean, deviation, weights)
+        return cls(chosen, Y, folds, decomposition, mean, deviation, scale, weights)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the predictions of other rows, (n_rows, n_units)."""
-        return ((X - self._mean) / self._scale) @ self._weights + self._Y.mean(axis=0)
+        """Return the predictions of other rows, (n_rows, n_units).
+
+        No training row lies further from the mean than the square root of their number, in standard deviations.
+        Features of other rows are held at that distance: else one that is all but silent in the training rows, as
+        rectified ones often are, decides a prediction alone.
+        """
+        Z = (X - self._mean) / self._scale
+        if self._scaled:
+            most = np.sqrt(len(self._Y))
+            Z = np.clip(Z, -most, most)
+        return Z @ self._weights + self._Y.mean(axis=0)
 
     def left_out(self) -> np.ndarray:
         """Return the predictions of the training rows, each by the fit without its fold, (n, n_units)."""

@@ -112,6 +112,13 @@ def test_units_that_were_not_shown_all_images_are_predicted_from_theirs(fit):
     np.testing.assert_allclose(found.inner_r[:, 1], [*part.inner_r[:, 0], np.nan], atol=1e-9)
 
 
+def test_a_feature_that_is_all_but_silent_in_training_does_not_decide_a_prediction():
+    X, Y, folds = data()
+    silent = np.where(folds == 3, 1.0, 0.0) * (np.arange(60) % 2) + 1e-9 * np.random.default_rng(0).normal(size=60)
+    without, found = nested_ridge(X, Y, folds), nested_ridge(np.column_stack([X, silent]), Y, folds)
+    assert np.abs(found.predicted - without.predicted).max() < 3 * Y.std()
+
+
 def test_constant_features_predict_the_mean():
     _, Y, folds = data()
     found = nested_ridge(np.full((60, 3), 2.5), Y, folds)

@@ -59,15 +59,17 @@ def _predictivity(found: Results) -> str:
 
 
 def _areas(found: Results) -> str:
-    first, baseline = _r2(found, "first"), _r2(found, "baseline")
-    return f"median r² in {_latest(found)}: {style.name(_role(found, 'first'))} {first}, pixels {baseline}"
+    first, baseline = (number(found.scores(_role(found, p), _latest(found)).r_corrected) for p in ("first", "baseline"))
+    return (
+        f"median noise-corrected r in {_latest(found)}: {style.name(_role(found, 'first'))} {first}, pixels {baseline}"
+    )
 
 
 def _layers(found: Results) -> str:
     model, area = _role(found, "first"), _latest(found)
     rows = found.layers[(found.layers.model == model) & (found.layers.region == area)]
-    scores = ", ".join(f"{row.layer} {number(row.r2)}" for row in rows.itertuples())
-    return f"median r² in {area} by layer of {style.name(model)}: {scores}"
+    scores = ", ".join(f"{row.layer} {number(row.r_corrected)}" for row in rows.itertuples())
+    return f"median noise-corrected r in {area} by layer of {style.name(model)}: {scores}"
 
 
 def _similarity(found: Results) -> str:
@@ -176,13 +178,18 @@ def table(found: Results) -> str:
 def answer(found: Results) -> str:
     """Return the answer in words."""
     first, area = _role(found, "first"), _latest(found)
-    score = found.scores(first, area)
+    score, pixels = (found.scores(model, area) for model in (first, _role(found, "baseline")))
+    shared = found.beyond_label
+    shared = shared[(shared.model == first) & (shared.recording == "all") & (shared.region == area)]
+    rho = shared.set_index("measure")["value"]
     return (
         f"On {found.source} data, {style.name(first)} classifies {percent(_right(found, first))} of the test images "
-        f"correctly, and its top layer predicts the units of {area} with a median r² of {number(score.r2)} "
-        f"(95 % interval {number(score.r2_low)} to {number(score.r2_high)}, noise ceiling "
-        f"{number(score.ceiling)}); raw pixels reach {_r2(found, 'baseline')}. Under the report's protocol the "
-        f"same architecture scores {_r2(found, 'report')}."
+        f"correctly, and its top layer predicts the units of {area} with a median noise-corrected r of "
+        f"{number(score.r_corrected)} (95 % interval {number(score.r_corrected_low)} to "
+        f"{number(score.r_corrected_high)}; raw pixels: {number(pixels.r_corrected)}). Its geometry correlates with theirs "
+        f"with ρ = {number(rho.get('rho', np.nan))}, but {number(rho.get('rho_given_both', np.nan))} given the labels of "
+        f"the images. Under the report's protocol the same architecture has a median r² of {_r2(found, 'report')} "
+        f"({_r2(found, 'first')} under the corrected one)."
     )
 
 

@@ -70,13 +70,14 @@ def test_the_page_says_that_its_data_are_simulated(page):
 
 def test_numbers_of_the_page_follow_the_results(project):
     build.run(params.load())
-    assert "median r² of 0.777 in AIT" not in Path(html.OUTPUT).read_text()
+    assert "AIT with a median noise-corrected r of 0.777" not in Path(html.OUTPUT).read_text()
     layers = pd.read_csv("results/layers.csv")
-    layers.loc[(layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT"), "r2"] = 0.777
+    chosen = (layers.model == "hmo_report") & (layers.layer == "top") & (layers.region == "AIT")
+    layers.loc[chosen, "r_corrected"] = 0.777
     layers.to_csv("results/layers.csv", index=False)
     build.run(params.load())
     text = Path(html.OUTPUT).read_text()
-    assert "median r² of 0.777 in AIT" in text
+    assert "AIT with a median noise-corrected r of 0.777" in text
     assert text.count('<td data-v="0.777">0.777</td>') == 2  # top layers, all layers
 
 

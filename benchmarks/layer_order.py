@@ -5,8 +5,8 @@ Run from the root of a project whose default is finished (simulated data):
     python -m benchmarks.layer_order
 
 The layers are those of every network in the results, and those of the simulation itself: its V1, V2 and V4 maps, and
-its face term. The latter are compared with the same folds and the same PLS as networks, so that what they fail to
-predict is due to the comparison and not to a network.
+its face term. The latter are compared with the same folds and the same regression as networks, so that what they fail
+to predict is due to the comparison and not to a network.
 """
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis import params
+from analysis.compare.read import CHOSEN
 from analysis.core import numerics, paths
 from analysis.core.areas import AREAS
 from analysis.neural import read as neural
@@ -78,13 +79,13 @@ def order_of_networks() -> dict:
     of the former is above 0.
     """
     table = pd.read_csv(paths.RESULTS / "units.csv")
-    table = table[table["protocol"] == "corrected"]
+    table = table[(table["protocol"] == "corrected") & (table["layer"] != CHOSEN)]
     result = {}
     for model, part in table.groupby("model", sort=False):
         layers = list(dict.fromkeys(part["layer"]))
         if len(layers) > 2:  # two kinds of features are not a depth
             keys = ["recording", "region", "neuroid_id", "n_images"]
-            wide = part.pivot(index=keys, columns="layer", values="pearson_r")[layers].dropna()
+            wide = part.pivot(index=keys, columns="layer", values="r")[layers].dropna()
             result[model] = {"layers": layers, **order_of(wide.to_numpy(), wide.index.to_frame(index=False))}
     return result
 

@@ -140,11 +140,11 @@ def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> 
     wall["one after another"], cpu["one after another"] = one["seconds"], one["cpu"]
     with cluster.client_for(n, 0) as client, tempfile.TemporaryDirectory() as folder:
         first_layer._write_inputs(Path(folder) / first_layer.INPUTS, splits, Standardise())
-        for rung, precision in enumerate(("float32", "float32", "bfloat16")):  # the first pass warms the workers up
+        for turn, precision in enumerate(("float32", "float32", "bfloat16")):  # the first pass warms the workers up
             chosen = entry(precision=precision)
             order = sorted(range(n), key=lambda number: -first_layer.cost(drawn[number], SIZE))
             tasks = {
-                f"{rung}-{number}": (Path(folder), number, rung, drawn[number], chosen, 1, epochs, "cpu")
+                f"{turn}-{number}": (Path(folder), number, turn, drawn[number], chosen, 1, epochs, "cpu")
                 for number in order
             }
             spent, ended = timed(lambda tasks=tasks: list(cluster.run_on(client, _train, tasks, threads=1)))
@@ -152,7 +152,7 @@ def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> 
                 sys.exit(failed[0])
             name = f"side by side, {precision}"
             wall[name] = spent["seconds"]
-            cpu[name] = sum(json.loads(path.read_text()) for path in Path(folder).glob(f"cpu-{rung}-*.json"))
+            cpu[name] = sum(json.loads(path.read_text()) for path in Path(folder).glob(f"cpu-{turn}-*.json"))
     operations = sum(training_flops(values, SIZE, len(splits[0].y)) for values in drawn) * epochs
     rate = gflops()
     return {
@@ -169,11 +169,11 @@ def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> 
     }
 
 
-def _train(folder: Path, number: int, rung: int, values: dict, chosen, seed: int, epochs: int, device: str) -> None:
+def _train(folder: Path, number: int, turn: int, values: dict, chosen, seed: int, epochs: int, device: str) -> None:
     """Train one candidate on a worker, from its start."""
     splits, standardise = first_layer._inputs(folder / first_layer.INPUTS, device)
     spent = timed(partial(first_layer.fit_candidate, values, splits, standardise, chosen, seed, epochs))[0]
-    (folder / f"cpu-{rung}-{number}.json").write_text(json.dumps(spent["cpu"]))
+    (folder / f"cpu-{turn}-{number}.json").write_text(json.dumps(spent["cpu"]))
 
 
 def accuracy(python: str | None, n: int = size(40, 1), epochs: int = size(12, 1)) -> dict:

@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation and fill the table of parameters: ``python -m docs.generate``.
 
-``path.svg`` shows the stages of ``dvc.yaml``, ``house.svg`` the imports that the table of ``architecture.md`` states.
+``path.svg`` shows the stages of ``dvc.yaml``, ``imports.svg`` the imports that the table of ``architecture.md`` states.
 """
 
 import re
@@ -123,15 +123,15 @@ def draw_path() -> str:
     return _svg(24 + 7 * step_x + width, 28 + 4 * step_y + height, "The stages in the order of the data", parts)
 
 
-def rooms(page: str) -> dict[str, tuple[str, set[str]]]:
-    """Return what the table of the architecture states: by room its purpose and the rooms it imports."""
+def packages(page: str) -> dict[str, tuple[str, set[str]]]:
+    """Return what the table of the architecture states: by package its purpose and the packages it imports."""
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
     return {name: (purpose, set(re.findall(r"`(\w+)`", imports))) for name, purpose, imports in rows}
 
 
-def draw_house(page: str) -> str:
-    """Return the rooms and their imports as SVG: a dot where the room of a line imports the one of a column."""
-    table = rooms(page)
+def draw_imports(page: str) -> str:
+    """Return the packages and their imports as SVG: a dot where the package of a line imports the one of a column."""
+    table = packages(page)
     names, line, left = list(table), 26, 118
     top = 96
     x = {name: left + 14 + k * line for k, name in enumerate(names)}
@@ -147,7 +147,7 @@ def draw_house(page: str) -> str:
         parts.append(f'<rect x="{x[name] - 6}" y="{y[name] - 6}" width="12" height="12" rx="2"/>')
         parts += [f'<circle cx="{x[other]}" cy="{y[name]}" r="5"/>' for other in names if other in imports]
     longest = max(len(purpose) for purpose, _ in table.values())
-    return _svg(right + 30 + 6 * longest, bottom, "Which room imports which", parts)
+    return _svg(right + 30 + 6 * longest, bottom, "Which package imports which", parts)
 
 
 def _svg(width: int, height: int, title: str, parts: list[str]) -> str:
@@ -164,7 +164,7 @@ def _svg(width: int, height: int, title: str, parts: list[str]) -> str:
 def pictures() -> dict[Path, str]:
     """Return the text of both pictures by their paths."""
     page = ARCHITECTURE.read_text(encoding="utf-8")
-    return {DOCS / "path.svg": draw_path(), DOCS / "house.svg": draw_house(page)}
+    return {DOCS / "path.svg": draw_path(), DOCS / "imports.svg": draw_imports(page)}
 
 
 if __name__ == "__main__":

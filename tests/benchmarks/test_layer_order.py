@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.compare.read import CHOSEN, UNITS
 from analysis.core.areas import AREAS
 from benchmarks import layer_order
 from benchmarks.layer_order import order_of
@@ -53,3 +54,18 @@ def test_systems_with_and_without_an_order_are_drawn(tmp_path, monkeypatch):
     systems = [{"layers": list("abcd"), **order_of(*study(order, unpredicted=4 * k))} for k, order in enumerate(orders)]
     layer_order.draw(dict(zip(("none", "planted"), systems, strict=True)))
     assert (tmp_path / "layer_order.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_networks_are_judged_by_their_own_layers_in_the_table_of_units(tmp_path, monkeypatch):
+    depths = (0, 0, 1, 2, 2, 3)
+    r, units = study(dict(zip(AREAS, depths, strict=True)))
+    units = units.assign(neuroid_id=range(len(units)), model="deep", protocol="corrected")
+    layers = ["N1", "N2", "N3", "top", CHOSEN]
+    scores = [*r.T, r.max(axis=1)]
+    table = pd.concat([units.assign(layer=layer, r=one) for layer, one in zip(layers, scores, strict=True)])
+    (tmp_path / "results").mkdir()
+    table.reindex(columns=UNITS).to_csv(tmp_path / "results" / "units.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    found = layer_order.order_of_networks()["deep"]
+    assert found["layers"] == layers[:-1]
+    assert found["best_layer"]["mean_depth"] == list(depths)

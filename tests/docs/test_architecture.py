@@ -16,26 +16,26 @@ def _in_the_project(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-def room(module: str) -> str:
-    """Return the room of a module: a folder or file of analysis/, or paper."""
+def package(module: str) -> str:
+    """Return the package of a module: a folder or file of analysis/, or paper."""
     package, *rest = module.split(".")
     return package if package == "paper" or not rest else rest[0]
 
 
 @pytest.fixture(scope="module")
 def imports() -> dict[str, set[str]]:
-    """Return, for each room, the rooms that its modules import, inside functions too."""
+    """Return, for each package, the packages that its modules import, inside functions too."""
     graph = grimp.build_graph("analysis", "paper", cache_dir=None)
     found: dict[str, set[str]] = {}
     for module in graph.modules - {"analysis"}:
-        targets = {room(target) for target in graph.find_modules_directly_imported_by(module)}
-        found.setdefault(room(module), set()).update(targets - {room(module), "analysis"})
+        targets = {package(target) for target in graph.find_modules_directly_imported_by(module)}
+        found.setdefault(package(module), set()).update(targets - {package(module), "analysis"})
     return found
 
 
 def stated() -> dict[str, set[str]]:
     page = generate.ARCHITECTURE.read_text(encoding="utf-8")
-    return {name: named for name, (_, named) in generate.rooms(page).items()}
+    return {name: named for name, (_, named) in generate.packages(page).items()}
 
 
 def test_the_table_has_the_rooms_of_the_code(imports):
@@ -116,8 +116,8 @@ def test_arrows_between_boxes_never_point_back():
 
 def test_a_picture_of_the_house_has_a_dot_for_each_import():
     page = "| `top` | uses both | `middle` `base` |\n| `middle` | is used | `base` |\n| `base` | is below | none |\n"
-    assert generate.rooms(page)["top"] == ("uses both", {"middle", "base"})
-    assert generate.draw_house(page).count("<circle") == 3
+    assert generate.packages(page)["top"] == ("uses both", {"middle", "base"})
+    assert generate.draw_imports(page).count("<circle") == 3
 
 
 def test_stages_that_follow_share_a_path():

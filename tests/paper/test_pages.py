@@ -30,7 +30,9 @@ def test_python_runs(page, fabricated, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").symlink_to(fabricated)
     rate = xarray.DataArray(
-        np.ones((4, 2)), dims=("fixation", "unit"), coords={"stimulus_id": ("fixation", list("abab"))}
+        np.random.default_rng(0).normal(size=(12, 2)),
+        dims=("fixation", "unit"),
+        coords={"stimulus_id": ("fixation", list("abcd") * 3), "trial": ("fixation", np.arange(12))},
     )
     rate.to_dataset(name="rate").to_netcdf("An220105.nc", engine="h5netcdf")
     for code in code_blocks("python", PAGES[page]):

@@ -108,7 +108,7 @@ def figures_are_kept(name: str, *parts: str) -> Callable[[Path], None]:
     def look(project: Path) -> None:
         full, small = (project / folder for folder in ("benchmarks", FIGURES))
         found, known = (json.loads((folder / f"{name}.json").read_text()) for folder in (small, full))
-        there, wanted = (set(one[0] if isinstance(one, list) else one) for one in (found, parts or known))
+        there, wanted = names_in(found), set(parts) or names_in(known)
         assert there >= wanted, f"{name}.json lacks {wanted - there}"
         numbers = list(numbers_in(found))
         assert numbers, f"{name}.json holds no number"
@@ -117,6 +117,11 @@ def figures_are_kept(name: str, *parts: str) -> Callable[[Path], None]:
         assert (name in rows[0]) == (name in rows[1]), f"no row of the tables comes from {name}.json"
 
     return look
+
+
+def names_in(found: dict | list) -> set[str]:
+    """Return the names of the figures in a file: those of its entries, or of the fields of each where it is a list."""
+    return set(found[0] if isinstance(found, list) else found)
 
 
 def numbers_in(found) -> Iterator[float]:

@@ -210,14 +210,12 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
             f"python -m benchmarks.{name}": Run(leaves=(f"{FIGURES}/{name}.json",), after=figures_are_kept(name))
             for name in ("acquire", "compare", "explain", "hmo", "models", "recordings", "scale")
         },
-        "python -m benchmarks.calibration": Run(
-            leaves=tuple(f"{FIGURES}/calibration.{kind}" for kind in ("json", "png")),
-            after=figures_are_kept("calibration"),
-        ),
-        "python -m benchmarks.coverage": Run(
-            leaves=tuple(f"{FIGURES}/coverage.{kind}" for kind in ("json", "png")),
-            after=figures_are_kept("coverage"),
-        ),
+        **{
+            f"python -m benchmarks.{name}": Run(
+                leaves=tuple(f"{FIGURES}/{name}.{kind}" for kind in ("json", "png")), after=figures_are_kept(name)
+            )
+            for name in ("calibration", "coverage", "reliability")
+        },
         "python -m benchmarks.layer_order": Run(
             leaves=tuple(f"{FIGURES}/layer_order.{kind}" for kind in ("json", "png")),
             after=figures_are_kept("layer_order", "planted stages", MODEL),

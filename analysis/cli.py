@@ -124,7 +124,7 @@ def figures() -> None:
 
 @app.command(rich_help_panel=IN_ORDER)
 def report() -> None:
-    """Build the paper (report.pdf, supplement.pdf, report.html) from the figures and results/."""
+    """Build the paper (report.pdf, report.html) from the figures and results/."""
     run_stage("report")
 
 

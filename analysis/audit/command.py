@@ -12,7 +12,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 @app.callback(invoke_without_command=True)
 def audit(context: typer.Context) -> None:
-    """Score every step from the report's protocol to the corrected one; or audit a table of your own."""
+    """Attribute the difference between the two protocols to their choices; or audit a table of your own."""
     if context.invoked_subcommand is None:
         from analysis.run import run_stage
 

@@ -12,6 +12,7 @@ from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
+from analysis.statistics.ceilings import noise_corrected
 from analysis.statistics.inference import fdr, predictivity_draws
 
 ALPHA = 0.05
@@ -74,8 +75,10 @@ def summarise(
             n_draws=settings.bootstrap,
             seed=seed,
         ).interval()
-        known = np.isfinite(aggregate(scores[name]))  # else the median unit has no positive reliability
-        ends = (interval.estimate, interval.low, interval.high) if known else (np.nan,) * 3
+        # Undefined where the median unit has no positive reliability.
+        known = not corrected or np.isfinite(aggregate(noise_corrected(scores["r"], scores["ceiling"])))
+        high = min(interval.high, 1.0) if score == "r2" else interval.high  # r2 has no larger value
+        ends = (interval.estimate, interval.low, high) if known else (np.nan,) * 3
         row |= zip((name, f"{name}_low", f"{name}_high"), ends, strict=True)
     for name in ("r", "r_pls_yamins", "r_pls_report", "ceiling"):
         row[name] = aggregate(scores[name])

@@ -29,7 +29,7 @@ class PopulationPredictions:
     images, units : tuple of str, n_images and n_units
     folds : (n_repeats, n_images) int
         Fold in which an image was predicted; -1: never.
-    layers : dict from `CHOSEN` and `TOP` to (n_repeats, n_images, n_units) float32
+    layers : dict from `CHOSEN` and `TOP` to (n_repeats, n_images, n_units)
         In the unit of the responses; NaN where nothing could be predicted.
     """
 
@@ -60,7 +60,7 @@ def write(path: Path, predicted: Sequence[Predicted], top: str) -> None:
                 group.create_variable(
                     name,
                     ("repeat", "image", "unit"),
-                    np.float32,
+                    np.float64,
                     data=one.layers[layer],
                     compression="gzip",
                     shuffle=True,

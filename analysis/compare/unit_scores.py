@@ -11,7 +11,6 @@ from analysis.neural import readout, scoring
 from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
-from analysis.statistics.ceilings import noise_corrected
 from analysis.statistics.crossval import mean_of_defined, mean_pearson
 from analysis.statistics.inference import Predictions
 from analysis.statistics.predictivity import layer_choice, pls
@@ -31,7 +30,7 @@ class Predicted:
         Fold in which an image is tested; -1: never. One fold where images are too few.
     against : {"training", "test"}
         Reference of r2 (`pls.score`).
-    layers : dict from layer to (n_repeats, n_images, n_units), float32
+    layers : dict from layer to (n_repeats, n_images, n_units)
         NaN where nothing could be predicted.
     chosen : tuple of str
         Layer chosen in each repeat and fold; empty where images are too few for that.
@@ -87,14 +86,14 @@ def predict_units(
     population = measured.population
     plan, fits = scoring.predict_layers(population, features, groups, rules, settings, seed)
     labels = np.array([str(groups[image]) for image in population.images])
-    nothing = np.full((1, *population.responses.shape), np.nan, np.float32)
+    nothing = np.full((1, *population.responses.shape), np.nan)
     if plan is None:
         layers = dict.fromkeys([*features, CHOSEN], nothing)
         folds, by_pls = np.zeros((1, len(labels)), int), dict.fromkeys(layers, np.stack([nothing, nothing]))
         return Predicted(measured, labels, folds, "training", layers, (), by_pls)
     nothing = np.repeat(nothing, len(plan.folds), axis=0)
     layers = {layer: nothing for layer in [*features, CHOSEN]}
-    layers |= {layer: np.stack([one.predicted for one in fits[layer]]).astype(np.float32) for layer in fits}
+    layers |= {layer: np.stack([one.predicted for one in fits[layer]]) for layer in fits}
     numbers = (settings.yamins_components, settings.fixed_components)
     by_pls = {layer: _predict_by_pls(population.responses, X, plan, numbers) for layer, X in features.items()}
     by_pls[CHOSEN], chosen = np.stack([nothing, nothing]), ()
@@ -112,13 +111,13 @@ def _predict_by_pls(Y: np.ndarray, X: np.ndarray, plan: scoring.Plan, numbers) -
 
     Returns
     -------
-    (n_numbers, n_repeats, n_images, n_units) float32
+    (n_numbers, n_repeats, n_images, n_units)
         NaN where no component is allowed.
     """
     shown = np.isfinite(Y)
     least = min(shown[folds != fold].sum(axis=0).min() for folds in plan.folds for fold in np.unique(folds[folds >= 0]))
     numbers = [min(number, least - 1, X.shape[1]) for number in numbers]
-    out = np.full((len(numbers), *plan.folds.shape, Y.shape[1]), np.nan, np.float32)
+    out = np.full((len(numbers), *plan.folds.shape, Y.shape[1]), np.nan)
     if min(numbers) < 1:
         return out
     rising = sorted(set(numbers))
@@ -134,7 +133,7 @@ def unit_rows(found: Predicted) -> list[dict]:
     rows = []
     for layer, predicted in found.layers.items():
         scores = pls.score(population.responses, predicted, found.folds, against=found.against)
-        r2, r_corrected = found.unit_r2(layer), noise_corrected(scores.pearson_r, ceiling)
+        r2, r_corrected = found.unit_r2(layer), scores.pearson_r / scoring.correction(ceiling)
         p = chance_p_values(population.responses, predicted, found.folds, found.groups)
         r_yamins, r_report = (_mean_r(population.responses, one, found.folds) for one in found.pls[layer])
         for k, unit in enumerate(population.units):
@@ -170,7 +169,7 @@ def best_rows(population: Population, found: Predicted, rules: Protocol) -> list
         return []
     aggregate = scoring.AGGREGATION[rules.aggregation]
     scores = pls.score(population.responses, found.layers[CHOSEN], found.folds, against=found.against)
-    r_corrected = noise_corrected(scores.pearson_r, found.measured.ceiling)
+    r_corrected = scores.pearson_r / scoring.correction(found.measured.ceiling)
     return [
         {
             **readout.identify(population),

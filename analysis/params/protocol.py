@@ -8,8 +8,8 @@ from typing import Literal
 class Protocol:
     """How images, gaze and spikes are turned into a comparison.
 
-    Every field is one choice; the audit walks from `REPORT` to `CORRECTED` through the fields in which they differ, one
-    at a time. Code asks a protocol for a field, never for its name.
+    Every field is one choice; the audit attributes the difference between `REPORT` and `CORRECTED` to the fields in
+    which they differ. Code asks a protocol for a field, never for its name.
     """
 
     join: Literal["trial_id", "row"]

@@ -45,6 +45,11 @@ def test_planted_features_are_found_and_others_not(project):
     assert good.groupby("layer", sort=False).region.agg(list).to_dict() == {
         layer: ["V1", "CIT", "AIT"] for layer in ("first", "top", "best")
     }
+    for made, model in ((good, "good"), (bad, "bad")):
+        medians = table(model, "units").groupby(["layer", "region"])[["r_corrected", "r2"]].median()
+        both = made.set_index(["layer", "region"])[["r_corrected", "r2"]].join(medians.add_suffix("_of_units")).dropna()
+        np.testing.assert_allclose(both["r_corrected"], both["r_corrected_of_units"], rtol=1e-9)
+        np.testing.assert_allclose(both["r2"], both["r2_of_units"], rtol=1e-9)
     reductions = good.drop_duplicates("layer").set_index("layer").reduction
     assert reductions.fillna("").to_dict() == {"first": "2x2 average pool", "top": "none", "best": ""}
     top = good[good.layer == "top"].set_index("region")

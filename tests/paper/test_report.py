@@ -232,7 +232,7 @@ def test_undefined_scores_are_dashes(project):
         table = pd.read_csv(f"results/{name}.csv")
         table[columns] = None
         table.to_csv(f"results/{name}.csv", index=False)
-    assert "a median noise-corrected r of – (– to –)" in make()
+    assert "a median noise-corrected r of \N{EN DASH} (\N{EN DASH} to \N{EN DASH})" in make()
 
 
 def test_a_missing_figure_is_named_and_the_old_paper_kept(project):

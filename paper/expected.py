@@ -74,8 +74,8 @@ def _layers(found: Results) -> str:
 
 def _similarity(found: Results) -> str:
     model, area = _role(found, "first"), _latest(found)
-    middle = found.similarities(model, area).rho.median()
-    return f"median ρ of {style.name(model)} over recordings of {area}: {number(middle)}"
+    mean = found.similarities(model, area).rho.mean()
+    return f"mean ρ of {style.name(model)} over recordings of {area}: {number(mean)}"
 
 
 def _beyond_label(found: Results) -> str:

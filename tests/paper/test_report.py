@@ -69,7 +69,7 @@ def test_the_sections_beyond_the_label_hold_the_numbers_of_their_tables(built):
     assert f"{here.value['rho_reweighted']:.3f} if its components are weighted" in text
     assert f"{here.value['rho_fixed']:.3f} if all have the same weight" in text
     assert f"r within faces {' '.join(f'{value:.2f}' for value in table[table.measure == 'r_face'].value)}" in text
-    assert "In AIT, the units then classify 85.0 % of the images correctly" in text
+    assert "In AIT, a decoder of the units then classifies 85.0 % of other images correctly" in text
     assert "the features of report HMO 75.0 %" in text.replace("the report HMO", "report HMO")
     assert "neurons of V1" not in text  # systems of other sizes are not set side by side
 

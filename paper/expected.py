@@ -187,8 +187,9 @@ def answer(found: Results) -> str:
         f"correctly, and its top layer predicts the units of {area} with a median noise-corrected r of "
         f"{number(score.r_corrected)} (95 % interval {number(score.r_corrected_low)} to "
         f"{number(score.r_corrected_high)}; raw pixels: {number(pixels.r_corrected)}). Its geometry correlates with "
-        f"theirs with ρ = {number(rho.get('rho', np.nan))}, and with {number(rho.get('rho_given_both', np.nan))} given the "
-        f"labels and categories of the images. Under the report's protocol the same architecture has a median r² of {_r2(found, 'report')} "
+        f"theirs with ρ = {number(rho.get('rho', np.nan))}, and with {number(rho.get('rho_given_both', np.nan))} given "
+        "the labels and categories of the images. Under the report's protocol the same architecture has a median r² of "
+        f"{_r2(found, 'report')} "
         f"({_r2(found, 'first')} under the corrected one)."
     )
 

@@ -233,7 +233,8 @@ def test_undefined_scores_are_dashes(project):
         table = pd.read_csv(f"results/{name}.csv")
         table[columns] = None
         table.to_csv(f"results/{name}.csv", index=False)
-    assert "a median noise-corrected r of – (– to –)" in make()
+    dash = "\N{EN DASH}"
+    assert f"a median noise-corrected r of {dash} ({dash} to {dash})" in make()
 
 
 def test_a_missing_figure_is_named_and_the_old_paper_kept(project):

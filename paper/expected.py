@@ -74,8 +74,8 @@ def _layers(found: Results) -> str:
 
 def _similarity(found: Results) -> str:
     model, area = _role(found, "first"), _latest(found)
-    middle = found.similarities(model, area).rho.median()
-    return f"median ρ of {style.name(model)} over recordings of {area}: {number(middle)}"
+    mean = found.similarities(model, area).rho.mean()
+    return f"mean ρ of {style.name(model)} over recordings of {area}: {number(mean)}"
 
 
 def _beyond_label(found: Results) -> str:
@@ -186,9 +186,10 @@ def answer(found: Results) -> str:
         f"On {found.source} data, {style.name(first)} classifies {percent(_right(found, first))} of the test images "
         f"correctly, and its top layer predicts the units of {area} with a median noise-corrected r of "
         f"{number(score.r_corrected)} (95 % interval {number(score.r_corrected_low)} to "
-        f"{number(score.r_corrected_high)}; raw pixels: {number(pixels.r_corrected)}). Its geometry correlates with theirs "
-        f"with ρ = {number(rho.get('rho', np.nan))}, but {number(rho.get('rho_given_both', np.nan))} given the labels of "
-        f"the images. Under the report's protocol the same architecture has a median r² of {_r2(found, 'report')} "
+        f"{number(score.r_corrected_high)}; raw pixels: {number(pixels.r_corrected)}). Its geometry correlates with "
+        f"theirs with ρ = {number(rho.get('rho', np.nan))}, and with {number(rho.get('rho_given_both', np.nan))} given "
+        "the labels and categories of the images. Under the report's protocol the same architecture has a median r² of "
+        f"{_r2(found, 'report')} "
         f"({_r2(found, 'first')} under the corrected one)."
     )
 

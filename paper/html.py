@@ -36,12 +36,12 @@ COLUMNS = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "r_corrected": "noise-corrected r",
-    "r_corrected_low": "lower",
-    "r_corrected_high": "upper",
+    "r_corrected_low": "CI, lower",
+    "r_corrected_high": "CI, upper",
     "r2": "r²",
-    "r2_low": "r², lower",
-    "r2_high": "r², upper",
-    "above_chance": "units above chance",
+    "r2_low": "r², CI, lower",
+    "r2_high": "r², CI, upper",
+    "above_chance": "share above chance",
     "rho": "ρ",
     "ci_low": "CI, lower",
     "ci_high": "CI, upper",
@@ -123,13 +123,11 @@ def _tables(results: Results) -> list[dict]:
         (table, _top_layers(results, table)) for table in (results.layers, results.tests, results.rsa)
     )
     return [
-        _table(
-            "predictivity", "Single units", "Explained variance of single units, top layer of each model.", layers[1]
-        ),
+        _table("predictivity", "Single units", "Median scores of single units, top layer of each model.", layers[1]),
         _table("geometry", "Population geometry", "Spearman’s ρ of the RDMs of model and recording.", rsa[1]),
         _table("chance", "Permutation tests", "Mean ρ over recordings, against permutations of the images.", tests[1]),
         _table("task", "The task", "Classification of faces and other images; Wilson’s intervals.", results.accuracy),
-        _table("layers", "All layers", "Explained variance of single units, every layer of each model.", layers[0]),
+        _table("layers", "All layers", "Median scores of single units, every layer of each model.", layers[0]),
     ]
 
 

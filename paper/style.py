@@ -169,4 +169,4 @@ def stamp(drawn: Figure, source: str) -> None:
     text = "simulated data" if source == "simulated" else "recorded data"
     line = 3 / (drawn.get_figheight() * 25.4)  # 3 mm at the bottom, kept free of axes
     drawn.get_layout_engine().set(rect=(0, line, 1, 1 - line))
-    drawn.text(0.995, 0.2 * line, text, ha="right", va="bottom", fontsize=5.5, color=GREY, fontstyle="italic")
+    drawn.text(0.995, 0.2 * line, text, ha="right", va="bottom", fontsize=6, color=GREY, fontstyle="italic")

@@ -25,7 +25,7 @@ def draw(results: Results) -> tuple[Figure, str]:
             f"{score.accuracy:.3f}  (n = {score.n:.0f})",
             (1, row),
             xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
+            xytext=(9, 0),
             textcoords="offset points",
             va="center",
             fontsize=6.5,

@@ -14,7 +14,8 @@ LOWEST, HIGHEST = -0.75, 1.25
 def draw(results: Results) -> tuple[Figure, str]:
     """Draw the median noise-corrected r with its interval over the single units: a panel per area, a row per model."""
     areas = [area for area in AREAS if area in set(results.layers.region)]
-    models = results.models
+    scored = set(results.layers.model[results.layers.r_corrected.notna()])  # no noise ceiling, no score
+    models = [model for model in results.models if model in scored] or results.models
     figure = style.figure(style.PAGE, 24 + 5.2 * len(models))
     panels = np.atleast_1d(figure.subplots(1, len(areas), sharex=True, sharey=True))
     descriptions, outside = [], 0
@@ -26,12 +27,12 @@ def draw(results: Results) -> tuple[Figure, str]:
             values = results.unit_scores(model, area, "r_corrected")
             inside = (values >= LOWEST) & (values <= HIGHEST)
             outside += int((~inside).sum())
-            _draw_row(axes, row, scores, values[inside], style.colour(model, models))
+            _draw_row(axes, row, scores, values[inside], style.colour(model, results.models))
             if np.isfinite(scores.r_corrected):
                 descriptions.append(f"{style.name(model)} in {area} {scores.r_corrected:.3f}")
         for x in (0, 1):
             axes.axvline(x, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
-        axes.set_title(f"{area}\n{_unit_counts(results, area)}", fontsize=7, pad=4)
+        axes.set_title(f"{area}\n{_unit_counts(results, models, area)}", fontsize=7, pad=4)
     figure.supxlabel("noise-corrected r", fontsize=7)
     style.model_rows(panels, models)
     panels[0].set_xlim(LOWEST, HIGHEST)
@@ -42,9 +43,9 @@ def draw(results: Results) -> tuple[Figure, str]:
     return figure, f"Median noise-corrected r of each model's top layer in each area: {scores}.{note}"
 
 
-def _unit_counts(results: Results, area: str) -> str:
+def _unit_counts(results: Results, models: list[str], area: str) -> str:
     """Return the number of units of an area as text: one number, or the range where models differ."""
-    scores = [results.scores(model, area) for model in results.models]
+    scores = [results.scores(model, area) for model in models]
     counts = sorted({int(score.n_units) for score in scores if score is not None})
     return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]}–{counts[-1]}"
 

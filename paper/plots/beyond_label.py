@@ -10,7 +10,7 @@ from paper.results import Results
 ALL = "all"
 """Recording of the rows that summarise an area."""
 ROWS = (
-    ("correlation of RDMs, Spearman ρ", (("rho", "as it is"), ("rho_given_both", "given label and category"))),
+    ("correlation of RDMs, Spearman ρ", (("rho", "correlation"), ("rho_given_both", "given label and category"))),
     ("predictivity within a label, r", (("r_face", "within faces"), ("r_nonface", "within non-faces"))),
 )
 """Axis of each row of panels, and its measures with their names: the first has open markers, the second filled ones."""

@@ -11,7 +11,7 @@ from paper.results import Results
 
 BEST = "best"
 """The layer chosen within the training images of each fold, in the table of layers."""
-ACROSS = 4
+ACROSS = 3
 """Panels in a row."""
 
 
@@ -34,7 +34,7 @@ def draw(results: Results) -> tuple[Figure, str]:
         for (row, column), value in np.ndenumerate(table.to_numpy()):
             if np.isfinite(value):
                 tone = "black" if value > 0.6 * widest else "white"
-                axes.text(column, row, short(value), ha="center", va="center", fontsize=5, color=tone)
+                axes.text(column, row, short(value), ha="center", va="center", fontsize=6, color=tone)
         axes.set_xticks(range(len(areas)), areas)
         axes.xaxis.tick_top()
         axes.set_ylim(heights[panels.index(axes) // ACROSS] - 1.5, -0.5)  # cells of one height in a row of panels

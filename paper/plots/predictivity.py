@@ -45,7 +45,7 @@ def shown_models(results: Results) -> list[tuple[str, str]]:
     """Return (title, model): the report's protocol, and the same kind of model (else the first) as corrected."""
     roles = results.roles()
     corrected = roles["twin"] or roles["first"]
-    chosen = [("report protocol", roles["report"]), ("corrected protocol", corrected)]
+    chosen = [("report's protocol", roles["report"]), ("corrected protocol", corrected)]
     return [(title, model) for title, model in chosen if model]
 
 

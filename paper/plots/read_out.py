@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from analysis.core.areas import AREAS
 from paper import style
@@ -20,21 +21,25 @@ def draw(results: Results) -> tuple[Figure, str]:
     figure = style.figure(style.PAGE, 62)
     panels, descriptions = figure.subplots(1, 3), []
     curves = [
-        (panels[0], kernel[kernel.region == area], "complexity", "precision", "complexity (1 / λ)"),
+        (panels[0], kernel[kernel.region == area], "complexity", "precision", "complexity, log₁₀(1/λ)"),
         (panels[1], learning[learning.region == area], "n_train", "score", "training images"),
     ]
+    units = {"complexity": "complexity (1/λ)", "n_train": "training images"}
     names = {"precision": "precision", "score": "balanced accuracy"}
     for axes, table, x, y, x_label in curves:
         for system, rows in _systems(table, models):
             mean = rows.groupby(x)[y].mean()
-            _plot(axes, mean.index, mean, system, results.models)
+            # Small superscripts of powers of ten are hard to read, so that the axis shows the exponents.
+            at = np.log10(mean.index) if x == "complexity" else mean.index
+            _plot(axes, at, mean, system, results.models, every=4 if x == "complexity" else 1)
             descriptions.append(
-                f"{_name(system)} in {area}, {names[y]} {mean.iloc[-1]:.3f} at {mean.index[-1]:.0f} {x_label}"
+                f"{_name(system)} in {area}, {names[y]} {mean.iloc[-1]:.3f} at {mean.index[-1]:.0f} {units[x]}"
             )
-        axes.set_xscale("log", base=10 if x == "complexity" else 2)
         axes.set_xlabel(x_label)
         axes.set_ylabel(names[y])
         axes.set_title(area, loc="left", fontsize=7)
+    panels[0].xaxis.set_major_locator(MultipleLocator(2))
+    panels[1].set_xscale("log", base=2)
     panels[1].xaxis.set_major_formatter("{x:.0f}")
     areas = [name for name in AREAS if name in set(decoding.region)]
     for system, rows in _systems(decoding, models):
@@ -44,8 +49,8 @@ def draw(results: Results) -> tuple[Figure, str]:
         descriptions.append(f"{_name(system)}, balanced accuracy {scores}")
     panels[2].set_xticks(range(len(areas)), areas)
     panels[2].set_ylabel("balanced accuracy")
-    for axes in panels[1:]:
-        axes.axhline(0.5, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
+    for axes, nothing in zip(panels, (0, 0.5, 0.5), strict=True):
+        axes.axhline(nothing, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
     for axes, letter in zip(panels, "abc", strict=True):
         style.letter(axes, letter)
     handles, labels = panels[2].get_legend_handles_labels()
@@ -65,9 +70,10 @@ def _name(system: str | None) -> str:
     return "recorded units" if system is None else style.name(system)
 
 
-def _plot(axes, x, y, system: str | None, models: list[str]) -> None:
+def _plot(axes, x, y, system: str | None, models: list[str], every: int = 1) -> None:
     colour = style.INK if system is None else style.colour(system, models)
     marker = "*" if system is None else style.marker(system, models)
     axes.plot(
-        x, y, color=colour, marker=marker, markersize=3, linewidth=1.6 if system is None else 0.8, label=_name(system)
-    )
+        x, y, color=colour, marker=marker, markersize=3, markevery=every, linewidth=1.6 if system is None else 0.8,
+        label=_name(system),
+    )  # fmt: skip

@@ -32,11 +32,11 @@ def draw(results: Results) -> tuple[Figure, str]:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(min([0.0, *table.ceiling]) - 0.02, 1.02)
     axes.set_xlabel("planted explainable variance of the image means")
-    axes.set_ylabel("estimated reliability of the image means")
+    axes.set_ylabel("estimated noise ceiling of the image means")
     if len(drifting):
         axes.plot([], [], "o", color=style.INK, markersize=6, fillstyle="none", label=f"drifting ({len(drifting)})")
     if len(table):
-        axes.legend(loc="upper left", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
+        axes.legend(loc="lower right", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
     steady = table[~table.drifting]
     bias = f"; the mean difference is {np.mean(steady.ceiling - steady.explainable):.3f}" if len(steady) else ""
     alt = (

@@ -134,7 +134,7 @@ def test_the_section_tells_what_the_audit_found(project):
     assert "The origin of the report" in text
     minus = "\N{MINUS SIGN}"
     assert f"0.012 ({minus}0.040 to 0.060)" in text
-    assert re.search(r"2 to 0\.000, .{1,3} to", text)  # an interval from zero to zero says nothing
+    assert re.search(r"2 is 0\.000, .{1,3} is", text)  # an interval from zero to zero says nothing
     assert "from a median r2 of 0.712 (" in text.replace("r 2", "r2")
     assert f"to {minus}0.009" in text
     assert text.count(f"{minus}3.000") >= 2  # one score of the report's protocol, in abstract and section

@@ -107,7 +107,7 @@ def test_an_undefined_pair_takes_no_rank():
 def test_histograms_are_of_the_latest_area_and_of_both_protocols(fabricated):
     found = results.read(fabricated)
     assert predictivity.shown_models(found) == [
-        ("report protocol", "as_reported"),
+        ("report's protocol", "as_reported"),
         ("corrected protocol", "hmo_report"),
     ]
     region = predictivity.latest_area(found, "hmo_report")

@@ -8,7 +8,7 @@ from paper.plots.audit.read import FIELDS, read_table
 from paper.results import Results
 
 LOWEST = -5.0
-"""Scores of splits below it are counted in the last bin."""
+"""Scores of splits below it are counted in the first bin."""
 BINS = 40
 
 

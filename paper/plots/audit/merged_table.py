@@ -37,6 +37,7 @@ def _draw_means(figure, axes, blocks, fill) -> None:
     axes.set_yticks(range(0, len(order), step), [f"{blocks.rows[k]}" for k in range(0, len(order), step)])
     axes.set_ylabel("block (its rows)")
     axes.set_xlabel("column")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.tick_params(length=0)
     figure.colorbar(shown, ax=axes, label="mean (SD of the column)", pad=0.02, aspect=30)
 

@@ -52,6 +52,8 @@ def draw(results: Results) -> tuple[Figure, str]:
         descriptions.append(f"{area} {r} ({low} to {high})")
     for axes in panels[len(areas) :]:
         axes.set_visible(False)
+    for axes in panels[max(0, len(areas) - columns) : len(areas)]:
+        axes.tick_params(labelbottom=True)
     figure.supxlabel("balanced accuracy on held-out images (%)", fontsize=7)
     figure.supylabel("noise-corrected predictivity, r", fontsize=7)
     entries = [

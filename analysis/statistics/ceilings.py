@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import as_array, numbers, one_per_row, same_rows
+from analysis.statistics.keys import as_array, numbers, numbers_alone, one_per_row, same_rows
 
 LEAST_REPEATED = 3
 """Images shown twice or more that an estimate needs: two remain when the jackknife leaves one out."""
@@ -249,7 +249,7 @@ def step_up(r, length_ratio: float = 0.5):
     >>> step_up([-0.5, 0.0, 0.5, 1.0]).round(2)
     array([-0.67,  0.  ,  0.67,  1.  ])
     """
-    r = numbers("r", r)
+    r = numbers_alone("r", r)
     return r / (np.abs(r) + (1 - np.abs(r)) * length_ratio)
 
 

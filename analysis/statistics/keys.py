@@ -89,6 +89,11 @@ def numbers(name: str, table, ndim: int | None = None) -> np.ndarray:
     return array
 
 
+def numbers_alone(name: str, table, ndim: int | None = None) -> np.ndarray:
+    """Return `numbers` of a table that no other is read with, so that the index of a pandas table does not matter."""
+    return numbers(name, same_rows(**{name: table})[0], ndim)
+
+
 def as_array(name: str, table, ndim: int | None, allow_nan: bool = False) -> np.ndarray:
     """Return `table` as a checked float64 array of `ndim` dimensions (None: of any).
 

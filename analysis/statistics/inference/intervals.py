@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 from scipy.special import ndtri, stdtrit
 
-from analysis.statistics.keys import check_level, check_number, numbers, one_per_row, same_rows
+from analysis.statistics.keys import check_level, check_number, numbers, numbers_alone, one_per_row, same_rows
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def percentile_interval(
     (0.025, 0.975)
     """
     check_level(level)
-    draws = numbers("draws", draws)
+    draws = numbers_alone("draws", draws)
     draws = draws[np.isfinite(draws)]
     if len(draws) < 2:
         return np.nan, np.nan
@@ -112,7 +112,7 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     (2.0, -0.48, 4.48)
     """
     check_level(level)
-    values = numbers("values", values, 1)
+    values = numbers_alone("values", values, 1)
     mean = float(values.mean()) if len(values) else np.nan
     if len(values) < 2:
         return Interval(mean, np.nan, np.nan)

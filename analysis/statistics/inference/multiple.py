@@ -5,7 +5,7 @@ import scipy
 
 from analysis.core.errors import DataError
 from analysis.statistics.inference.permutation import p_value
-from analysis.statistics.keys import check_level, numbers
+from analysis.statistics.keys import check_level, numbers, numbers_alone
 
 
 def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +89,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def _checked(p) -> tuple[np.ndarray, np.ndarray]:
     """Return p-values as an array, and which of them are tests."""
-    p = numbers("p", p)
+    p = numbers_alone("p", p)
     if np.any((p < 0) | (p > 1)):
         raise DataError("p holds values outside 0 to 1; give p-values")
     return p, np.isfinite(p)

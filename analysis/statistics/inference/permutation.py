@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import check_number, numbers, one_per_row, same_rows
+from analysis.statistics.keys import check_number, numbers, numbers_alone, one_per_row, same_rows
 
 
 def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
@@ -34,7 +34,7 @@ def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
     >>> p_value(0.3, [0.1, 0.2, 0.3, 0.4])  # 0.3 itself counts: (2 + 1) / (4 + 1)
     0.6
     """
-    null = numbers("null", null)
+    null = numbers_alone("null", null)
     null = null[np.isfinite(null)]
     if not np.isfinite(observed) or not len(null):
         return np.nan

@@ -133,7 +133,7 @@ def test_an_index_that_its_partner_lacks_is_refused(name, argument):
     values = value_of(name, argument)
     if values.ndim == 3 or (name in ALONE and name != "bootstrap_rsa"):
         return
-    with pytest.raises(DataError, match="index|no image keys"):
+    with pytest.raises(DataError, match=r"index|no image keys"):
         CALLS[name](**{argument: reordered(values)})
 
 

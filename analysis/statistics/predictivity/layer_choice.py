@@ -85,7 +85,9 @@ def best_layer(
     ('pool', 'pool', 'pool', 'pool', 'pool')
     """
     features, Y = {name: as_array(name, X, 2) for name, X in features.items()}, as_array("Y", Y, 2, allow_nan=True)
-    folds = fold_numbers("folds", folds, (*np.shape(folds)[:1], len(Y)))
+    if (shape := np.shape(folds))[1:] != (len(Y),):
+        raise DataError(f"folds has shape {shape}; give a row per repeat and a fold for each of {len(Y)} images")
+    folds = fold_numbers("folds", folds, shape)
     if other := [name for name, X in features.items() if len(X) != len(Y)]:
         raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
     if n_components is not None:

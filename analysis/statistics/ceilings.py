@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import as_array, same_rows, unmasked
+from analysis.statistics.keys import as_array, numbers, numbers_alone, one_per_row, same_rows
 
 LEAST_REPEATED = 3
 """Images shown twice or more that an estimate needs: two remain when the jackknife leaves one out."""
@@ -75,7 +75,7 @@ class Presentations:
     def __init__(self, rates: np.ndarray, images: np.ndarray, presentations: np.ndarray):
         rates, images, presentations = same_rows(rates=rates, images=images, presentations=presentations)
         rates = as_array("rates", rates, 2)
-        images, presentations = (np.asarray(unmasked("images and presentations", x)) for x in (images, presentations))
+        images, presentations = one_per_row("images", images), one_per_row("presentations", presentations)
         if not len(rates) == len(images) == len(presentations):
             raise DataError(
                 f"rates has shape {rates.shape}, images {images.shape}, presentations {presentations.shape}; "
@@ -249,7 +249,7 @@ def step_up(r, length_ratio: float = 0.5):
     >>> step_up([-0.5, 0.0, 0.5, 1.0]).round(2)
     array([-0.67,  0.  ,  0.67,  1.  ])
     """
-    r = np.asarray(r, dtype=np.float64)
+    r = numbers_alone("r", r)
     return r / (np.abs(r) + (1 - np.abs(r)) * length_ratio)
 
 
@@ -273,7 +273,9 @@ def noise_corrected(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarra
     array([ 1., -1., inf])
     """
     tables = same_rows(pearson_r=pearson_r, reliability=reliability)
-    r, reliability = (np.asarray(unmasked("pearson_r or reliability", x), dtype=np.float64) for x in tables)
+    r, reliability = numbers("pearson_r", tables[0]), numbers("reliability", tables[1])
+    if r.shape != reliability.shape:
+        raise DataError(f"pearson_r has shape {r.shape}, reliability {reliability.shape}; give the same units in both")
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(r == 0, 0 * reliability, r / np.sqrt(np.maximum(reliability, 0.0)))
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
-from analysis.statistics.keys import TooFewImages, by_position
+from analysis.statistics.keys import TooFewImages, check_number, numbers, one_per_row
 
 LEAST_FOLD = 3
 """Images of a fold: the correlation of two is 1 or -1 whatever they are."""
@@ -43,10 +43,9 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     >>> bool((folds[::2] == folds[1::2]).all()), sorted(set(folds.tolist()))
     (True, [0, 1, 2])
     """
-    _, codes = np.unique(by_position("groups", groups), return_inverse=True)
+    _, codes = np.unique(one_per_row("groups", groups), return_inverse=True)
     sizes = np.bincount(codes)
-    if n_folds < 2:
-        raise DataError(f"folds={n_folds}; give 2 or more")
+    check_number("folds", n_folds, 2)
     if len(sizes) < n_folds:
         raise TooFewImages(f"groups holds {len(sizes)} groups; {n_folds} folds need as many: lower the folds")
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
@@ -70,8 +69,7 @@ def repeated_folds(groups: np.ndarray, n_folds: int, n_repeats: int, seed: int) 
     DataError
         If there are fewer than 2 folds, or no repeat.
     """
-    if n_repeats < 1:
-        raise DataError(f"repeats={n_repeats}; give 1 or more")
+    check_number("repeats", n_repeats, 1)
     return np.stack([group_folds(groups, n_folds, seed_of(seed, "folds", repeat)) for repeat in range(n_repeats)])
 
 
@@ -144,6 +142,11 @@ def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray 
     (n_units,) array of float
         NaN for units that do not differ from the reference or have fewer than two rows.
 
+    Raises
+    ------
+    DataError
+        If shapes differ, or entries are masked or not numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -151,7 +154,9 @@ def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray 
     >>> r2_score(observed, observed + 0.5)
     array([0.625])
     """
-    observed, predicted = by_position("observed", observed), by_position("predicted", predicted)
+    observed, predicted = _same_shape(observed=observed, predicted=predicted)
+    if reference is not None:
+        reference = _same_shape(observed=observed, reference=reference)[1]
     valid = np.isfinite(observed) & np.isfinite(predicted)
     count = valid.sum(axis=0)
     y = np.where(valid, observed, 0.0)
@@ -178,6 +183,11 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     (n_units,) array of float
         NaN where a column is constant or has fewer than two rows.
 
+    Raises
+    ------
+    DataError
+        If shapes differ, or entries are masked or not numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -185,7 +195,17 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     >>> pearson(a, -a)
     array([-1., nan])
     """
-    return _pearson(by_position("a", a), by_position("b", b))[0]
+    return _pearson(*_same_shape(a=a, b=b))[0]
+
+
+def _same_shape(**tables) -> list[np.ndarray]:
+    arrays = [numbers(name, table) for name, table in tables.items()]
+    if arrays[0].shape != arrays[1].shape or not arrays[0].ndim:
+        first, second = tables
+        raise DataError(
+            f"{first} has shape {arrays[0].shape} and {second} {arrays[1].shape}; give the same rows and units in both"
+        )
+    return arrays
 
 
 def _pearson(a, b):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from analysis.core.errors import DataError
 
@@ -68,6 +69,31 @@ def unmasked(name: str, table):
     return table.data
 
 
+def numbers(name: str, table, ndim: int | None = None) -> np.ndarray:
+    """Return `table` as a float64 array of `ndim` dimensions (None: of any); it may be empty or hold NaN and infinity.
+
+    Raises
+    ------
+    DataError
+        As `by_position`, or if it does not hold real numbers or has another number of dimensions.
+    """
+    table = by_position(name, table)
+    if np.iscomplexobj(table):
+        raise DataError(f"{name} holds complex numbers; give their real parts or sizes")
+    try:
+        array = np.asarray(table, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
+    if table is None or (ndim is not None and array.ndim != ndim):
+        raise DataError(f"{name} has shape {array.shape}; give an array of {ndim or 'one or more'} dimensions")
+    return array
+
+
+def numbers_alone(name: str, table, ndim: int | None = None) -> np.ndarray:
+    """Return `numbers` of a table that no other is read with, so that the index of a pandas table does not matter."""
+    return numbers(name, same_rows(**{name: table})[0], ndim)
+
+
 def as_array(name: str, table, ndim: int | None, allow_nan: bool = False) -> np.ndarray:
     """Return `table` as a checked float64 array of `ndim` dimensions (None: of any).
 
@@ -78,12 +104,7 @@ def as_array(name: str, table, ndim: int | None, allow_nan: bool = False) -> np.
         dimensions differs, the array is empty, or it holds infinities (or, unless `allow_nan`, NaN). The message names
         the array, the first bad entry and the fix.
     """
-    try:
-        array = np.asarray(by_position(name, table), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
-    if ndim is not None and array.ndim != ndim:
-        raise DataError(f"{name} has shape {array.shape}; give an array of {ndim} dimensions")
+    array = numbers(name, table, ndim)
     if array.size == 0:
         raise DataError(f"{name} has shape {array.shape}; give at least one row and one column")
     bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
@@ -131,7 +152,12 @@ def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
     DataError
         If their number is not `rows`, or a key occurs twice.
     """
-    keys = tuple(map(str, keys))
+    given = by_position(f"keys of {name}", keys)
+    if isinstance(given, str) or not np.iterable(given) or getattr(given, "ndim", 1) != 1:
+        raise DataError(f"keys of {name} are no list of image names; give one key per row")
+    if any(key is None or key is pd.NA or key != key for key in given):  # NaN differs from itself
+        raise DataError(f"keys of {name} have missing entries; name every image or drop those rows")
+    keys = tuple(map(str, given))
     if len(keys) != rows:
         raise DataError(f"{name} has {rows} rows but {len(keys)} image keys; give one key per row")
     if len(set(keys)) != len(keys):
@@ -157,18 +183,74 @@ def keys_of(name: str, table) -> tuple[str, ...]:
     return check_keys(name, table["image"].values, len(table))
 
 
-def one_per_row(name: str, labels, rows: int) -> np.ndarray:
-    """Return `labels` as an array, (rows,).
+def one_per_row(name: str, labels, rows: int | None = None) -> np.ndarray:
+    """Return `labels` as an array, (rows,); without `rows`, of any length.
 
     Raises
     ------
     DataError
-        If there is not one per row, or as `by_position`.
+        If there is not one per row, one is missing (None, NaN), or as `by_position`.
     """
     array = np.asarray(by_position(name, labels))
-    if array.shape != (rows,):
-        raise DataError(f"{name} has shape {array.shape}; give one per row, ({rows},)")
+    if array.ndim != 1 or (rows is not None and len(array) != rows):
+        raise DataError(f"{name} has shape {array.shape}; give one per row, ({'n' if rows is None else rows},)")
+    if array.dtype.kind in "fcO" and (absent := pd.isna(array)).any():  # NaN equals no other NaN
+        raise DataError(f"{name} has no entry in row {absent.argmax()}; give every row one, or drop those rows")
     return array
+
+
+def fold_numbers(name: str, folds, shape: tuple[int, ...]) -> np.ndarray:
+    """Return folds as an array of int.
+
+    Raises
+    ------
+    DataError
+        If their shape is not `shape`, one is no whole number, none is 0 or more, or as `by_position`.
+    """
+    array = numbers(name, folds)
+    if array.shape != shape:
+        raise DataError(f"{name} has shape {array.shape}; give a fold for each image, {shape}")
+    if not (np.isfinite(array) & (array == np.floor(array))).all() or not (array >= 0).any():
+        raise DataError(f"{name} must hold whole numbers, from 0 for images that are tested (-1: never)")
+    return array.astype(np.intp)
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level outside 0 to 1.
+
+    Raises
+    ------
+    DataError
+    """
+    if not 0 < level < 1:
+        raise DataError(f"level={level!r}; give a share between 0 and 1, such as 0.95")
+
+
+def check_number(name: str, value: int, least: int) -> None:
+    """Refuse a count that is not a whole number of `least` or more.
+
+    Raises
+    ------
+    DataError
+    """
+    if not isinstance(value, (int, np.integer)) or value < least:
+        raise DataError(f"{name}={value!r}; give {least} or more")
+
+
+def of_images(name: str, entries, images: Sequence[str]) -> np.ndarray:
+    """Return the entry of each image, (n_images,), from a mapping or pandas Series by image key.
+
+    Raises
+    ------
+    DataError
+        If `entries` is no mapping, or an image has none.
+    """
+    if not hasattr(entries, "items"):
+        raise DataError(f"{name} has no image keys but the images have: give a mapping from image to entry")
+    of = {str(image): entry for image, entry in entries.items()}
+    if missing := [image for image in images if image not in of]:
+        raise DataError(f"{name} has no entry for image {missing[0]!r} ({len(missing)} missing)")
+    return one_per_row(name, [of[image] for image in images])
 
 
 def shared(*keys: Sequence[str]) -> tuple[list[str], list[np.ndarray]]:
@@ -229,16 +311,7 @@ def join(X, Y, groups=None, at_least: int = 2):
             )
         X, Y = (unmasked(name, array.values) for name, array in (("X", X), ("Y", Y)))
         X, Y = as_array("X", X[rows_x], 2), as_array("Y", Y[rows_y], 2, allow_nan=True)
-        if groups is None:
-            groups = np.arange(len(images))
-        else:
-            if not hasattr(groups, "items"):
-                raise DataError("groups has no image keys but X and Y have: give a mapping from image to group")
-            group_of = {str(image): group for image, group in groups.items()}
-            missing = [image for image in images if image not in group_of]
-            if missing:
-                raise DataError(f"groups has no entry for image {missing[0]!r} ({len(missing)} missing)")
-            groups = np.array([group_of[image] for image in images])
+        groups = np.arange(len(images)) if groups is None else of_images("groups", groups, images)
     if len(X) < at_least:
         raise TooFewImages(f"X has {len(X)} images; at least {at_least} are needed")
     return X, Y, groups, images

@@ -270,9 +270,15 @@ def test_max_t_by_hand_and_over_any_shape():
         (lambda: inference.fdr([0.1], method="holm"), "method='holm'"),
         (lambda: inference.p_value(1.0, [1.0], "both"), "tail='both'"),
         (lambda: inference.holm([0.1, -0.2]), "p holds values outside 0 to 1"),
-        (lambda: inference.bootstrap_interval([1.0, 2.0], levels=(["a"],)), "2 values but 1 labels"),
+        (
+            lambda: inference.bootstrap_interval([1.0, 2.0], levels=(["a"],)),
+            r"levels\[0\] has shape \(1,\); give one per row, \(2,\)",
+        ),
         (lambda: inference.max_t(np.ones(2), np.ones((5, 3))), r"null has shape \(5, 3\)"),
-        (lambda: inference.paired_test([1.0, 2.0], [0.0, 0.0], [1]), "2 scores but 1 clusters"),
+        (
+            lambda: inference.paired_test([1.0, 2.0], [0.0, 0.0], [1]),
+            r"clusters has shape \(1,\); give one per row, \(2,\)",
+        ),
         (lambda: inference.paired_test([1.0, 2.0], [0.0]), r"a has shape \(2,\) and b \(1,\); give the scores"),
         (lambda: inference.permutation_test(np.sum, 4, groups=[0, 1]), r"groups has shape \(2,\); give one per row"),
     ],

@@ -58,7 +58,7 @@ def test_tables_whose_rows_have_no_keys_are_not_joined(other, message):
 
 
 def test_groups_of_keyed_tables_need_keys():
-    with pytest.raises(DataError, match="groups has no image keys but X and Y have: give a mapping"):
+    with pytest.raises(DataError, match="groups has no image keys but the images have: give a mapping"):
         keys.join(table(X), table(Y), np.arange(20))
 
 

@@ -181,7 +181,11 @@ def test_only_scores_of_the_same_draws_are_paired():
         ([recording(0)], {"aggregate": "sum"}, "aggregate='sum'; give median, mean or a function"),
         ([Predictions(np.ones((4, 2)), np.ones((4, 3)))], {}, r"4 images x 2 units observed, but predictions of shape"),
         ([recording(0, groups=[1, 2])], {}, r"groups of recording 0 has shape \(2,\)"),
-        ([recording(0, folds=np.zeros(3))], {}, r"folds of recording 0 have shape \(1, 3\); give \(1, 40\)"),
+        (
+            [recording(0, folds=np.zeros(3))],
+            {},
+            r"folds of recording 0 has shape \(3,\); give a fold for each image, \(40,\)",
+        ),
         ([recording(0, scale=np.ones(3))], {}, r"scale of recording 0 has shape \(3,\); give one per unit, \(7,\)"),
         ([recording(0, scale=np.zeros(7))], {}, "scale of recording 0 holds 0.0; give numbers above 0"),
         ([recording(0)], {"clusters": [1, 2]}, r"clusters has shape \(2,\)"),

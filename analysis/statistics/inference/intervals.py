@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 from scipy.special import ndtri, stdtrit
 
-from analysis.core.errors import DataError
+from analysis.statistics.keys import check_level, check_number, numbers, numbers_alone, one_per_row, same_rows
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def percentile_interval(
     >>> round(low, 3), round(high, 3)
     (0.025, 0.975)
     """
-    draws = np.asarray(draws, dtype=np.float64)
+    check_level(level)
+    draws = numbers_alone("draws", draws)
     draws = draws[np.isfinite(draws)]
     if len(draws) < 2:
         return np.nan, np.nan
@@ -110,7 +111,8 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     >>> found.estimate, round(found.low, 2), round(found.high, 2)
     (2.0, -0.48, 4.48)
     """
-    values = np.asarray(values, dtype=np.float64)
+    check_level(level)
+    values = numbers_alone("values", values, 1)
     mean = float(values.mean()) if len(values) else np.nan
     if len(values) < 2:
         return Interval(mean, np.nan, np.nan)
@@ -139,7 +141,8 @@ def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
     (n_draws, n_rows) int
         Number of times each draw holds each row.
     """
-    codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
+    check_number("n_draws", n_draws, 0)
+    codes = np.unique(one_per_row("labels", labels).astype(str), return_inverse=True)[1]
     n = codes.max() + 1
     chosen = np.random.default_rng(seed).integers(n, size=(n_draws, n))
     counts = np.zeros((n_draws, n), dtype=np.int64)
@@ -203,7 +206,7 @@ def bootstrap_interval(
     Raises
     ------
     DataError
-        If a level does not hold one label per value.
+        If a level does not hold one label per value, entries are masked, or indexes of pandas tables differ.
 
     Examples
     --------
@@ -213,12 +216,11 @@ def bootstrap_interval(
     >>> round(interval.estimate, 2), interval.low < 0.4 < interval.high
     (0.4, True)
     """
-    values = np.asarray(values, dtype=np.float64)
-    for labels in levels:
-        if len(labels) != len(values):
-            raise DataError(f"{len(values)} values but {len(labels)} labels of a level; give one label per value")
+    named = {f"levels[{k}]": labels for k, labels in enumerate(levels)}
+    values, *levels = same_rows(values=values, **named)
+    values = numbers("values", values, 1)
     defined = np.isfinite(values)
-    levels = [np.asarray(labels)[defined] for labels in levels]
+    levels = [one_per_row(name, labels, len(values))[defined] for name, labels in zip(named, levels, strict=True)]
     values = values[defined]
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)

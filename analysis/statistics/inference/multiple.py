@@ -5,6 +5,7 @@ import scipy
 
 from analysis.core.errors import DataError
 from analysis.statistics.inference.permutation import p_value
+from analysis.statistics.keys import check_level, numbers, numbers_alone
 
 
 def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +42,7 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
     """
     if method not in ("bh", "tsbh"):
         raise DataError(f"method={method!r}; give bh or tsbh")
+    check_level(q)
     p, tested = _checked(p)
     adjusted = np.full(p.shape, np.nan)
     if tested.any():
@@ -87,7 +89,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def _checked(p) -> tuple[np.ndarray, np.ndarray]:
     """Return p-values as an array, and which of them are tests."""
-    p = np.asarray(p, dtype=np.float64)
+    p = numbers_alone("p", p)
     if np.any((p < 0) | (p > 1)):
         raise DataError("p holds values outside 0 to 1; give p-values")
     return p, np.isfinite(p)
@@ -119,11 +121,11 @@ def max_t(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     >>> max_t([4.0, 6.0], null)
     array([0.5 , 0.25])
     """
-    observed, null = np.asarray(observed, dtype=np.float64), np.asarray(null, dtype=np.float64)
-    if null.shape[1:] != observed.shape:
+    observed, null = numbers("observed", observed), numbers("null", null)
+    if not len(np.atleast_1d(null)) or null.shape[1:] != observed.shape:
         raise DataError(f"null has shape {null.shape}; give (n_permutations, *{observed.shape})")
     tested = np.isfinite(observed)
-    null = null.reshape(len(null), -1)[:, tested.ravel()]
+    null = null.reshape(len(null), observed.size)[:, tested.ravel()]
     maxima = np.max(np.where(np.isfinite(null), null, -np.inf), axis=1, initial=-np.inf)
     adjusted = np.full(observed.shape, np.nan)
     adjusted[tested] = [p_value(statistic, maxima) for statistic in observed[tested]]

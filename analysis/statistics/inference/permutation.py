@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import one_per_row
+from analysis.statistics.keys import check_number, numbers, numbers_alone, one_per_row, same_rows
 
 
 def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
@@ -34,7 +34,7 @@ def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
     >>> p_value(0.3, [0.1, 0.2, 0.3, 0.4])  # 0.3 itself counts: (2 + 1) / (4 + 1)
     0.6
     """
-    null = np.asarray(null, dtype=np.float64)
+    null = numbers_alone("null", null)
     null = null[np.isfinite(null)]
     if not np.isfinite(observed) or not len(null):
         return np.nan
@@ -95,7 +95,9 @@ def permutation_test(
     >>> round(observed, 2), p < 0.01, null.shape
     (0.96, True, (1000,))
     """
+    check_number("n", n, 1)
     groups = np.zeros(n) if groups is None else one_per_row("groups", groups, n)
+    check_number("n_permutations", n_permutations, 0)
     observed = float(statistic(np.arange(n)))
     null = np.empty(n_permutations)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
@@ -143,20 +145,20 @@ def paired_test(
     Raises
     ------
     DataError
-        If scores and clusters do not match unit by unit, or `tail` is unknown.
+        If scores and clusters do not match unit by unit, entries are masked, or `tail` is unknown.
 
     Examples
     --------
     >>> paired_test([3.0, 2.0, 4.0], [1.0, 1.0, 1.0])  # 2 of 8 sign patterns are as extreme
     (2.0, 0.25)
     """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    tables = {"a": a, "b": b} | ({} if clusters is None else {"clusters": clusters})
+    a, b, *clusters = same_rows(**tables)
+    a, b = numbers("a", a), numbers("b", b)
     if a.shape != b.shape or a.ndim != 1:
         raise DataError(f"a has shape {a.shape} and b {b.shape}; give the scores of the same units in both")
     gap = a - b
-    labels = np.arange(len(gap)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    if len(labels) != len(gap):
-        raise DataError(f"{len(gap)} scores but {len(labels)} clusters; give one cluster per score")
+    labels = one_per_row("clusters", clusters[0], len(gap)) if clusters else np.arange(len(gap))
     defined = np.isfinite(gap)
     gap, labels = gap[defined], np.unique(labels[defined], return_inverse=True)[1]
     if not len(gap):

@@ -8,10 +8,10 @@ import numpy as np
 
 from analysis.core.errors import DataError
 from analysis.core.parallel import one_thread
-from analysis.statistics.crossval import training_means
+from analysis.statistics.crossval import LEAST_FOLD, training_means
 from analysis.statistics.inference.intervals import LEAST_CLUSTERS, mean_rows, median_rows
 from analysis.statistics.inference.two_factor import Factor, ScoreDraws
-from analysis.statistics.keys import as_array, one_per_row
+from analysis.statistics.keys import TooFewImages, as_array, check_number, fold_numbers, numbers, one_per_row
 
 AGGREGATES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"median": median_rows, "mean": mean_rows}
 ENTRIES_AT_ONCE = 2**22
@@ -109,6 +109,7 @@ def predictivity_draws(
         raise DataError(f"aggregate={aggregate!r}; give {', '.join(AGGREGATES)} or a function")
     if not recordings:
         raise DataError("no recordings: give at least one")
+    check_number("n_draws", n_draws, 0)
     combine = AGGREGATES[aggregate] if isinstance(aggregate, str) else aggregate
     checked = [_Recording.of(one, number) for number, one in enumerate(recordings)]
     labels, places = label_rows([one.labels for one in checked])
@@ -185,7 +186,7 @@ def draw_rows(sizes: np.ndarray, clusters: Sequence | None, n_draws: int, seed: 
     if clusters is None:
         low, high = np.repeat(starts, sizes), np.repeat(starts + sizes, sizes)
         return rng.integers(low, high, size=(n_draws, len(low))), Factor.units(len(low), np.count_nonzero(sizes))
-    codes = np.unique(one_per_row("clusters", np.asarray(clusters).astype(str), len(sizes)), return_inverse=True)[1]
+    codes = np.unique(one_per_row("clusters", clusters, len(sizes)).astype(str), return_inverse=True)[1]
     members = [
         np.concatenate([np.arange(starts[k], starts[k] + sizes[k]) for k in np.flatnonzero(codes == code)])
         for code in range(codes.max() + 1)
@@ -230,8 +231,7 @@ class _Recording:
     @classmethod
     def of(cls, given: Predictions, number: int):
         observed = as_array(f"observed of recording {number}", given.observed, 2, allow_nan=True)
-        predicted = np.asarray(given.predicted)
-        predicted = as_array(f"predicted of recording {number}", predicted, predicted.ndim, allow_nan=True)
+        predicted = as_array(f"predicted of recording {number}", given.predicted, None, allow_nan=True)
         predicted = predicted[None] if predicted.ndim == 2 else predicted
         n_images, n_units = observed.shape
         if predicted.shape[1:] != observed.shape:
@@ -241,14 +241,15 @@ class _Recording:
             )
         folds = None
         if given.folds is not None:
-            folds = np.atleast_2d(given.folds)
-            if folds.shape != predicted.shape[:2]:
-                raise DataError(f"folds of recording {number} have shape {folds.shape}; give {predicted.shape[:2]}")
+            shape = predicted.shape[:2] if np.ndim(given.folds) == 2 or len(predicted) > 1 else (n_images,)
+            folds = np.atleast_2d(fold_numbers(f"folds of recording {number}", given.folds, shape))
+            if np.bincount(folds[folds >= 0]).max() < LEAST_FOLD:
+                raise TooFewImages(f"no fold of recording {number} tests {LEAST_FOLD} images: lower the folds")
         if given.groups is None:
             labels = np.array([f"{number}/{row}" for row in range(n_images)])
         else:
             labels = one_per_row(f"groups of recording {number}", given.groups, n_images).astype(str)
-        scale = np.ones(n_units) if given.scale is None else np.asarray(given.scale, dtype=np.float64)
+        scale = np.ones(n_units) if given.scale is None else numbers(f"scale of recording {number}", given.scale)
         if scale.shape != (n_units,):
             raise DataError(f"scale of recording {number} has shape {scale.shape}; give one per unit, ({n_units},)")
         if np.any(scale <= 0):

@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 
 from analysis.core.errors import DataError
 from analysis.statistics.inference.intervals import Interval
+from analysis.statistics.keys import check_level
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class ScoreDraws:
 
     def interval(self, level: float = 0.95) -> Interval:
         """Return the score with its confidence interval, ``estimate +- t sqrt(V)``; see `two_factor_variance`."""
+        check_level(level)
         variance, df = two_factor_variance(self.units, self.images, self.both, self.factors)
         reach = float(stdtrit(df, (1 + level) / 2) * np.sqrt(variance))
         return Interval(self.estimate, self.estimate - reach, self.estimate + reach)
@@ -234,6 +236,7 @@ def contrast(first: ScoreDraws, second: ScoreDraws, level: float = 0.95) -> Cont
             f"scores are not paired: one rests on {first.design}, the other on {second.design}; "
             "give both the same images, units, number of draws and seed"
         )
+    check_level(level)
     difference = first.estimate - second.estimate
     draws = (getattr(first, kind) - getattr(second, kind) for kind in ("units", "images", "both"))
     variance, df = two_factor_variance(*draws, first.factors)

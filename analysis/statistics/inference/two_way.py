@@ -7,6 +7,7 @@ from scipy.special import stdtrit
 
 from analysis.statistics.inference.intervals import Interval, cluster_draws
 from analysis.statistics.inference.two_factor import Factor, two_factor_variance
+from analysis.statistics.keys import check_level, one_per_row
 
 
 def two_way_interval(
@@ -50,7 +51,8 @@ def two_way_interval(
     >>> interval.low < 0 < interval.high, round(error, 1)
     (True, 0.3)
     """
-    images = np.asarray(images)
+    check_level(level)
+    images = one_per_row("images", images)
     whole = score(np.ones((1, len(images))))[0]
     units = np.flatnonzero(np.isfinite(whole))
     n_images, n_units = len(np.unique(images)), len(units)

@@ -5,7 +5,7 @@ from scipy.special import ndtr
 
 from analysis.core.errors import DataError
 from analysis.statistics.crossval import mean_of_defined, mean_pearson
-from analysis.statistics.keys import as_array, one_per_row
+from analysis.statistics.keys import as_array, by_position, numbers, one_per_row
 
 
 def chance_p_values(Y, predicted, folds, groups=None) -> np.ndarray:
@@ -49,8 +49,8 @@ def chance_p_values(Y, predicted, folds, groups=None) -> np.ndarray:
     >>> (chance_p_values(Y, fit.predicted, fit.folds) < 0.05).tolist()
     [True, False]
     """
-    Y, folds = as_array("Y", Y, 2, allow_nan=True), np.atleast_2d(folds)
-    predicted = np.asarray(predicted).reshape(-1, *np.shape(predicted)[-2:])
+    Y, folds = as_array("Y", Y, 2, allow_nan=True), np.atleast_2d(by_position("folds", folds))
+    predicted = numbers("predicted", predicted).reshape(-1, *np.shape(predicted)[-2:])
     if predicted.shape[1:] != Y.shape or folds.shape != predicted.shape[:2]:
         raise DataError(
             f"Y has shape {Y.shape}, predicted {predicted.shape}, folds {folds.shape}; give a prediction for every "

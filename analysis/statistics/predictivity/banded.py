@@ -13,7 +13,7 @@ from analysis.core.errors import DataError
 from analysis.core.parallel import one_thread
 from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import TooFewImages, group_folds
-from analysis.statistics.keys import as_array, one_per_row
+from analysis.statistics.keys import as_array, fold_numbers, one_per_row
 from analysis.statistics.predictivity.ridge import Decomposition, leave_out_errors
 
 ALPHAS = tuple(10.0 ** np.arange(-3, 6))
@@ -74,7 +74,7 @@ def banded_predict(spaces: Sequence, Y, folds, groups=None, *, seed: int = 0) ->
     Y = as_array("Y", Y, 2)
     if any(len(X) != len(Y) for X in spaces):
         raise DataError(f"sets of {[len(X) for X in spaces]} rows for {len(Y)} rows of Y; give the same images in all")
-    folds = one_per_row("folds", folds, len(Y)).astype(int)
+    folds = fold_numbers("folds", folds, (len(Y),))
     groups = np.arange(len(Y)) if groups is None else one_per_row("groups", groups, len(Y))
     predicted = np.full(Y.shape, np.nan)
     with one_thread():

@@ -12,7 +12,7 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import TooFewImages, group_folds
-from analysis.statistics.keys import as_array, one_per_row
+from analysis.statistics.keys import as_array, check_number, one_per_row
 from analysis.statistics.predictivity.ridge import ALPHAS, fit_predict
 
 SIZES = (4, 8, 16, 32, 64, 128, 256)
@@ -90,8 +90,7 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
     >>> decoding.balanced_accuracy > 0.85
     True
     """
-    if repeats < 1:
-        raise DataError(f"repeats={repeats}; give 1 or more")
+    check_number("repeats", repeats, 1)
     X, labels, groups = _checked(X, labels, groups, folds)
     if levels is None:
         levels = np.array(["unlabelled", "negative", "positive"])[labels + 1]
@@ -170,6 +169,7 @@ def learning_curve(
     >>> bool(curve.accuracy[1] > curve.accuracy[0])
     True
     """
+    check_number("draws", draws, 1)
     X, labels, groups = _checked(X, labels, groups, folds)
     if bad := [size for size in sizes if size < 4 or size % 2]:
         raise DataError(f"sizes holds {bad[0]}; give even numbers from 4")
@@ -279,6 +279,7 @@ def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, see
     0.2
     """
     features, reliability = as_array("features", features, 2), as_array("reliability", reliability, 1, allow_nan=True)
+    check_number("n_units", n_units, 0)
     rng = np.random.default_rng(seed)
     deviation = features.std(axis=0)
     varied = np.flatnonzero(deviation > 1e-12 * np.abs(features).max(initial=1e-300))

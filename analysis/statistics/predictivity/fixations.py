@@ -13,7 +13,7 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds, mean_pearson, r2_score, training_means
-from analysis.statistics.keys import as_array, check_varies, same_rows
+from analysis.statistics.keys import as_array, check_varies, numbers, one_per_row, same_rows
 from analysis.statistics.predictivity.ridge import fit_predict
 
 PARTS: dict[str, Callable] = {"zeroth": lambda ordinal: ordinal == 0, "later": lambda ordinal: ordinal > 0}
@@ -116,7 +116,7 @@ def fixation_predict(
     """
     rates, images, ordinal = same_rows(rates=rates, images=images, ordinal=ordinal)
     rates = as_array("rates", rates, 2)
-    images, ordinal, rsc = np.asarray(images), np.asarray(ordinal), np.asarray(rsc, dtype=np.float64)
+    images, ordinal, rsc = one_per_row("images", images), as_array("ordinal", ordinal, 1), numbers("rsc", rsc, 1)
     if not (len(images) == len(ordinal) == len(rates)) or len(rsc) != rates.shape[1]:
         raise DataError(
             f"rates has shape {rates.shape}, images {images.shape}, ordinal {ordinal.shape}, rsc {rsc.shape}; "

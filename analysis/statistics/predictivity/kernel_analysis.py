@@ -92,6 +92,9 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     lambdas = np.sort(as_array("lambdas", lambdas, 1))[::-1]
     if lambdas[-1] <= 0:
         raise DataError(f"lambdas holds {lambdas[-1]:g}; give positive penalties")
+    widths = as_array("widths", widths, 1)
+    if widths.min() < 0 or widths.max() > 1:
+        raise DataError("widths holds values outside 0 to 1; give quantiles of the squared distances")
     scales = np.unique(np.quantile(distances.distances, widths))
     scales = scales[scales > 0]
     if not len(scales):

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.core.errors import DataError
 from analysis.statistics.crossval import check_fold_sizes
-from analysis.statistics.keys import as_array
+from analysis.statistics.keys import as_array, check_number, fold_numbers
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import Nested, nested_pls, nested_ridge
 
@@ -85,11 +85,13 @@ def best_layer(
     ('pool', 'pool', 'pool', 'pool', 'pool')
     """
     features, Y = {name: as_array(name, X, 2) for name, X in features.items()}, as_array("Y", Y, 2, allow_nan=True)
-    folds = np.asarray(folds)
-    if folds.ndim != 2 or folds.shape[1] != len(Y):
-        raise DataError(f"folds has shape {folds.shape}; give a row per repeat and a fold for each of {len(Y)} images")
+    if (shape := np.shape(folds))[1:] != (len(Y),):
+        raise DataError(f"folds has shape {shape}; give a row per repeat and a fold for each of {len(Y)} images")
+    folds = fold_numbers("folds", folds, shape)
     if other := [name for name, X in features.items() if len(X) != len(Y)]:
         raise DataError(f"{other[0]} has {len(features[other[0]])} rows and Y {len(Y)}; give the same images in both")
+    if n_components is not None:
+        check_number("n_components", n_components, 1)
     check_fold_sizes(folds)
 
     def fit(X, repeat):

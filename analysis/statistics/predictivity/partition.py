@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.statistics.crossval import training_means
-from analysis.statistics.keys import as_array, one_per_row
+from analysis.statistics.keys import as_array, fold_numbers, one_per_row
 from analysis.statistics.predictivity.banded import banded_predict
 
 
@@ -108,8 +108,9 @@ def partition_variance(X, labels, Y, folds, groups=None) -> Partition:
     X, Y = as_array("X", X, 2), as_array("Y", Y, 2)
     codes = np.unique(one_per_row("labels", labels, len(Y)).astype(str), return_inverse=True)[1]
     one_hot = np.eye(codes.max() + 1)[codes]
-    tested = (np.asarray(folds) >= 0)[:, None]
-    means = training_means(Y, np.asarray(folds))
+    folds = fold_numbers("folds", folds, (len(Y),))
+    tested = (folds >= 0)[:, None]
+    means = training_means(Y, folds)
     errors = {
         name: np.where(tested, (Y - banded_predict(spaces, Y, folds, groups)) ** 2, 0.0)
         for name, spaces in {"model": [X], "labels": [one_hot], "both": [X, one_hot]}.items()

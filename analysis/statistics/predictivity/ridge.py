@@ -17,7 +17,7 @@ from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads, one_thread
 from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import TooFewImages, check_fold_sizes, group_folds, repeated_folds
-from analysis.statistics.keys import check_varies, join
+from analysis.statistics.keys import check_varies, join, numbers
 from analysis.statistics.predictivity.pls import Prediction, score
 
 ALPHAS = tuple(10.0 ** np.arange(-3, 9))
@@ -201,7 +201,7 @@ def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = T
     chosen : (n_units,)
         Penalty of each unit.
     """
-    alphas = np.asarray(alphas, dtype=np.float64)
+    alphas = numbers("alphas", alphas)
     if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
         raise DataError("alphas holds values that are not positive; give one or more positive penalties")
     if len(train) < 3:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.statistics.crossval import group_folds
 from analysis.statistics.keys import as_array, one_per_row
@@ -167,5 +168,7 @@ def predict_unseen(X, Y, labels, groups=None) -> HeldOut | None:
 
 def _checked(X, Y, labels, groups):
     X, Y = as_array("X", X, 2), as_array("Y", Y, 2)
+    if len(X) != len(Y):
+        raise DataError(f"X has {len(X)} rows and Y {len(Y)}; give the same images in both")
     groups = np.arange(len(Y)) if groups is None else one_per_row("groups", groups, len(Y))
     return X, Y, one_per_row("labels", labels, len(Y)).astype(str), groups

@@ -14,6 +14,7 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads
+from analysis.statistics.keys import check_number, one_per_row
 from analysis.statistics.predictivity.krylov import torch
 from analysis.statistics.rsa.ranks import Draw, DrawBlock, RankedRDM, Workspace, rerank
 from analysis.statistics.rsa.rdm import RDM
@@ -114,10 +115,9 @@ def bootstrap_rsa(
         raise DataError(f"over={over!r}; give {', '.join(OVER)}")
     if not model_rdms or not data_rdms:
         raise DataError("no RDM to compare: give at least one model RDM and one data RDM")
-    if n_draws < 1:
-        raise DataError(f"n_draws={n_draws}; give 1 or more")
-    if subjects is not None and len(subjects) != len(data_rdms):
-        raise DataError(f"{len(subjects)} subjects for {len(data_rdms)} data RDMs; give one each")
+    check_number("n_draws", n_draws, 1)
+    if subjects is not None:
+        subjects = one_per_row("subjects", subjects, len(data_rdms))
     task = Comparison([*model_rdms, *data_rdms], len(model_rdms), method, ceilings, threads)
     clusters = np.arange(task.n_data) if subjects is None else np.unique(subjects, return_inverse=True)[1]
 

@@ -11,6 +11,7 @@ from analysis.core.parallel import map_threads
 from analysis.statistics.inference.intervals import mean_rows
 from analysis.statistics.inference.predictions import draw_counts, draw_rows, label_rows, take
 from analysis.statistics.inference.two_factor import FIXED, Factor, ScoreDraws
+from analysis.statistics.keys import check_number, of_images
 from analysis.statistics.rsa.bootstrap import BLOCK_ENTRIES, RANKED, Comparison
 from analysis.statistics.rsa.rdm import RDM
 
@@ -79,6 +80,7 @@ def rsa_draws(
         raise DataError(f"method={method!r}; give {' or '.join(RANKED)}")
     if not models or not data:
         raise DataError("no RDM to compare: give at least one model and one data RDM")
+    check_number("n_draws", n_draws, 0)
     for name, rdms in models.items():
         if len(rdms) != len(data):
             raise DataError(f"model {name!r} has {len(rdms)} RDMs for {len(data)} recordings; give one for each")
@@ -121,10 +123,7 @@ def _labels(images, n_images: int, groups: Mapping | None) -> np.ndarray:
     keys = [str(row) for row in range(n_images)] if images is None else images
     if groups is None:
         return np.array(keys)
-    of = {str(image): str(group) for image, group in groups.items()}
-    if missing := [key for key in keys if key not in of]:
-        raise DataError(f"groups has no entry for image {missing[0]!r} ({len(missing)} missing)")
-    return np.array([of[key] for key in keys])
+    return of_images("groups", groups, keys).astype(str)
 
 
 def _compare(task: Comparison, counts: np.ndarray, group: np.ndarray, threads: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 from analysis.core.errors import DataError
 from analysis.core.parallel import one_thread
 from analysis.statistics.inference import cluster_draws, p_value
-from analysis.statistics.keys import check_keys, one_per_row
+from analysis.statistics.keys import check_keys, check_number, has_labels, of_images, one_per_row
 from analysis.statistics.rsa.rdm import RDM, upper
 from analysis.statistics.rsa.significance import _undefined_images
 from analysis.statistics.rsa.similarity import aligned
@@ -83,7 +83,7 @@ def label_rdms(labels: Sequence, images: Sequence | None = None) -> list[RDM]:
     >>> [matrix.distances.tolist() for matrix in label_rdms(["face", "face", "object"])]
     [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
     """
-    codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
+    codes = np.unique(one_per_row("labels", labels).astype(str), return_inverse=True)[1]
     if len(codes) < 2:
         raise DataError(f"labels holds {len(codes)} entry; an RDM needs 2 images or more")
     keys = None if images is None else check_keys("labels", images, len(codes))
@@ -147,6 +147,7 @@ def partial_rho(
     >>> found.rho > 0.4, abs(found.partial) < 0.15, found.p > 0.05
     (True, True, True)
     """
+    check_number("n_permutations", n_permutations, 0)
     rdms = aligned([model, neural, *given])
     strata, clusters = _of_images("strata", strata, model, rdms[0]), _of_images("clusters", clusters, model, rdms[0])
     squares = [matrix.square() for matrix in rdms]
@@ -174,12 +175,10 @@ def _of_images(name: str, per, model: RDM, first: RDM) -> np.ndarray | None:
     """Return one entry per image of the aligned RDMs."""
     if per is None:
         return None
-    if isinstance(per, Mapping):
-        if missing := [image for image in first.images or () if image not in per]:
-            raise DataError(f"{name} has no entry for image {missing[0]!r} ({len(missing)} missing)")
+    if isinstance(per, Mapping) or (first.images is not None and has_labels(per)):
         if first.images is None:
             raise DataError(f"{name} has image keys but the RDMs have none: give one entry per image, in their order")
-        return np.array([per[image] for image in first.images])
+        return of_images(name, per, first.images)
     per = one_per_row(name, per, model.n_images)
     if first.images == model.images:
         return per

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import by_position, check_keys, has_labels, keys_of, unmasked
+from analysis.statistics.keys import check_keys, has_labels, keys_of, numbers
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RDM:
 
     def __post_init__(self):
         """Check that distances and keys fit each other."""
-        distances = np.asarray(by_position("distances", self.distances))
+        distances = numbers("distances", self.distances)
         object.__setattr__(self, "distances", distances)
         n = self.n_images
         if distances.ndim != 1 or n * (n - 1) // 2 != len(distances):
@@ -214,14 +214,14 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     >>> bool((rdm(noise[0], "sqeuclidean").distances / 500 > 1.5).all())
     True
     """
-    X = np.asarray(by_position("responses", responses), dtype=np.float64)
+    X = numbers("responses", responses)
     if X.ndim != 3 or len(X) < 2:
         raise DataError(f"responses has shape {X.shape}; give (partitions, images, units) with 2 partitions or more")
     if np.isinf(X).any():
         raise DataError("responses holds infinities; drop or repair such entries first")
     keys = None if images is None else check_keys("responses", images, X.shape[1])
     n_partitions, _, n_units = X.shape
-    P = np.eye(n_units) if precision is None else np.asarray(unmasked("precision", precision), dtype=np.float64)
+    P = np.eye(n_units) if precision is None else numbers("precision", precision)
     if P.shape != (n_units, n_units) or not np.isfinite(P).all():
         raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units}) finite numbers")
     shown = np.isfinite(X).all(axis=2)
@@ -257,7 +257,7 @@ def _check_table(name: str, table, images) -> tuple[np.ndarray, tuple[str, ...] 
         if images is not None:
             raise DataError(f"{name} carries its own image keys; leave `images` out")
         keys, table = keys_of(name, table), table.values
-    X = np.asarray(unmasked(name, table), dtype=np.float64)
+    X = numbers(name, table)
     if X.ndim != 2 or len(X) < 2 or X.shape[-1] == 0:
         raise DataError(f"{name} has shape {X.shape}; give (images, features) with 2 images or more")
     if np.isinf(X).any():

@@ -9,7 +9,7 @@ import scipy
 from analysis.core.errors import DataError
 from analysis.core.parallel import one_thread
 from analysis.statistics.crossval import TooFewImages, group_folds
-from analysis.statistics.keys import as_array, one_per_row
+from analysis.statistics.keys import as_array, check_number, one_per_row
 from analysis.statistics.rsa.rdm import METRICS, RDM, rdm, upper
 from analysis.statistics.rsa.similarity import METHODS
 
@@ -100,6 +100,9 @@ def reweighted_rho(
     X = as_array("features", features, 2)
     if method not in METHODS or method == "cka":
         raise DataError(f"method={method!r}; give {', '.join(name for name in METHODS if name != 'cka')}")
+    check_number("components", components, 0)
+    if not isinstance(neural, RDM):
+        raise DataError(f"neural is a {type(neural).__name__}; give an RDM")
     if len(X) != neural.n_images:
         raise DataError(f"features has {len(X)} rows and neural {neural.n_images} images; give the same images in both")
     groups = np.arange(len(X)) if groups is None else one_per_row("groups", groups, len(X))

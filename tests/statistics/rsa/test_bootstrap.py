@@ -207,8 +207,8 @@ def test_bad_input():
         boot.bootstrap_rsa(rdms[:1], rdms[1:], "tau-a")
     with pytest.raises(DataError, match="over='units'"):
         boot.bootstrap_rsa(rdms[:1], rdms[1:], over="units")
-    with pytest.raises(DataError, match="3 subjects for 2 data RDMs"):
-        boot.bootstrap_rsa(rdms[:1], rdms[1:], subjects="abc")
+    with pytest.raises(DataError, match=r"subjects has shape \(3,\); give one per row, \(2,\)"):
+        boot.bootstrap_rsa(rdms[:1], rdms[1:], subjects=list("abc"))
     with pytest.raises(DataError, match="no RDM to compare"):
         boot.bootstrap_rsa([], rdms)
     with pytest.raises(DataError, match="n_draws=0; give 1 or more"):

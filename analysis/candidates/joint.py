@@ -15,13 +15,13 @@ from analysis.candidates.judge import IT, Judge, corrected
 from analysis.candidates.search import CORRELATIONS
 from analysis.core.areas import AREAS
 from analysis.core.seeds import seed_of
+from analysis.statistics.inference.intervals import median_rows
+from analysis.statistics.inference.predictions import weighted_r
 
 BLOCK = 50
 """Draws computed at once, which bounds the memory."""
 NORMAL = 1.959964
 """0.975 quantile of the normal distribution."""
-ROUNDING = 1e-12
-"""Share of a variance that rounding may leave of it."""
 EARLIEST = "V1"
 
 
@@ -81,6 +81,11 @@ def load(judge: Judge, files: list[Path]) -> Outcome:
         groups = np.searchsorted(names, judge.groups[one.rows[one.held_out]])
         populations.append(Predicted(one.areas, groups, observed, predicted.transpose(1, 0, 2), one.reliability))
     return Outcome(correct, y > 0, np.searchsorted(names, judge.groups[judge.rest]), populations)
+
+
+def correlate_kept(judge: Judge, files: list[Path], n_draws: int, seed: int) -> pd.DataFrame:
+    """Return `correlate` of what `judge` kept of each candidate, a task of `parallel.process_pool`."""
+    return correlate(load(judge, files), n_draws, seed)
 
 
 def correlate(outcome: Outcome, n_draws: int, seed: int) -> pd.DataFrame:
@@ -145,8 +150,10 @@ def _correlations(outcome: Outcome, areas: list[str], counts, candidates, units)
     accuracy = np.take_along_axis((faces + others) / 2, candidates, axis=1)
     scores: dict[str, list] = {area: [] for area in areas}
     for one, chosen in zip(outcome.populations, units, strict=True):
-        r = corrected(_weighted_pearson(counts[:, one.groups], one.observed, one.predicted), one.reliability)
-        drawn = np.take_along_axis(r, chosen[:, None, :], axis=2)
+        n_images, *shape = one.predicted.shape
+        observed = np.tile(one.observed, (1, shape[0]))  # beside the predictions of each candidate
+        r = weighted_r(observed, one.predicted.reshape(n_images, -1), counts[:, one.groups])
+        drawn = np.take_along_axis(corrected(r.reshape(-1, *shape), one.reliability), chosen[:, None, :], axis=2)
         for area in one.areas:
             scores[area].append(drawn)
     out = np.full((len(counts), len(areas)), np.nan)
@@ -154,47 +161,10 @@ def _correlations(outcome: Outcome, areas: list[str], counts, candidates, units)
         together = np.concatenate(scores[area], axis=2)
         defined = together[:, :, np.isfinite(together).any(axis=(0, 1))]
         if defined.shape[2]:
-            predictivity = np.take_along_axis(_medians(defined), candidates, axis=1)
+            medians = median_rows(defined.reshape(-1, defined.shape[2])).reshape(defined.shape[:2])
+            predictivity = np.take_along_axis(medians, candidates, axis=1)
             out[:, column] = _pearson(accuracy, predictivity)
     return out
-
-
-def _medians(table: np.ndarray) -> np.ndarray:
-    """Return the median of the defined values along the last axis; NaN where there are none."""
-    table = np.sort(table, axis=-1)  # NaN come last
-    number = np.isfinite(table).sum(axis=-1, keepdims=True)
-    low, high = np.maximum(number - 1, 0) // 2, np.minimum(number // 2, table.shape[-1] - 1)
-    return (np.take_along_axis(table, low, -1) + np.take_along_axis(table, high, -1))[..., 0] / 2
-
-
-def _weighted_pearson(weights: np.ndarray, observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the correlation of observed and predicted responses over weighted images.
-
-    Parameters
-    ----------
-    weights : (n_draws, n_images)
-    observed : (n_images, n_units)
-    predicted : (n_images, n_candidates, n_units)
-
-    Returns
-    -------
-    (n_draws, n_candidates, n_units)
-        NaN for responses that do not vary; 0 for predictions that do not, which explain nothing.
-    """
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    y, p = observed - observed.mean(axis=0), predicted - predicted.mean(axis=0)
-    n = len(y)
-
-    def mean(values):
-        return (weights @ values.reshape(n, -1)).reshape(len(weights), *values.shape[1:])
-
-    of_y, of_p = mean(y)[:, None], mean(p)
-    covariance = mean(p * y[:, None]) - of_p * of_y
-    variance_y, variance_p = mean(y * y)[:, None] - of_y**2, mean(p * p) - of_p**2
-    varies_y, varies_p = variance_y > ROUNDING * (y * y).mean(axis=0), variance_p > ROUNDING * (p * p).mean(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.where(varies_p, covariance / np.sqrt(variance_y * variance_p), 0.0)
-    return np.where(varies_y, r, np.nan)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -50,10 +50,10 @@ def run(params: Params) -> None:
     with process_pool(Judge, params, settings.device()) as run_all:
         candidates, predictivity, kept = search.search(params, run_all, folder)
         runs = ablation.ablate(params, run_all, folder)
-    correlations = pd.DataFrame(columns=TABLES["correlations"])
-    if len(predictivity):
-        outcome = joint.load(Judge(params, settings.device()), kept)
-        correlations = joint.correlate(outcome, params.candidates.bootstrap, params.seed)
+        correlations = pd.DataFrame(columns=TABLES["correlations"])
+        if len(predictivity):
+            task = (kept, params.candidates.bootstrap, params.seed)
+            (correlations,) = run_all(joint.correlate_kept, [task])
     searches = search.compare_searches(candidates, predictivity)
     differences = ablation.differences(runs)
     tables = {

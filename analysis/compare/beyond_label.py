@@ -1,4 +1,4 @@
-"""What a model's top layer shares with an area beyond the labels of the images; how many images teach the task."""
+"""What a model's top layer shares with an area beyond the labels of the images."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,7 +8,6 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from analysis.compare.read import SHARED
-from analysis.core.parallel import one_thread
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
 from analysis.neural import readout, scoring
@@ -17,7 +16,6 @@ from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.crossval import TooFewImages, group_folds
 from analysis.statistics.inference import two_way_interval
-from analysis.statistics.predictivity.decoding import learning_curve, match_noise
 from analysis.statistics.predictivity.partition import FRACTIONS, partition_variance
 from analysis.statistics.predictivity.subsets import predict_unseen, predict_within
 from analysis.statistics.rsa.partial import label_rdms, partial_rho
@@ -25,8 +23,6 @@ from analysis.statistics.rsa.rdm import rdm
 from analysis.statistics.rsa.reweighted import category_rdm, reweighted_rho
 from analysis.statistics.rsa.similarity import compare_rdms
 
-SIZES = (8, 16, 32, 64, 128)
-"""Numbers of training images of the read-out."""
 ALL = "all"
 """Recording and subject of the rows that summarise an area."""
 WITHIN = {"face": "face", "non-face": "nonface"}
@@ -40,31 +36,26 @@ def rows(
     rules: Protocol,
     settings: Compare,
     seed: int,
-) -> dict[str, list[dict]]:
+) -> list[dict]:
     """Compare a population with the top of `features`, (n_images, n_features) each, beyond the labels of the images.
 
     Returns
     -------
-    dict with ``beyond_label`` and ``learning``
-        Rows; none under protocols that sum spikes over an image, whose tables are filled and merged over recordings.
+    list of dict
+        Rows of the table ``beyond_label``; none under protocols that sum spikes over an image, whose tables are filled
+        and merged over recordings.
     """
     population = measured.population
     if rules.response != "rate":
-        return {"beyond_label": [], "learning": []}
+        return []
     layer, top = list(features.items())[-1]
     who = {"layer": layer, **readout.identify(population)}
     labels = Labels(population, images, rules)
-    task = images.task(population, rules, settings)
-    with one_thread():  # once, around hundreds of small fits
-        found = [
-            *_rdm_measures(population, top, labels, settings, seed),
-            *_unit_measures(population, top, labels, settings, seed),
-        ]
-        learning = _learning_rows(population, top, task, measured.ceiling, settings, seed)
-    return {
-        "beyond_label": [who | dict.fromkeys(SHARED[2:], np.nan) | row for row in found],
-        "learning": learning,
-    }
+    found = [
+        *_rdm_measures(population, top, labels, settings, seed),
+        *_unit_measures(population, top, labels, settings, seed),
+    ]
+    return [who | dict.fromkeys(SHARED[2:], np.nan) | row for row in found]
 
 
 class Labels:
@@ -86,9 +77,7 @@ def _rdm_measures(
     """Yield the correlations of RDMs; none where images or units are too few for a geometry."""
     if scoring.too_small(population):
         return
-    responses = population.responses - population.responses.mean(axis=0)
-    deviation = responses.std(axis=0)
-    responses = responses / np.where(deviation > 0, deviation, 1.0)
+    responses = scoring.standardise(population.responses)
     model, units = rdm(X), rdm(responses)
 
     def correlate(measure: str, given: np.ndarray | None, rows=slice(None), n_permutations: int = 0) -> dict:
@@ -150,40 +139,6 @@ def _unit_measures(
         unseen = predict_unseen(X, Y, labels.both, labels.groups)
         if unseen is not None:
             yield summarise("r_unseen", unseen.correlation, unseen.rows)
-
-
-def _learning_rows(
-    population: Population, X, task: readout.FaceTask, ceiling, settings: Compare, seed: int
-) -> list[dict]:
-    """Return the accuracy against the number of training images of a population and of matched features of a model.
-
-    Every draw trains both on the same images; the model's features and their noise are those of `readout.model_rows`.
-    """
-    if not task.has_enough_groups() or not np.isfinite(ceiling).any():
-        return []
-    n_units, rows = len(population.units), []
-    matched = [
-        match_noise(X, ceiling[np.isfinite(ceiling)], n_units, seed_of(seed, "match", draw))
-        for draw in range(settings.readout_draws)
-    ]
-    who = readout.identify(population) | {"n_images": int((task.labels >= 0).sum())}
-    for system, tables in {"population": [population.responses] * len(matched), "model": matched}.items():
-        curves = [
-            learning_curve(
-                table,
-                task.labels,
-                task.groups,
-                sizes=SIZES,
-                folds=settings.folds,
-                draws=1,
-                seed=seed_of(seed, "learning", draw),
-            )
-            for draw, table in enumerate(tables)
-        ]
-        scores = np.stack([curve.accuracy for curve in curves])
-        for size, mean, deviation in zip(curves[0].sizes, scores.mean(axis=0), scores.std(axis=0), strict=True):
-            rows.append(who | {"system": system, "n_train": int(size), "score": mean, "deviation": deviation})
-    return rows
 
 
 def with_areas(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def compare_population(
 
     Returns
     -------
-    rows : dict from table (units, rsa, best, decoding, kernel, beyond_label, learning) to list of dict
+    rows : dict from table (units, rsa, best, decoding, kernel, learning, beyond_label) to list of dict
     null : (1 + n_permutations, n_layers)
         RDM correlations, observed and under permutations of images (`null_correlations`); NaN without a geometry.
     predicted : Predicted
@@ -37,7 +37,7 @@ def compare_population(
         "units": unit_scores.unit_rows(predicted),
         "best": unit_scores.best_rows(population, predicted, rules),
         **readout.model_rows(population, top, task, ceiling, settings, seed),
-        **beyond_label.rows(measured, features, images, rules, settings, seed),
+        "beyond_label": beyond_label.rows(measured, features, images, rules, settings, seed),
     }
     rdms = scoring.layer_rdms(population, features)
     if not rdms:

@@ -25,7 +25,6 @@ FIXATIONS = [
     *["r2", "pearson_r", "rsc", "explained", "published"],
 ]
 SHARED = ["measure", "value", "error", "ci_low", "ci_high", "p"]
-LEARNING = [*WHO, *readout.WHERE, "system", "n_images", "n_units", "n_train", "score", "deviation"]
 TABLES = {
     "units": UNITS,
     "layers": LAYERS,
@@ -35,7 +34,7 @@ TABLES = {
     "kernel": [*WHO, *readout.KERNEL],
     "fixations": FIXATIONS,
     "beyond_label": [*WHO, *WHERE, "n_images", "n_units", *SHARED],
-    "learning": LEARNING,
+    "learning": [*WHO, *readout.LEARNING],
 }
 """Columns of each table."""
 

@@ -15,7 +15,7 @@ from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 
-TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL}
+TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL, "learning": readout.LEARNING}
 """Columns of the tables of the populations' read-out."""
 
 

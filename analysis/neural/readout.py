@@ -3,22 +3,26 @@
 import numpy as np
 import pandas as pd
 
+from analysis.core.parallel import one_thread
 from analysis.core.seeds import seed_of
 from analysis.neural import variation
 from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.crossval import group_folds
-from analysis.statistics.predictivity.decoding import decode, match_noise
+from analysis.statistics.predictivity.decoding import decode, learning_curve, match_noise
 from analysis.statistics.predictivity.kernel_analysis import kernel_analysis
 
 WHERE = ["recording", "subject", "region"]
 DECODING = [*WHERE, "system", "factor", "level", "n_images", "n_units", "measure", "score"]
 KERNEL = [*WHERE, "system", "n_images", "n_units", "complexity", "precision"]
+LEARNING = [*WHERE, "system", "n_images", "n_units", "n_train", "score", "deviation"]
 FACE = {"roi": "label", "filename": "label_report"}
 """Column of images.csv that labels faces, by the protocol's field `labels`."""
 KERNEL_FOLDS = 10
 """Most folds in kernel analysis, of whole groups of near-duplicates."""
+TRAINING_SIZES = (8, 16, 32, 64, 128)
+"""Numbers of training images of the learning curves."""
 
 
 def identify(population: Population) -> dict:
@@ -76,17 +80,23 @@ class FaceTask:
         n = min(KERNEL_FOLDS, len(np.unique(self.groups[rows])))
         return kernel_analysis(X[rows], self.labels[rows], group_folds(self.groups[rows], n, seed))
 
+    def learn(self, X: np.ndarray, seed: int):
+        """Return the learning curve (`LearningCurve`) of one draw of training images."""
+        return learning_curve(
+            X, self.labels, self.groups, sizes=TRAINING_SIZES, folds=self.settings.folds, draws=1, seed=seed
+        )
+
 
 def population_rows(population: Population, task: FaceTask, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
     """Read the face task out of a population.
 
     Returns
     -------
-    dict with ``decoding`` and ``kernel``
+    dict with ``decoding``, ``kernel`` and ``learning``
         Rows; none where either class has too few images, or no unit has a ceiling for a model to match.
     """
     if not task.has_enough_groups() or not np.isfinite(ceiling).any():
-        return {"decoding": [], "kernel": []}
+        return {"decoding": [], "kernel": [], "learning": []}
     return _read_out(population, task, "population", [population.responses], seed)
 
 
@@ -98,7 +108,7 @@ def model_rows(
     Scores are means over draws of features and noise that match the number and the reliability of the units.
     """
     if not task.has_enough_groups() or not np.isfinite(ceiling).any():
-        return {"decoding": [], "kernel": []}
+        return {"decoding": [], "kernel": [], "learning": []}
     matched = [
         match_noise(top, ceiling[np.isfinite(ceiling)], len(population.units), seed_of(seed, "match", draw))
         for draw in range(settings.readout_draws)
@@ -107,7 +117,10 @@ def model_rows(
 
 
 def _read_out(population: Population, task: FaceTask, system: str, draws: list[np.ndarray], seed: int):
-    """Return rows of the scores, means over `draws` of the features, (n_images, n_features) each."""
+    """Return rows of the scores, means over `draws` of the features, (n_images, n_features) each.
+
+    Learning curves are drawn ``readout_draws`` times: those of a population and of a model from the same images.
+    """
     scores = [task.decode(X, seed_of(seed, "decode")) for X in draws]
     who = identify(population) | {"system": system}
     decoding = [
@@ -121,4 +134,14 @@ def _read_out(population: Population, task: FaceTask, system: str, draws: list[n
         who | {"complexity": complexity, "precision": mean}
         for complexity, mean in zip(curves[0].complexity, precision, strict=True)
     ]
-    return {"decoding": decoding, "kernel": kernel}
+    with one_thread():  # once, around hundreds of small fits
+        learned = [
+            task.learn(draws[draw % len(draws)], seed_of(seed, "learning", draw))
+            for draw in range(task.settings.readout_draws)
+        ]
+    accuracy = np.stack([curve.accuracy for curve in learned])
+    learning = [
+        who | {"n_train": int(size), "score": mean, "deviation": deviation}
+        for size, mean, deviation in zip(learned[0].sizes, accuracy.mean(axis=0), accuracy.std(axis=0), strict=True)
+    ]
+    return {"decoding": decoding, "kernel": kernel, "learning": learning}

@@ -309,9 +309,6 @@ def median(values: np.ndarray) -> float:
     return float(middle.mean()) if np.isfinite(middle).all() else np.nan
 
 
-median.is_median = True  # its bootstrap needs no loop over draws
-
-
 def median_without_outliers(values: np.ndarray) -> float:
     """Return the report's median: without values beyond 1.5 interquartile ranges from the quartiles."""
     defined = values[np.isfinite(values)]

@@ -24,7 +24,7 @@ def run(params: Params, protocol: str) -> None:
 
     The numbers of recordings, units and fixations (counts.json); the populations (populations.json) with their mean
     responses, (n_images, n_units), each in ``<recording>-<area>.npy``; the face task read out of them (decoding.csv,
-    kernel.csv); and the levels of variation of all images (levels.csv).
+    kernel.csv, learning.csv); and the levels of variation of all images (levels.csv).
 
     Raises
     ------

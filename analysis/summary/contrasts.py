@@ -47,7 +47,9 @@ def contrast_table(params: Params) -> pd.DataFrame:
         pair for one, other in product(FIRST, OTHERS) for pair in product(kinds.get(one, []), kinds.get(other, []))
     ]
     models = list(dict.fromkeys(model for pair in pairs for model in pair))
-    draws = {model: dict(_draws(params, model)) for model in models}
+    measured = {(m.population.recording, m.population.region): m for m in neural.read_populations(PROTOCOL)}
+    groups = read_table().set_index("stem")["group"]
+    draws = {model: dict(_draws(params, model, measured, groups)) for model in models}
     rows = []
     for layer, region in product((CHOSEN, predictions.TOP), AREAS):
         family = []
@@ -62,10 +64,10 @@ def contrast_table(params: Params) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _draws(params: Params, model: str) -> Iterator[tuple[tuple[str, str], ScoreDraws]]:
+def _draws(
+    params: Params, model: str, measured: dict[tuple[str, str], neural.MeasuredPopulation], groups: pd.Series
+) -> Iterator[tuple[tuple[str, str], ScoreDraws]]:
     """Yield the bootstrap draws of a model's score for each layer and area."""
-    measured = {(m.population.recording, m.population.region): m for m in neural.read_populations(PROTOCOL)}
-    groups = read_table().set_index("stem")["group"]
     by_area: dict[str, list] = {}
     for one in predictions.read(model):
         by_area.setdefault(one.region, []).append(one)

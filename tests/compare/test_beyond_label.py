@@ -8,6 +8,7 @@ from scipy.stats import t
 from analysis.compare import beyond_label, stage
 from analysis.compare.read import TABLES
 from analysis.neural import read as neural
+from analysis.neural import readout
 from analysis.neural.populations import Population
 from analysis.params.protocol import CORRECTED, REPORT
 
@@ -23,10 +24,14 @@ def compare(values, features, responses, rules=CORRECTED):
     population = Population("Aa000001", "Aa", "AIT", names, names, stems, responses, None)
     table = pd.DataFrame({"stem": stems, "label": LABEL, "label_report": LABEL, "category": CATEGORY})
     images = neural.Images(table.assign(group=GROUP), pd.DataFrame({"category": LABEL}, index=list(stems)))
-    measured = neural.MeasuredPopulation(population, np.full(12, 0.8), (np.nan, np.nan))
+    ceiling = np.full(12, 0.8 if rules.response == "rate" else np.nan)  # summed spikes have none
+    measured = neural.MeasuredPopulation(population, ceiling, (np.nan, np.nan))
     layers = {"first": np.zeros((N, 3)), "top": features}
     found = beyond_label.rows(measured, layers, images, rules, values.compare, 0)
-    return {row["measure"]: row for row in found["beyond_label"]}, found["learning"]
+    task = images.task(population, rules, values.compare)
+    learning = readout.population_rows(population, task, ceiling, 0)["learning"]
+    learning += readout.model_rows(population, features, task, ceiling, values.compare, 0)["learning"]
+    return {row["measure"]: row for row in found}, learning
 
 
 def of_labels(rng, width, size=2.0):

@@ -171,7 +171,7 @@ def test_a_model_is_read_out_at_the_number_and_reliability_of_the_units():
     precision = np.mean([task.kernel(X, seed_of(8, "kernel")).precision for X in matched], axis=0)
     np.testing.assert_allclose([row["precision"] for row in rows["kernel"]], precision)
     assert {row["n_images"] for row in rows["kernel"]} == {20}
-    nothing = {"decoding": [], "kernel": []}
+    nothing = {"decoding": [], "kernel": [], "learning": []}
     assert readout.model_rows(one, top, task, np.full(6, np.nan), SETTINGS, 8) == nothing
     reported = images.task(one, REPORT, SETTINGS)
     assert reported.labels.tolist() == [1] * 12 + [0] * 12
@@ -193,7 +193,9 @@ def test_too_few_faces_are_not_read_out():
     images.table["label"] = ["face" if stem < "i04" else "non-face" for stem in images.table.index]  # two groups
     task = images.task(one, CORRECTED, SETTINGS)
     assert not task.has_enough_groups()
-    assert readout.population_rows(one, task, np.ones(6), 0) == {"decoding": [], "kernel": []}
+    assert readout.population_rows(one, task, np.ones(6), 0) == {
+        "decoding": [], "kernel": [], "learning": [],
+    }  # fmt: skip
 
 
 def test_the_settings_are_those_of_params():

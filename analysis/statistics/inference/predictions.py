@@ -129,7 +129,6 @@ def predictivity_draws(
             drawn["both"][block] = combine(take(scores, index[block]))
     values = observed[defined][None]
     units = combine(take(np.broadcast_to(values, (n_draws, values.shape[1])), index))
-    mask = zlib.crc32(np.packbits(defined).tobytes() + "\n".join(labels).encode())
     return ScoreDraws(
         estimate=float(combine(values)[0]),
         units=units,
@@ -137,9 +136,17 @@ def predictivity_draws(
         n_units=int(defined.sum()),
         n_images=len(labels),
         factors=(factor, Factor.clusters(np.bincount(np.concatenate(places)))),
-        design=f"{int(defined.sum())} units, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, "
-        + ("recordings fixed" if clusters is None else "clusters drawn"),
+        design=describe_draws("units", defined, labels, n_draws, seed, clusters),
     )
+
+
+def describe_draws(
+    scored: str, defined: np.ndarray, labels: list[str], n_draws: int, seed: int, clusters: Sequence | None
+) -> str:
+    """Return the `ScoreDraws.design` of draws of images and of `scored`, of which those `defined` count."""
+    mask = zlib.crc32(np.packbits(defined).tobytes() + "\n".join(labels).encode())
+    drawn = "recordings fixed" if clusters is None else "clusters drawn"
+    return f"{int(defined.sum())} {scored}, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, {drawn}"
 
 
 def label_rows(labels: Sequence[np.ndarray]) -> tuple[list[str], list[np.ndarray]]:
@@ -277,14 +284,21 @@ def _r(recording: _Recording, weights: np.ndarray) -> np.ndarray:
     total, count = np.zeros((len(weights), recording.n_units)), np.zeros((len(weights), recording.n_units))
     for repeat, predicted in enumerate(recording.predicted):
         for rows in recording.parts(repeat):
-            r = _weighted_r(recording.observed[rows], predicted[rows], weights[:, rows])
+            r = weighted_r(recording.observed[rows], predicted[rows], weights[:, rows])
             known = np.isfinite(r)
             total += np.where(known, r, 0.0)
             count += known
     return total / np.where(count > 0, count, np.nan) / recording.scale
 
 
-def _weighted_r(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def weighted_r(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return Pearson's r of responses and predictions, (n_images, n_units) each, under weights of images.
+
+    Returns
+    -------
+    (n_draws, n_units)
+        For weights (n_draws, n_images): NaN for responses that do not vary, 0 for predictions that do not.
+    """
     valid = np.isfinite(y) & np.isfinite(p)
     y, p = _centred(y, valid), _centred(p, valid)
     n = weights @ valid if not valid.all() else weights.sum(axis=1, keepdims=True)

@@ -1,6 +1,5 @@
 """Intervals and contrasts of RDM comparisons over images, and over recordings where there are enough."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS
 from analysis.core.parallel import map_threads
 from analysis.statistics.inference.intervals import mean_rows
-from analysis.statistics.inference.predictions import draw_counts, draw_rows, label_rows, take
+from analysis.statistics.inference.predictions import describe_draws, draw_counts, draw_rows, label_rows, take
 from analysis.statistics.inference.two_factor import FIXED, Factor, ScoreDraws
 from analysis.statistics.keys import check_number, of_images
 from analysis.statistics.rsa.bootstrap import BLOCK_ENTRIES, RANKED, Comparison
@@ -103,7 +102,6 @@ def rsa_draws(
             index, factor = np.tile(np.arange(defined.sum()), (n_draws, 1)), FIXED
         else:
             index, factor = draw_rows(defined.astype(int), clusters, n_draws, seed)
-        mask = zlib.crc32(np.packbits(defined).tobytes() + "\n".join(labels).encode())
         found[name] = ScoreDraws(
             estimate=float(mean_rows(observed)[0]),
             units=mean_rows(take(np.broadcast_to(observed, drawn.shape), index)),
@@ -112,8 +110,7 @@ def rsa_draws(
             n_units=int(defined.sum()),
             n_images=len(labels),
             factors=(factor, Factor.clusters(np.bincount(np.concatenate(places)))),
-            design=f"{int(defined.sum())} RDMs, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, "
-            + ("recordings fixed" if clusters is None else "clusters drawn"),
+            design=describe_draws("RDMs", defined, labels, n_draws, seed, clusters),
         )
     return found
 

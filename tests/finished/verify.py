@@ -17,7 +17,7 @@ from tests.finished.again import run_again
 from tests.project import ROOT
 
 PDF, PAGE = Path("paper/report.pdf"), Path("paper/report.html")
-PAGES = range(8, 16)
+PAGES = range(8, 15)
 
 
 def status() -> Iterator[str]:

@@ -21,8 +21,27 @@ class Acquire(Group):
     kinds: Annotated[list[Literal["rasters", "main", "behavior"]], Field(min_length=1)]
 
 
+class Noise(Group):
+    """Variability of responses beside Poisson: coefficients of variation of gains, SD of the logarithm of a drift."""
+
+    private: Annotated[float, Field(ge=0)]
+    """Of the gain of each unit, drawn anew in each presentation."""
+    shared: Annotated[float, Field(ge=0)]
+    """Of the gain that all units of a recording share, drawn anew in each presentation."""
+    drift: Annotated[float, Field(ge=0)]
+    """Of the slow gain that they share."""
+
+
 class Simulate(Group):
-    """Size of the embedded experiment."""
+    """What the units of the embedded experiment follow, and its size."""
+
+    world: Literal["label", "graded", "gabor", "pixels", "none"]
+    """See `analysis.simulate.worlds`."""
+    selectivity: Positive
+    """Factor on how much the rate changes between images."""
+    noise: Noise
+    showings: Literal["equal", "geometric"]
+    """Of the images of a recording: all equally often, or a geometric number of times with the same mean."""
 
     faces: Count
     objects: Count

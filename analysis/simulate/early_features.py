@@ -51,14 +51,25 @@ def _cells(picture: np.ndarray) -> np.ndarray:
     return picture.reshape(height // CELL, CELL, width // CELL, CELL).mean(axis=(1, 3))
 
 
+def _halved(pixels: np.ndarray) -> np.ndarray:
+    """Return the luminance from 0 to 1 at half resolution."""
+    grey = pixels.mean(axis=2) / 255
+    height, width = grey.shape
+    return grey.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+
+
+def luminance_map(pixels: np.ndarray) -> np.ndarray:
+    """Return the luminance less its mean, (1, height / CELL_PIXELS, width / CELL_PIXELS), float32."""
+    grey = _halved(pixels)
+    return _cells(grey - grey.mean())[None].astype(np.float32)
+
+
 def feature_maps(pixels: np.ndarray) -> np.ndarray:
     """Return feature maps (N_CHANNELS, height / CELL_PIXELS, width / CELL_PIXELS), float32 >= 0, of one image.
 
     `pixels` are uint8 (height, width, 3), both sides multiples of `CELL_PIXELS`. A uniform image gives zeros.
     """
-    grey = pixels.mean(axis=2) / 255
-    height, width = grey.shape
-    grey = grey.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    grey = _halved(pixels)
     turns = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS
     first = _energies(grey, WAVELENGTHS, turns)
     simple = [_cells(energy) for scale in first for energy in scale]

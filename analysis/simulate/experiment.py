@@ -15,13 +15,15 @@ from analysis.core.parallel import process_pool
 from analysis.core.progress import track
 from analysis.params import Simulate
 from analysis.simulate import annotations
-from analysis.simulate.early_features import feature_maps
+from analysis.simulate.early_features import feature_maps, luminance_map
 from analysis.simulate.neurons import name_units
 from analysis.simulate.recording import Task, run_recording
 from analysis.simulate.render import render
 from analysis.simulate.scenes import Scene, draw_scenes
 from analysis.simulate.sessions import Session, choose_images, plan_sessions
 from analysis.simulate.split_zip_writer import write_split_zip
+from analysis.simulate.teacher import layer_maps
+from analysis.simulate.worlds import EARLY, LUMINANCE, teacher_is_needed
 
 VOLUMES = 4
 """Approximate number of volumes of the image archive."""
@@ -45,7 +47,7 @@ def simulate(params: Simulate, seed: int, folder: Path) -> None:
         name_units(session, params.units_per_recording)  # rejects impossible parameters before anything is rendered
     chosen = {s.name: choose_images(s, scenes, params, seed) for s in sessions}
     with process_pool(workers=None if len(scenes) >= FEWEST_IMAGES_FOR_PROCESSES else 1, threads=THREADS) as run:
-        names, contents, regions, maps = _images(scenes, run)
+        names, contents, regions, maps = _images(scenes, run, params.world)
         _write_images(folder, scenes, names, contents, regions)
         tasks = ((_task(s, scenes, chosen[s.name], names, maps, params, seed, folder),) for s in sessions)
         done = list(track(run(run_recording, tasks), "recordings simulated", len(sessions)))
@@ -53,19 +55,22 @@ def simulate(params: Simulate, seed: int, folder: Path) -> None:
     annotations.write_tables(folder / "annotations" / "db", sessions, units)
 
 
-def _images(scenes: list[Scene], run: Callable) -> tuple[list[str], list[bytes], list[bytes], list[np.ndarray]]:
-    """Render all scenes; return file names, file contents, packed regions and feature maps."""
+def _images(scenes: list[Scene], run: Callable, world: str) -> tuple[list[str], list[bytes], list[bytes], list[dict]]:
+    """Render all scenes; return file names, file contents, packed regions and feature maps by kind."""
     made = list(track(run(make_image, ((scene,) for scene in scenes)), "images rendered", len(scenes)))
     contents, regions, maps = (list(part) for part in zip(*made, strict=True))
     digests = [hashlib.md5(c, usedforsecurity=False).hexdigest() for c in contents]
     if len(set(digests)) < len(digests):
         raise DataError("simulate: two images are identical: use another seed")
     names = [f"{d}.{s.extension}" for d, s in zip(digests, scenes, strict=True)]
+    if teacher_is_needed(world):
+        pictures = (np.array(Image.open(io.BytesIO(content)).convert("RGB")) for content in contents)
+        maps = [early | late for early, late in zip(maps, layer_maps(pictures, len(scenes)), strict=True)]
     return names, contents, regions, maps
 
 
-def make_image(scene: Scene) -> tuple[bytes, bytes, np.ndarray]:
-    """Render and encode one scene; return the file's bytes, the region as packed bits, and the feature maps."""
+def make_image(scene: Scene) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
+    """Render and encode one scene; return the file's bytes, the region as packed bits, and the feature maps by kind."""
     with threadpool_limits(limits=1):
         pixels, region = render(scene)
         image = Image.fromarray(pixels).convert(scene.mode)
@@ -74,7 +79,14 @@ def make_image(scene: Scene) -> tuple[bytes, bytes, np.ndarray]:
             image.save(file, format="JPEG", quality=88)
         else:
             image.save(file, format="PNG", compress_level=6)
-        return file.getvalue(), np.packbits(region).tobytes(), feature_maps(pixels)
+        return (
+            file.getvalue(),
+            np.packbits(region).tobytes(),
+            {
+                EARLY: feature_maps(pixels),
+                LUMINANCE: luminance_map(pixels),
+            },
+        )
 
 
 def _write_images(folder: Path, scenes, names, contents, regions) -> None:
@@ -99,10 +111,15 @@ def _task(session: Session, scenes, shown, names, maps, params, seed, folder) ->
         session=session,
         scenes=[scenes[i] for i in shown],
         paths=[f"Stimuli/{names[i]}" for i in shown],
-        maps=np.stack([maps[i] for i in shown]),
+        maps=_stack(maps, shown),
         reference_scenes=[scenes[i] for i in reference],
-        reference_maps=np.stack([maps[i] for i in reference]),
+        reference_maps=_stack(maps, reference),
         params=params,
         seed=seed,
         folder=folder,
     )
+
+
+def _stack(maps: list[dict[str, np.ndarray]], chosen: list[int]) -> dict[str, np.ndarray]:
+    """Return the maps of the images `chosen` by kind, (n_images, channels, rows, columns)."""
+    return {kind: np.stack([maps[i][kind] for i in chosen]) for kind in maps[chosen[0]]}

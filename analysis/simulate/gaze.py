@@ -130,9 +130,10 @@ class _Recorder:
             self.fixations.append((trial, ordinal, round(first, 6), round(last, 6), place[0], place[1]))
 
 
-def simulate_gaze(session: Session, images: list[Scene], presentations_per_image: int, rng) -> Gaze:
-    """Simulate the trials of a recording in which each image is shown some number of times, in shuffled blocks."""
-    order = np.concatenate([rng.permutation(len(images)) for _ in range(presentations_per_image)])
+def simulate_gaze(session: Session, images: list[Scene], showings: np.ndarray, rng) -> Gaze:
+    """Simulate the trials of a recording in which each image is shown `showings` times, in shuffled blocks."""
+    blocks = [rng.permutation(len(images)) for _ in range(showings.max())]
+    order = np.concatenate([block[showings[block] > number] for number, block in enumerate(blocks)])
     recorder = _Recorder(session, rng)
     trials, shown = [], []
     clock, done = 0.05, 0

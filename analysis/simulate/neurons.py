@@ -1,8 +1,9 @@
 """Units with retinotopic receptive fields: what drives them, how strongly, and with which latency.
 
-A unit's drive at a gaze position is a weighted sum of early feature maps within its receptive field and of a face term
-that depends on the scene: how face-like the object near the field is, its identity, view and size. Weights and field
-sizes depend on the area. Rate = mean rate x (1 + gain x standardised drive), at least `FLOOR`.
+A unit's drive at a gaze position is a weighted sum of what its world lets it follow (`analysis.simulate.worlds`):
+feature maps within its receptive field, a face term that depends on the scene (how face-like the object near the field
+is, its identity, view and size), or values unrelated to the image. Weights and field sizes depend on the area. Rate =
+mean rate x (1 + gain x standardised drive), at least `FLOOR`.
 """
 
 from dataclasses import dataclass
@@ -11,21 +12,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from analysis.core.errors import DataError
-from analysis.simulate.early_features import CELL_PIXELS, STAGES
-from analysis.simulate.scenes import N_CODE, OBJECT_KINDS, Scene
+from analysis.params import Simulate
+from analysis.simulate.early_features import STAGES
+from analysis.simulate.scenes import N_CODE, OBJECT_KINDS, SIZES, Scene
 from analysis.simulate.sessions import BANK_CHANNELS, Session
+from analysis.simulate.worlds import FACE, MAPS, UNRELATED, WORLDS
 
 LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
 """Published default of each area."""
-MIXTURE = {
-    # area: weights of the V1, V2, V4 maps and of the face term (squares sum to 1 once normalised)
-    "V1": (1.0, 0.0, 0.0, 0.0),
-    "V2": (0.45, 0.9, 0.0, 0.0),
-    "V4": (0.15, 0.4, 0.9, 0.15),
-    "PIT": (0.0, 0.2, 0.75, 0.6),
-    "CIT": (0.0, 0.1, 0.55, 0.8),
-    "AIT": (0.0, 0.0, 0.35, 0.95),
-}
 RF_RADIUS_DVA = {"V1": 1.0, "V2": 1.3, "V4": 1.7, "PIT": 2.0, "CIT": 2.3, "AIT": 2.8}
 ECCENTRICITY_DVA = {"V1": 2.0, "V2": 2.0, "V4": 1.8, "PIT": 1.5, "CIT": 1.2, "AIT": 1.0}
 GAIN = {"V1": 0.38, "V2": 0.36, "V4": 0.32, "PIT": 0.27, "CIT": 0.25, "AIT": 0.24}
@@ -56,11 +50,14 @@ class Unit:
     """Latency in the published table; None if the unit is missing there."""
     mean_rate: float
     gain: float
-    map_weights: np.ndarray
-    """Shape (channels,)."""
+    map_weights: dict[str, np.ndarray]
+    """Weights of the channels of each kind of map, shape (channels,)."""
     face_weights: np.ndarray
     """Weights of `face_terms`, shape (terms,)."""
-    mixture: tuple[float, float, float, float]
+    mixture: dict[str, float]
+    """Weight of each part of the drive; their squares sum to 1."""
+    unrelated: int
+    """Seed of the values that have nothing to do with the image."""
     second_half: float
     """Factor on the rate in the second half of the recording."""
 
@@ -75,10 +72,12 @@ DRIFTS = {1: 0.2, 4: 0.0, 7: 0.4}
 within 0.5 of 1) and the report drops it (0.4 / 1 is not)."""
 
 
-def draw_units(session: Session, n: int, rng: np.random.Generator) -> list[Unit]:
-    """Draw the `n` units of a recording."""
-    named = name_units(session, n)
-    return [_draw_unit(name, bank, session.regions[bank], i, rng) for i, (name, bank) in enumerate(named)]
+def draw_units(session: Session, n: int, params: Simulate, rng: np.random.Generator) -> list[Unit]:
+    """Draw the `n` units of a recording; the parameters give their world and selectivity."""
+    return [
+        _draw_unit(name, bank, session.regions[bank], i, params, rng)
+        for i, (name, bank) in enumerate(name_units(session, n))
+    ]
 
 
 def name_units(session: Session, n: int) -> list[tuple[str, int]]:
@@ -99,18 +98,16 @@ def _unit_name(bank: int, rank: int) -> str:
     return f"{bank * BANK_CHANNELS + place % BANK_CHANNELS + 1}{LETTERS[letter]}"
 
 
-def _draw_unit(name, bank, region, index, rng) -> Unit:
+def _draw_unit(name, bank, region, index, params: Simulate, rng) -> Unit:
+    world = WORLDS[params.world]
     turn, far = rng.uniform(0, 2 * np.pi), ECCENTRICITY_DVA[region] * rng.uniform(0.3, 1.0)
     radius = RF_RADIUS_DVA[region] * rng.uniform(0.8, 1.2)
     missing = index % 6 == 2
     jitter = 0 if missing else int(rng.integers(-10, 11))
     latency = LATENCY_MS[region] + jitter
-    weights = np.zeros(STAGES["V4"].stop, np.float32)
-    for stage in STAGES.values():
-        drawn = rng.standard_normal(stage.stop - stage.start)
-        weights[stage] = np.where(np.abs(drawn) > 0.6, drawn, 0)
-    noise = rng.uniform(0.9, 1.1, 4)
-    mixture = np.array(MIXTURE[region]) * noise
+    followed = [*STAGES, *(source for source in world if source in MAPS and source not in STAGES)]
+    weights = {source: _draw_map_weights(MAPS[source].channels, rng) for source in followed}
+    mixture = np.array([world[source][region] for source in world]) * rng.uniform(0.9, 1.1, len(world))
     return Unit(
         name=name,
         bank=bank,
@@ -121,12 +118,21 @@ def _draw_unit(name, bank, region, index, rng) -> Unit:
         latency_ms=latency,
         table_latency_ms=None if missing else latency,
         mean_rate=float(np.clip(np.exp(rng.normal(np.log(13), 0.4)), 5, 30)),
-        gain=GAIN[region] * rng.uniform(0.8, 1.2),
+        gain=GAIN[region] * rng.uniform(0.8, 1.2) * params.selectivity,
         map_weights=weights,
         face_weights=_draw_face_weights(rng),
-        mixture=tuple(mixture / np.linalg.norm(mixture)),
+        mixture=dict(zip(world, (mixture / np.linalg.norm(mixture)).tolist(), strict=True)),
         second_half=DRIFTS.get(index, 1.0),
+        unrelated=int(rng.spawn(1)[0].integers(2**31)),
     )
+
+
+def _draw_map_weights(channels: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw normal weights, about half of them set to 0; a single channel has the weight 1."""
+    if channels == 1:
+        return np.ones(1, np.float32)
+    drawn = rng.standard_normal(channels)
+    return np.where(np.abs(drawn) > 0.6, drawn, 0).astype(np.float32)
 
 
 def face_terms(scene: Scene) -> np.ndarray:
@@ -149,42 +155,54 @@ def _draw_face_weights(rng: np.random.Generator) -> np.ndarray:
 class Drive:
     """Standardised drive of one unit for any image of a recording at any gaze position."""
 
-    def __init__(self, unit: Unit, session: Session, maps: np.ndarray, scenes: list[Scene]):
-        """Pool the maps (n_images, n_channels, rows, columns) within the unit's receptive field."""
+    def __init__(self, unit: Unit, session: Session, maps: dict[str, np.ndarray], scenes: list[Scene]):
+        """Pool the maps, by their kind (n_images, n_channels, rows, columns), within the unit's receptive field."""
         self.unit, self.session = unit, session
-        self.cells_per_dva = np.array(session.ppd) / CELL_PIXELS
-        weighed = zip(STAGES.values(), unit.mixture[:3], strict=True)
-        self.pooled = [self._pool(maps, stage) if weight else None for stage, weight in weighed]
+        self.pooled = {
+            source: self._pool(maps[MAPS[source].array][:, MAPS[source].part], unit.map_weights[source])
+            for source, weight in unit.mixture.items()
+            if source in MAPS and weight
+        }
         width, height = np.array([s.size for s in scenes]).T
         self.place = np.stack([[s.x for s in scenes] - width / 2, height / 2 - [s.y for s in scenes]], 1) / session.ppd
         self.reach = np.array([s.half_height for s in scenes]) / session.ppd[1]
         self.term = np.stack([face_terms(s) for s in scenes]) @ unit.face_weights
-        self.centre, self.sd = np.zeros(4), np.ones(4)
+        self.unrelated = np.array([np.random.default_rng((unit.unrelated, s.seed)).standard_normal() for s in scenes])
+        self.centre, self.sd = np.zeros(len(unit.mixture)), np.ones(len(unit.mixture))
 
-    def _pool(self, maps: np.ndarray, stage: slice) -> np.ndarray:
-        """Sum the weighted channels of a stage, add empty screen around the image, and blur to the field size."""
-        one = np.einsum("icyx,c->iyx", maps[:, stage], self.unit.map_weights[stage], optimize=True)
+    def _pool(self, maps: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sum the weighted channels, add empty screen around the image and blur to the field size.
+
+        Returns the maps and the cells per dva.
+        """
+        pixels_per_cell = np.divide(SIZES[self.session.pool], (maps.shape[3], maps.shape[2]))
+        cells_per_dva = np.array(self.session.ppd) / pixels_per_cell
+        one = np.einsum("icyx,c->iyx", maps, weights, optimize=True)
         one = np.pad(one, ((0, 0), (PAD, PAD), (PAD, PAD)))
-        for axis, cells in ((1, self.cells_per_dva[1]), (2, self.cells_per_dva[0])):
+        for axis, cells in ((1, cells_per_dva[1]), (2, cells_per_dva[0])):
             one = gaussian_filter1d(one, self.unit.radius / 2 * cells, axis=axis, mode="constant", truncate=3.0)
-        return one
+        return one, cells_per_dva
 
     def parts(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-        """Return the four parts of the drive (V1, V2, V4, face), (n, 4).
+        """Return the parts of the drive in the order of the unit's mixture, (n, n_parts).
 
         `image` (n,) are rows of the maps, `gaze` (n, 2) is in dva from the centre of the image.
         """
         field = gaze + np.array([self.unit.x, self.unit.y])
-        parts = np.zeros((len(image), 4))
-        for i, pooled in enumerate(self.pooled):
-            if pooled is not None:
+        parts = np.zeros((len(image), len(self.unit.mixture)))
+        for i, source in enumerate(self.unit.mixture):
+            if source in self.pooled:
+                pooled, cells_per_dva = self.pooled[source]
                 rows, columns = np.array(pooled.shape[1:])
-                column = np.clip(field[:, 0] * self.cells_per_dva[0] + (columns - 1) / 2, 0, columns - 1.001)
-                row = np.clip((rows - 1) / 2 - field[:, 1] * self.cells_per_dva[1], 0, rows - 1.001)
+                column = np.clip(field[:, 0] * cells_per_dva[0] + (columns - 1) / 2, 0, columns - 1.001)
+                row = np.clip((rows - 1) / 2 - field[:, 1] * cells_per_dva[1], 0, rows - 1.001)
                 parts[:, i] = _bilinear(pooled, image, row, column)
-        distance2 = ((field - self.place[image]) ** 2).sum(axis=1)
-        tolerance2 = self.unit.radius**2 + self.reach[image] ** 2
-        parts[:, 3] = self.term[image] * np.exp(-0.5 * distance2 / tolerance2)
+            elif source == FACE:
+                distance2 = ((field - self.place[image]) ** 2).sum(axis=1)
+                tolerance2 = self.unit.radius**2 + self.reach[image] ** 2
+                parts[:, i] = self.term[image] * np.exp(-0.5 * distance2 / tolerance2)
+            elif source == UNRELATED:
+                parts[:, i] = self.unrelated[image]
         return parts
 
     def standardise(self, reference: "Drive", image: np.ndarray, gaze: np.ndarray) -> None:
@@ -195,7 +213,7 @@ class Drive:
     def rate(self, image: np.ndarray, gaze: np.ndarray) -> np.ndarray:
         """Return the rate (spikes/s) before adaptation and drift, shape (n,)."""
         standard = (self.parts(image, gaze) - self.centre) / self.sd
-        drive = standard @ self.unit.mixture
+        drive = standard @ np.array(list(self.unit.mixture.values()))
         return np.maximum(FLOOR, self.unit.mean_rate * (1 + self.unit.gain * drive))
 
 

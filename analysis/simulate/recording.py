@@ -13,6 +13,7 @@ from analysis.simulate.neurons import ADAPTATION, GREY_SHARE, Drive, Unit, draw_
 from analysis.simulate.nwb_writer import write_main, write_rasters
 from analysis.simulate.scenes import Scene
 from analysis.simulate.sessions import Session
+from analysis.simulate.variability import draw_gains, showings
 
 WINDOW_MS = 200
 LOOKS = 400
@@ -29,10 +30,10 @@ class Task:
     """Scenes of the images shown, in the order of the file."""
     paths: list[str]
     """Paths of the images, ``Stimuli/<md5>.<ext>``."""
-    maps: np.ndarray
-    """Features of the images shown, shape (images, channels, rows, columns)."""
+    maps: dict[str, np.ndarray]
+    """Features of the images shown by kind, shape (images, channels, rows, columns)."""
     reference_scenes: list[Scene]
-    reference_maps: np.ndarray
+    reference_maps: dict[str, np.ndarray]
     """Features of a sample of all images of the same size, used to standardise drives."""
     params: Simulate
     seed: int
@@ -61,9 +62,12 @@ def run_recording(task: Task) -> list[Unit]:
     """Simulate and write one recording; return its units."""
     session, seed = task.session, task.seed
     rng = np.random.default_rng(seed_of(seed, "gaze", session.name))
-    gaze = simulate_gaze(session, task.scenes, task.params.presentations_per_image, rng)
+    gaze = simulate_gaze(session, task.scenes, showings(task.params, len(task.scenes), seed, session.name), rng)
     units = draw_units(
-        session, task.params.units_per_recording, np.random.default_rng(seed_of(seed, "units", session.name))
+        session,
+        task.params.units_per_recording,
+        task.params,
+        np.random.default_rng(seed_of(seed, "units", session.name)),
     )
     seen = find_image_fixations(gaze, session)
     looks = _looks(task, seen)
@@ -73,12 +77,14 @@ def run_recording(task: Task) -> list[Unit]:
     image_mean = np.empty((len(task.scenes), len(units)))
     starts = window_starts(gaze, session, seen)
     image, place, adaptation = looks
+    gains = draw_gains(task.params.noise, len(gaze.onset), [u.name for u in units], seed_of(seed, "gain", session.name))
     for i, unit in enumerate(units):
         drive = Drive(unit, session, task.maps, task.scenes)
         drive.standardise(Drive(unit, session, task.reference_maps, task.reference_scenes), *reference)
         edges, rates = timeline(unit, drive, gaze, seen)
         spikes = np.random.default_rng(seed_of(seed, "spikes", session.name, unit.name))
-        counts[:, i] = draw_spikes(edges, rates, spikes)
+        noisy = rates if gains is None else timeline(unit, drive, gaze, seen, gains[:, i])[1]
+        counts[:, i] = draw_spikes(edges, noisy, spikes)
         true_rate[:, i] = window_means(edges, rates, starts + unit.used_latency_ms)
         total = np.bincount(image, adaptation * drive.rate(image, place), len(task.scenes))
         image_mean[:, i] = total / np.bincount(image, None, len(task.scenes))
@@ -115,18 +121,24 @@ def find_image_fixations(gaze: Gaze, session: Session) -> ImageFixations:
     )
 
 
-def timeline(unit: Unit, drive: Drive, gaze: Gaze, seen: ImageFixations) -> tuple[np.ndarray, np.ndarray]:
+def timeline(
+    unit: Unit, drive: Drive, gaze: Gaze, seen: ImageFixations, gain: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the unit's rate over the recording in steps: edges (n + 1,) in ms and rates (n,) in spikes/s.
 
     The response to a fixation starts one latency after the onset of the fixation (or of the image, if later). It lasts
-    until the next response starts, or until one latency after image offset.
+    until the next response starts, or until one latency after image offset. `gain` (n_presentations,) multiplies the
+    response during each presentation.
     """
     grey = unit.mean_rate * GREY_SHARE
     adapted = ADAPTATION[np.minimum(seen.ordinal, len(ADAPTATION) - 1)]
     begin = np.rint(seen.start_ms + unit.latency_ms)
     end = np.rint(gaze.offset * 1000 + unit.latency_ms)
     edges = np.concatenate([begin, end])
-    rates = np.concatenate([drive.rate(seen.image, seen.place) * adapted, np.full(len(end), grey)])
+    response = drive.rate(seen.image, seen.place) * adapted
+    if gain is not None:
+        response = response * gain[seen.presentation]
+    rates = np.concatenate([response, np.full(len(end), grey)])
     order = np.argsort(edges, kind="stable")
     edges = np.r_[0, np.clip(edges[order], 0, gaze.n_ms).astype(int), gaze.n_ms]
     rates = np.r_[grey, rates[order]]

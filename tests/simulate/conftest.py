@@ -7,6 +7,10 @@ from analysis.simulate.experiment import simulate
 
 SEED = 7
 TINY = Simulate(
+    world="label",
+    selectivity=1,
+    noise={"private": 0, "shared": 0, "drift": 0},
+    showings="equal",
     faces=24,
     objects=24,
     pareidolia=8,

@@ -14,6 +14,10 @@ from analysis.simulate.render import render
 from analysis.simulate.scenes import draw_scenes
 
 PARAMS = Simulate(
+    world="label",
+    selectivity=1,
+    noise={"private": 0, "shared": 0, "drift": 0},
+    showings="equal",
     faces=90,
     objects=90,
     pareidolia=4,

@@ -120,6 +120,7 @@ def project(tmp_path, monkeypatch):
     def entries(**changed) -> params.Params:
         values = yaml.safe_load(source.read_text())
         values["models"] = {"run": sorted(TINY | changed)} | TINY | changed
+        values["recorded"]["models"] = ["pixels"]
         Path("params.yaml").write_text(yaml.safe_dump(values))
         return params.load()
 

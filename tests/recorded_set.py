@@ -2,12 +2,19 @@
 
 import io
 from functools import cache
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
+import yaml
 from PIL import Image
 
-from analysis.acquire.recorded import layout
+from analysis import run
+from analysis.acquire.real import blobs
+from analysis.acquire.recorded import layout, v4
+from tests.project import ROOT
 
 N_IMAGES, N_UNITS, SIDE = 40, 5, 48
 ORIGIN = layout.Origin("made-up set", "https://example.org", "none", "nobody", {"responses.bin": "0" * 40})
@@ -76,3 +83,55 @@ def responses(n: int = N_IMAGES, n_units: int = N_UNITS, repeats: int = 4) -> la
 def write(raw) -> None:
     """Write the data set to `raw`, the folder data/raw of its own folder."""
     layout.write(raw, images(), responses(), picture, "assembly", ORIGIN)
+
+
+@pytest.fixture
+def real_v4(reference) -> Path:
+    """Put the real session 210325 into the store; return the folder of its files."""
+    folder = reference / "v4"
+    if not folder.is_dir():
+        pytest.skip("the files of V4 (Cowley et al. 2023) are not at hand (shared/reference/v4 beside the project)")
+    for name, pin in v4.files_of("210325").items():
+        file = {"images": "images_210325.zip", "responses": "responses_raw_210325.npy"}[name]
+        blobs.put((folder / file).read_bytes(), pin.digest)
+    return folder
+
+
+NAME = "made_up"
+MODELS = ["hmo_report", "pixels", "category"]
+
+
+def write_parameters(folder: Path) -> None:
+    """Write params.yaml: the tiny values of the tests, with the made-up data set."""
+    values = yaml.safe_load((ROOT / "tests" / "fixture" / "params.yaml").read_text(encoding="utf-8"))
+    entry = {"source": "assembly", "path": "nowhere", "images": "untrained"}
+    values["recorded"] = {"run": [NAME], "models": MODELS, "datasets": {NAME: entry}}
+    values["stimuli"] |= {"validation": 0.2, "test": 0.4}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def analyse(folder: Path) -> Path:
+    """Run every stage but ``acquire`` on the made-up data set in a project folder; return the data set's folder.
+
+    The data set is written to data/raw by `layout.write`, as a source does.
+    """
+    root = folder / "recorded" / NAME
+    write_parameters(folder)
+    write(root / "data" / "raw")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NNN_STORE", str(folder / "store"))
+        patch.setenv("NNN_WORKERS", "1")
+        run.run_stage("stimuli", dataset=NAME)
+        for name in ("recordings", "neural"):
+            run.run_stage(name, "corrected", dataset=NAME)
+        for name, model in product(("train", "activations", "compare"), MODELS):
+            run.run_stage(name, model, dataset=NAME)
+        run.run_stage("summary", dataset=NAME)
+    return root
+
+
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory) -> Path:
+    """Folder of the made-up data set with all its results."""
+    return analyse(tmp_path_factory.mktemp("recorded"))

@@ -57,7 +57,7 @@ def _images(folder: Path, stems: list[str]) -> None:
     np.save(folder / "images.npy", np.zeros((n, 3, 4, 4), np.uint8))
 
 
-def _recording(folder: Path, name: str, subject: str, regions: list[str], stems, mean: np.ndarray, rng) -> None:
+def write_recording(folder: Path, name: str, subject: str, regions: list[str], stems, mean: np.ndarray, rng) -> None:
     """Write a recording whose rates are Poisson around `mean` with noise shared within a presentation."""
     image = np.repeat(np.tile(np.arange(len(stems)), PRESENTATIONS), FIXATIONS)
     trial = np.repeat(np.arange(len(stems) * PRESENTATIONS), FIXATIONS)
@@ -123,7 +123,7 @@ def planted(tmp_path_factory) -> tuple[Path, Planted]:
     means = {}
     for name, (subject, regions) in RECORDINGS.items():
         means[name] = 20 + features @ rng.normal(0, 1.0, (4, len(regions)))
-        _recording(root / "data/recordings", name, subject, regions, stems, means[name], rng)
+        write_recording(root / "data/recordings", name, subject, regions, stems, means[name], rng)
         truth = xr.Dataset(
             {"image_mean": (("image", "unit"), means[name])},
             coords={"image": stems, "unit": [f"{k + 1}a" for k in range(len(regions))], "region": ("unit", regions)},
@@ -162,6 +162,7 @@ def write_parameters(path: Path):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
+    values["recorded"]["models"] = [m for m, p in MODELS.items() if p == "corrected"]
     values["compare"] |= {
         "fixed_components": 4,
         "yamins_components": 9,

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.compare import beyond_label, gaze_contingent, predictions
+from analysis.compare import beyond_label, encoders, gaze_contingent, predictions
 from analysis.compare.by_area import layer_table
 from analysis.compare.by_population import compare_population
 from analysis.compare.rdm_figure import choose_population, write_rdms
 from analysis.compare.read import CHOSEN, TABLES, WHO, scored_areas
-from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
@@ -29,8 +28,9 @@ def run(params: Params, model: str) -> None:
     """Write ``results/compare/<model>/``: the tables of `TABLES`, predictions.nc, null.npy, rdms.nc and summary.json.
 
     null.npy holds the mean RDM correlation by layer and area, observed and under permutations of images
-    (`significance.mean_by_area`). Where images are missing and the remaining ones allow no comparison, the tables have
-    no rows, and predictions.nc, null.npy and rdms.nc are not written.
+    (`significance.mean_by_area`). Under a protocol with ridge regression, the fitted maps are written too (`encoders`).
+    Where images are missing and the remaining ones allow no comparison, the tables have no rows, and beside them only
+    summary.json is written.
 
     Raises
     ------
@@ -58,11 +58,15 @@ def run(params: Params, model: str) -> None:
         rows = scoring.rows_of(population, stems)
         return {layer: np.asarray(table[rows], np.float64) for layer, table in activity.items()}
 
-    def compare(one: neural.MeasuredPopulation) -> tuple[dict[str, list[dict]], np.ndarray, Predicted]:
-        with one_thread():  # many small products: to set and wait for BLAS threads takes longer than to compute
-            return compare_population(one, features_of(one.population), images, entry.rules, params)
+    ridge = entry.rules.regression == "ridge"
 
-    all_rows, nulls, predicted = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
+    def compare(one: neural.MeasuredPopulation) -> tuple:
+        with one_thread():  # many small products: to set and wait for BLAS threads takes longer than to compute
+            features = features_of(one.population)
+            found = rows, _, predicted = compare_population(one, features, images, entry.rules, params)
+            return *found, encoders.fit(predicted, rows["units"], features) if ridge else None
+
+    all_rows, nulls, predicted, fitted = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
     rows = {name: [row for found in all_rows for row in found[name]] for name in all_rows[0]}
     rows["fixations"] = gaze_contingent.fixation_rows(
         model, entry.protocol, entry.rules, images.groups, params.compare, params.seed
@@ -80,6 +84,8 @@ def run(params: Params, model: str) -> None:
         regions = [one.population.region for one in measured]
         np.save(file, mean_by_area(nulls, regions, scored_areas(regions)))
     predictions.write(folder / predictions.FILE, predicted, layers[-1])
+    if ridge:
+        encoders.write(folder, [one for one in fitted if one is not None])
     shown = choose_population([one.population for one in measured])
     write_rdms(
         folder / "rdms.nc", shown, entry.rules, features_of(shown)[layers[-1]], layers[-1], images, tables["rsa"]

@@ -5,7 +5,9 @@ the published image sizes, gaze positions and ROI masks are in stored pixels; tu
 """
 
 import io
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -46,6 +48,24 @@ def decode(data: bytes) -> Image.Image:
     except Exception as error:  # PIL's decoders raise many kinds on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
     raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
+
+
+def read_image(path: str | os.PathLike) -> Image.Image:
+    """Read and decode an image file that was given by hand.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be read or decoded (`decode`).
+    """
+    try:
+        return decode(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} not found: give an image file") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
-from analysis.core.images import decode
+from analysis.core.images import read_image
 from analysis.core.settings import device
 from analysis.explain import attribution, explained_networks
 from analysis.explain.face_regions import centre_bias, share_in_face
@@ -34,14 +34,7 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
     DataError
         If the file is not an image, the model is not trained, or its inputs are not images.
     """
-    try:
-        image = decode(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path} not found: give an image file") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    image = read_image(path)
     entry = params.models.entry(model)
     examples = data.load(entry.rules)
     network, architecture = explained_networks.load(params, model, examples)

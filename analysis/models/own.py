@@ -2,19 +2,16 @@
 
 import fnmatch
 import importlib
-import importlib.util
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from analysis.core.errors import DataError
-from analysis.core.files import sha256
 from analysis.models import data
-from analysis.models.network import Network, hooked, read_tensors, set_weights, unit_range
+from analysis.models.network import Network, hooked, unit_range
+from analysis.models.pretrained.weights import load_file
 from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
-from analysis.params.kinds import Weights
 
 
 class Own(Network):
@@ -114,52 +111,6 @@ def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
     return [name for name in known if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def weights_path(file: str) -> Path:
-    """Return the path of a weights file, which may lie inside an installed package (``package:path``).
-
-    Raises `DataError` if there is no such file or package.
-    """
-    package, inside, rest = file.partition(":")
-    path = Path(file)
-    if inside and not path.exists():
-        found = importlib.util.find_spec(package)
-        if found is None or not found.submodule_search_locations:
-            raise DataError(f"weights {file}: there is no package {package}")
-        path = Path(next(iter(found.submodule_search_locations))) / rest
-    if not path.is_file():
-        raise DataError(f"weights {file}: no such file")
-    return path
-
-
-def load_own_weights(inner: nn.Module, weights: Weights) -> None:
-    """Load .safetensors or a state_dict into a module, without running any code that the file may hold.
-
-    Raises `DataError` if the file is missing, has another hash, holds more than tensors, or does not fit the module.
-    """
-    path = weights_path(weights.file)
-    if (digest := sha256(path)) != weights.sha256:
-        raise DataError(f"weights {weights.file}: the file's sha256 is {digest}, not the one in params.yaml")
-    if path.suffix == ".safetensors":
-        tensors, _ = read_tensors(path)
-    else:
-        tensors = _state_dict(path, weights.file)
-    set_weights(inner, tensors, f"weights {weights.file} do not fit the module")
-
-
-def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(
-            f"weights {name}: refused: not a plain state_dict ({reason}); save it as .safetensors"
-        ) from error
-    found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise DataError(f"weights {name}: not a state_dict; save module.state_dict(), or .safetensors")
-    return found
-
-
 def build(architecture: dict) -> Network:
     """Return the module with its initial weights, and an empty read-out."""
     values = {name: architecture[name] for name in ("layers", "mean", "std", "features")}
@@ -180,7 +131,7 @@ def _fit(job: Job) -> Fitted:
     torch.manual_seed(job.seed)  # a module given no weights draws its own
     inner = call(entry.module, entry.arguments)
     if entry.weights is not None:
-        load_own_weights(inner, entry.weights)
+        load_file(inner, entry.weights.file, entry.weights.sha256)
     inner.eval()
     image = data.resized(job.examples.images[:1], entry.size).to(job.device)
     names = matching(inner, entry.layers)

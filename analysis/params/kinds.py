@@ -169,6 +169,17 @@ class Gabor(FixedFeatures):
         return self
 
 
+class EfficientNet(FixedFeatures):
+    """EfficientNet-Lite0 with its ImageNet weights, used unchanged, with a linear read-out of its last layer."""
+
+    implementation = "pretrained.efficientnet"
+
+    kind: Literal["efficientnet"]
+    size: Annotated[int, Field(ge=32)]
+    """Side of the square input in pixels; the weights were trained at 224."""
+    activations: Activations
+
+
 class Category(Model):
     """An ideal observer of the labels: one-hot label and category."""
 

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field, model_validator
 from analysis.core.errors import DataError
 from analysis.params.base import Group
 from analysis.params.hmo import HMO, ReportHMO, ReportHMOUntrained
-from analysis.params.kinds import Category, Gabor, Model, Own, Pixels, ResNet, SimpleCNN, ViT
+from analysis.params.kinds import Category, EfficientNet, Gabor, Model, Own, Pixels, ResNet, SimpleCNN, ViT
 
-Entry = HMO | ReportHMO | ReportHMOUntrained | SimpleCNN | ResNet | ViT | Gabor | Pixels | Category | Own
+Entry = HMO | ReportHMO | ReportHMOUntrained | SimpleCNN | ResNet | ViT | Gabor | Pixels | Category | EfficientNet | Own
 """Every kind of model. A new kind is a class in this list and the module that it names."""
 
 KINDS: dict[str, type[Model]] = {

@@ -54,6 +54,28 @@ def export_assembly(
     print(f"wrote {out}: " + ", ".join(f"{size} {name}s" for name, size in sizes.items()))
 
 
+@app.command(rich_help_panel=BY_HAND)
+def predict(
+    model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")],
+    image: Annotated[list[Path], typer.Option(metavar="FILE", help="an image file of any size; others may follow")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="the others")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="a recorded data set, in recorded/NAME")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="file to write, in place of standard output")
+    ] = None,
+) -> None:
+    """Predict the response of every recorded unit to images, as CSV."""
+    from analysis.core.files import write_csv
+    from analysis.tools.predict import predict
+
+    table = predict(model, [*image, *(more or [])], dataset)
+    if out is None:
+        print(table.to_csv(index=False, lineterminator="\n"), end="")
+    else:
+        write_csv(out, table)
+        print(f"wrote {out}: {len(table)} predictions")
+
+
 @app.command(rich_help_panel=COPIES)
 def crate() -> None:
     """Describe data and results for archives: ro-crate-metadata.json, from dvc.lock."""

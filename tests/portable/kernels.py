@@ -165,6 +165,12 @@ def networks() -> Kernels:
     weights = torch.linspace(0.5, 1.5, 64)
     yield "loss", [functional.cross_entropy(tokens[:, 0], torch.arange(16), weight=weights)]
     yield "training", trained(tokens[:, 0])
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x, weight = normal(8, 96, 28, 28).to(memory_format=layout), normal(96, 1, 5, 5, scale=0.1)
+        maps = functional.conv2d(x, weight, stride=2, padding=2, groups=96)
+        normed = functional.batch_norm(maps, normal(96, scale=0.1), normal(96).abs() + 0.5, eps=1e-3)
+        name = "last" if layout == torch.channels_last else "first"
+        yield f"depthwise convolution {name}", [maps, normed, functional.relu6(normed), normed.mean((2, 3))]
 
 
 def trained(x: torch.Tensor) -> list[torch.Tensor]:

@@ -86,6 +86,22 @@ class Reducer:
         return values if self.projection is None else self.projection.transform(values)
 
 
+def reducers_of(network: Network, x: torch.Tensor, rule: Reduction, device: str) -> dict[str, Reducer]:
+    """Return the reducer of every layer of a network, which then is in evaluation mode, for inputs such as `x`."""
+    network.eval()
+    with torch.no_grad():
+        first = network.maps(x[:1].to(device))
+    names = network.layer_names
+    return {name: Reducer.of(rule, first[name], output=name == names[-1]) for name in names}
+
+
+@torch.no_grad()
+def features_of(network: Network, x: torch.Tensor, reducers: dict[str, Reducer], device: str) -> dict[str, np.ndarray]:
+    """Return the features, (n, features), of the layers in `reducers` for inputs (n, ...)."""
+    maps = network.maps(x.to(device))
+    return {name: reduce(maps[name]) for name, reduce in reducers.items()}
+
+
 def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, batch: int, device: str) -> list[dict]:
     """Fill ``folder/<layer>.npy`` (float32, n x features) for every layer and return their descriptions.
 
@@ -99,11 +115,7 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
     list of dict, in order of depth
         name, shape of the layer before pooling (without n), features written, reduction (`Reducer.reduction`)
     """
-    network.eval()
-    with torch.no_grad():
-        first = network.maps(x[:1].to(device))
-    names = network.layer_names
-    reducers = {name: Reducer.of(rule, first[name], output=name == names[-1]) for name in names}
+    reducers = reducers_of(network, x, rule, device)
     described = [
         {"name": name, "shape": list(one.shape), "features": one.features, "reduction": one.reduction}
         for name, one in reducers.items()
@@ -119,10 +131,8 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
         for item in described
     }
     for start in track(range(done, len(x), batch), "activations"):
-        with torch.no_grad():
-            maps = network.maps(x[start : start + batch].to(device))
-        for name, file in files.items():
-            file[start : start + batch] = reducers[name](maps[name])
-            file.flush()
+        for name, features in features_of(network, x[start : start + batch], reducers, device).items():
+            files[name][start : start + batch] = features
+            files[name].flush()
         write_text(done_path, json.dumps(min(start + batch, len(x))))
     return described

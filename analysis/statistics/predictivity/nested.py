@@ -16,6 +16,36 @@ from analysis.statistics.predictivity.ridge import Decomposition, leave_out_erro
 
 
 @dataclass(frozen=True)
+class LinearMap:
+    """Responses as a linear function of standardised features.
+
+    Attributes
+    ----------
+    mean, scale : (n_features,)
+        Subtracted from each feature, and what it is then divided by.
+    weights : (n_features, n_units)
+    intercept : (n_units,)
+    limit : float
+        Largest distance of a feature from its mean, in units of `scale`.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    intercept: np.ndarray
+    limit: float
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the predictions of rows of features, (n_rows, n_units).
+
+        No training row lies further from the mean than the square root of their number, in standard deviations.
+        Features of other rows are held at that distance: else one that is all but silent in the training rows, as
+        rectified ones often are, decides a prediction alone.
+        """
+        return np.clip((X - self.mean) / self.scale, -self.limit, self.limit) @ self.weights + self.intercept
+
+
+@dataclass(frozen=True)
 class Nested:
     """Out-of-fold predictions, and how well the same regression predicts within the training images.
 
@@ -71,10 +101,33 @@ def nested_ridge(X, Y, folds, *, alphas=None, tested=None, scale: bool = True, i
                     "2 or more folds, to choose a penalty"
                 )
             fit = _Ridge.of(X[train], Y[np.ix_(train, units)], folds[train], alphas, scale)
-            predicted[np.ix_(rest, units)] = fit.predict(X[rest])
+            predicted[np.ix_(rest, units)] = fit.map.predict(X[rest])
             if inner:
                 inner_r[t, units] = mean_pearson(Y[np.ix_(train, units)], fit.left_out(), folds[train])
     return Nested(predicted, inner_r)
+
+
+def fit_ridge(X, Y, folds, *, alphas=None, scale: bool = True) -> LinearMap:
+    """Fit ridge regression to all images, with the penalty of each unit chosen by leaving out each fold.
+
+    The fit that `nested_ridge` makes of the training images of a fold.
+
+    Parameters
+    ----------
+    X : (n_images, n_features) array of float
+    Y : (n_images, n_units) array of float
+        Finite.
+    folds : (n_images,) array of int
+        Two or more.
+    alphas, scale
+        As in `nested_ridge`.
+
+    Returns
+    -------
+    LinearMap
+    """
+    with one_thread():
+        return _Ridge.of(X, Y, folds, alphas, scale).map
 
 
 def nested_pls(X, Y, folds, n_components: int, *, tested=None, scale: bool = True, inner: bool = True) -> Nested:
@@ -136,18 +189,16 @@ class _Ridge:
 
     Attributes
     ----------
+    map : LinearMap
     alphas : (n_units,)
         Chosen penalties, in the unit of squared (scaled) features.
     """
 
+    map: LinearMap
     alphas: np.ndarray
     _Y: np.ndarray
     _folds: np.ndarray
     _decomposition: Decomposition
-    _mean: np.ndarray
-    _scale: np.ndarray
-    _scaled: bool
-    _weights: np.ndarray
 
     @classmethod
     def of(cls, X: np.ndarray, Y: np.ndarray, folds: np.ndarray, alphas=None, scale: bool = True) -> "_Ridge":
@@ -162,20 +213,8 @@ class _Ridge:
         chosen = alphas[np.argmin(errors, axis=0)]
         U, values = decomposition.vectors, decomposition.values
         weights = Z.T @ (U @ ((U.T @ (Y - Y.mean(axis=0))) / (values[:, None] + chosen)))
-        return cls(chosen, Y, folds, decomposition, mean, deviation, scale, weights)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the predictions of other rows, (n_rows, n_units).
-
-        No training row lies further from the mean than the square root of their number, in standard deviations.
-        Features of other rows are held at that distance: else one that is all but silent in the training rows, as
-        rectified ones often are, decides a prediction alone.
-        """
-        Z = (X - self._mean) / self._scale
-        if self._scaled:
-            most = np.sqrt(len(self._Y))
-            Z = np.clip(Z, -most, most)
-        return Z @ self._weights + self._Y.mean(axis=0)
+        limit = np.sqrt(len(Y)) if scale else np.inf
+        return cls(LinearMap(mean, deviation, weights, Y.mean(axis=0), limit), chosen, Y, folds, decomposition)
 
     def left_out(self) -> np.ndarray:
         """Return the predictions of the training rows, each by the fit without its fold, (n, n_units)."""

@@ -1,0 +1,144 @@
+"""Encoders: from the features of a model to the responses of units, for images that were never shown.
+
+For each population, the layer with the highest median (over units) of the cross-validated r, and its ridge regression
+on all images. Scores are those of the chosen layer in tables (`CHOSEN`): of predictions in which both were chosen
+without the tested images.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from safetensors.numpy import load_file, save_file
+
+from analysis.compare.read import CHOSEN
+from analysis.compare.unit_scores import Predicted
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.core.files import as_json, atomic, write_json
+from analysis.statistics.predictivity.nested import LinearMap, fit_ridge
+
+WEIGHTS, ABOUT = "encoders.safetensors", "encoders.json"
+ARRAYS = ("mean", "scale", "weights", "intercept")
+"""Fields of `LinearMap` that the weights' file holds, in single precision, as ``<recording>-<area>.<field>``."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The fit of one population.
+
+    Attributes
+    ----------
+    recording, subject, region : str
+    layer : str
+        The layer whose features the map takes.
+    n_images : int
+        Images that it was fitted to.
+    units : tuple of str, n_units
+        Unique over recordings (``neuroid_id``).
+    score : (n_units,)
+        Cross-validated Pearson's r; NaN where undefined.
+    ceiling : (n_units,)
+        Reliability of the mean responses; the largest r is its square root. NaN where undefined.
+    map : LinearMap
+        Responses in the unit of the recordings: spikes/s.
+    """
+
+    recording: str
+    subject: str
+    region: str
+    layer: str
+    n_images: int
+    units: tuple[str, ...]
+    score: np.ndarray
+    ceiling: np.ndarray
+    map: LinearMap
+
+
+def fit(found: Predicted, rows: list[dict], features: dict[str, np.ndarray]) -> Encoder | None:
+    """Fit the best layer of a population to all its images.
+
+    Parameters
+    ----------
+    found : Predicted
+    rows : list of dict
+        Their scores (`unit_scores.unit_rows`).
+    features : dict from layer to (n_images, n_features)
+
+    Returns
+    -------
+    Encoder or None
+        None where images are too few to choose a layer.
+    """
+    if not found.chosen:
+        return None
+    population = found.measured.population
+    r = {layer: np.array([row["r"] for row in rows if row["layer"] == layer]) for layer in found.layers}
+    layer = max((name for name in features if np.isfinite(r[name]).any()), key=lambda name: np.nanmedian(r[name]))
+    fitted = fit_ridge(features[layer], population.responses, found.folds[0])
+    return Encoder(
+        *(population.recording, population.subject, population.region),
+        *(layer, len(population.images), population.neuroid_ids),
+        *(r[CHOSEN], found.measured.ceiling, _in_single_precision(fitted)),
+    )
+
+
+def _in_single_precision(fitted: LinearMap) -> LinearMap:
+    return LinearMap(*(getattr(fitted, name).astype(np.float32) for name in ARRAYS), fitted.limit)
+
+
+def write(folder: Path, encoders: Sequence[Encoder]) -> None:
+    """Write the maps, and what is known of them and of their units."""
+    tensors = {f"{_name(one)}.{field}": getattr(one.map, field) for one in encoders for field in ARRAYS}
+    with atomic(folder / WEIGHTS) as part:
+        save_file(tensors, part)
+    write_json(folder / ABOUT, [as_json(_about(one)) for one in encoders])
+
+
+def _name(one: Encoder) -> str:
+    return f"{one.recording}-{one.region}"
+
+
+def _about(one: Encoder) -> dict:
+    fields = ("recording", "subject", "region", "layer", "n_images", "units")
+    return {name: getattr(one, name) for name in fields} | {
+        "limit": one.map.limit,
+        "score": one.score.tolist(),
+        "ceiling": one.ceiling.tolist(),
+    }
+
+
+def read(model: str) -> list[Encoder]:
+    """Read the encoders of a model, in the order of the populations.
+
+    Raises
+    ------
+    DataError
+        If there are none, or a file is damaged or of another run.
+    """
+    folder = paths.RESULTS / "compare" / model
+    again = f"run the stage compare for {model}"
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        return [_encoder(one, tensors) for one in about]
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename or folder / WEIGHTS} not found: {again}") from error
+    except (ValueError, KeyError, TypeError, OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{folder / WEIGHTS}: damaged ({' '.join(str(error).split())}): {again}") from error
+
+
+def _encoder(about: dict, tensors: dict[str, np.ndarray]) -> Encoder:
+    name = f"{about['recording']}-{about['region']}"
+    fitted = LinearMap(*(tensors[f"{name}.{field}"].astype(np.float64) for field in ARRAYS), about["limit"])
+    if fitted.weights.shape[1] != len(about["units"]):
+        raise ValueError(f"{fitted.weights.shape[1]} maps for the {len(about['units'])} units of {name}")
+    return Encoder(
+        *(about[field] for field in ("recording", "subject", "region", "layer", "n_images")),
+        tuple(about["units"]),
+        *(np.array(about[field], dtype=np.float64) for field in ("score", "ceiling")),
+        fitted,
+    )

@@ -99,6 +99,12 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Break a tiny experiment in every way of a table: each ends in one line and harms nothing (-- --help)."""
+    run(session, "python", "-m", "tests.faults.run", *session.posargs)
+
+
+@nox.session
 def fixture(session: nox.Session) -> None:
     """Run the whole pipeline twice on a tiny experiment, compare every output, then run the README's commands."""
     run(session, "python", "-m", "tests.fixture.twice", str(Path(sys.executable).with_name("nox")))

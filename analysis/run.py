@@ -93,15 +93,15 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
         If the data set is unknown, it has no such stage, the item is missing or one too many, or code or parameters
         of the stage changed while it ran.
     """
-    values = params.load(PARAMS)
+    values = params.load_agreeing(PARAMS)
     if dataset is not None:
         values, name = params.of_data_set(values, dataset), of_data_sets(name)
     stage = STAGES[name]
     if not stage.takes(list(items)):
         raise DataError(f"stage {name}: " + (f"give one {stage.item}" if stage.item else "takes no argument"))
     code, listed = declared(name, *items, dataset=dataset)
-    before = _state(code, listed)
     values = params.only(values, listed)
+    before = _state(code, listed)
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")

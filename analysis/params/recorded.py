@@ -2,13 +2,10 @@
 
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from analysis.core.errors import DataError
 from analysis.params.base import Group
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""Of a data set, and of its folder under ``recorded/``."""
 
 
 class DataSet(Group):
@@ -28,7 +25,7 @@ class V4(DataSet):
     implementation = "v4"
 
     source: Literal["v4"]
-    session: Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+    session: Annotated[str, Field(pattern=r"^\d{6}$", description='a date such as "210325"')]
     """Date of the session, such as 210325."""
 
 
@@ -72,7 +69,7 @@ class DataSets(Group):
 
     model_config = ConfigDict(extra="allow")
 
-    __pydantic_extra__: dict[Name, Annotated[Entry, Field(discriminator="source")]]
+    __pydantic_extra__: dict[str, Annotated[Entry, Field(discriminator="source")]]
 
     def names(self) -> list[str]:
         """Return the names of all entries, sorted."""

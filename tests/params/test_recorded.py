@@ -32,11 +32,14 @@ def test_the_committed_list_runs_none():
         (lambda group: group["datasets"]["v4"].update(session="x"), r"recorded\.datasets\.v4\.session = 'x'"),
         (
             lambda group: group["datasets"]["v4"].update(source="v3"),
-            r"datasets\.v4\.source = 'v3': choose one of assembly",
+            r"datasets\.v4\.source = 'v3': give one of assembly",
         ),
         (lambda group: group["datasets"]["v4"].update(sesion="x"), r"unknown key recorded\.datasets\.v4\.sesion"),
         (lambda group: group["datasets"]["v4"].pop("images"), r"missing key recorded\.datasets\.v4\.images"),
-        (lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}), r"recorded\.datasets\.a/b"),
+        (
+            lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}),
+            "recorded.datasets has an entry 'a/b'",
+        ),
         (lambda group: group.update(models=["hm"]), "no model 'hm'"),
         (lambda group: group.update(models=["as_reported"]), "recorded.models names 'as_reported'"),
     ],

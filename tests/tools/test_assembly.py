@@ -51,7 +51,7 @@ def free_viewing(n_images: int, n_trials: int, n_fixations: int, sd: tuple, seed
     rate = sd[0] * signal[image] + sd[1] * state[trial] + sd[2] * rng.normal(size=(len(image), n_units))
     along = dict.fromkeys(("onset_ms", "offset_ms", "x_dva", "y_dva"), np.arange(len(image), dtype=float))
     along |= {"stimulus_id": [f"image {n}" for n in image], "trial": trial, "ordinal": ordinal}
-    across = dict.fromkeys(("neuroid_id", "unit", "region", "subject"), [f"u{n}" for n in range(n_units)])
+    across = {key: [f"u{n}" for n in range(n_units)] for key in ("neuroid_id", "unit", "region", "subject")}
     across |= dict.fromkeys(("latency_ms", "rsc_across_trials"), np.zeros(n_units))
     return xr.Dataset(
         {"rate": (("fixation", "unit"), 50 + rate.astype(np.float32))},

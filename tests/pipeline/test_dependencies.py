@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from analysis.run import STAGES, declared
+from analysis.run import RECORDED, STAGES, declared
 from tests.pipeline.graph import reachable
 from tests.project import ROOT
 
@@ -21,9 +21,10 @@ def covered(path: str, deps: list[str]) -> bool:
 def test_every_stage_is_in_the_table_and_runs_by_its_name():
     assert list(ENTRIES) == list(STAGES)
     for name, entry in ENTRIES.items():
-        item = STAGES[name].item
-        assert entry["cmd"] == f"python -m analysis {name}" + (f" ${{item.{item}}}" if item else "")
-        assert list(entry.get("matrix", {})) == ([item] if item else [])
+        item, stage = STAGES[name].item, name.removeprefix(RECORDED)
+        of = "--dataset ${item.dataset} " if stage != name else ""
+        assert entry["cmd"] == f"python -m analysis {of}{stage}" + (f" ${{item.{item}}}" if item else "")
+        assert list(entry.get("matrix", {})) == [*(["dataset"] if of else []), *([item] if item else [])]
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -1,0 +1,78 @@
+"""A small made-up data set with steady gaze: images of two kinds, and units that follow simple features of them."""
+
+import io
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from analysis.acquire.recorded import layout
+
+N_IMAGES, N_UNITS, SIDE = 40, 5, 48
+ORIGIN = layout.Origin("made-up set", "https://example.org", "none", "nobody", {"responses.bin": "0" * 40})
+
+
+def images(n: int = N_IMAGES) -> pd.DataFrame:
+    """Return the table of images: every second one a face, groups of two."""
+    names = [f"image{k:04d}" for k in range(n)]
+    kind = ["face" if k % 2 else "car" for k in range(n)]
+    groups = [k // 4 * 2 + k % 2 for k in range(n)]
+    files = [f"{name}.png" for name in names]
+    return pd.DataFrame({"image_id": names, "file": files, "category": kind, "object": kind, "group": groups})
+
+
+@cache
+def pixels(n: int = N_IMAGES) -> np.ndarray:
+    """Return the images (n, SIDE, SIDE, 3): noise of varied brightness; faces have a bright disc, cars a dark bar."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    out = rng.integers(40, 216, (n, 1, 1, 1)) + rng.normal(0, 12, (n, SIDE, SIDE, 3))
+    for k in range(n):
+        dx, dy = rng.uniform(-8, 8, 2)
+        inside = np.hypot(x - dx, y - dy) < 11 if k % 2 else (abs(x - dx) < 14) & (abs(y - dy) < 5)
+        out[k][inside] += 70 if k % 2 else -70
+    return out.clip(0, 255).astype(np.uint8)
+
+
+def picture(name: str, n: int = N_IMAGES) -> bytes:
+    """Return the file of an image by its name. Raises `KeyError` if there is none."""
+    return files(n)[name]
+
+
+@cache
+def files(n: int = N_IMAGES) -> dict[str, bytes]:
+    """Return all image files by name."""
+    out = {}
+    for name, image in zip(images(n)["file"], pixels(n), strict=True):
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        out[name] = file.getvalue()
+    return out
+
+
+def responses(n: int = N_IMAGES, n_units: int = N_UNITS, repeats: int = 4) -> layout.Responses:
+    """Return Poisson responses to `repeats` showings of each image; units weigh brightness and category."""
+    rng = np.random.default_rng(6)
+    brightness = pixels(n).mean(axis=(1, 2, 3)) / 255
+    face = np.arange(n) % 2
+    weights = rng.uniform(0.2, 1, (2, n_units))
+    mean = 30 * (brightness[:, None] * weights[0] + face[:, None] * weights[1])  # spikes/s, (n, n_units)
+    shown = np.tile(np.arange(n), repeats)
+    rates = rng.poisson(mean[shown] * 0.1) / 0.1
+    units = np.array([f"unit{k}" for k in range(n_units)])
+    return layout.Responses(
+        rates.astype(np.float32),
+        np.array(images(n)["image_id"])[shown].astype(str),
+        np.repeat(np.arange(repeats), n),
+        units,
+        np.full(n_units, "Mo"),
+        np.full(n_units, "V4"),
+        np.full(n_units, "Mo200101"),
+        100.0,
+    )
+
+
+def write(raw) -> None:
+    """Write the data set to `raw`, the folder data/raw of its own folder."""
+    layout.write(raw, images(), responses(), picture, "assembly", ORIGIN)

@@ -4,8 +4,9 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from analysis.core.areas import Area
 from analysis.core.errors import DataError
-from analysis.params.base import Group
+from analysis.params.base import Group, Positive
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a data set, and of its folder under ``recorded/``."""
@@ -56,6 +57,14 @@ class Assembly(DataSet):
     source: Literal["assembly"]
     path: str
     """A folder of arrays, or a netCDF file of presentations by neuroids."""
+    stimuli: str | None
+    """The csv file of the images, for a netCDF file; they lie beside it, or in a zip or folder of its name."""
+    response: Literal["rate", "count", "normalised"]
+    """Spikes/s, spikes in the window, or a scale of the source's own, which may be negative."""
+    region: Area | Literal["IT"] | None
+    """Area of the units, where the files do not say."""
+    window_ms: Positive | None
+    """Length of the response window, where the files do not say."""
 
 
 Entry = V4 | MajajHong | Kriegeskorte92 | Assembly

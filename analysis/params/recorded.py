@@ -8,7 +8,8 @@ from analysis.core.areas import Area
 from analysis.core.errors import DataError
 from analysis.params.base import Group, Positive
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 """Of a data set, and of its folder under ``recorded/``."""
 
 
@@ -17,6 +18,9 @@ class DataSet(Group):
 
     implementation: ClassVar[str]
     """Module of `analysis.acquire.recorded` that holds ``acquire(entry, params, raw)``."""
+
+    has_responses: ClassVar[bool] = True
+    """Whether responses of units were published, not dissimilarities alone."""
 
     source: str
     images: Literal["all", "untrained"]
@@ -45,8 +49,10 @@ class Kriegeskorte92(DataSet):
     """Dissimilarities of 92 images in monkey and human IT (Kriegeskorte et al. 2008)."""
 
     implementation = "kriegeskorte92"
+    has_responses = False
 
     source: Literal["kriegeskorte92"]
+    images: Literal["all"]
 
 
 class Assembly(DataSet):
@@ -99,14 +105,21 @@ class Recorded(Group):
     """The data sets that run, the models compared with them, and an entry for each data set."""
 
     run: list[str]
+    geometry: list[str]
+    """Data sets of which dissimilarities alone were published."""
     models: Annotated[list[str], Field(min_length=1)]
+    models_from: Annotated[str, StringConstraints(pattern=rf"^(\.|recorded/{NAME})$")]
+    """Folder whose trained models are compared in ``geometry``: ``.``, the experiment's, or one under recorded/."""
     datasets: DataSets
 
     @model_validator(mode="after")
     def _every_data_set_has_an_entry(self):
-        for name in self.run:
-            if name not in self.datasets.names():
-                raise ValueError(
-                    f"run names {name!r}, which is not among the entries {', '.join(self.datasets.names())}"
-                )
+        for key in ("run", "geometry"):
+            for name in getattr(self, key):
+                if name not in self.datasets.names():
+                    known = ", ".join(self.datasets.names())
+                    raise ValueError(f"{key} names {name!r}, which is not among the entries {known}")
+                if self.datasets.entry(name).has_responses != (key == "run"):
+                    other = "geometry" if key == "run" else "run"
+                    raise ValueError(f"{key} names {name!r}: name it in {other}")
         return self

@@ -2,12 +2,15 @@
 
 import io
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
-from analysis.acquire.recorded import layout
+from analysis.acquire.real import blobs
+from analysis.acquire.recorded import layout, v4
 
 N_IMAGES, N_UNITS, SIDE = 40, 5, 48
 ORIGIN = layout.Origin("made-up set", "https://example.org", "none", "nobody", {"responses.bin": "0" * 40})
@@ -76,3 +79,15 @@ def responses(n: int = N_IMAGES, n_units: int = N_UNITS, repeats: int = 4) -> la
 def write(raw) -> None:
     """Write the data set to `raw`, the folder data/raw of its own folder."""
     layout.write(raw, images(), responses(), picture, "assembly", ORIGIN)
+
+
+@pytest.fixture
+def real_v4(reference) -> Path:
+    """Put the real session 210325 into the store; return the folder of its files."""
+    folder = reference / "v4"
+    if not folder.is_dir():
+        pytest.skip("the files of V4 (Cowley et al. 2023) are not at hand (shared/reference/v4 beside the project)")
+    for name, pin in v4.files_of("210325").items():
+        file = {"images": "images_210325.zip", "responses": "responses_raw_210325.npy"}[name]
+        blobs.put((folder / file).read_bytes(), pin.digest)
+    return folder

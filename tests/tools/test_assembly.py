@@ -4,6 +4,7 @@ import xarray as xr
 
 from analysis.core.errors import DataError
 from analysis.tools import assembly
+from tests import brainio
 
 
 def recording() -> xr.Dataset:
@@ -89,3 +90,14 @@ def test_fixations_of_one_trial_share_their_repetition_in_order_of_time():
     for name in np.unique(image):
         found = exported["repetition"].values[image == name]
         assert found.tolist() == np.unique(trial[image == name], return_inverse=True)[1].tolist()
+
+
+def test_brainios_own_loader_reads_the_export(tmp_path):
+    recording().to_netcdf(tmp_path / "Aa000001.nc", engine="h5netcdf")
+    exported = assembly.export(str(tmp_path / "Aa000001.nc"), tmp_path / "out.nc")
+    found = brainio.load(tmp_path / "out.nc")
+    assert found["dims"] == ["presentation", "neuroid", "time_bin"]
+    np.testing.assert_array_equal(found["values"], exported.values)
+    assert found["coords"]["repetition"] == [0, 0, 1, 1]
+    assert (found["coords"]["time_bin_start"], found["coords"]["time_bin_end"]) == ([0], [200])
+    assert {"stimulus_id", "neuroid_id", "region"} <= set(found["coords"])

@@ -11,9 +11,8 @@ import pandas as pd
 from PIL import Image
 from scipy.io import loadmat
 
-from analysis.acquire.real import blobs, github
+from analysis.acquire.real import blobs, github, sources
 from analysis.acquire.real.download import fetch
-from analysis.acquire.real.sources import Repository
 from analysis.acquire.recorded import layout
 from analysis.core.errors import DataError
 from analysis.params import Params
@@ -21,10 +20,10 @@ from analysis.params.recorded import Kriegeskorte92
 
 FOLDER = "demos/92imageData"
 SUPPLEMENT, SUBJECTS = f"{FOLDER}/Kriegeskorte_Neuron2008_supplementalData.mat", f"{FOLDER}/92_brainRDMs.mat"
-REPOSITORY = Repository(
+REPOSITORY = sources.Repository(
     name="rsagroup/rsatoolbox",
     commit="f1f83cadb7243492a1aae7460466e0f0140b20ac",
-    pins=Path(__file__).parent / "pins" / "kriegeskorte92.txt",
+    pins=sources.RECORDED_PINS / "kriegeskorte92.txt",
     folder="",
     flat=True,
     licence="MIT, of the repository; rights in single images may be their makers'",
@@ -49,7 +48,7 @@ def acquire(entry: Kriegeskorte92, params: Params, raw: Path) -> None:
         If the files cannot be fetched, differ from their pins, or lack what they should hold.
     """
     fetch(github.items(REPOSITORY))
-    pins = {pin.path: pin.sha256 for pin in github.pins(REPOSITORY)}
+    pins = {pin.path: pin.digest for pin in github.pins(REPOSITORY)}
     images, dissimilarities, pictures = read(*(blobs.blob_path(pins[name]) for name in (SUPPLEMENT, SUBJECTS)))
     origin = layout.Origin(
         "92 images, monkey and human IT", REPOSITORY.url, REPOSITORY.licence, REPOSITORY.citation, pins

@@ -8,8 +8,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from analysis.acquire.recorded import kriegeskorte92, layout
+from analysis import params
+from analysis.acquire.real import blobs, digests, github
+from analysis.acquire.recorded import kriegeskorte92, layout, stage
+from analysis.core import paths
 from analysis.core.errors import DataError
+from tests.project import ROOT
 
 KINDS = ["human bodypart", "human face", "nonhuman face", "natural inanimate"]
 
@@ -73,6 +77,18 @@ def test_what_is_missing_or_damaged_is_named(files):
     files[0].write_bytes(files[0].read_bytes()[:200])
     with pytest.raises(DataError, match=r"supplement\.mat: not a readable MATLAB file"):
         kriegeskorte92.read(*files)
+
+
+def test_published_files_in_the_store_are_laid_out_without_a_network(reference, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for pin in github.pins(kriegeskorte92.REPOSITORY):
+        path = reference / "kriegeskorte92" / Path(pin.path).name
+        assert digests.of_file(path, pin.digest) == pin.digest
+        blobs.put(path.read_bytes(), pin.digest)
+    stage.run(params.load(ROOT / "params.yaml"), "kriegeskorte92")
+    assert len(layout.read_images(paths.RAW)) == 92
+    assert len(layout.read_dissimilarities(paths.RAW).systems) == 6
+    assert layout.read_responses(paths.RAW) is None
 
 
 def test_the_published_files_give_the_published_correlations(reference, tmp_path):

@@ -23,8 +23,8 @@ LICENCE = "none stated with the files; the public part of a Brain-Score benchmar
 CITATION = (
     "Majaj, N. J., Hong, H., Solomon, E. A. & DiCarlo, J. J. Simple learned weighted sums of inferior temporal "
     "neuronal firing rates accurately predict human core object recognition performance. Journal of Neuroscience "
-    "35, 13402-13418 (2015). doi:10.1523/JNEUROSCI.5181-14.2015; files: Schrimpf, M. et al. Brain-Score. bioRxiv (2018). "
-    "doi:10.1101/407007"
+    "35, 13402-13418 (2015). doi:10.1523/JNEUROSCI.5181-14.2015; files: Schrimpf, M. et al. Brain-Score. bioRxiv "
+    "(2018). doi:10.1101/407007"
 )
 
 

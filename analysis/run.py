@@ -60,6 +60,13 @@ STAGES = {
     "figures": Stage("paper.draw"),
     "report": Stage("paper.build"),
     "recorded-acquire": Stage("analysis.acquire.recorded.stage", named=True),
+    "recorded-stimuli": Stage("analysis.stimuli.presented"),
+    "recorded-recordings": Stage("analysis.recordings.presented", "protocol"),
+    "recorded-train": Stage("analysis.models.train.stage", "model", torch=True),
+    "recorded-activations": Stage("analysis.models.activations.stage", "model", torch=True),
+    "recorded-neural": Stage("analysis.neural.stage", "protocol"),
+    "recorded-compare": Stage("analysis.compare.stage", "model"),
+    "recorded-summary": Stage("analysis.summary.recorded", named=True),
     "recorded-rdms": Stage("analysis.acquire.recorded.stage", named=True),
     "recorded-geometry": Stage("analysis.geometry.stage", torch=True, named=True),
 }

@@ -1,16 +1,21 @@
 """A small made-up data set with steady gaze: images of two kinds, and units that follow simple features of them."""
 
+import dataclasses
 import io
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
+from analysis import run
 from analysis.acquire.real import blobs
 from analysis.acquire.recorded import layout, v4
+from tests.project import ROOT
 
 N_IMAGES, N_UNITS, SIDE = 40, 5, 48
 ORIGIN = layout.Origin("made-up set", "https://example.org", "none", "nobody", {"responses.bin": "0" * 40})
@@ -76,9 +81,9 @@ def responses(n: int = N_IMAGES, n_units: int = N_UNITS, repeats: int = 4) -> la
     )
 
 
-def write(raw) -> None:
-    """Write the data set to `raw`, the folder data/raw of its own folder."""
-    layout.write(raw, images(), responses(), picture, "assembly", ORIGIN)
+def write(raw: Path, data: layout.Responses | None = None) -> None:
+    """Write the data set, or other responses to its images, to `raw`, the folder data/raw of its folder."""
+    layout.write(raw, images(), data or responses(), picture, "assembly", ORIGIN)
 
 
 @pytest.fixture
@@ -91,3 +96,45 @@ def real_v4(reference) -> Path:
         file = {"images": "images_210325.zip", "responses": "responses_raw_210325.npy"}[name]
         blobs.put((folder / file).read_bytes(), pin.digest)
     return folder
+
+
+NAME = "made_up"
+MODELS = ["hmo_report", "pixels", "category"]
+
+
+def write_parameters(folder: Path, models: list[str]) -> None:
+    """Write params.yaml: the tiny values of the tests, with the made-up data set and the models compared with it."""
+    values = yaml.safe_load((ROOT / "tests" / "fixture" / "params.yaml").read_text(encoding="utf-8"))
+    entry = {"source": "assembly", "path": "nowhere", "images": "untrained"}
+    values["recorded"] = {"run": [NAME], "models": models, "datasets": {NAME: entry}}
+    values["stimuli"] |= {"validation": 0.2, "test": 0.4}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def analyse(folder: Path, data: layout.Responses, models: list[str]) -> Path:
+    """Run every stage but ``acquire`` on responses to the made-up images; return the data set's folder.
+
+    The data set is written to data/raw by `layout.write`, as a source does; `folder` is that of the project.
+    """
+    root = folder / "recorded" / NAME
+    write_parameters(folder, models)
+    write(root / "data" / "raw", data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NNN_STORE", str(folder / "store"))
+        patch.setenv("NNN_WORKERS", "1")
+        run.run_stage("stimuli", dataset=NAME)
+        for name in ("recordings", "neural"):
+            run.run_stage(name, "corrected", dataset=NAME)
+        for name, model in product(("train", "activations", "compare"), models):
+            run.run_stage(name, model, dataset=NAME)
+        run.run_stage("summary", dataset=NAME)
+    return root
+
+
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory) -> Path:
+    """Folder of a made-up data set with all its results: 5 units of V4 and 3 of IT, and `MODELS`."""
+    given = responses(n_units=8)
+    regions = np.array(["V4"] * 5 + ["IT"] * 3)
+    return analyse(tmp_path_factory.mktemp("recorded"), dataclasses.replace(given, regions=regions), MODELS)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from analysis.core.errors import DataError
 from analysis.params.base import Group
-from analysis.params.models import KINDS
+from analysis.params.models import KINDS, Model
 from analysis.params.recorded import SOURCES
 from analysis.params.schema import Params
 
@@ -44,14 +44,23 @@ def only(values: Params, names: list[str]) -> Params:
 
 
 def of_data_set(values: Params, name: str) -> Params:
-    """Return the parameters as a recorded data set takes them: with its models and images.
+    """Return the parameters as a recorded data set takes them.
+
+    Its models and images; no patches at the gaze, as there is none.
 
     Raises `DataError` if there is no such data set.
     """
-    entry = values.recorded.datasets.entry(name)
-    models = values.models.model_copy(update={"run": values.recorded.models})
-    compare = values.compare.model_copy(update={"images": entry.images})
+    chosen = values.recorded.datasets.entry(name)
+    entries = {name: _without_patches(entry) for name, entry in values.models.__pydantic_extra__.items()}
+    models = type(values.models).model_construct(run=values.recorded.models, **entries)
+    compare = values.compare.model_copy(update={"images": chosen.images})
     return values.model_copy(update={"models": models, "compare": compare})
+
+
+def _without_patches(model: Model) -> Model:
+    if "activations" not in type(model).model_fields:
+        return model
+    return model.model_copy(update={"activations": model.activations.model_copy(update={"patches": 0})})
 
 
 def _subset(group: Group, tree: dict) -> Group:

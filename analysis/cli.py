@@ -13,6 +13,7 @@ from analysis.explain.command import app as explain
 from analysis.run import ROOT, STAGES, of_data_sets, run_stage
 from analysis.tools import command as tools
 
+OF_DATA_SETS = "Stages of data sets of which dissimilarities alone were published (with --dataset NAME before them)"
 IN_ORDER = "Stages of the pipeline, in the order of the data (dvc repro runs them)"
 Protocol = Annotated[Literal["corrected", "report"], typer.Argument(help="rules by which recordings are processed")]
 Model = Annotated[str, typer.Argument(help="an entry under models in params.yaml")]
@@ -139,6 +140,18 @@ def figures() -> None:
 def report() -> None:
     """Build the paper (report.pdf, report.html) from the figures and results/."""
     _run("report")
+
+
+@app.command(rich_help_panel=OF_DATA_SETS)
+def rdms() -> None:
+    """Bring published dissimilarities and their images to data/raw."""
+    _run("rdms")
+
+
+@app.command(rich_help_panel=OF_DATA_SETS)
+def geometry() -> None:
+    """Compare models that were trained elsewhere with published dissimilarities."""
+    _run("geometry")
 
 
 app.add_typer(audit, name="audit", cls=CommandsByGroup, rich_help_panel=IN_ORDER)

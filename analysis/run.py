@@ -67,6 +67,8 @@ STAGES = {
     "recorded-neural": Stage("analysis.neural.stage", "protocol"),
     "recorded-compare": Stage("analysis.compare.stage", "model"),
     "recorded-summary": Stage("analysis.summary.recorded", named=True),
+    "recorded-rdms": Stage("analysis.acquire.recorded.stage", named=True),
+    "recorded-geometry": Stage("analysis.geometry.stage", torch=True, named=True),
 }
 """The stages of the experiment, and those of recorded data sets, by their names in ``dvc.yaml``."""
 RECORDED = "recorded-"
@@ -96,6 +98,8 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     values = params.load_agreeing(PARAMS)
     if dataset is not None:
         values, name = params.of_data_set(values, dataset), of_data_sets(name)
+    elif name not in STAGES:
+        raise DataError(f"{name} is a stage of recorded data sets alone: give --dataset NAME before it")
     stage = STAGES[name]
     if not stage.takes(list(items)):
         raise DataError(f"stage {name}: " + (f"give one {stage.item}" if stage.item else "takes no argument"))

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     dandi_api: Url = "https://api.dandiarchive.org/api"
     osf_api: Url = "https://api.osf.io/v2"
     github_raw: Url = "https://raw.githubusercontent.com"
+    brainscore: Url = "https://brainscore-storage.s3.amazonaws.com/brainio-brainscore"
     image_revision: str | None = None
     """Commit that the container image was built from."""
     image_base: str | None = None
@@ -44,6 +45,7 @@ ADVICE = {
     "dandi_api": "give an address that begins with http:// or https://",
     "osf_api": "give an address that begins with http:// or https://",
     "github_raw": "give an address that begins with http:// or https://",
+    "brainscore": "give an address that begins with http:// or https://",
 }
 """What to do about a wrong value."""
 

@@ -4,8 +4,9 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
+from analysis.core.areas import Area
 from analysis.core.errors import DataError
-from analysis.params.base import Group
+from analysis.params.base import NAME, Group, Positive
 
 
 class DataSet(Group):
@@ -13,6 +14,9 @@ class DataSet(Group):
 
     implementation: ClassVar[str]
     """Module of `analysis.acquire.recorded` that holds ``acquire(entry, params, raw)``."""
+
+    has_responses: ClassVar[bool] = True
+    """Whether responses of units were published, not dissimilarities alone."""
 
     source: str
     images: Literal["all", "untrained"]
@@ -41,8 +45,10 @@ class Kriegeskorte92(DataSet):
     """Dissimilarities of 92 images in monkey and human IT (Kriegeskorte et al. 2008)."""
 
     implementation = "kriegeskorte92"
+    has_responses = False
 
     source: Literal["kriegeskorte92"]
+    images: Literal["all"]
 
 
 class Assembly(DataSet):
@@ -53,6 +59,14 @@ class Assembly(DataSet):
     source: Literal["assembly"]
     path: str
     """A folder of arrays, or a netCDF file of presentations by neuroids."""
+    stimuli: str | None
+    """The csv file of the images, for a netCDF file; they lie beside it, or in a zip or folder of its name."""
+    response: Literal["rate", "count", "normalised"]
+    """Spikes/s, spikes in the window, or a scale of the source's own, which may be negative."""
+    region: Area | Literal["IT"] | None
+    """Area of the units, where the files do not say."""
+    window_ms: Positive | None
+    """Length of the response window, where the files do not say."""
 
 
 Entry = V4 | MajajHong | Kriegeskorte92 | Assembly
@@ -87,14 +101,21 @@ class Recorded(Group):
     """The data sets that run, the models compared with them, and an entry for each data set."""
 
     run: list[str]
+    geometry: list[str]
+    """Data sets of which dissimilarities alone were published."""
     models: Annotated[list[str], Field(min_length=1)]
+    models_from: Annotated[str, Field(pattern=rf"^(\.|recorded/{NAME[1:-1]})$", description=". or recorded/NAME")]
+    """Folder whose trained models are compared in ``geometry``: ``.``, the experiment's, or one under recorded/."""
     datasets: DataSets
 
     @model_validator(mode="after")
     def _every_data_set_has_an_entry(self):
-        for name in self.run:
-            if name not in self.datasets.names():
-                raise ValueError(
-                    f"run names {name!r}, which is not among the entries {', '.join(self.datasets.names())}"
-                )
+        for key in ("run", "geometry"):
+            for name in getattr(self, key):
+                if name not in self.datasets.names():
+                    known = ", ".join(self.datasets.names())
+                    raise ValueError(f"{key} names {name!r}, which is not among the entries {known}")
+                if self.datasets.entry(name).has_responses != (key == "run"):
+                    other = "geometry" if key == "run" else "run"
+                    raise ValueError(f"{key} names {name!r}: name it in {other}")
         return self

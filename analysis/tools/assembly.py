@@ -1,12 +1,15 @@
 """Export a recording as an assembly in the layout of BrainIO, for tools that read neural benchmarks.
 
 BrainIO (https://github.com/brain-score/brainio) keeps responses as ``presentation x neuroid x time_bin`` with
-coordinates along each dimension. A presentation here is a fixation: the stimulus on the retina changes with it.
+coordinates along each dimension. A presentation here is a fixation: the stimulus on the retina changes with it. The
+fixations of one trial share their ``repetition``, since they share the state of the animal: split by repetition, halves
+hold different trials.
 """
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from analysis.core.errors import DataError
@@ -46,7 +49,7 @@ def assembly(recording: xr.Dataset) -> xr.DataArray:
     """Return a recording as an assembly (see `export`).
 
     There is one time bin: the response window, in ms from the onset of the fixation plus the latency of the neuroid.
-    ``repetition`` counts the presentations of an image from 0, in order of time.
+    ``repetition`` counts the trials that showed an image from 0, in order of time.
     """
     try:
         along = {name: ("presentation", recording[name].values.astype(kind)) for name, kind in FIXATION.items()}
@@ -60,20 +63,16 @@ def assembly(recording: xr.Dataset) -> xr.DataArray:
         coords=along
         | across
         | {
-            "repetition": ("presentation", _repetitions(along["stimulus_id"][1])),
-            "time_bin_start_ms": ("time_bin", [0]),
-            "time_bin_end_ms": ("time_bin", [window]),
+            "repetition": ("presentation", _repetitions(along["stimulus_id"][1], along["trial"][1])),
+            "time_bin_start": ("time_bin", [0]),  # ms, as BrainIO has it
+            "time_bin_end": ("time_bin", [window]),
         },
         name="rate",
         attrs={"identifier": str(recording.attrs["recording"]), "units": "spikes/s"},
     )
 
 
-def _repetitions(stimulus: np.ndarray) -> np.ndarray:
-    """Return, for each entry, the number of equal entries before it."""
-    order = np.argsort(stimulus, kind="stable")
-    fresh = np.r_[True, stimulus[order][1:] != stimulus[order][:-1]]
-    start = np.maximum.accumulate(np.where(fresh, np.arange(len(stimulus)), 0))
-    counts = np.empty(len(stimulus), np.int64)
-    counts[order] = np.arange(len(stimulus)) - start
-    return counts
+def _repetitions(stimulus: np.ndarray, trial: np.ndarray) -> np.ndarray:
+    """Return, for each fixation, how many earlier trials showed its image."""
+    shown = pd.DataFrame({"stimulus": stimulus, "trial": trial})
+    return shown.groupby("stimulus")["trial"].rank(method="dense").to_numpy(np.int64) - 1

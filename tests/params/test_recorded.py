@@ -28,7 +28,13 @@ def test_the_committed_list_runs_none():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda group: group.update(run=["v5"]), "recorded: run names 'v5', which is not among the entries v4"),
+        (
+            lambda group: group.update(run=["v5"]),
+            "recorded: run names 'v5', which is not among the entries kriegeskorte92, majaj_hong, v4",
+        ),
+        (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': name it in geometry"),
+        (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': name it in run"),
+        (lambda group: group.update(models_from="../models"), r"recorded\.models_from = '../models'"),
         (lambda group: group["datasets"]["v4"].update(session="x"), r"recorded\.datasets\.v4\.session = 'x'"),
         (
             lambda group: group["datasets"]["v4"].update(source="v3"),

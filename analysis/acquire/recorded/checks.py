@@ -64,7 +64,7 @@ def check_responses(data, images: pd.DataFrame) -> None:
     shown = np.asarray(data.image_ids).astype(str)
     _check_presentations(shown, data.repetitions, set(images["image_id"]))
     _check_units(data)
-    _check_rates(rates, shown, np.asarray(data.unit_ids).astype(str))
+    _check_rates(rates, data.normalised, shown, np.asarray(data.unit_ids).astype(str))
 
 
 def check_dissimilarities(data, images: pd.DataFrame) -> None:
@@ -116,9 +116,9 @@ def _check_units(data) -> None:
                 raise DataError(f"responses: unit {unit}: {name[:-1]} {str(value)!r}: use letters, digits, - and _")
 
 
-def _check_rates(rates: np.ndarray, images: np.ndarray, units: np.ndarray) -> None:
-    """Refuse rates that are negative or not finite, with the first place."""
-    good = np.isfinite(rates) & (rates >= 0)
+def _check_rates(rates: np.ndarray, normalised: bool, images: np.ndarray, units: np.ndarray) -> None:
+    """Refuse rates that are negative, unless they are normalised, or not finite, with the first place."""
+    good = np.isfinite(rates) & ((rates >= 0) | normalised)
     if not good.all():
         row, column = np.argwhere(~good)[0].tolist()
         raise DataError(

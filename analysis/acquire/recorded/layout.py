@@ -25,6 +25,8 @@ IMAGES = ["image_id", "file", "category", "object", "group"]
 """Columns of images.csv: a unique name, the path below ``images/``, the category (``face`` for faces; empty if
 unknown), the object (may be empty), and a number shared by images of one object on one scene (may be empty)."""
 RESPONSES, RDMS = "responses.nc", "rdms.nc"
+SUBJECT = ", subject "
+"""Parts the name of a system from that of one of its subjects, whose dissimilarities bound what a model can reach."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Responses:
     Attributes
     ----------
     rates : (n_presentations, n_units) float32
-        Spikes/s, finite.
+        Spikes/s, finite; or values on a scale of the source's own (`normalised`).
     image_ids : (n_presentations,) str
         Image shown, as in images.csv.
     repetitions : (n_presentations,) int
@@ -43,6 +45,8 @@ class Responses:
         Name of each unit, unique; monkey; area; recording, whose units were recorded together.
     window_ms : float
         Length of the window in which spikes were counted.
+    normalised : bool
+        Whether values are no spikes/s, so that negative ones are allowed.
     """
 
     rates: np.ndarray
@@ -53,6 +57,7 @@ class Responses:
     regions: np.ndarray
     recordings: np.ndarray
     window_ms: float
+    normalised: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,7 @@ def _responses_of(file: h5netcdf.File) -> Responses:
         file["repetition"][...],
         *(_text(file, name) for name in ("unit_id", "subject", "region", "recording")),
         window_ms=float(file.attrs["window_ms"]),
+        normalised=file["rate"].attrs["units"] == "normalised",
     )
 
 
@@ -214,7 +220,7 @@ def _write_responses(folder: Path, data: Responses, images: pd.DataFrame, origin
     with h5netcdf.File(_made(folder / RESPONSES), "w") as file:
         file.dimensions = {"presentation": len(rates), "unit": rates.shape[1]}
         rate = file.create_variable("rate", ("presentation", "unit"), np.float32, data=rates, compression="gzip")
-        rate.attrs["units"] = "spikes/s"
+        rate.attrs["units"] = "normalised" if data.normalised else "spikes/s"
         rate.attrs["coordinates"] = "image_id repetition unit_id subject region recording"
         _put_text(file, "image_id", "presentation", data.image_ids)
         file.create_variable("repetition", ("presentation",), np.int32, data=np.asarray(data.repetitions, np.int32))

@@ -157,3 +157,12 @@ def test_unlabelled_images_keep_empty_cells(tmp_path):
     table = recorded_set.images().assign(category=None, object=np.nan, group=pd.NA)
     layout.write(tmp_path / "raw", table, recorded_set.responses(), PICTURE, "assembly", ORIGIN)
     assert (layout.read_images(tmp_path / "raw")[["category", "object", "group"]] == "").all().all()
+
+
+def test_normalised_responses_may_be_negative_and_say_so(tmp_path):
+    given = recorded_set.responses()
+    given = dataclasses.replace(given, rates=given.rates - given.rates.mean(), normalised=True)
+    layout.write(tmp_path / "raw", recorded_set.images(), given, PICTURE, "assembly", ORIGIN)
+    found = layout.read_responses(tmp_path / "raw")
+    assert found.normalised
+    np.testing.assert_array_equal(found.rates, given.rates)

@@ -1,0 +1,1 @@
+"""Models against published dissimilarities: data sets without responses of units."""

@@ -1,0 +1,89 @@
+"""Activations of networks that were trained elsewhere, for the images of a data set."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from analysis.acquire.recorded import layout
+from analysis.core import settings
+from analysis.core.errors import DataError
+from analysis.core.images import decode
+from analysis.models.activations.extract import Reducer, Reduction
+from analysis.models.data import CLASSES, Examples
+from analysis.models.network import WEIGHTS, load_weights, read_config
+from analysis.models.registry import TrainedModel, kind
+from analysis.params import Params
+from analysis.stimuli.images import pad
+
+BATCH = 64
+
+
+def read_examples(raw: Path, size: int) -> Examples:
+    """Return the images of a data set, padded to squares of `size` pixels, as models take them; none is in a split.
+
+    Raises
+    ------
+    DataError
+        If the table or an image is missing or cannot be read.
+    """
+    table = layout.read_images(raw)
+    try:
+        images = np.stack([pad(decode((raw / "images" / file).read_bytes()), size) for file in table["file"]])
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}; run the stage acquire for this data set") from error
+    label = (table["category"] == CLASSES[1]).to_numpy(np.int8)
+    table = table.rename(columns={"image_id": "stem"})
+    return Examples(images, table, label, np.full(len(table), "", dtype=str), "", {})
+
+
+def trained(names: list[str], models: Path) -> tuple[list[str], list[str]]:
+    """Return which of some models are trained in a folder, and which are not.
+
+    Raises
+    ------
+    DataError
+        If none is.
+    """
+    there = [name for name in names if (models / name / WEIGHTS).is_file()]
+    if not there:
+        raise DataError(f"{models}: none of {', '.join(names)} is trained there: run dvc repro train first")
+    return there, [name for name in names if name not in there]
+
+
+def activations(params: Params, name: str, models: Path, examples: Examples) -> dict[str, np.ndarray]:
+    """Return the features of a model's layers, in order of depth: (n_images, n_features) each.
+
+    Raises
+    ------
+    DataError
+        If the model was trained with other parameters than the present ones, or its files are damaged.
+    """
+    entry, folder = params.models.entry(name), models / name
+    config = read_config(folder)
+    if config["values"] != entry.model_dump():
+        raise DataError(f"{folder} was trained with other values: run the stage train for {name} again")
+    network = kind(config["kind"]).build(config["architecture"])
+    load_weights(network, folder / WEIGHTS)
+    network = network.to(settings.device()).eval()
+    x, rule = TrainedModel(network, config).inputs(examples), Reduction.of(entry, params.seed)
+    names, parts = network.layer_names, []
+    with torch.no_grad():
+        for batch in x.split(BATCH):
+            maps = network.maps(batch.to(settings.device()))
+            if not parts:
+                reducers = {layer: Reducer.of(rule, maps[layer], output=layer == names[-1]) for layer in names}
+            parts.append({layer: reducers[layer](maps[layer]) for layer in names})
+    return {layer: np.concatenate([part[layer] for part in parts]).astype(np.float64) for layer in names}
+
+
+def pixels(examples: Examples) -> np.ndarray:
+    """Return the images as vectors (n_images, 3 size size)."""
+    return examples.images.reshape(len(examples.images), -1).astype(np.float64)
+
+
+def labels(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return what is known of each image by category, (n_images,) bool: a face; an animal, human ones included."""
+    face = (table["category"] == CLASSES[1]).to_numpy()
+    return {"face": face, "animal": face | (table["category"] == "body part").to_numpy()}

@@ -11,11 +11,14 @@ def main() -> None:
     try:
         numerics.fix()  # before anything that computes is loaded
         numerics.note()
-        from analysis.run import STAGES, run_stage
+        from analysis.run import RECORDED, STAGES, run_stage
 
-        name, *items = sys.argv[1:] or [""]
-        if name in STAGES and STAGES[name].takes(items):
-            run_stage(name, *items)
+        dataset, (name, *items) = None, sys.argv[1:] or [""]
+        if name == "--dataset" and len(items) > 1:
+            dataset, name, *items = items
+        key = name if dataset is None else RECORDED + name
+        if key in STAGES and STAGES[key].takes(items) and not name.startswith(RECORDED):
+            run_stage(name, *items, dataset=dataset)
         else:
             from analysis.cli import app
 

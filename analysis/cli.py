@@ -3,13 +3,14 @@
 import tomllib
 from typing import Annotated, Literal
 
+import click
 import typer
 from typer.core import TyperGroup
 
 from analysis.acquire.real import command as real
 from analysis.audit.command import app as audit
 from analysis.explain.command import app as explain
-from analysis.run import ROOT, STAGES, run_stage
+from analysis.run import ROOT, STAGES, of_data_sets, run_stage
 from analysis.tools import command as tools
 
 IN_ORDER = "Stages of the pipeline, in the order of the data (dvc repro runs them)"
@@ -55,77 +56,89 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Run a stage for a recorded data set, in recorded/NAME.")
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Compare networks with macaque visual areas."""
+    context.obj = dataset
+    if dataset is not None:
+        of_data_sets(context.invoked_subcommand)
+
+
+def _run(stage: str, *items: str) -> None:
+    """Run a stage for the data set that the command line names, or for the experiment."""
+    run_stage(stage, *items, dataset=click.get_current_context().find_root().obj)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def acquire() -> None:
     """Bring the data to data/raw: simulate the embedded experiment, or fetch the published files."""
-    run_stage("acquire")
+    _run("acquire")
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def stimuli() -> None:
     """Read the images and annotations: pad, label and split."""
-    run_stage("stimuli")
+    _run("stimuli")
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def recordings(protocol: Protocol) -> None:
     """Turn spike rasters and gaze into one table of responses per recording."""
-    run_stage("recordings", protocol)
+    _run("recordings", protocol)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def train(model: Model) -> None:
     """Train one model on face / non-face images."""
-    run_stage("train", model)
+    _run("train", model)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def activations(model: Model) -> None:
     """Compute the activations of a model's named layers for every image."""
-    run_stage("activations", model)
+    _run("activations", model)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def neural(protocol: Protocol) -> None:
     """Compute what comparisons need of the recordings: mean responses, ceilings, population read-out."""
-    run_stage("neural", protocol)
+    _run("neural", protocol)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def compare(model: Model) -> None:
     """Compare a model's layers with the recorded areas: predictivity, RDMs, ceilings."""
-    run_stage("compare", model)
+    _run("compare", model)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def candidates() -> None:
     """Search candidate modules: performance against predictivity, and what each part of HMO contributes."""
-    run_stage("candidates")
+    _run("candidates")
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def summary() -> None:
     """Gather the results of all models into tidy tables and results/summary.json."""
-    run_stage("summary")
+    _run("summary")
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def figures() -> None:
     """Draw the figures of the paper from results/."""
-    run_stage("figures")
+    _run("figures")
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def report() -> None:
     """Build the paper (report.pdf, report.html) from the figures and results/."""
-    run_stage("report")
+    _run("report")
 
 
 app.add_typer(audit, name="audit", cls=CommandsByGroup, rich_help_panel=IN_ORDER)

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from analysis import params
+from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS, fixed_threads
 
@@ -22,19 +23,22 @@ class Stage:
     Attributes
     ----------
     module : str
-        Its ``run(params)`` or ``run(params, item)`` is the stage.
+        Its ``run(params)`` is the stage; ``run`` also takes the name of the data set if `named`, then the item.
     item : str or None
         What the stage runs for, the key of its matrix in ``dvc.yaml``.
     torch : bool
         Whether it computes with torch, which is then loaded before the number of threads is set.
     threads : int
         Threads of one numerical task; stages whose tasks are small and many run two tasks of one thread at once.
+    named : bool
+        Whether ``run`` takes the name of the recorded data set.
     """
 
     module: str
     item: str | None = None
     torch: bool = False
     threads: int = THREADS
+    named: bool = False
 
     def takes(self, items: list[str]) -> bool:
         """Say whether these are the arguments of the stage: its item or none, and no option."""
@@ -55,10 +59,21 @@ STAGES = {
     "summary": Stage("analysis.summary.stage"),
     "figures": Stage("paper.draw"),
     "report": Stage("paper.build"),
+    "recorded-acquire": Stage("analysis.acquire.recorded.stage", named=True),
+    "recorded-stimuli": Stage("analysis.stimuli.presented"),
+    "recorded-recordings": Stage("analysis.recordings.presented", "protocol"),
+    "recorded-train": Stage("analysis.models.train.stage", "model", torch=True),
+    "recorded-activations": Stage("analysis.models.activations.stage", "model", torch=True),
+    "recorded-neural": Stage("analysis.neural.stage", "protocol"),
+    "recorded-compare": Stage("analysis.compare.stage", "model"),
+    "recorded-summary": Stage("analysis.summary.recorded", named=True),
 }
+"""The stages of the experiment, and those of recorded data sets, by their names in ``dvc.yaml``."""
+RECORDED = "recorded-"
+"""Begins the name of a stage of recorded data sets."""
 
 
-def run_stage(name: str, *items: str) -> None:
+def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     """Run a stage; end it if its code or parameters change meanwhile.
 
     DVC hashes code after the stage has run, so output of the old code would be recorded as that of the new one.
@@ -66,37 +81,55 @@ def run_stage(name: str, *items: str) -> None:
     Parameters
     ----------
     name : str
-        A key of `STAGES`.
+        A key of `STAGES`, without `RECORDED`.
     *items : str
         The stage's item, where it has one.
+    dataset : str, optional
+        A recorded data set, in whose folder the stage runs; None: the experiment with free viewing.
 
     Raises
     ------
     DataError
-        If the item is missing or one too many, or code or parameters of the stage changed while it ran.
+        If the data set is unknown, it has no such stage, the item is missing or one too many, or code or parameters
+        of the stage changed while it ran.
     """
+    values = params.load(PARAMS)
+    if dataset is not None:
+        values, name = params.of_data_set(values, dataset), of_data_sets(name)
     stage = STAGES[name]
     if not stage.takes(list(items)):
         raise DataError(f"stage {name}: " + (f"give one {stage.item}" if stage.item else "takes no argument"))
-    code, listed = declared(name, *items)
+    code, listed = declared(name, *items, dataset=dataset)
     before = _state(code, listed)
-    values = params.only(params.load(PARAMS), listed)
+    values = params.only(values, listed)
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")
-    with fixed_threads(stage.threads):
-        module.run(values, *items)
+    with paths.inside(dataset), fixed_threads(stage.threads):
+        module.run(values, *([dataset] if stage.named else []), *items)
     after = _state(code, listed)
     if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):
         raise DataError(f"{', '.join(changed)} changed while stage {name} ran: run it again")
 
 
-def declared(name: str, *items: str) -> tuple[list[Path], list[str]]:
+def of_data_sets(name: str) -> str:
+    """Return the name in `STAGES` of a stage of recorded data sets. Raises `DataError` if they have none of that name.
+
+    `name` is the one on the command line.
+    """
+    if RECORDED + name not in STAGES:
+        known = ", ".join(key.removeprefix(RECORDED) for key in STAGES if key.startswith(RECORDED))
+        raise DataError(f"--dataset: recorded data sets have no stage {name}; they have {known}")
+    return RECORDED + name
+
+
+def declared(name: str, *items: str, dataset: str | None = None) -> tuple[list[Path], list[str]]:
     """Return the code and the parameters that ``dvc.yaml`` lists for a stage."""
     stage = STAGES[name]
     entry = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][name]
     code = [ROOT / path for path in entry["deps"] if path.split("/")[0] in ("analysis", "paper")]
     listed = [key.replace(f"${{item.{stage.item}}}", "".join(items)) for key in entry["params"]]
+    listed = [key.replace("${item.dataset}", dataset or "") for key in listed]
     return [path for path in code if path != ROOT / "paper" / "figures"], listed
 
 

@@ -46,7 +46,7 @@ dandiset = dataclasses.replace(sources.DANDISET, digest=sys.argv[1])
 pins = dandi.listing(dandiset)
 n = fetch(dandi.items(dandiset, pins))
 for pin in pins:
-    blobs.link(pin.sha256, Path(sys.argv[2]) / pin.path)
+    blobs.link(pin.digest, Path(sys.argv[2]) / pin.path)
 print(n)
 """
 

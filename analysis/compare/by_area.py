@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.compare.read import LAYERS, SCORES
 from analysis.compare.unit_scores import Predicted
-from analysis.core.areas import AREAS
+from analysis.core.areas import AREAS, IT
 from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params import Compare
@@ -53,7 +53,8 @@ def layer_table(
         rows.append(row | summarise(of_area, layer, scores.to_dict("records"), rules, settings, here))
     table = pd.DataFrame(rows).assign(model=units["model"].iloc[0], protocol=units["protocol"].iloc[0])
     depth = {layer: number for number, layer in enumerate(dict.fromkeys(units["layer"]))}
-    order = table["layer"].map(depth) * len(AREAS) + table["region"].map(AREAS.index)
+    place = {area: number for number, area in enumerate((*AREAS, IT))}
+    order = table["layer"].map(depth) * len(place) + table["region"].map(place)
     return table.iloc[np.argsort(order, kind="stable")][LAYERS]
 
 

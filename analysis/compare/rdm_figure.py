@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from analysis.core.areas import AREAS
+from analysis.core.areas import AREAS, IT
 from analysis.core.files import atomic
 from analysis.neural import read as neural
 from analysis.neural import scoring
@@ -21,7 +21,7 @@ def choose_population(populations: list[Population]) -> Population:
 
     def rank(population: Population) -> tuple:
         n_units = len(population.units)
-        area = AREAS.index(population.region)
+        area = (*AREAS, IT).index(population.region)
         return area, n_units >= scoring.LEAST_UNITS, n_units, len(population.images)
 
     return max(populations, key=rank)

@@ -1,8 +1,11 @@
 """The tables that the stage ``compare`` writes for each model, and their reader."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from analysis.core import paths
+from analysis.core.areas import AREAS, IT
 from analysis.core.errors import DataError
 from analysis.neural import readout
 
@@ -37,6 +40,11 @@ TABLES = {
     "learning": [*WHO, *readout.LEARNING],
 }
 """Columns of each table."""
+
+
+def scored_areas(regions: Iterable[str]) -> tuple[str, ...]:
+    """Return the areas of the last axis of null.npy: all of `AREAS`, and IT where a population is of no part of it."""
+    return (*AREAS, IT) if IT in set(regions) else AREAS
 
 
 def read_scores(model: str, name: str) -> pd.DataFrame:

@@ -9,10 +9,9 @@ from analysis.compare import beyond_label, gaze_contingent, predictions
 from analysis.compare.by_area import layer_table
 from analysis.compare.by_population import compare_population
 from analysis.compare.rdm_figure import choose_population, write_rdms
-from analysis.compare.read import CHOSEN, TABLES, WHO
+from analysis.compare.read import CHOSEN, TABLES, WHO, scored_areas
 from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
-from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
 from analysis.core.parallel import map_processes, one_thread
@@ -78,7 +77,8 @@ def run(params: Params, model: str) -> None:
     for name, columns in TABLES.items():
         write_csv(folder / f"{name}.csv", tables[name][columns])
     with atomic(folder / "null.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, mean_by_area(nulls, [one.population.region for one in measured], AREAS))
+        regions = [one.population.region for one in measured]
+        np.save(file, mean_by_area(nulls, regions, scored_areas(regions)))
     predictions.write(folder / predictions.FILE, predicted, layers[-1])
     shown = choose_population([one.population for one in measured])
     write_rdms(

@@ -1,5 +1,8 @@
 """Folders of the pipeline, relative to the one that holds ``params.yaml``."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 RAW = Path("data/raw")
@@ -15,3 +18,25 @@ ACTIVATIONS = Path("data/activations")
 MODELS = Path("models")
 RESULTS = Path("results")
 FIGURES = Path("paper/figures")
+RECORDED = Path("recorded")
+"""Holds a folder for each recorded data set, of the same layout."""
+
+
+@contextmanager
+def inside(dataset: str | None) -> Iterator[None]:
+    """Change into the folder of a recorded data set, so that all paths hold there; None: stay.
+
+    The folder is made if missing. A store given by a relative path stays where it is.
+    """
+    if dataset is None:
+        yield
+        return
+    folder, before = RECORDED / dataset, Path.cwd()
+    if store := os.environ.get("NNN_STORE"):
+        os.environ["NNN_STORE"] = str(before / store)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -8,13 +8,14 @@ import pandas as pd
 
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.images import decode
 from analysis.core.settings import device
 from analysis.explain import attribution, explained_networks
 from analysis.explain.face_regions import centre_bias, share_in_face
 from analysis.explain.model_maps import p_face
 from analysis.models import data, registry
 from analysis.params import Params
-from analysis.stimuli.images import decode, pad
+from analysis.stimuli.images import pad
 
 CENTRAL = 0.5
 """Side of the central square whose share of the map is reported, as a share of the side of the image."""

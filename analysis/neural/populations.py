@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.core.areas import AREAS
+from analysis.core.areas import in_order
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.ceilings import Presentations
@@ -69,7 +69,7 @@ def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Itera
 def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:
     for recording in recordings:
         regions = recording["region"].values.astype(str)
-        for region in (area for area in AREAS if area in regions):
+        for region in in_order(regions):
             of_area = recording.isel(unit=regions == region)
             images, responses, presentations = RESPONSE[rules.response](of_area, rules, allowed)
             if len(images):
@@ -94,10 +94,10 @@ def _by_column(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[s
     tables: dict[str, list] = {}
     for recording in recordings:
         regions = recording["region"].values.astype(str)
-        for region in (area for area in AREAS if area in regions):
+        for region in in_order(regions):
             images, responses, _ = RESPONSE[rules.response](recording.isel(unit=regions == region), rules, None)
             tables.setdefault(region, []).append((images, responses))
-    for region in sorted(tables, key=AREAS.index):
+    for region in in_order(tables):
         width = max(responses.shape[1] for _, responses in tables[region])
         rows: dict[str, np.ndarray] = {}
         for images, responses in tables[region]:

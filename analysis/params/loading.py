@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from analysis.core.errors import DataError
 from analysis.params.base import Group
-from analysis.params.models import KINDS
+from analysis.params.models import KINDS, Model
+from analysis.params.recorded import SOURCES
 from analysis.params.schema import Params
 
 
@@ -42,6 +43,26 @@ def only(values: Params, names: list[str]) -> Params:
     return _subset(values, tree)
 
 
+def of_data_set(values: Params, name: str) -> Params:
+    """Return the parameters as a recorded data set takes them.
+
+    Its models and images; no patches at the gaze, as there is none.
+
+    Raises `DataError` if there is no such data set.
+    """
+    chosen = values.recorded.datasets.entry(name)
+    entries = {name: _without_patches(entry) for name, entry in values.models.__pydantic_extra__.items()}
+    models = type(values.models).model_construct(run=values.recorded.models, **entries)
+    compare = values.compare.model_copy(update={"images": chosen.images})
+    return values.model_copy(update={"models": models, "compare": compare})
+
+
+def _without_patches(model: Model) -> Model:
+    if "activations" not in type(model).model_fields:
+        return model
+    return model.model_copy(update={"activations": model.activations.model_copy(update={"patches": 0})})
+
+
 def _subset(group: Group, tree: dict) -> Group:
     if not tree:
         return group
@@ -58,11 +79,15 @@ def _message(error: dict) -> str:
     if kind == "value_error":
         return f"{key}: {error['ctx']['error']}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{key}.kind = {error['input'].get('kind')!r}: the kinds are {', '.join(sorted(KINDS))}"
+        tag = error["ctx"]["discriminator"].strip("'")
+        known = ", ".join(sorted(KINDS if tag == "kind" else SOURCES))
+        return f"{key}.{tag} = {error['input'].get(tag)!r}: choose one of {known}"
     return f"{key} = {error['input']!r}: {error['msg']}"
 
 
 def _key(location: tuple) -> str:
     if location[:1] == ("models",) and location[2:3] and location[2] in KINDS:
         location = (*location[:2], *location[3:])  # pydantic inserts the kind after the name of the model
+    if location[:2] == ("recorded", "datasets") and location[3:4] and location[3] in SOURCES:
+        location = (*location[:3], *location[4:])
     return ".".join(map(str, location)) or "top level"

@@ -8,6 +8,7 @@ from analysis.core.areas import Area
 from analysis.params.base import Count, Counts, Group, Positive, Share
 from analysis.params.hmo import HMOStage
 from analysis.params.models import Models
+from analysis.params.recorded import Recorded
 
 
 class Acquire(Group):
@@ -203,3 +204,11 @@ class Params(Group):
     audit: Audit
     candidates: Candidates
     explain: Explain
+    recorded: Recorded
+
+    @model_validator(mode="after")
+    def _recorded_models_run_under_the_corrected_protocol(self):
+        for name in self.recorded.models:
+            if self.models.entry(name).protocol != "corrected":
+                raise ValueError(f"recorded.models names {name!r}: the report's protocol needs fixations")
+        return self

@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from analysis.core.errors import DataError
+from analysis.core.images import decode
 from analysis.core.paths import STIMULI_ARCHIVE
 from analysis.stimuli.archive import SplitZip
-from analysis.stimuli.images import decode
 from analysis.stimuli.read import read_table
 
 

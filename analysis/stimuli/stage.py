@@ -10,6 +10,7 @@ import pandas as pd
 from analysis import params as settings
 from analysis.core.errors import DataError
 from analysis.core.files import atomic, write_csv
+from analysis.core.images import decode
 from analysis.core.parallel import map_threads
 from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI
 from analysis.core.progress import track
@@ -17,7 +18,7 @@ from analysis.core.settings import workers
 from analysis.stimuli import splits
 from analysis.stimuli.archive import SplitZip
 from analysis.stimuli.categories import annotated_stems, label_of, read_categories, read_file_names, stem_of
-from analysis.stimuli.images import SUFFIXES, decode, pad
+from analysis.stimuli.images import SUFFIXES, pad
 from analysis.stimuli.originals import archive_of
 from analysis.stimuli.read import COLUMNS
 from analysis.stimuli.shown import all_shown

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.compare import predictions
 from analysis.compare.by_area import by_row
 from analysis.compare.read import CHOSEN
-from analysis.core.areas import AREAS
+from analysis.core.areas import AREAS, IT
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
 from analysis.neural import scoring
@@ -26,8 +26,18 @@ OTHERS = ("pixels", "gabor", "simple_cnn", "report_hmo_untrained", "category")
 PROTOCOL = "corrected"
 
 
-def contrast_table(params: Params) -> pd.DataFrame:
-    """Compare HMO and the report HMO with the controls, area by area.
+def pairs_of_kinds(params: Params) -> list[tuple[str, str]]:
+    """Return the pairs of models of the kinds `FIRST` and `OTHERS` that run under the corrected protocol."""
+    kinds: dict[str, list[str]] = {}
+    for model in params.models.run:
+        entry = params.models.entry(model)
+        if entry.protocol == PROTOCOL:
+            kinds.setdefault(entry.kind, []).append(model)
+    return [pair for one, other in product(FIRST, OTHERS) for pair in product(kinds.get(one, []), kinds.get(other, []))]
+
+
+def contrast_table(params: Params, pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    """Compare pairs of models, area by area.
 
     The score is the median noise-corrected r over the units of an area. Models meet the same bootstrap draws of images
     and units within recordings, with their predictions held fixed.
@@ -38,20 +48,12 @@ def contrast_table(params: Params) -> pd.DataFrame:
         ``layer``: `CHOSEN` (the layer chosen within the training images) or `predictions.TOP`; ``difference``: first
         minus second; ``p_holm``: corrected for the contrasts of an area and layer (Holm 1979).
     """
-    kinds: dict[str, list[str]] = {}
-    for model in params.models.run:
-        entry = params.models.entry(model)
-        if entry.protocol == PROTOCOL:
-            kinds.setdefault(entry.kind, []).append(model)
-    pairs = [
-        pair for one, other in product(FIRST, OTHERS) for pair in product(kinds.get(one, []), kinds.get(other, []))
-    ]
     models = list(dict.fromkeys(model for pair in pairs for model in pair))
     measured = {(m.population.recording, m.population.region): m for m in neural.read_populations(PROTOCOL)}
     groups = read_table().set_index("stem")["group"]
-    draws = {model: dict(_draws(params, model, measured, groups)) for model in models}
+    draws = {model: dict(score_draws(params, model, measured, groups)) for model in models}
     rows = []
-    for layer, region in product((CHOSEN, predictions.TOP), AREAS):
+    for layer, region in product((CHOSEN, predictions.TOP), (*AREAS, IT)):
         family = []
         for model, other in pairs:
             one, two = (draws[name].get((layer, region)) for name in (model, other))
@@ -64,10 +66,14 @@ def contrast_table(params: Params) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _draws(
-    params: Params, model: str, measured: dict[tuple[str, str], neural.MeasuredPopulation], groups: pd.Series
+def score_draws(
+    params: Params,
+    model: str,
+    measured: dict[tuple[str, str], neural.MeasuredPopulation],
+    groups: pd.Series,
+    corrected: bool = True,
 ) -> Iterator[tuple[tuple[str, str], ScoreDraws]]:
-    """Yield the bootstrap draws of a model's score for each layer and area."""
+    """Yield the bootstrap draws of a model's median r for each layer and area, `corrected` for noise or not."""
     by_area: dict[str, list] = {}
     for one in predictions.read(model):
         by_area.setdefault(one.region, []).append(one)
@@ -78,7 +84,7 @@ def _draws(
                 one.layers[layer],
                 one.folds,
                 [groups[image] for image in one.images],
-                scoring.correction(measured[one.recording, one.region].ceiling),
+                scoring.correction(measured[one.recording, one.region].ceiling) if corrected else None,
             )
             for one in found
         ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.compare.read import TABLES, read_scores
+from analysis.compare.read import TABLES, read_scores, scored_areas
 from analysis.core import environment, paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
@@ -38,11 +38,11 @@ def run(params: Params) -> None:
     """
     models = params.models.run
     tables = {name: pd.concat([read_scores(model, name) for model in models], ignore_index=True) for name in TABLES}
-    tables["accuracy"] = pd.DataFrame([row for model in models for row in _accuracy_rows(model)], columns=ACCURACY)
+    tables["accuracy"] = accuracy_table(models)
     tables["validation"] = validation_table(tables["units"])
     tables["levels"] = levels_table(models, tables["decoding"])
     tables["tests"] = tests_table(models, tables["rsa"])
-    tables["contrasts"] = contrasts.contrast_table(params)
+    tables["contrasts"] = contrasts.contrast_table(params, contrasts.pairs_of_kinds(params))
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())
@@ -50,6 +50,32 @@ def run(params: Params) -> None:
     write_json(paths.RESULTS / "summary.json", summary)
     headline.write(summary["models"])
     example.write(_rdms(summary["models"]))
+
+
+def accuracy_table(models: list[str]) -> pd.DataFrame:
+    """Return the accuracies of all models, a row per split (`ACCURACY`)."""
+    return pd.DataFrame([row for model in models for row in _accuracy_rows(model)], columns=ACCURACY)
+
+
+def _accuracy_rows(model: str) -> list[dict]:
+    """Return a row per split from the model's metrics."""
+    metrics = activations.read_metrics(model)
+    try:
+        return [
+            {
+                "model": model,
+                "protocol": metrics["protocol"],
+                "split": split,
+                "n": scores["n"],
+                "accuracy": scores["accuracy"],
+                "ci_low": scores["accuracy_low"],
+                "ci_high": scores["accuracy_high"],
+                "balanced_accuracy": scores["balanced_accuracy"],
+            }
+            for split, scores in metrics["splits"].items()
+        ]
+    except KeyError as error:
+        raise DataError(f"models/{model}/metrics.json has no {error}: run the stage train for {model} again") from error
 
 
 def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +117,7 @@ def tests_table(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
             continue
         correlations = _read_null(model)
         for k, layer in enumerate(dict.fromkeys(of_model["layer"])):
-            for a, area in enumerate(AREAS):
+            for a, area in enumerate(scored_areas(rsa["region"])):
                 recordings = of_model[(of_model["layer"] == layer) & (of_model["region"] == area)]
                 if len(recordings):
                     rows.append(
@@ -119,27 +145,6 @@ def _read_null(model: str) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except (FileNotFoundError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
-
-
-def _accuracy_rows(model: str) -> list[dict]:
-    """Return a row per split from the model's metrics."""
-    metrics = activations.read_metrics(model)
-    try:
-        return [
-            {
-                "model": model,
-                "protocol": metrics["protocol"],
-                "split": split,
-                "n": scores["n"],
-                "accuracy": scores["accuracy"],
-                "ci_low": scores["accuracy_low"],
-                "ci_high": scores["accuracy_high"],
-                "balanced_accuracy": scores["balanced_accuracy"],
-            }
-            for split, scores in metrics["splits"].items()
-        ]
-    except KeyError as error:
-        raise DataError(f"models/{model}/metrics.json has no {error}: run the stage train for {model} again") from error
 
 
 def validation_table(units: pd.DataFrame) -> pd.DataFrame:

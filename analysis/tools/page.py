@@ -91,8 +91,8 @@ def find_image(stem: str) -> Image.Image | str:
     archives = sorted(paths.STIMULI_ARCHIVE.glob("*.zip"))
     if not archives:
         return "image not available"
+    from analysis.core.images import decode
     from analysis.stimuli.archive import SplitZip
-    from analysis.stimuli.images import decode
 
     try:
         with SplitZip(archives[0]) as archive:

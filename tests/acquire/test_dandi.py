@@ -82,7 +82,7 @@ def test_streams_through_the_client_are_healed(world, hasty, faults):
     world.dandi.faults = faults
     pins = published(world)
     assert fetch(dandi.items(sources.DANDISET, pins), hasty) == len(pins)
-    assert [blobs.blob_path(pin.sha256).read_bytes() for pin in pins] == [
+    assert [blobs.blob_path(pin.digest).read_bytes() for pin in pins] == [
         (world.archive / pin.path).read_bytes() for pin in pins
     ]
     assert all(fault.times == 0 for fault in world.dandi.faults)

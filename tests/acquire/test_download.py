@@ -35,12 +35,12 @@ def server(tmp_path):
 def items(server, names="a") -> list[Item]:
     pins = {pin.path: pin for pin in World.pins_of(server.folder)}
     return [
-        Item(pins[f"{n}.nwb"].sha256, SIZE, f"{n}.nwb", get(f"{server.base}/{n}.nwb?Signature=secret")) for n in names
+        Item(pins[f"{n}.nwb"].digest, SIZE, f"{n}.nwb", get(f"{server.base}/{n}.nwb?Signature=secret")) for n in names
     ]
 
 
 def content(item: Item) -> bytes:
-    return blobs.blob_path(item.sha256).read_bytes()
+    return blobs.blob_path(item.digest).read_bytes()
 
 
 HEALED = {
@@ -147,7 +147,7 @@ def test_a_server_that_trickles_for_ever_is_left(server, hasty):
 def test_another_file_under_the_name_is_refused(server, hasty):
     (server.folder / "a.nwb").write_bytes(some_bytes("other", SIZE + 5))
     [old] = items(server, "b")
-    swapped = Item(old.sha256, old.size, "b.nwb", get(f"{server.base}/a.nwb"))
+    swapped = Item(old.digest, old.size, "b.nwb", get(f"{server.base}/a.nwb"))
     with pytest.raises(DataError, match=r"b\.nwb: given up"):
         fetch([swapped], hasty)
     assert not blobs.blobs()
@@ -158,7 +158,7 @@ def test_a_failure_keeps_what_the_others_have(server, hasty, monkeypatch):
     server.faults = [Fault("c.nwb", "cut", at=200_000), Fault("c.nwb", "404", times=-1)]
     with pytest.raises(DataError, match=r"c\.nwb"):
         fetch(items(server, "abcd"), hasty)
-    assert {path.name for path in blobs.blobs()} == {item.sha256 for item in items(server, "ab")}
+    assert {path.name for path in blobs.blobs()} == {item.digest for item in items(server, "ab")}
     assert [path.stat().st_size >= 131_072 for path in blobs.parts()] == [True]
     server.faults, server.log = [], []
     assert fetch(items(server, "abcd"), hasty) == 2
@@ -181,8 +181,8 @@ def test_a_part_left_by_another_run_is_used_or_dropped(server, hasty):
         (whole, some_bytes("c", SIZE)),
         (long, some_bytes("d", SIZE) + b"more"),
     ]:
-        blobs.part_path(item.sha256).parent.mkdir(parents=True, exist_ok=True)
-        blobs.part_path(item.sha256).write_bytes(data)
+        blobs.part_path(item.digest).parent.mkdir(parents=True, exist_ok=True)
+        blobs.part_path(item.digest).write_bytes(data)
     fetch([good, bad, whole, long], hasty)
     starts = {name: [request.start for request in server.asked(f"{name}.nwb")] for name in "abcd"}
     assert starts == {"a": [100_001], "b": [50_000, None], "c": [], "d": [None]}

@@ -164,7 +164,7 @@ def test_a_killed_run_goes_on_from_its_last_byte(world, tmp_path):
     found = content(project / "data/raw")
     found.pop("manifest.json")
     assert found == expected(world, ("An220105", "Bf211114"))
-    pins = {pin.path: pin.sha256 for pin in World.pins_of(world.archive)}
+    pins = {pin.path: pin.digest for pin in World.pins_of(world.archive)}
     asked = {request.path.split("/", 3)[3].partition("?")[0]: request for request in world.dandi.asked("/blobs/")}
     assert {pins[path]: request.start or 0 for path, request in asked.items() if pins[path] in left} == left
     assert whole & set(pins.values())

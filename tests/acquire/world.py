@@ -38,7 +38,7 @@ class World:
         self.folder = folder
         self.archive, self.node, self.raw = folder / "dandi", folder / "osf", folder / "github"
         self._fill()
-        rows = [(pin.path, pin.size, pin.sha256) for pin in self.pins_of(self.archive)]
+        rows = [(pin.path, pin.size, pin.digest) for pin in self.pins_of(self.archive)]
         self.dandi, self.osf, self.github = (
             Dandi(folder=self.archive, files=rows),
             Osf(folder=self.node),

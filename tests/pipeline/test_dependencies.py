@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from analysis.run import STAGES, declared
+from analysis.run import RECORDED, STAGES, declared
 from tests.pipeline.graph import reachable
 from tests.project import ROOT
 
@@ -21,9 +21,15 @@ def covered(path: str, deps: list[str]) -> bool:
 def test_every_stage_is_in_the_table_and_runs_by_its_name():
     assert list(ENTRIES) == list(STAGES)
     for name, entry in ENTRIES.items():
-        item = STAGES[name].item
-        assert entry["cmd"] == f"python -m analysis {name}" + (f" ${{item.{item}}}" if item else "")
-        assert list(entry.get("matrix", {})) == ([item] if item else [])
+        item, stage = STAGES[name].item, name.removeprefix(RECORDED)
+        recorded = stage != name
+        of = "--dataset ${item.dataset} " if recorded else ""
+        if recorded and item == "protocol":
+            assert entry["cmd"] == f"python -m analysis {of}{stage} corrected"
+            item = None
+        else:
+            assert entry["cmd"] == f"python -m analysis {of}{stage}" + (f" ${{item.{item}}}" if item else "")
+        assert list(entry.get("matrix", {})) == [*(["dataset"] if recorded else []), *([item] if item else [])]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -53,3 +59,20 @@ def test_all_code_is_a_dependency_of_the_paper_which_names_its_state():
         ["git", "ls-files", "analysis", "paper"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert [path for path in listed.stdout.split() if not covered(path, ENTRIES["report"]["deps"])] == []
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name.startswith(RECORDED)])
+def test_a_recorded_stage_reads_and_writes_in_the_folder_of_its_data_set(stage):
+    """And depends on its own entry alone, so that adding a data set leaves the others as they are."""
+    entry = ENTRIES[stage]
+    folder = "recorded/${item.dataset}/"
+    assert all(path.startswith(folder) for path in entry["outs"])
+    code = ("analysis", "paper", "requirements")
+    assert [path for path in entry["deps"] if not path.startswith((folder, *code))] == []
+    assert not {"recorded", "recorded.datasets", "recorded.run"} & set(entry["params"])
+
+
+@pytest.mark.parametrize("stage", ["recorded-neural", "recorded-compare"])
+def test_stages_that_compare_images_depend_on_the_choice_of_images(stage):
+    """It is taken from the entry of the data set (`params.of_data_set`)."""
+    assert "recorded.datasets.${item.dataset}" in ENTRIES[stage]["params"]

@@ -2,11 +2,13 @@
 
 import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from analysis import params, run
+from analysis.core import settings
 from analysis.core.errors import DataError
 from tests.project import ROOT
 
@@ -100,3 +102,42 @@ def test_single_keys_and_models_are_listed_alone():
 def test_wrong_arguments_are_refused(words):
     with pytest.raises(DataError, match=f"stage {words[0]}"):
         run.run_stage(*words)
+
+
+@pytest.fixture
+def recorded_stage(monkeypatch):
+    """Return a function that makes another function the stage ``acquire`` of recorded data sets."""
+
+    def replace(function):
+        monkeypatch.setitem(sys.modules, "replaced", SimpleNamespace(run=function))
+        monkeypatch.setitem(run.STAGES, "recorded-acquire", run.Stage("replaced", named=True))
+
+    return replace
+
+
+def test_a_stage_of_a_data_set_runs_in_its_folder_with_its_entry(project, recorded_stage, monkeypatch):
+    seen = []
+    monkeypatch.setenv("NNN_STORE", "store")
+    recorded_stage(lambda values, name: seen.append((Path.cwd(), name, values, settings.read().store)))
+    run.run_stage("acquire", dataset="v4")
+    folder, name, values, store = seen[0]
+    assert folder == project / "recorded" / "v4"
+    assert name == "v4"
+    assert values.recorded.datasets.entry("v4").session == "210325"
+    assert store == project / "store"
+    assert Path.cwd() == project
+    with pytest.raises(DataError, match="seed is not among the parameters"):
+        _ = values.seed
+
+
+def test_a_stage_of_a_data_set_ends_if_its_entry_changes(project, recorded_stage):
+    recorded_stage(lambda values, name: edit(project / "params.yaml", '"210325"', '"190923"'))
+    with pytest.raises(DataError, match=r"recorded\.datasets\.v4 changed while stage recorded-acquire ran"):
+        run.run_stage("acquire", dataset="v4")
+
+
+def test_unknown_data_sets_and_stages_that_data_sets_lack_are_refused(project):
+    with pytest.raises(DataError, match=r"no recorded data set 'v5'.*; there are v4"):
+        run.run_stage("acquire", dataset="v5")
+    with pytest.raises(DataError, match="no stage audit; they have acquire, stimuli"):
+        run.run_stage("audit", dataset="v4")

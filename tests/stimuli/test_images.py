@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.core import images
 from analysis.core.errors import DataError
-from analysis.stimuli import images
-from analysis.stimuli.images import GREY, decode, pad
+from analysis.core.images import GREY, decode
+from analysis.stimuli.images import pad
 
 
 def test_aspect_is_kept_and_the_rest_is_grey(picture):

@@ -1,4 +1,4 @@
-"""Verified files in the store, named by their SHA-256 and shared by runs and clones.
+"""Verified files in the store, named by their digests and shared by runs and clones.
 
 ``blobs/ab/abcd...`` holds complete files whose hash was checked, ``partial/abcd....part`` unfinished downloads. A blob
 is read-only, and its modification time is derived from its hash, so that a changed blob is noticed without reading it.
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from analysis.acquire.real.digests import digits, of_file
 from analysis.core.errors import DataError
-from analysis.core.files import sha256
 from analysis.core.store import store_root
 
 FICLONE = 0x40049409  # Linux ioctl: share the blocks of another file, copy on write
@@ -26,18 +26,18 @@ class Stopped(Exception):
 
 
 def blob_path(digest: str) -> Path:
-    """Return the path of the file with that SHA-256; it need not exist."""
-    return store_root() / "blobs" / digest[:2] / digest
+    """Return the path of the file with that digest; it need not exist."""
+    return store_root() / "blobs" / digits(digest)[:2] / digest
 
 
 def part_path(digest: str) -> Path:
-    """Return the path of the unfinished download of the file with that SHA-256."""
+    """Return the path of the unfinished download of the file with that digest."""
     return store_root() / "partial" / f"{digest}.part"
 
 
 def _stamp(digest: str) -> int:
     """Modification time of a verified blob, in whole seconds: between 2001 and 2002, by hash."""
-    return 1_000_000_000 + int(digest[:6], 16)
+    return 1_000_000_000 + int(digits(digest)[:6], 16)
 
 
 def has(digest: str, size: int | None = None) -> bool:
@@ -52,7 +52,7 @@ def has(digest: str, size: int | None = None) -> bool:
         return False
     if (size is None or found.st_size == size) and found.st_mtime == _stamp(digest):
         return True
-    if sha256(path) == digest:
+    if of_file(path, digest) == digest:
         os.utime(path, (_stamp(digest), _stamp(digest)))
         return True
     path.unlink(missing_ok=True)
@@ -162,7 +162,7 @@ def parts() -> list[Path]:
 
 def damaged(path: Path) -> bool:
     """Hash a blob again; return whether the hash differs from its name."""
-    return sha256(path) != path.name
+    return of_file(path, path.name) != path.name
 
 
 def check_room(needed: int) -> None:

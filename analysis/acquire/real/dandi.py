@@ -51,10 +51,10 @@ def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str
 
 def items(dandiset: sources.Dandiset, pins: list[sources.Pin]) -> list[Item]:
     """Return what `fetch` needs for some files of the version; asks the archive only if one is not in the store."""
-    if all(blobs.has(pin.sha256, pin.size) for pin in pins):
+    if all(blobs.has(pin.digest, pin.size) for pin in pins):
         return []
     records = assets(dandiset)
-    return [Item(pin.sha256, pin.size, pin.path, _opener(dandiset, records[pin.path])) for pin in pins]
+    return [Item(pin.digest, pin.size, pin.path, _opener(dandiset, records[pin.path])) for pin in pins]
 
 
 def _opener(dandiset: sources.Dandiset, record: dict):

@@ -1,6 +1,5 @@
 """Download files into the store: several at a time, resumed, retried and verified."""
 
-import hashlib
 import os
 import threading
 import time
@@ -9,9 +8,11 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from analysis.acquire.real import blobs
+from analysis.acquire.real.digests import Hasher
 from analysis.acquire.real.download_progress import Progress
 from analysis.acquire.real.http_session import Session
 from analysis.acquire.real.retry import Policy, Transient, judge
+from analysis.acquire.real.sources import Pin
 from analysis.core import settings
 from analysis.core.errors import DataError
 
@@ -23,7 +24,7 @@ CHUNK = 1 << 16
 class Item:
     """A file to fetch."""
 
-    sha256: str
+    digest: str
     size: int
     name: str
     """For messages."""
@@ -42,6 +43,40 @@ def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
     return chunks
 
 
+def size_of(url: str, name: str, policy: Policy | None = None) -> int:
+    """Ask the server for the size of a file whose pin states none, in bytes.
+
+    Raises `DataError` if the server cannot be reached or does not say.
+    """
+    policy, failures = policy or Policy(), 0
+    with Session(policy) as session:
+        while True:
+            try:
+                answer = session.get(url, stream=True)
+                answer.close()
+                answer.raise_for_status()
+                return int(answer.headers["Content-Length"])
+            except (KeyError, ValueError) as error:
+                raise DataError(f"{name}: the server does not state its size ({url})") from error
+            except Exception as error:
+                failure = judge(error, name, policy)
+                failures += 1
+                if failures >= policy.tries:
+                    raise DataError(f"{name}: given up after {failures} tries ({failure}); run again later") from error
+                time.sleep(max(failure.after, policy.wait(failures)))
+
+
+def pinned(pin: Pin, base: str) -> Item:
+    """Return what `fetch` needs for a pinned file below an address; asks for its size if need be.
+
+    A file that the store holds is not asked for.
+    """
+    url, size = f"{base}/{pin.path}", pin.size
+    if size is None:
+        size = blobs.blob_path(pin.digest).stat().st_size if blobs.has(pin.digest) else size_of(url, pin.path)
+    return Item(pin.digest, size, pin.path, get(url))
+
+
 def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
     """Download the files that the store lacks.
 
@@ -53,8 +88,8 @@ def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
     int
         Number of files downloaded.
     """
-    wanted = {item.sha256: item for item in items}
-    lacking = [item for item in wanted.values() if not blobs.has(item.sha256, item.size)]
+    wanted = {item.digest: item for item in items}
+    lacking = [item for item in wanted.values() if not blobs.has(item.digest, item.size)]
     if not lacking:
         return 0
     here = sum(min(_size_of_part(item), item.size) for item in lacking)
@@ -73,7 +108,7 @@ def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
 
 def _size_of_part(item: Item) -> int:
     try:
-        return blobs.part_path(item.sha256).stat().st_size
+        return blobs.part_path(item.digest).stat().st_size
     except (FileNotFoundError, NotADirectoryError):
         return 0
 
@@ -136,9 +171,9 @@ class _Crew:
     def _fetch(self, item: Item) -> None:
         if not hasattr(self.local, "session"):
             self.local.session = Session(self.policy)
-        with blobs.open_part(item.sha256, self.stop.is_set) as file:
-            if blobs.has(item.sha256, item.size):  # another process brought it while we waited
-                blobs.part_path(item.sha256).unlink(missing_ok=True)
+        with blobs.open_part(item.digest, self.stop.is_set) as file:
+            if blobs.has(item.digest, item.size):  # another process brought it while we waited
+                blobs.part_path(item.digest).unlink(missing_ok=True)
                 return
             part = _Part(file, item)
             failures = wrong = 0
@@ -166,7 +201,7 @@ class _Crew:
                     self.progress.say(f"fetch: {item.name}: {failure}; again in {pause:.1f} s")
                     if self.stop.wait(pause):
                         raise blobs.Stopped from None
-            blobs.accept(blobs.part_path(item.sha256), item.sha256)
+            blobs.accept(blobs.part_path(item.digest), item.digest)
 
     def _transfer(self, item: Item, part: "_Part") -> None:
         """Make one request and append what it brings.
@@ -239,7 +274,7 @@ class _Part:
 
     def __init__(self, file: int, item: Item):
         self.file, self.item = file, item
-        self.digest = hashlib.sha256()
+        self.digest = Hasher(item.digest, item.size)
         self.size = 0
         os.lseek(file, 0, os.SEEK_SET)
         while chunk := os.read(file, blobs.CHUNK):
@@ -249,7 +284,7 @@ class _Part:
             self.restart()
 
     def whole(self) -> bool:
-        return self.size == self.item.size and self.digest.hexdigest() == self.item.sha256
+        return self.size == self.item.size and self.digest.digest() == self.item.digest
 
     def append(self, chunk: bytes) -> None:
         self.digest.update(chunk)
@@ -262,7 +297,7 @@ class _Part:
     def restart(self) -> None:
         os.ftruncate(self.file, 0)
         os.lseek(self.file, 0, os.SEEK_SET)
-        self.digest = hashlib.sha256()
+        self.digest = Hasher(self.item.digest, self.item.size)
         self.size = 0
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from analysis.acquire.real import sources
-from analysis.acquire.real.download import Item, get
+from analysis.acquire.real.download import Item, pinned
 from analysis.core import settings
 from analysis.core.errors import DataError
 
@@ -18,9 +18,8 @@ def pins(repository: sources.Repository) -> list[sources.Pin]:
 
 def items(repository: sources.Repository, wanted: list[sources.Pin] | None = None) -> list[Item]:
     """Return what `fetch` needs for the pinned files, or some of them."""
-    base = f"{settings.read().github_raw}/{repository.name}/{repository.commit}"
     chosen = pins(repository) if wanted is None else wanted
-    return [Item(pin.sha256, pin.size, pin.path, get(f"{base}/{pin.path}")) for pin in chosen]
+    return [pinned(pin, f"{settings.read().github_raw}/{repository.name}/{repository.commit}") for pin in chosen]
 
 
 def target(repository: sources.Repository, pin: sources.Pin) -> Path:

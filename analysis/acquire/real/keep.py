@@ -34,11 +34,13 @@ def known() -> dict[str, str]:
     pins, names = _pins(), {sources.DANDISET.digest: "listing of the dandiset"}
     if blobs.has(sources.DANDISET.digest):
         pins += sources.parse_pins(blobs.blob_path(sources.DANDISET.digest).read_text(encoding="utf-8"))
-    return names | {pin.sha256: pin.path for pin in pins}
+    return names | {pin.digest: pin.path for pin in pins}
 
 
 def _pins() -> list[sources.Pin]:
-    return github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
+    recorded = [sources.parse_pins(path.read_text()) for path in sorted(sources.RECORDED_PINS.glob("*.txt"))]
+    pins = github.pins(sources.ANNOTATIONS) + github.pins(sources.REPORT) + (osf.locked(sources.STIMULI) or [])
+    return pins + [pin for of_one in recorded for pin in of_one]
 
 
 def prune(wanted: Acquire | None, days: float) -> int:
@@ -51,7 +53,7 @@ def prune(wanted: Acquire | None, days: float) -> int:
     unwanted = [path for path in blobs.parts() if path.stat().st_mtime < oldest]
     if wanted is not None:
         pins = choice.files(choice.choose(published(), wanted), wanted.kinds)
-        needed = {pin.sha256 for pin in pins + _pins()} | {sources.DANDISET.digest}
+        needed = {pin.digest for pin in pins + _pins()} | {sources.DANDISET.digest}
         unwanted += [path for path in blobs.blobs() if path.name not in needed]
     for path in unwanted:
         freed += path.stat().st_size

@@ -31,7 +31,7 @@ def locked(node: sources.Node) -> list[sources.Pin] | None:
 
 def write_lock(node: sources.Node, pins: list[sources.Pin]) -> None:
     """Record the verified volumes for all later runs. Commit the file."""
-    volumes = {pin.path: {"sha256": pin.sha256, "size": pin.size} for pin in pins}
+    volumes = {pin.path: {"sha256": pin.digest, "size": pin.size} for pin in pins}
     write_json(node.lock, {"node": node.id, "volumes": volumes})
 
 
@@ -62,12 +62,12 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
         if not digest or not isinstance(attributes.get("size"), int):
             raise DataError(f"OSF {node.id}: {name} states no size or SHA-256, so that it could not be verified")
         pin = sources.Pin(digest, attributes["size"], name)
-        result.append((pin, Item(pin.sha256, pin.size, name, get(found[name]["links"]["download"]))))
+        result.append((pin, Item(pin.digest, pin.size, name, get(found[name]["links"]["download"]))))
     for was, (now, _) in zip(locked(node) or [], result, strict=False):
         if was != now:
             raise DataError(
-                f"OSF {node.id}: {now.path} has changed ({now.size} bytes, sha256 {now.sha256[:12]}...) since it was "
-                f"recorded ({was.size} bytes, {was.sha256[:12]}...); to accept it, delete {node.lock.name}"
+                f"OSF {node.id}: {now.path} has changed ({now.size} bytes, sha256 {now.digest[:12]}...) since it was "
+                f"recorded ({was.size} bytes, {was.digest[:12]}...); to accept it, delete {node.lock.name}"
             )
     return result
 

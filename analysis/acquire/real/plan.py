@@ -63,12 +63,12 @@ def _by_area(chosen: list[choice.Recording]) -> list[str]:
 
 
 def _row(name: str, pins: list[Pin]) -> str:
-    here = sum(pin.size for pin in pins if blobs.has(pin.sha256, pin.size))
+    here = sum(pin.size for pin in pins if blobs.has(pin.digest, pin.size))
     return f"{name:28}{len(pins):>8}{show_bytes(sum(pin.size for pin in pins)):>10}{show_bytes(here):>10}"
 
 
 def _room(pins: list[Pin]) -> str:
-    lacking = sum(pin.size for pin in pins if not blobs.has(pin.sha256, pin.size))
+    lacking = sum(pin.size for pin in pins if not blobs.has(pin.digest, pin.size))
     root = store_root()
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free

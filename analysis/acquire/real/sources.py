@@ -1,20 +1,26 @@
 """The published sources, each pinned so that the same bytes are fetched in ten years.
 
-A pin list has one line ``sha256  size  path`` per file (two spaces), sorted by path.
+A pin list has one line ``digest  size  path`` per file (two spaces), sorted by path; ``-`` for a size that is unknown.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.acquire.real import digests
+
 PINS = Path(__file__).parent / "pins"
+RECORDED_PINS = PINS.parents[1] / "recorded" / "pins"
+"""Pin lists of recorded data sets, one file each."""
 
 
 @dataclass(frozen=True)
 class Pin:
     """One published file."""
 
-    sha256: str
-    size: int
+    digest: str
+    """As in `analysis.acquire.real.digests`."""
+    size: int | None
+    """Bytes; None if unknown: the server is asked for it."""
     path: str
 
 
@@ -112,15 +118,15 @@ REPORT = Repository(
 
 
 def parse_pins(text: str) -> list[Pin]:
-    """Read a pin list. Raises `ValueError` if a line is not ``sha256  size  path``."""
+    """Read a pin list. Raises `ValueError` if a line is not ``digest  size  path``."""
     pins = []
     for line in text.splitlines():
-        sha256, size, path = line.split("  ", 2)
-        pins.append(Pin(sha256, int(size), path))
+        digest, size, path = line.split("  ", 2)
+        pins.append(Pin(digests.check(digest), None if size == "-" else int(size), path))
     return pins
 
 
 def format_pins(pins: list[Pin]) -> str:
     """Return the pin list of some files, in the one order that has a digest."""
     ordered = sorted(pins, key=lambda pin: pin.path.encode())
-    return "".join(f"{pin.sha256}  {pin.size}  {pin.path}\n" for pin in ordered)
+    return "".join(f"{pin.digest}  {pin.size}  {pin.path}\n" for pin in ordered)

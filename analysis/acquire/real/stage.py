@@ -29,7 +29,7 @@ def acquire(params: Params, raw: Path) -> None:
     items = dandi.items(sources.DANDISET, pins)
     for repository in (sources.ANNOTATIONS, sources.REPORT):
         items += github.items(repository)
-    if first_contact or not all(blobs.has(pin.sha256, pin.size) for pin in volumes):
+    if first_contact or not all(blobs.has(pin.digest, pin.size) for pin in volumes):
         listed = osf.volumes(sources.STIMULI)
         volumes = [pin for pin, _ in listed]
         items += [item for _, item in listed]
@@ -46,7 +46,7 @@ def published() -> list[choice.Recording]:
     listing = dandi.listing(sources.DANDISET)
     tables = [pin for pin in github.pins(sources.ANNOTATIONS) if pin.path in TABLES]
     fetch(github.items(sources.ANNOTATIONS, tables))
-    content = {pin.path: blobs.blob_path(pin.sha256).read_bytes() for pin in tables}
+    content = {pin.path: blobs.blob_path(pin.digest).read_bytes() for pin in tables}
     return choice.recordings(listing, *(content[name] for name in TABLES))
 
 
@@ -68,8 +68,8 @@ def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list,
         shutil.rmtree(fresh, ignore_errors=True)
         files, how = {}, set()
         for path, pin in sorted(layout):
-            how.add(blobs.link(pin.sha256, fresh / path))
-            files[path.as_posix()] = {"size": pin.size, "sha256": pin.sha256}
+            how.add(blobs.link(pin.digest, fresh / path))
+            files[path.as_posix()] = {"size": pin.size, "sha256": pin.digest}
         write_json(fresh / NAME, _manifest(files, chosen, everything, params))
         if raw.exists():
             shutil.rmtree(raw)

@@ -1,0 +1,269 @@
+"""The common layout of recorded data sets in data/raw, checked when it is written.
+
+``images/`` and ``images.csv`` (`IMAGES`) hold the images; ``responses.nc`` the responses of units to presentations, or
+``rdms.nc`` the dissimilarities of the images where only these were published; ``manifest.json`` the origin, licence and
+hash of every file.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5netcdf
+import h5py
+import numpy as np
+import pandas as pd
+
+from analysis.acquire.manifest import write_manifest
+from analysis.acquire.recorded import checks
+from analysis.core.errors import DataError
+from analysis.core.files import write_csv
+from analysis.core.images import decode
+
+IMAGES = ["image_id", "file", "category", "object", "group"]
+"""Columns of images.csv: a unique name, the path below ``images/``, the category (``face`` for faces; empty if
+unknown), the object (may be empty), and a number shared by images of one object on one scene (may be empty)."""
+RESPONSES, RDMS = "responses.nc", "rdms.nc"
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Responses of units to presentations of images.
+
+    Attributes
+    ----------
+    rates : (n_presentations, n_units) float32
+        Spikes/s, finite.
+    image_ids : (n_presentations,) str
+        Image shown, as in images.csv.
+    repetitions : (n_presentations,) int
+        Number of this showing among those of its image, from 0.
+    unit_ids, subjects, regions, recordings : (n_units,) str
+        Name of each unit, unique; monkey; area; recording, whose units were recorded together.
+    window_ms : float
+        Length of the window in which spikes were counted.
+    """
+
+    rates: np.ndarray
+    image_ids: np.ndarray
+    repetitions: np.ndarray
+    unit_ids: np.ndarray
+    subjects: np.ndarray
+    regions: np.ndarray
+    recordings: np.ndarray
+    window_ms: float
+
+
+@dataclass(frozen=True)
+class Dissimilarities:
+    """Published dissimilarities of all pairs of images, where responses were not published.
+
+    Attributes
+    ----------
+    distances : (n_systems, n_pairs) float64
+        In the order of `scipy.spatial.distance.squareform` over `image_ids`.
+    systems : (n_systems,) str
+        What was measured, such as ``monkey IT``; unique.
+    image_ids : (n_images,) str
+        All images, as in images.csv.
+    """
+
+    distances: np.ndarray
+    systems: np.ndarray
+    image_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a data set comes from: for the manifest and the paper."""
+
+    dataset: str
+    """Name of the published data set, such as ``V4, session 210325``."""
+    url: str
+    licence: str
+    citation: str
+    files: dict[str, str]
+    """Digest of each published file, by path."""
+
+
+def write(
+    raw: Path,
+    images: pd.DataFrame,
+    data: Responses | Dissimilarities,
+    picture: Callable[[str], bytes],
+    source: str,
+    origin: Origin,
+) -> None:
+    """Check a data set and write it to `raw`, whole or not at all; what was there stays if a check fails.
+
+    Parameters
+    ----------
+    raw : Path
+        data/raw.
+    images : DataFrame
+        The columns `IMAGES`, in any order of rows, which is kept.
+    data : Responses or Dissimilarities
+    picture : callable
+        Returns the bytes of an image file by its name in the column ``file``; raises `KeyError` if there is none.
+    source : str
+        Name of the source in params.yaml.
+    origin : Origin
+
+    Raises
+    ------
+    DataError
+        For the first rule that is broken (`analysis.acquire.recorded.checks`), in one line that names the value.
+    """
+    images = checks.check_images(images, IMAGES)
+    fresh = raw.with_name(f".{raw.name}.part")
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        about = WRITE[type(data)](fresh, data, images, origin)
+        for name, file in images[["image_id", "file"]].itertuples(index=False):
+            _write_picture(fresh / "images" / file, name, file, picture)
+        write_csv(fresh / "images.csv", images)
+        described = {"dataset": origin.dataset, "url": origin.url, "licence": origin.licence}
+        described |= {"citation": origin.citation, "published": origin.files}
+        write_manifest(fresh, source, **described, **about)
+        if raw.exists():
+            shutil.rmtree(raw)
+        fresh.rename(raw)
+    except OSError as error:
+        raise DataError(f"cannot write {error.filename or raw}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def read_images(raw: Path) -> pd.DataFrame:
+    """Read images.csv: the columns `IMAGES`, all of them text.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or lacks a column.
+    """
+    path = raw / "images.csv"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); run the stage acquire for this data set") from error
+    if missing := [name for name in IMAGES if name not in table]:
+        raise DataError(f"{path}: no column {', '.join(missing)}; run the stage acquire for this data set")
+    return table[IMAGES]
+
+
+def read_responses(raw: Path) -> Responses | None:
+    """Read responses.nc; None where dissimilarities alone were published.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or neither is there.
+    """
+    return _read(raw, RESPONSES, RDMS, _responses_of)
+
+
+def read_dissimilarities(raw: Path) -> Dissimilarities | None:
+    """Read rdms.nc; None where responses were published.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or neither is there.
+    """
+    return _read(raw, RDMS, RESPONSES, _dissimilarities_of)
+
+
+def _read(raw: Path, name: str, other: str, convert: Callable):
+    path = raw / name
+    if not path.is_file() and (raw / other).is_file():
+        return None
+    try:
+        with h5netcdf.File(path, "r") as file:
+            return convert(file)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found: run the stage acquire for this data set") from error
+    except (OSError, KeyError) as error:
+        raise DataError(f"{path}: damaged ({' '.join(str(error).split())}); run the stage acquire again") from error
+
+
+def _responses_of(file: h5netcdf.File) -> Responses:
+    return Responses(
+        file["rate"][...],
+        _text(file, "image_id"),
+        file["repetition"][...],
+        *(_text(file, name) for name in ("unit_id", "subject", "region", "recording")),
+        window_ms=float(file.attrs["window_ms"]),
+    )
+
+
+def _dissimilarities_of(file: h5netcdf.File) -> Dissimilarities:
+    return Dissimilarities(file["rdm"][...], _text(file, "system"), _text(file, "image_id"))
+
+
+def _text(file: h5netcdf.File, name: str) -> np.ndarray:
+    return np.array([value.decode() if isinstance(value, bytes) else str(value) for value in file[name][...]])
+
+
+def _write_responses(folder: Path, data: Responses, images: pd.DataFrame, origin: Origin) -> dict:
+    """Write responses.nc; return the counts for the manifest."""
+    checks.check_responses(data, images)
+    rates = np.asarray(data.rates, np.float32)
+    units = {"unit_id": data.unit_ids, "subject": data.subjects, "region": data.regions, "recording": data.recordings}
+    with h5netcdf.File(_made(folder / RESPONSES), "w") as file:
+        file.dimensions = {"presentation": len(rates), "unit": rates.shape[1]}
+        rate = file.create_variable("rate", ("presentation", "unit"), np.float32, data=rates, compression="gzip")
+        rate.attrs["units"] = "spikes/s"
+        rate.attrs["coordinates"] = "image_id repetition unit_id subject region recording"
+        _put_text(file, "image_id", "presentation", data.image_ids)
+        file.create_variable("repetition", ("presentation",), np.int32, data=np.asarray(data.repetitions, np.int32))
+        for name, values in units.items():
+            _put_text(file, name, "unit", values)
+        file.attrs.update({"window_ms": float(data.window_ms), "dataset": origin.dataset})
+    shown = pd.Series(np.asarray(data.image_ids).astype(str)).value_counts()
+    steady = np.asarray(data.unit_ids)[np.ptp(rates, axis=0) == 0].astype(str).tolist()
+    if steady:
+        print(f"acquire: {len(steady)} units respond the same to all presentations (first {steady[0]}); they are kept")
+    if shown.max() < 2:
+        print("acquire: no image was shown twice, so that reliabilities and ceilings are absent")
+    counts = {"units": rates.shape[1], "presentations": len(rates), "images": len(images), "images_shown": len(shown)}
+    return {"counts": counts | {"repeats": [int(shown.min()), int(shown.max())]}, "units_without_variance": steady}
+
+
+def _write_dissimilarities(folder: Path, data: Dissimilarities, images: pd.DataFrame, origin: Origin) -> dict:
+    """Write rdms.nc; return the counts for the manifest."""
+    checks.check_dissimilarities(data, images)
+    with h5netcdf.File(_made(folder / RDMS), "w") as file:
+        file.dimensions = {"system": len(data.systems), "pair": np.shape(data.distances)[1], "image": len(images)}
+        distances = np.asarray(data.distances, np.float64)
+        file.create_variable("rdm", ("system", "pair"), np.float64, data=distances, compression="gzip")
+        _put_text(file, "system", "system", data.systems)
+        _put_text(file, "image_id", "image", data.image_ids)
+        file.attrs["dataset"] = origin.dataset
+    return {"counts": {"systems": len(data.systems), "images": len(images)}}
+
+
+WRITE = {Responses: _write_responses, Dissimilarities: _write_dissimilarities}
+
+
+def _put_text(file: h5netcdf.File, name: str, dimension: str, values) -> None:
+    values = np.array([str(value) for value in values], object)
+    file.create_variable(name, (dimension,), h5py.string_dtype(), data=values)
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_picture(path: Path, image: str, file: str, picture: Callable[[str], bytes]) -> None:
+    """Write an image file as published, if it can be decoded."""
+    try:
+        data = picture(file)
+        decode(data)
+    except (KeyError, FileNotFoundError) as error:
+        raise DataError(f"images: there is no file {file} for image {image!r}") from error
+    except DataError as error:
+        raise DataError(f"images: {file} of image {image!r}: {error}") from error
+    _made(path).write_bytes(data)

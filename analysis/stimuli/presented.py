@@ -1,0 +1,69 @@
+"""Stage ``stimuli`` of a recorded data set: pad, label and split its images into data/stimuli."""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from analysis.acquire.recorded import layout
+from analysis.core import paths
+from analysis.core.files import atomic, write_csv
+from analysis.core.images import FACE_CATEGORIES, decode
+from analysis.core.parallel import map_threads
+from analysis.core.settings import workers
+from analysis.params import Params
+from analysis.stimuli import splits
+from analysis.stimuli.images import pad
+from analysis.stimuli.read import COLUMNS
+
+
+def run(params: Params) -> None:
+    """Write data/stimuli in the form of the experiment with free viewing, from the common layout in data/raw.
+
+    Images of one ``group`` (one object on one scene) stay in one split; categories have equal shares in each split.
+    Every image is at hand, so that the lists of missing, unreadable and repeated files are empty.
+
+    Raises
+    ------
+    DataError
+        If data/raw is not in the common layout.
+    """
+    images, values = layout.read_images(paths.RAW), params.stimuli
+    files = [paths.RAW / "images" / file for file in images["file"]]
+
+    def read(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
+        image = decode(path.read_bytes())
+        return pad(image, values.size), image.size
+
+    pixels, sizes = zip(*map_threads(read, files, workers(), "images"), strict=True)
+    with atomic(paths.STIMULI / "images.npy") as part, part.open("wb") as file:
+        np.save(file, np.stack(pixels))
+    write_csv(paths.STIMULI / "images.csv", image_table(images, sizes, params))
+    for name, columns in (("unreadable", ["path", "reason"]), ("copies", ["path", "used"])):
+        write_csv(paths.STIMULI / f"{name}.csv", pd.DataFrame(columns=columns))
+    write_csv(paths.STIMULI / "missing.csv", pd.DataFrame(columns=["path", "reason", "recordings"]))
+
+
+def image_table(images: pd.DataFrame, sizes, params: Params) -> pd.DataFrame:
+    """Return images.csv (`COLUMNS`) for the images of a data set, (width, height) each in `sizes`.
+
+    The report's list of faces does not exist for these images: ``label_report`` is the label, ``split_report`` empty.
+    """
+    table = pd.DataFrame({"stem": images["image_id"], "path": images["file"]})
+    table["extension"] = [PurePosixPath(name).suffix for name in images["file"]]
+    table["width"], table["height"] = zip(*sizes, strict=True)
+    known = images["category"] != ""
+    table["category"] = images["category"].where(known, "none")
+    faces = images["category"].isin(FACE_CATEGORIES).map({True: "face", False: "non-face"})
+    table["label"] = table["label_report"] = faces.where(known, "unlabelled")
+    table["annotated"], table["group"] = known, group_numbers(images["group"])
+    shares = (params.stimuli.validation, params.stimuli.test)
+    table["split"] = splits.split_groups(table["group"].to_numpy(), list(table["category"]), *shares, params.seed)
+    table["split_report"] = ""
+    return table[COLUMNS]
+
+
+def group_numbers(groups: pd.Series) -> np.ndarray:
+    """Return the group of each image, numbered by first appearance; an image without one is its own."""
+    names = [group or f"image {row}" for row, group in enumerate(groups)]
+    return pd.factorize(np.array(names))[0]

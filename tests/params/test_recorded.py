@@ -1,0 +1,59 @@
+"""The group ``recorded``: entries by source, and the parameters as a data set takes them."""
+
+import pytest
+import yaml
+
+from analysis import params
+from analysis.core.errors import DataError
+from tests.project import ROOT
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Return a function that loads params.yaml after a change of the group ``recorded``."""
+
+    def load(change):
+        values = yaml.safe_load((ROOT / "params.yaml").read_text())
+        change(values["recorded"])
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+        return params.load(tmp_path / "params.yaml")
+
+    return load
+
+
+def test_the_committed_list_runs_none():
+    assert params.load(ROOT / "params.yaml").recorded.run == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda group: group.update(run=["v5"]), "recorded: run names 'v5', which is not among the entries v4"),
+        (lambda group: group["datasets"]["v4"].update(session="x"), r"recorded\.datasets\.v4\.session = 'x'"),
+        (
+            lambda group: group["datasets"]["v4"].update(source="v3"),
+            r"datasets\.v4\.source = 'v3': choose one of assembly",
+        ),
+        (lambda group: group["datasets"]["v4"].update(sesion="x"), r"unknown key recorded\.datasets\.v4\.sesion"),
+        (lambda group: group["datasets"]["v4"].pop("images"), r"missing key recorded\.datasets\.v4\.images"),
+        (lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}), r"recorded\.datasets\.a/b"),
+        (lambda group: group.update(models=["hm"]), "no model 'hm'"),
+        (lambda group: group.update(models=["as_reported"]), "recorded.models names 'as_reported'"),
+    ],
+)
+def test_a_wrong_entry_is_named_in_one_line(changed, change, message):
+    with pytest.raises(DataError, match=message) as caught:
+        changed(change)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_data_set_brings_its_models_and_images(changed):
+    whole = changed(lambda group: group.update(models=["pixels", "gabor"]))
+    values = params.of_data_set(whole, "v4")
+    assert values.models.run == ["pixels", "gabor"]
+    assert (whole.compare.images, values.compare.images) == ("all", "untrained")
+    assert values.models.entry("hmo") == whole.models.entry("hmo")
+    assert whole.models.entry("hmo_report").activations.patches > 0
+    assert values.models.entry("hmo_report").activations.patches == 0
+    with pytest.raises(DataError, match="no recorded data set 'v5'"):
+        params.of_data_set(whole, "v5")

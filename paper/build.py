@@ -17,7 +17,8 @@ from paper.draw import plots_for
 from paper.plots import explain
 from paper.plots.audit import read as audit
 from paper.plots.candidates import read as candidates
-from paper.results import Results
+from paper.recorded import claims, tables
+from paper.results import Results, path_of
 from paper.results import read as read_results
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
@@ -68,7 +69,8 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
             "environment": stamp,
             "single_fixations": results.single_fixations(),
             "code_and_data": code_and_data,
-            "sources": {name: [f"results/{file}" for file in files] for name, files in sources.items()},
+            "sources": {name: [str(path_of(file)) for file in files] for name, files in sources.items()},
+            "recorded": [claims.of_set(found) for found in tables.committed()],
             "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots.items()},
             "stages": provenance.stages_of(results.folder),
         },

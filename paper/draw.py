@@ -17,6 +17,7 @@ from paper.plots import (
     predictivity,
     rdms,
     read_out,
+    recorded,
     similarity,
     validation,
 )
@@ -24,6 +25,7 @@ from paper.plots.audit import choices, controls, merged_table
 from paper.plots.audit import read as audit
 from paper.plots.candidates import ablation, scatter
 from paper.plots.candidates import read as candidates
+from paper.recorded import tables
 from paper.results import Results
 from paper.results import read as read_results
 
@@ -54,6 +56,10 @@ EXPLAIN_PLOTS = {"explain": explain.draw}
 """The figure of the explanations, which needs an explained model (``explain.is_drawable``)."""
 
 
+RECORDED_PLOTS = {"recorded": recorded.draw}
+"""The figure of recorded data sets, which needs a committed table of one with which models were compared."""
+
+
 def run(params: Params) -> None:
     """Draw all figures to ``paper/figures`` as SVG.
 
@@ -82,7 +88,7 @@ def draw_figure(results: Results, name: str, draw: Callable) -> tuple[str, list[
     results.used.clear()
     with style.applied():
         figure, text = draw(results)
-        style.stamp(figure, results.source)
+        style.stamp(figure, style.BOTH if name in RECORDED_PLOTS and results.source == "simulated" else results.source)
         style.save(figure, FIGURES / f"{name}.svg")
     return text, sorted(results.used)
 
@@ -96,4 +102,6 @@ def plots_for(results: Results) -> dict[str, Callable]:
         return plots
     if candidates.is_drawable(results):
         plots |= CANDIDATE_PLOTS
+    if tables.compared():
+        plots |= RECORDED_PLOTS
     return {name: draw for name, draw in PLOTS.items() if name != "validation" or results.source == "simulated"} | plots

@@ -8,18 +8,17 @@ import numpy as np
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.core.paths import FIGURES
+from analysis.core.paths import FIGURES, RESULTS
 from paper import blocks, provenance, results, style
-from paper.results import Results
+from paper.recorded import words
+from paper.recorded.claims import of_set
+from paper.recorded.tables import compared
+from paper.recorded.words import number
+from paper.results import Results, path_of
 
 MINUTES = Path("benchmarks/stages.json")
 HEAD = ["figure", "command", "stages before it", "their minutes", "a value to expect"]
 COMMAND = "`python -m analysis figures`"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number with a true minus sign; a dash where it is undefined."""
-    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def percent(share: float) -> str:
@@ -135,6 +134,16 @@ def _explain(found: Results) -> str:
     return f"LIME of {row.model}: {inside}"
 
 
+def _recorded(found: Results) -> str:
+    scores = [
+        f"{area['region']} of `{said['name']}`: {area['best']['title']} {words.with_interval(area['best'])}"
+        for said in map(of_set, compared())
+        for area in said["areas"]
+        if area["best"]
+    ]
+    return "highest score in " + "; ".join(scores)
+
+
 EXPECTED: dict[str, Callable[[Results], str]] = {
     "accuracy": _accuracy,
     "rdms": lambda found: f"ρ of the two RDMs shown: {number(found.rdms(_role(found, 'first')).attrs['rho'])}",
@@ -151,6 +160,7 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "candidates": _candidates,
     "ablation": _ablation,
     "explain": _explain,
+    "recorded": _recorded,
 }
 """A quantity that each figure shows."""
 
@@ -168,7 +178,8 @@ def table(found: Results) -> str:
     known = provenance.stages()
     rows = []
     for name in [name for name in EXPECTED if name in sources]:
-        before = list(dict.fromkeys(provenance.stage_of(f"results/{file}", known) for file in sources[name]))
+        made = [path for path in map(path_of, sources[name]) if path.parts[0] == RESULTS.name]  # others are committed
+        before = list(dict.fromkeys(provenance.stage_of(str(path), known) for path in made))
         spent = [minutes.get(stage.split("@")[0]) for stage in before]
         total = "–" if None in spent else f"{sum(spent):.1f}"
         rows.append([f"`{name}`", COMMAND, ", ".join(f"`{s}`" for s in before), total, EXPECTED[name](found)])
@@ -176,13 +187,13 @@ def table(found: Results) -> str:
 
 
 def answer(found: Results) -> str:
-    """Return the answer in words."""
+    """Return the answer in words: from the results, and from each committed table of a recorded data set."""
     first, area = _role(found, "first"), _latest(found)
     score, pixels = (found.scores(model, area) for model in (first, _role(found, "baseline")))
     shared = found.beyond_label
     shared = shared[(shared.model == first) & (shared.recording == "all") & (shared.region == area)]
     rho = shared.set_index("measure")["value"]
-    return (
+    ours = (
         f"On {found.source} data, {style.name(first)} classifies {percent(_right(found, first))} of the test images "
         f"correctly, and its top layer predicts the units of {area} with a median noise-corrected r of "
         f"{number(score.r_corrected)} (95 % interval {number(score.r_corrected_low)} to "
@@ -192,12 +203,13 @@ def answer(found: Results) -> str:
         f"{_r2(found, 'report')} "
         f"({_r2(found, 'first')} under the corrected one)."
     )
+    return "\n\n".join([ours, *words.sentences()])
 
 
 def texts() -> dict[str, str]:
-    """Return what the results put into the blocks ``answer`` (README) and ``expected`` (docs/results.md)."""
+    """Return what results and committed tables put into ``answer`` (README), ``expected`` and ``recorded`` (docs)."""
     found = results.read()
-    return {"answer": answer(found), "expected": table(found)}
+    return {"answer": answer(found), "expected": table(found), "recorded": words.tables()}
 
 
 def _json(path: Path) -> dict:

@@ -14,7 +14,7 @@ from analysis.core.errors import DataError
 from analysis.core.paths import FIGURES
 from paper import explore, style
 from paper.draw import plots_for
-from paper.results import Results
+from paper.results import Results, path_of
 
 TEMPLATES = Path("paper/page")
 OUTPUT = Path("paper/report.html")
@@ -200,7 +200,7 @@ def _figure(name: str, draw, alt: str, sources: list[str]) -> dict:
         "svg": base64.b64encode(svg).decode(),
         "caption": importlib.import_module(draw.__module__).__doc__.strip().splitlines()[0],
         "module": draw.__module__.replace(".", "/") + ".py",
-        "sources": sources,
+        "sources": [str(path_of(source)) for source in sources],
     }
 
 

@@ -159,6 +159,11 @@ class Results:
             return file.load()
 
 
+def path_of(used: str) -> Path:
+    """Return the path of a file of `Results.used`: a committed table lies in ``paper``, all others in ``results``."""
+    return Path(used) if used.startswith("paper/") else RESULTS / used
+
+
 def read(folder: str | os.PathLike = RESULTS) -> Results:
     """Read and check everything the figures and the paper need.
 

@@ -5,7 +5,7 @@ bytes on every machine.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import matplotlib
@@ -41,6 +41,7 @@ NAMES = {
     "category": "category ideal observer",
     "hmo_untrained": "report HMO, untrained",
     "pixels": "pixels",
+    "efficientnet": "EfficientNet-Lite0",
 }
 """Names of the models: HMO is that of Yamins et al. (2014), the report HMO the report's simplification."""
 
@@ -115,6 +116,12 @@ def name(model: str) -> str:
     return NAMES.get(model, model.replace("_", " "))
 
 
+def in_order(models: Iterable[str]) -> list[str]:
+    """Return models in the order of `NAMES`; others come last, by name."""
+    known = list(NAMES)
+    return sorted(set(models), key=lambda model: (known.index(model) if model in known else len(known), model))
+
+
 def colour(model: str, models: list[str]) -> str:
     """Return the colour of a model: by its index among all models, so that it is the same in every figure."""
     return COLOURS[models.index(model) % len(COLOURS)]
@@ -164,9 +171,13 @@ def letter(axes, text: str) -> None:
     )
 
 
+BOTH = "both"
+"""Source of a figure whose first panel alone shows simulated data."""
+STAMPS = {"simulated": "simulated data", "real": "recorded data", BOTH: "a: simulated data; others: recorded data"}
+
+
 def stamp(drawn: Figure, source: str) -> None:
     """State in the figure itself whether its data are simulated: figures are copied without their captions."""
-    text = "simulated data" if source == "simulated" else "recorded data"
     line = 3 / (drawn.get_figheight() * 25.4)  # 3 mm at the bottom, kept free of axes
     drawn.get_layout_engine().set(rect=(0, line, 1, 1 - line))
-    drawn.text(0.995, 0.2 * line, text, ha="right", va="bottom", fontsize=6, color=GREY, fontstyle="italic")
+    drawn.text(0.995, 0.2 * line, STAMPS[source], ha="right", va="bottom", fontsize=6, color=GREY, fontstyle="italic")

@@ -29,6 +29,20 @@ def recording(
 
 
 @app.command(rich_help_panel=BY_HAND)
+def repeatability(
+    main_file: Annotated[Path, typer.Argument(metavar="MAIN.nwb", help="trials, presentations and fixations")],
+    rasters: Annotated[Path, typer.Argument(metavar="RASTERS.nwb", help="spike rasters of the same recording")],
+    annotations: Annotated[Path, typer.Option(help="folder with the authors' tables")],
+    out: Annotated[Path, typer.Option(metavar="OUT.json", help="file to write")],
+) -> None:
+    """Write how repeatable the units of one recording are, by area, beside the authors' list of selective units."""
+    from analysis.tools.repeatability import write_repeatability
+
+    found = write_repeatability(main_file, rasters, annotations, out)
+    print(f"wrote {out}: {found['units']} units, median reliability {found['median_reliability']:.3f}")
+
+
+@app.command(rich_help_panel=BY_HAND)
 def inspect(
     recording: Recording,
     plot: Annotated[bool, typer.Option("--plot", help="also draw a page of pictures")] = False,

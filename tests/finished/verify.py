@@ -92,6 +92,13 @@ def expected_values() -> Iterator[str]:
         yield f"{place} is of other results: python -m paper.expected fills it"
 
 
+def recorded_tables() -> Iterator[str]:
+    """The kept tables of recorded data sets are those of the results at hand."""
+    from paper.recorded import keep
+
+    yield from keep.outdated()
+
+
 def crate() -> Iterator[str]:
     """The RO-Crate is that of the lock file."""
     from analysis.tools import crate as described
@@ -102,7 +109,7 @@ def crate() -> Iterator[str]:
         yield f"{described.OUTPUT} was of another dvc.lock; it is written anew"
 
 
-CHECKS = (status, numerics, pdf, again, paths_of_this_machine, links, expected_values, crate)
+CHECKS = (status, numerics, pdf, again, paths_of_this_machine, links, expected_values, recorded_tables, crate)
 
 
 def main() -> None:

@@ -60,7 +60,8 @@ def test_every_model_that_runs_is_an_artifact():
 
 
 def test_answer_and_table_are_filled_from_the_results(pages):
-    assert blocks.outdated(expected.texts()) == ["README.md: answer", "docs/results.md: expected"]
+    filled = ["README.md: answer", "docs/results.md: expected", "docs/results.md: recorded"]
+    assert blocks.outdated(expected.texts()) == filled
     blocks.fill(expected.texts())
     assert blocks.outdated(expected.texts()) == []
     values = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", blocks.block("expected"), re.MULTILINE))
@@ -74,7 +75,7 @@ def test_answer_and_table_are_filled_from_the_results(pages):
 
 
 def test_every_figure_has_a_value_to_expect():
-    plots = draw.PLOTS | draw.AUDIT_PLOTS | draw.CANDIDATE_PLOTS | draw.EXPLAIN_PLOTS
+    plots = draw.PLOTS | draw.AUDIT_PLOTS | draw.CANDIDATE_PLOTS | draw.EXPLAIN_PLOTS | draw.RECORDED_PLOTS
     assert sorted(expected.EXPECTED) == sorted(plots)
 
 

@@ -16,7 +16,7 @@ from paper import build, draw, results
 from tests.project import ROOT
 
 PAPER = ROOT / "paper"
-RESULT_SECTIONS = ("abstract", "results", "nothing", "models", "audit", "explain")
+RESULT_SECTIONS = ("abstract", "results", "nothing", "models", "audit", "explain", "recorded")
 
 
 def make() -> str:
@@ -315,7 +315,8 @@ def test_the_check_for_typed_numbers_finds_them(source, found):
 
 def test_all_references_are_cited_and_have_an_address():
     entries = re.split(r"\n(?=@)", (PAPER / "refs.bib").read_text())
-    cited = set(re.findall(r"@([\w-]+)", "".join(p.read_text() for p in (PAPER / "sections").glob("*.typ"))))
+    sources = [*(PAPER / "sections").glob("*.typ"), PAPER / "recorded/prose.typ"]
+    cited = set(re.findall(r"@([\w-]+)", "".join(source.read_text() for source in sources)))
     for entry in entries:
         key = re.match(r"@\w+\{(\w+),", entry)[1]
         assert key in cited, f"{key} is not cited"

@@ -156,6 +156,8 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "--annotations annotations/db --protocol corrected --out An220105.nc": Run(
             leaves=("An220105.nc",), after=recording_opens
         ),
+        "python -m analysis repeatability sub-An_ses-20220105T173929_image.nwb sub-An_ses-20220105T173929.nwb "
+        "--annotations annotations/db --out An220105.json": Run("median reliability", leaves=("An220105.json",)),
         "python -m analysis inspect RECORDING": Run(f"^{RECORDING} "),
         "python -m analysis audit table responses.csv --label category --block recording --out audited": Run(
             "80 images, 6 units", before=write_response_table, leaves=("audited/summary.json",)
@@ -247,6 +249,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "a job of .github/workflows/ci.yml",
     ),
     r"sudo container/podman-bare .*": ("root, packages of Debian", "nox -s container where there is no other engine"),
+    r"dvc repro recorded-report|python -m paper\.recorded \w+": (
+        "recordings from the network",
+        "tests/paper/test_recorded.py",
+    ),
     r"docker run --gpus all -e NNN_DEVICE=cuda \.\.\.": ("a GPU", "tests/models/test_gpu.py where there is one"),
 }
 """Patterns of commands that do not run here: why, and what checks them instead."""

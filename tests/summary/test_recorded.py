@@ -66,6 +66,10 @@ def test_contrasts_are_of_the_hmo_with_every_other_model(results):
         assert row["p_holm"] >= row["p"]
 
 
+def test_two_models_that_see_the_images_say_nothing_of_performance(results):
+    assert results["performance"] == {"V4": None, "IT": None}
+
+
 def test_tests_of_geometry_reach_both_areas(analysed):  # noqa: F811
     tests = pd.read_csv(analysed / "results" / "tests.csv")
     assert set(tests["region"]) == {"V4", "IT"}

@@ -1,0 +1,1 @@
+"""Recorded data sets: a committed table of each (``<name>.json``), what it says, and a report on one of them."""

@@ -12,7 +12,7 @@ from analysis.compare.rdm_figure import choose_population, write_rdms
 from analysis.compare.read import CHOSEN, TABLES, WHO, scored_areas
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.files import write_csv, write_json, write_npy
 from analysis.core.parallel import map_processes, one_thread
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
@@ -80,9 +80,8 @@ def run(params: Params, model: str) -> None:
 
     for name, columns in TABLES.items():
         write_csv(folder / f"{name}.csv", tables[name][columns])
-    with atomic(folder / "null.npy") as temporary, temporary.open("wb") as file:
-        regions = [one.population.region for one in measured]
-        np.save(file, mean_by_area(nulls, regions, scored_areas(regions)))
+    regions = [one.population.region for one in measured]
+    write_npy(folder / "null.npy", mean_by_area(nulls, regions, scored_areas(regions)))
     predictions.write(folder / predictions.FILE, predicted, layers[-1])
     if ridge:
         encoders.write(folder, [one for one in fitted if one is not None])

@@ -60,10 +60,8 @@ def _searched(params: Params) -> Iterator[str]:
         if found != kind:
             of_kind = [other for other, one in params.models.kinds().items() if one == kind]
             choice = f"give {' or '.join(of_kind)}" if of_kind else "add an entry of that kind"
-            yield (
-                f"candidates.{key} = {name!r} is {'no entry of models' if found is None else f'of kind {found}'}, "
-                + (f"not of kind {kind}: {choice}")
-            )
+            what = f"of kind {found}" if found else "no entry of models"
+            yield f"candidates.{key} = {name!r} is {what}, not of kind {kind}: {choice}"
             wrong = True
     if wrong:
         return

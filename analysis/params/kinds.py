@@ -205,9 +205,7 @@ class Weights(Group):
 
     file: str
     """Path, or ``package:path`` inside an installed package. .safetensors, or a state_dict saved by torch."""
-    sha256: Annotated[
-        str, Field(pattern="^[0-9a-f]{64}$", description="the 64 hexadecimal digits of the file's SHA-256")
-    ]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="the 64 hexadecimal digits of its SHA-256")]
 
 
 class Own(FixedFeatures):

@@ -1,11 +1,9 @@
 """The stage ``activations``: the responses of a trained model to every image, one file per named layer."""
 
-import shutil
-
 import pandas as pd
 
 from analysis.core import paths
-from analysis.core.files import atomic, sha256, write_csv, write_json
+from analysis.core.files import copy, sha256, write_csv, write_json
 from analysis.models.activations.read import untrained
 from analysis.params import Params
 
@@ -61,11 +59,9 @@ def run(params: Params, model: str) -> None:
             )
     out = paths.ACTIVATIONS / model
     for item in described:
-        with atomic(out / f"{item['name']}.npy") as part:
-            shutil.copyfile(folder / f"{item['name']}.npy", part)
+        copy(folder / f"{item['name']}.npy", out / f"{item['name']}.npy")
     for path in patch_files:
-        with atomic(out / "patches" / path.name) as part:
-            shutil.copyfile(path, part)
+        copy(path, out / "patches" / path.name)
     write_csv(out / "index.csv", examples.table[["stem"]])
     write_json(out / "layers.json", described)
     store.discard(folder)

@@ -31,7 +31,9 @@ def load_file(module: nn.Module, file: str, digest: str) -> None:
     if (found := sha256(path)) != digest:
         raise DataError(f"weights {file}: the file's sha256 is {found}, not {digest}")
     tensors = read_tensors(path)[0] if path.suffix == ".safetensors" else _state_dict(path, file)
-    set_weights(module, tensors, f"weights {file} do not fit the module")
+    # Files of before this counter existed lack it; nothing but a momentum of None, in training, reads it.
+    counters = {name: value for name, value in module.state_dict().items() if name.endswith("num_batches_tracked")}
+    set_weights(module, counters | tensors, f"weights {file} do not fit the module")
 
 
 def path_of(file: str) -> Path:

@@ -48,8 +48,6 @@ def _explained(params: Params) -> Iterator[str]:
     run = params.models.run
     if absent := [name for name in params.explain.models if name not in run]:
         yield f"explain.models names {', '.join(absent)}: give models of models.run ({', '.join(run)})"
-    if absent := [name for name in params.recorded.models if name not in params.models.kinds()]:
-        yield f"recorded.models names {', '.join(absent)}: give entries of models ({', '.join(params.models.kinds())})"
 
 
 def _searched(params: Params) -> Iterator[str]:

@@ -20,7 +20,7 @@ def against_predictivity(accuracy: dict[str, float], draws: dict[str, ScoreDraws
     Parameters
     ----------
     accuracy : dict from model to float
-        On test images. Held fixed.
+        On test images; balanced, where faces are few. Held fixed.
     draws : dict from model to ScoreDraws
         Median r over units of the same models, under the same draws of images and units.
     seed : int

@@ -84,9 +84,9 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
     }
     models = {model: describe_model(params, model, tables, draws[model]) for model in params.models.run}
     accuracy = {
-        name: found["accuracy"]
+        name: found["balanced_accuracy"]
         for name, found in models.items()
-        if found["kind"] != "category" and found["accuracy"] is not None
+        if found["kind"] != "category" and found["balanced_accuracy"] is not None
     }
     return {
         "dataset": dataset,
@@ -124,15 +124,15 @@ def describe_model(params: Params, model: str, tables: dict[str, pd.DataFrame], 
     dict
         ``region``: the highest area; in it ``layer``, the layer chosen most often within the training images, and
         ``median_r`` of the chosen layers with the ends of its interval (these recordings: images and units are drawn,
-        predictions held fixed). ``accuracy``: on test images, where the model was trained. ``layers``: by layer and
-        area, `CHOSEN` included.
+        predictions held fixed). ``accuracy`` and ``balanced_accuracy``: on test images, where the model was trained.
+        ``layers``: by layer and area, `CHOSEN` included.
     """
     of_model = {name: table[table["model"] == model] for name, table in tables.items() if "model" in table}
-    accuracy = of_model["accuracy"][of_model["accuracy"]["split"] == "test"]["accuracy"]
+    tested = of_model["accuracy"][of_model["accuracy"]["split"] == "test"]
     about = {
         "kind": params.models.entry(model).kind,
         "top_layer": next(iter(activations.layers(model)[::-1]), None),
-        "accuracy": accuracy.iloc[0] if len(accuracy) else None,
+        **{name: tested[name].iloc[0] if len(tested) else None for name in ("accuracy", "balanced_accuracy")},
         "layers": _layers(of_model["layers"], of_model["rsa"]),
     }
     regions = in_order(region for layer, region in draws if layer == CHOSEN)

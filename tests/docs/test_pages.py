@@ -18,7 +18,7 @@ OUTSIDE = re.compile(r"https://|mailto:")
 NOT_A_FILE = re.compile(r"[*<>{}$]|^[A-Z_/]+$|/STAGE/|\.\.\.")
 """Names in backquotes that stand for several files, or for none."""
 MADE = re.compile(
-    r"(data|models|results|site|explained|audited|work|paper/figures|benchmarks/small|\.nox|\.venv|\.dvc/tmp|\.dvc/cache)(/|$)"
+    r"(data|models|results|recorded|site|explained|audited|work|paper/figures|benchmarks/small|\.nox|\.venv|\.dvc/tmp|\.dvc/cache)(/|$)"
     r"|paper/report\.(pdf|html)$|analysis/acquire/real/pins/osf\.lock$"
 )
 """What runs of the pipeline make."""

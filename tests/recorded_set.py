@@ -105,8 +105,9 @@ MODELS = ["hmo_report", "pixels", "category"]
 def write_parameters(folder: Path, models: list[str]) -> None:
     """Write params.yaml: the tiny values of the tests, with the made-up data set and the models compared with it."""
     values = yaml.safe_load((ROOT / "tests" / "fixture" / "params.yaml").read_text(encoding="utf-8"))
-    entry = {"source": "assembly", "path": "nowhere", "images": "untrained"}
-    values["recorded"] = {"run": [NAME], "models": models, "datasets": {NAME: entry}}
+    entry = {"source": "assembly", "path": "nowhere", "stimuli": None, "images": "untrained"}
+    entry |= {"response": "rate", "region": None, "window_ms": None}
+    values["recorded"] |= {"run": [NAME], "models": models, "datasets": {NAME: entry}}
     values["stimuli"] |= {"validation": 0.2, "test": 0.4}
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 

@@ -10,10 +10,9 @@ from analysis.acquire.recorded import layout
 from analysis.core import settings
 from analysis.core.errors import DataError
 from analysis.core.images import decode
+from analysis.models import elsewhere
 from analysis.models.activations.extract import Reducer, Reduction
 from analysis.models.data import CLASSES, Examples
-from analysis.models.network import WEIGHTS, load_weights, read_config
-from analysis.models.registry import TrainedModel, kind
 from analysis.params import Params
 from analysis.stimuli.images import pad
 
@@ -38,36 +37,20 @@ def read_examples(raw: Path, size: int) -> Examples:
     return Examples(images, table, label, np.full(len(table), "", dtype=str), "", {})
 
 
-def trained(names: list[str], models: Path) -> tuple[list[str], list[str]]:
-    """Return which of some models are trained in a folder, and which are not.
-
-    Raises
-    ------
-    DataError
-        If none is.
-    """
-    there = [name for name in names if (models / name / WEIGHTS).is_file()]
-    if not there:
-        raise DataError(f"{models}: none of {', '.join(names)} is trained there: run dvc repro train first")
-    return there, [name for name in names if name not in there]
-
-
-def activations(params: Params, name: str, models: Path, examples: Examples) -> dict[str, np.ndarray]:
+def activations(params: Params, name: str, project: Path, examples: Examples) -> dict[str, np.ndarray]:
     """Return the features of a model's layers, in order of depth: (n_images, n_features) each.
+
+    `project` is the folder in which the model was trained.
 
     Raises
     ------
     DataError
         If the model was trained with other parameters than the present ones, or its files are damaged.
     """
-    entry, folder = params.models.entry(name), models / name
-    config = read_config(folder)
-    if config["values"] != entry.model_dump():
-        raise DataError(f"{folder} was trained with other values: run the stage train for {name} again")
-    network = kind(config["kind"]).build(config["architecture"])
-    load_weights(network, folder / WEIGHTS)
-    network = network.to(settings.device()).eval()
-    x, rule = TrainedModel(network, config).inputs(examples), Reduction.of(entry, params.seed)
+    entry = params.models.entry(name)
+    found = elsewhere.load(entry, name, project)
+    network = found.network.to(settings.device()).eval()
+    x, rule = found.inputs(examples), Reduction.of(entry, params.seed)
     names, parts = network.layer_names, []
     with torch.no_grad():
         for batch in x.split(BATCH):

@@ -8,6 +8,7 @@ from analysis.core.errors import DataError
 from analysis.core.files import as_json, sha256, write_csv, write_json
 from analysis.core.store import code_digest
 from analysis.geometry import networks, scores
+from analysis.models import elsewhere
 from analysis.params import Params
 from analysis.run import ROOT
 from analysis.statistics import RDM, rdm
@@ -32,7 +33,7 @@ def run(params: Params, dataset: str) -> None:
     published = layout.read_dissimilarities(paths.RAW)
     if published is None:
         raise DataError(f"{dataset}: its responses were published: name it in recorded.run, not in recorded.geometry")
-    source = ROOT / params.recorded.models_from / paths.MODELS
+    source = ROOT / params.recorded.models_from
     examples = networks.read_examples(paths.RAW, params.stimuli.size)
     images = tuple(published.image_ids.tolist())
     if images != tuple(examples.table["stem"]):
@@ -46,7 +47,7 @@ def run(params: Params, dataset: str) -> None:
         system: [one for name, one in every.items() if name.startswith(system + layout.SUBJECT)] for system in systems
     }
     lacking = {name: "knows labels alone: see reference" for name in params.models.run if _is_code(params, name)}
-    names, untrained = networks.trained([name for name in params.models.run if name not in lacking], source)
+    names, untrained = elsewhere.trained([name for name in params.models.run if name not in lacking], source)
     lacking |= {name: f"not trained in {params.recorded.models_from}" for name in untrained}
     models, tops = {}, {}
     for name in names:
@@ -69,7 +70,7 @@ def run(params: Params, dataset: str) -> None:
     about |= {"given": list(labels), "trained_in": params.recorded.models_from, "reference": held}
     about |= {"absent": ABSENT | lacking}
     about |= {"models": _by_model(table, tops), "contrasts": contrasts.to_dict("records")}
-    about |= {"environment": environment.stamp(ROOT), "hashes": _hashes()}
+    about |= {"environment": environment.decisive(environment.stamp(ROOT)), "hashes": _hashes()}
     write_json(paths.RESULTS / "recorded.json", as_json(about))
 
 

@@ -41,11 +41,12 @@ def run(params: Params, protocol: str) -> None:
 
 
 def table_of(responses: Responses, recording: str) -> xr.Dataset:
-    """Return the responses of the units of one recording, ``rate`` (fixation, unit) in spikes/s."""
+    """Return the responses of the units of one recording, ``rate`` (fixation, unit) in spikes/s, or normalised."""
+    scale = "normalised" if responses.normalised else "spikes/s"
     units = responses.recordings == recording
     rate = responses.rates[:, units]
     n, on = len(rate), "fixation"
-    out = xr.Dataset({"rate": (("fixation", "unit"), rate, {"units": "spikes/s"})})
+    out = xr.Dataset({"rate": (("fixation", "unit"), rate, {"units": scale})})
     out = out.assign_coords(
         {
             "trial": (on, np.arange(n, dtype=np.int32), {"long_name": "presentation"}),
@@ -66,7 +67,7 @@ def table_of(responses: Responses, recording: str) -> xr.Dataset:
             "subject": (on, responses.subjects[units]),
             "region": (on, responses.regions[units]),
             "stable": (on, np.ones(len(names), bool), {"long_name": "taken as stable: drift is not known"}),
-            "overall_rate": (on, rate.mean(axis=0, dtype=float), {"units": "spikes/s"}),
+            "overall_rate": (on, rate.mean(axis=0, dtype=float), {"units": scale}),
         }
     )
     out = out.assign_coords(

@@ -40,6 +40,26 @@ def add_own_model(project: Path) -> None:
     set_parameter("models", **entry, run=[*models["run"], *entry])(project)
 
 
+def save_data_set(project: Path) -> None:
+    """Save the program of ``docs/your-data-set.md``."""
+    [program] = code_blocks("python", PAGES["your-data-set"])
+    (project / "make_mine.py").write_text(program)
+
+
+def add_own_data_set(project: Path) -> None:
+    """Enter the data set of ``docs/your-data-set.md`` in ``params.yaml``."""
+    [entry] = map(yaml.safe_load, code_blocks("yaml", PAGES["your-data-set"]))
+    recorded = yaml.safe_load((project / "params.yaml").read_text())["recorded"]
+    set_parameter("recorded", run=[*entry], datasets=recorded["datasets"] | entry)(project)
+
+
+def own_units_are_predicted(project: Path) -> None:
+    """The results are those of the example: its units, images and showings, and a model that predicts them."""
+    about = json.loads((project / "recorded/mine/results/recorded.json").read_text())
+    assert (about["units"], about["images"], about["presentations"]) == (5, 20, 79)
+    assert about["models"]["pixels"]["median_r"] > 0.5
+
+
 def choose_real_data(project: Path) -> None:
     """Set the source to real, and compare one model alone, to save time."""
     set_parameter("acquire", source="real")(project)

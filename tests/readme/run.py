@@ -26,6 +26,7 @@ ALONE = {
     "pipeline": "changing",
     "your-model": "own",
     "your-recording": "own",
+    "your-data-set": "own",
 }
 """The clone in which the commands of a page run, where it is not the common one."""
 

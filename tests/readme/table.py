@@ -18,6 +18,7 @@ from tests.readme.commands import SHELL, Command, commands, parts
 from tests.readme.outcomes import (
     FIGURES,
     RECORDING,
+    add_own_data_set,
     add_own_model,
     assembly_opens,
     benchmarks_are_filled,
@@ -27,11 +28,13 @@ from tests.readme.outcomes import (
     data_are_real,
     figures_are_kept,
     image_is_explained,
+    own_units_are_predicted,
     paper_has_pages,
     parameters_are_back,
     pictures_are_drawn,
     recording_opens,
     remote_has_files,
+    save_data_set,
     set_parameter,
     spoil_pages,
     values_are_filled,
@@ -164,6 +167,17 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "python -m analysis audit table responses.csv --label category --block recording --out audited": Run(
             "80 images, 6 units", before=write_response_table, leaves=("audited/summary.json",)
         ),
+    },
+    "your-data-set": {
+        "python make_mine.py": Run(before=save_data_set, leaves=("mine/responses.npy",)),
+        "dvc repro recorded-summary@mine": Run(
+            "Running stage 'recorded-acquire@mine'",
+            says_not="Running stage 'acquire",
+            before=add_own_data_set,
+            leaves=("recorded/mine/results/recorded.json",),
+            after=own_units_are_predicted,
+        ),
+        "dvc repro -f -s recorded-acquire@mine": Run("Running stage 'recorded-acquire@mine'"),
     },
     "container": {
         "docker build -t compendium --build-arg REVISION=$(git rev-parse HEAD) .": Run(),

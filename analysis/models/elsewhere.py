@@ -1,0 +1,41 @@
+"""Models that were trained in another folder than the present one, on other images."""
+
+from pathlib import Path
+
+from analysis.core import paths
+from analysis.core.errors import DataError
+from analysis.models.network import WEIGHTS, load_weights, read_config
+from analysis.models.registry import TrainedModel, kind
+from analysis.params import Model
+
+
+def trained(names: list[str], project: Path) -> tuple[list[str], list[str]]:
+    """Return which of some models are trained in the folder of a project or data set, and which are not.
+
+    Raises
+    ------
+    DataError
+        If none is.
+    """
+    folder = project / paths.MODELS
+    there = [name for name in names if (folder / name / WEIGHTS).is_file()]
+    if not there:
+        raise DataError(f"{folder}: none of {', '.join(names)} is trained there: run dvc repro train first")
+    return there, [name for name in names if name not in there]
+
+
+def load(entry: Model, name: str, project: Path) -> TrainedModel:
+    """Load a model from the folder in which it was trained.
+
+    Raises
+    ------
+    DataError
+        If it was trained with other parameters than the present ones, or its files are damaged.
+    """
+    folder = project / paths.MODELS / name
+    config = read_config(folder)
+    if config["values"] != entry.model_dump():
+        raise DataError(f"{folder} was trained with other values: run the stage train for {name} again")
+    network = kind(config["kind"]).build(config["architecture"])
+    load_weights(network, folder / WEIGHTS)
+    return TrainedModel(network, config)

@@ -1,5 +1,6 @@
 """A small made-up data set with steady gaze: images of two kinds, and units that follow simple features of them."""
 
+import dataclasses
 import io
 from functools import cache
 from itertools import product
@@ -80,9 +81,9 @@ def responses(n: int = N_IMAGES, n_units: int = N_UNITS, repeats: int = 4) -> la
     )
 
 
-def write(raw) -> None:
-    """Write the data set to `raw`, the folder data/raw of its own folder."""
-    layout.write(raw, images(), responses(), picture, "assembly", ORIGIN)
+def write(raw: Path, data: layout.Responses | None = None) -> None:
+    """Write the data set, or other responses to its images, to `raw`, the folder data/raw of its folder."""
+    layout.write(raw, images(), data or responses(), picture, "assembly", ORIGIN)
 
 
 @pytest.fixture
@@ -101,23 +102,23 @@ NAME = "made_up"
 MODELS = ["hmo_report", "pixels", "category"]
 
 
-def write_parameters(folder: Path) -> None:
-    """Write params.yaml: the tiny values of the tests, with the made-up data set."""
+def write_parameters(folder: Path, models: list[str]) -> None:
+    """Write params.yaml: the tiny values of the tests, with the made-up data set and the models compared with it."""
     values = yaml.safe_load((ROOT / "tests" / "fixture" / "params.yaml").read_text(encoding="utf-8"))
     entry = {"source": "assembly", "path": "nowhere", "images": "untrained"}
-    values["recorded"] = {"run": [NAME], "models": MODELS, "datasets": {NAME: entry}}
+    values["recorded"] = {"run": [NAME], "models": models, "datasets": {NAME: entry}}
     values["stimuli"] |= {"validation": 0.2, "test": 0.4}
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 
 
-def analyse(folder: Path) -> Path:
-    """Run every stage but ``acquire`` on the made-up data set in a project folder; return the data set's folder.
+def analyse(folder: Path, data: layout.Responses, models: list[str]) -> Path:
+    """Run every stage but ``acquire`` on responses to the made-up images; return the data set's folder.
 
-    The data set is written to data/raw by `layout.write`, as a source does.
+    The data set is written to data/raw by `layout.write`, as a source does; `folder` is that of the project.
     """
     root = folder / "recorded" / NAME
-    write_parameters(folder)
-    write(root / "data" / "raw")
+    write_parameters(folder, models)
+    write(root / "data" / "raw", data)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NNN_STORE", str(folder / "store"))
@@ -125,7 +126,7 @@ def analyse(folder: Path) -> Path:
         run.run_stage("stimuli", dataset=NAME)
         for name in ("recordings", "neural"):
             run.run_stage(name, "corrected", dataset=NAME)
-        for name, model in product(("train", "activations", "compare"), MODELS):
+        for name, model in product(("train", "activations", "compare"), models):
             run.run_stage(name, model, dataset=NAME)
         run.run_stage("summary", dataset=NAME)
     return root
@@ -133,5 +134,7 @@ def analyse(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def analysed(tmp_path_factory) -> Path:
-    """Folder of the made-up data set with all its results."""
-    return analyse(tmp_path_factory.mktemp("recorded"))
+    """Folder of a made-up data set with all its results: 5 units of V4 and 3 of IT, and `MODELS`."""
+    given = responses(n_units=8)
+    regions = np.array(["V4"] * 5 + ["IT"] * 3)
+    return analyse(tmp_path_factory.mktemp("recorded"), dataclasses.replace(given, regions=regions), MODELS)

@@ -50,10 +50,10 @@ def of_data_set(values: Params, name: str) -> Params:
 
     Raises `DataError` if there is no such data set.
     """
-    entry = values.recorded.datasets.entry(name)
-    entries = {name: _without_patches(values.models.entry(name)) for name in values.recorded.models}
+    chosen = values.recorded.datasets.entry(name)
+    entries = {name: _without_patches(entry) for name, entry in values.models.__pydantic_extra__.items()}
     models = type(values.models).model_construct(run=values.recorded.models, **entries)
-    compare = values.compare.model_copy(update={"images": entry.images})
+    compare = values.compare.model_copy(update={"images": chosen.images})
     return values.model_copy(update={"models": models, "compare": compare})
 
 

@@ -53,5 +53,7 @@ def test_a_data_set_brings_its_models_and_images(changed):
     assert values.models.run == ["pixels", "gabor"]
     assert (whole.compare.images, values.compare.images) == ("all", "untrained")
     assert values.models.entry("hmo") == whole.models.entry("hmo")
+    assert whole.models.entry("hmo_report").activations.patches > 0
+    assert values.models.entry("hmo_report").activations.patches == 0
     with pytest.raises(DataError, match="no recorded data set 'v5'"):
         params.of_data_set(whole, "v5")

@@ -22,8 +22,8 @@ def results(analysed):  # noqa: F811
 
 def test_the_numbers_of_the_data(results, analysed):  # noqa: F811
     assert results["dataset"] == recorded_set.NAME
-    assert (results["units"], results["images"], results["presentations"]) == (5, 40, 160)
-    assert results["regions"] == {"V4": 5}
+    assert (results["units"], results["images"], results["presentations"]) == (8, 40, 160)
+    assert results["regions"] == {"V4": 5, "IT": 3}
     assert results["compared"]["images"] == 24  # of 20 groups of two, 8 test and 4 validation
     assert results["median_reliability"] == results["reference"]["median_reliability"]
     assert 0.5 < results["median_reliability"] < 1
@@ -37,7 +37,9 @@ def test_every_model_has_its_scores_and_they_are_those_of_the_tables(results, an
     units = pd.read_csv(analysed / "results" / "units.csv", keep_default_na=False, na_values=[""])
     accuracy = pd.read_csv(analysed / "results" / "accuracy.csv").set_index(["model", "split"])["accuracy"]
     for model, found in results["models"].items():
-        chosen = units[(units["model"] == model) & (units["layer"] == "best")]["r"]
+        in_it = units[(units["model"] == model) & (units["layer"] == "best") & (units["region"] == "IT")]
+        chosen = in_it["r"]
+        assert found["region"] == "IT"
         assert found["median_r"] == pytest.approx(chosen.median())
         assert found["median_r_low"] <= found["median_r"] <= found["median_r_high"]
         assert found["accuracy"] == accuracy[model, "test"]
@@ -58,9 +60,28 @@ def test_units_that_weigh_brightness_and_category_are_found_to_do_so(results):
 def test_contrasts_are_of_the_hmo_with_every_other_model(results):
     pairs = {(row["model"], row["other"]) for row in results["contrasts"]}
     assert pairs == {("hmo_report", "pixels"), ("hmo_report", "category")}
+    assert {row["region"] for row in results["contrasts"]} == {"V4", "IT"}
     for row in results["contrasts"]:
         assert row["low"] <= row["difference"] <= row["high"]
         assert row["p_holm"] >= row["p"]
+
+
+def test_tests_of_geometry_reach_both_areas(analysed):  # noqa: F811
+    tests = pd.read_csv(analysed / "results" / "tests.csv")
+    assert set(tests["region"]) == {"V4", "IT"}
+    rsa = pd.read_csv(analysed / "results" / "rsa.csv").set_index(["model", "layer", "region"])["rho"]
+    for row in tests.itertuples():
+        assert row.rho == pytest.approx(rsa[row.model, row.layer, row.region])
+
+
+def test_without_repeats_ceilings_are_absent_and_the_rest_is_there(tmp_path):
+    root = recorded_set.analyse(tmp_path, recorded_set.responses(repeats=1), ["pixels", "category"])
+    results = json.loads((root / "results" / "recorded.json").read_text())
+    assert results["median_reliability"] is None
+    for model in results["models"].values():
+        assert model["median_r"] is not None
+        assert all(scores["V4"]["r_corrected"] is None for scores in model["layers"].values())
+        assert all(scores["V4"]["median_r"] is not None for scores in model["layers"].values())
 
 
 def test_two_hmo_models_make_one_pair():

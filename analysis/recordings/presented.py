@@ -13,13 +13,18 @@ from analysis.params import Params
 from analysis.recordings import netcdf
 
 PROTOCOL = "corrected"
+UNKNOWN = {
+    "fixation": ("onset_ms", "offset_ms"),
+    "unit": ("latency_ms", "rf_x_dva", "rf_y_dva", "rf_r_dva", "rsc_across_trials"),
+}
+"""Coordinates of the experiment with free viewing that are not known for presentations, by dimension: all NaN."""
 
 
 def run(params: Params, protocol: str) -> None:
     """Write data/recordings/corrected/ in the form of the experiment with free viewing.
 
-    A presentation is a fixation at the centre of the image, and a trial. What is not known of it (times, latencies,
-    receptive fields, returns of the gaze) is left out. Where dissimilarities alone were published, there is no
+    A presentation is a fixation at the centre of the image, and a trial. What is not known of it (`UNKNOWN`) is NaN or
+    left out. Where dissimilarities alone were published, there is no
     recording.
 
     Raises
@@ -63,6 +68,9 @@ def table_of(responses: Responses, recording: str) -> xr.Dataset:
             "stable": (on, np.ones(len(names), bool), {"long_name": "taken as stable: drift is not known"}),
             "overall_rate": (on, rate.mean(axis=0, dtype=float), {"units": "spikes/s"}),
         }
+    )
+    out = out.assign_coords(
+        {name: (on, np.full(out.sizes[on], np.nan)) for on, names in UNKNOWN.items() for name in names}
     )
     out.attrs = {
         "recording": recording,

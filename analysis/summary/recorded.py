@@ -23,7 +23,7 @@ from analysis.statistics.crossval import TooFewImages, group_folds
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import nested_ridge
 from analysis.stimuli.read import read_images, read_table
-from analysis.summary import contrasts
+from analysis.summary import contrasts, performance
 from analysis.summary.stage import accuracy_table, levels_table, tests_table
 
 FILE = "recorded.json"
@@ -68,13 +68,26 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
     dict
         ``dataset``; ``units``, ``images``, ``presentations``, ``subjects``, ``regions`` and ``median_reliability``
         over all images; ``compared``: images on which models are compared; ``reference``: what needs no model (see
-        `reference`); ``models``: by name (see `describe_model`); ``contrasts``: rows of `CONTRAST`; ``environment``
-        and ``hashes`` of data and code. Numbers that are undefined are None.
+        `reference`); ``models``: by name (see `describe_model`); ``contrasts``: rows of `CONTRAST`; ``performance``:
+        by area, whether models that do the task better predict units better (`performance.against_predictivity`,
+        without the ideal observer, which is given the labels); ``environment`` and ``hashes`` of data and code.
+        Numbers that are undefined are None.
     """
     everything, counts = everything_shown(), neural.read_counts(PROTOCOL)
     shown = reference(everything, params)
     measured = {(m.population.recording, m.population.region): m for m in neural.read_populations(PROTOCOL)}
     regions = in_order(one.region for one in everything)
+    groups = read_table().set_index("stem")["group"]
+    draws = {
+        model: dict(contrasts.score_draws(params, model, measured, groups, corrected=False))
+        for model in params.models.run
+    }
+    models = {model: describe_model(params, model, tables, draws[model]) for model in params.models.run}
+    accuracy = {
+        name: found["balanced_accuracy"]
+        for name, found in models.items()
+        if found["kind"] != "category" and found["balanced_accuracy"] is not None
+    }
     return {
         "dataset": dataset,
         "units": counts["units"],
@@ -88,34 +101,40 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
             "median_reliability": scoring.median(np.concatenate([one.ceiling for one in measured.values()])),
         },
         "reference": shown,
-        "models": {model: describe_model(params, model, tables, measured) for model in params.models.run},
+        "models": models,
         "contrasts": tables["contrasts"][CONTRAST].to_dict("records"),
+        "performance": {
+            region: performance.against_predictivity(
+                accuracy,
+                {model: of_model[CHOSEN, region] for model, of_model in draws.items() if (CHOSEN, region) in of_model},
+                params.seed,
+            )
+            for region in regions
+        },
         "environment": environment.decisive(environment.stamp(ROOT)),
         "hashes": {"data": sha256(paths.RAW / "manifest.json"), "code": code_digest()},
     }
 
 
-def describe_model(params: Params, model: str, tables: dict[str, pd.DataFrame], measured: dict) -> dict:
-    """Return the scores of one model.
+def describe_model(params: Params, model: str, tables: dict[str, pd.DataFrame], draws: dict) -> dict:
+    """Return the scores of one model, given its `contrasts.score_draws`.
 
     Returns
     -------
     dict
         ``region``: the highest area; in it ``layer``, the layer chosen most often within the training images, and
         ``median_r`` of the chosen layers with the ends of its interval (these recordings: images and units are drawn,
-        predictions held fixed). ``accuracy``: on test images, where the model was trained. ``layers``: by layer and
-        area, `CHOSEN` included.
+        predictions held fixed). ``accuracy`` and ``balanced_accuracy``: on test images, where the model was trained.
+        ``layers``: by layer and area, `CHOSEN` included.
     """
     of_model = {name: table[table["model"] == model] for name, table in tables.items() if "model" in table}
-    accuracy = of_model["accuracy"][of_model["accuracy"]["split"] == "test"]["accuracy"]
+    tested = of_model["accuracy"][of_model["accuracy"]["split"] == "test"]
     about = {
         "kind": params.models.entry(model).kind,
         "top_layer": next(iter(activations.layers(model)[::-1]), None),
-        "accuracy": accuracy.iloc[0] if len(accuracy) else None,
+        **{name: tested[name].iloc[0] if len(tested) else None for name in ("accuracy", "balanced_accuracy")},
         "layers": _layers(of_model["layers"], of_model["rsa"]),
     }
-    groups = read_table().set_index("stem")["group"]
-    draws = dict(contrasts.score_draws(params, model, measured, groups, corrected=False))
     regions = in_order(region for layer, region in draws if layer == CHOSEN)
     if not regions:
         return about | dict.fromkeys(("region", "layer", "median_r", "median_r_low", "median_r_high"))

@@ -1,10 +1,14 @@
 """DVC has a stage for each recorded data set that runs, and for each of its models; none where none runs."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
 
+from analysis.models.report_hmo.first_layer import IN_PROCESS
+from tests import recorded_set
 from tests.project import ROOT
 
 
@@ -46,3 +50,28 @@ def test_every_data_set_has_stages_of_its_own(stages):
         dataset = "v4" if "v4" in name else "mine"
         read = [str(dep) for dep in stage.deps if str(dep).startswith("recorded")]
         assert all(path.startswith(f"recorded/{dataset}/") for path in [*read, *map(str, stage.outs)])
+
+
+def test_a_stage_that_starts_processes_runs_in_the_folder_of_the_data_set(tmp_path, monkeypatch):
+    """Processes find the code from there: the search of the report's HMO, with two workers, from the command line."""
+    for name in ("analysis", "dvc.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    recorded_set.write_parameters(tmp_path, ["hmo_report"])
+    values = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    values["models"]["hmo_report"]["candidates"] = IN_PROCESS + 1
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    recorded_set.write(tmp_path / "recorded" / recorded_set.NAME / "data" / "raw")
+    monkeypatch.setenv("NNN_WORKERS", "2")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    for words in (["stimuli"], ["train", "hmo_report"]):
+        command = [sys.executable, "-m", "analysis", "--dataset", recorded_set.NAME, *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "recorded" / recorded_set.NAME / "models" / "hmo_report" / "model.safetensors").is_file()
+
+
+def test_an_unknown_data_set_is_one_line_and_status_1():
+    command = [sys.executable, "-m", "analysis", "--dataset", "v9", "train", "pixels"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: no recorded data set 'v9' in params.yaml (recorded.datasets); there are v4\n"

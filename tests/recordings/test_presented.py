@@ -12,6 +12,7 @@ from analysis.neural.populations import populations
 from analysis.params.protocol import CORRECTED
 from analysis.recordings import presented
 from analysis.recordings.read import all_recordings, recording_files
+from analysis.tools import assembly
 from tests import recorded_set
 from tests.project import ROOT
 
@@ -43,6 +44,15 @@ def test_a_presentation_is_a_fixation_at_the_centre(made):
     assert (found["x_dva"].values == 0).all()
     assert found["neuroid_id"].values[2] == "Mo200101-unit2"
     assert found.attrs["window_ms"] == 100
+    assert all(np.isnan(found[name].values).all() for names in presented.UNKNOWN.values() for name in names)
+
+
+def test_a_recording_can_be_exported_as_an_assembly(made, tmp_path):
+    given = recorded_set.responses()
+    made(given)
+    exported = assembly.export("Mo200101", tmp_path / "assembly.nc")
+    assert np.array_equal(exported.values[:, :, 0], given.rates)
+    assert exported["stimulus_id"].values.tolist() == given.image_ids.tolist()
 
 
 def test_its_population_has_the_means_and_the_reliability_of_the_presentations(made):

@@ -35,14 +35,15 @@ def test_every_model_has_its_scores_and_they_are_those_of_the_tables(results, an
     assert list(results["models"]) == sorted(recorded_set.MODELS)
     layers = pd.read_csv(analysed / "results" / "layers.csv")
     units = pd.read_csv(analysed / "results" / "units.csv", keep_default_na=False, na_values=[""])
-    accuracy = pd.read_csv(analysed / "results" / "accuracy.csv").set_index(["model", "split"])["accuracy"]
+    accuracy = pd.read_csv(analysed / "results" / "accuracy.csv").set_index(["model", "split"])
     for model, found in results["models"].items():
         in_it = units[(units["model"] == model) & (units["layer"] == "best") & (units["region"] == "IT")]
         chosen = in_it["r"]
         assert found["region"] == "IT"
         assert found["median_r"] == pytest.approx(chosen.median())
         assert found["median_r_low"] <= found["median_r"] <= found["median_r_high"]
-        assert found["accuracy"] == accuracy[model, "test"]
+        for name in ("accuracy", "balanced_accuracy"):
+            assert found[name] == accuracy.loc[(model, "test"), name]
         assert found["layer"] in found["layers"]
         for row in layers[layers["model"] == model].itertuples():
             scores = found["layers"][row.layer][row.region]
@@ -64,6 +65,10 @@ def test_contrasts_are_of_the_hmo_with_every_other_model(results):
     for row in results["contrasts"]:
         assert row["low"] <= row["difference"] <= row["high"]
         assert row["p_holm"] >= row["p"]
+
+
+def test_two_models_that_see_the_images_say_nothing_of_performance(results):
+    assert results["performance"] == {"V4": None, "IT": None}
 
 
 def test_tests_of_geometry_reach_both_areas(analysed):  # noqa: F811

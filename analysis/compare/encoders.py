@@ -71,13 +71,13 @@ def fit(found: Predicted, rows: list[dict], features: dict[str, np.ndarray]) -> 
     Returns
     -------
     Encoder or None
-        None where images are too few to choose a layer.
+        None where images are too few to choose a layer, or no unit varies.
     """
-    if not found.chosen:
-        return None
-    population = found.measured.population
     r = {layer: np.array([row["r"] for row in rows if row["layer"] == layer]) for layer in found.layers}
-    layer = max((name for name in features if np.isfinite(r[name]).any()), key=lambda name: np.nanmedian(r[name]))
+    medians = {name: np.nanmedian(r[name]) for name in features if np.isfinite(r[name]).any()}
+    if not found.chosen or not medians:
+        return None
+    population, layer = found.measured.population, max(medians, key=medians.__getitem__)
     fitted = fit_ridge(features[layer], population.responses, found.folds[0])
     return Encoder(
         *(population.recording, population.subject, population.region),

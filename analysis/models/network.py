@@ -31,7 +31,14 @@ class Network(nn.Module):
     ----------
     layer_names : iterable of str
         In order of depth; the last is the top layer.
+
+    Attributes
+    ----------
+    at_once : int or None
+        Images to compute at once where the maps are large; None: as many as suit small networks.
     """
+
+    at_once: int | None = None
 
     def __init__(self, layer_names: Iterable[str]):
         super().__init__()

@@ -85,7 +85,10 @@ def _features(values: Params, model: str, opened: list, layers: set[str]) -> dic
         x, network = trained.inputs(replace(examples, images=squares)), trained.network.to(settings.device())
         reducers = extract.reducers_of(network, x, extract.Reduction.of(entry, values.seed), settings.device())
         reducers = {name: reducer for name, reducer in reducers.items() if name in layers}
-        parts = [extract.features_of(network, part, reducers, settings.device()) for part in x.split(BATCH)]
+        parts = [
+            extract.features_of(network, part, reducers, settings.device())
+            for part in x.split(network.at_once or BATCH)
+        ]
     return {name: np.concatenate([part[name] for part in parts]).astype(np.float64) for name in reducers}
 
 

@@ -11,6 +11,7 @@ from tests.pipeline.graph import reachable
 from tests.project import ROOT
 
 ENTRIES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+CHECK = ENTRIES.pop("check")  # of parameters; `analysis.run` runs the others
 LOCKS = {"requirements.lock", "requirements-cpu.lock"}
 
 
@@ -49,6 +50,22 @@ def test_no_dependency_on_code_is_out_of_reach(stage):
     assert sorted(named - files - folders) == []
 
 
+def test_parameters_are_checked_before_any_stage_with_a_name_from_them_runs():
+    """DVC removes the outputs of a stage, whose paths hold names, before it runs the stage."""
+    before, frontier = set(), {out for out in CHECK["outs"]}
+    while new := {
+        name
+        for name, entry in ENTRIES.items()
+        if name not in before and any(covered(dep, [*frontier]) for dep in entry["deps"])
+    }:
+        before |= new
+        frontier |= {out.partition("/${")[0] for name in new for out in ENTRIES[name]["outs"]}
+    assert [
+        name for name, entry in ENTRIES.items() if "models" in str(entry.get("matrix")) and name not in before
+    ] == []
+    assert "params.yaml" in CHECK["deps"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_locked_environment_is_a_dependency(stage):
     assert set(ENTRIES[stage]["deps"]) >= LOCKS
@@ -63,14 +80,11 @@ def test_all_code_is_a_dependency_of_the_paper_which_names_its_state():
 
 @pytest.mark.parametrize("stage", [name for name in STAGES if name.startswith(RECORDED)])
 def test_a_recorded_stage_reads_and_writes_in_the_folder_of_its_data_set(stage):
-    """And depends on its own entry alone, so that adding a data set leaves the others as they are.
-
-    Geometry alone also reads models that were trained elsewhere.
-    """
+    """And depends on its own entry alone, so that adding a data set leaves the others as they are."""
     entry = ENTRIES[stage]
     folder = "recorded/${item.dataset}/"
     assert all(path.startswith(folder) for path in entry["outs"])
-    code = ("analysis", "paper", "requirements")
+    code = ("analysis", "paper", "requirements", "data/params.checked")
     elsewhere = ["${recorded.models_from}/models"] if stage == "recorded-geometry" else []
     assert [path for path in entry["deps"] if not path.startswith((folder, *code))] == elsewhere
     assert not {"recorded", "recorded.datasets", "recorded.run"} & set(entry["params"])

@@ -155,6 +155,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "python -m analysis explain --model MODEL --image FILE": Run(
             r"P\(face\)", leaves=("explained/image.json",), after=image_is_explained
         ),
+        "python -m analysis predict MODEL --image FILE": Run(r"image\.png,\w+-\w+,\w+,-?[0-9.]+,"),
     },
     "your-recording": {
         "python -m analysis recording sub-An_ses-20220105T173929_image.nwb sub-An_ses-20220105T173929.nwb "

@@ -34,18 +34,18 @@ def run(params: Params, model: str) -> None:
     with fixed_threads():
         examples = data.load(entry.rules)
         found = registry.load_trained(params, model, examples)
-        reduce = extract.Reduction.of(entry, params.seed)
+        reduce, batch = extract.Reduction.of(entry, params.seed), found.network.at_once or BATCH
         key = {
             "model": sha256(paths.MODELS / model / network.WEIGHTS),
             "config": found.config,
             "code": store.code_digest(),
             "device": settings.device(),
-            "batch": BATCH,
+            "batch": batch,
             "seed": params.seed,
         }
         folder = store.work_folder("activations", key)
         described = extract.extract(
-            found.network.to(settings.device()), found.inputs(examples), reduce, folder, BATCH, settings.device()
+            found.network.to(settings.device()), found.inputs(examples), reduce, folder, batch, settings.device()
         )
         work, patch_files = None, []
         if at_most := getattr(getattr(entry, "activations", None), "patches", 0):

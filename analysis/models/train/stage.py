@@ -55,7 +55,8 @@ def _write(job: registry.Job, fitted: registry.Fitted) -> None:
     out, entry, examples = paths.MODELS / job.name, job.entry, job.examples
     x = registry.kind(entry.kind).inputs(examples, fitted.architecture)
     trained = fitted.network.to(job.device)
-    logits = torch.cat([training.scores(trained, part.to(job.device)).cpu() for part in x.split(512)])
+    at_once = {} if trained.at_once is None else {"batch": trained.at_once}
+    logits = torch.cat([training.scores(trained, part.to(job.device), **at_once).cpu() for part in x.split(512)])
     table = scoring.predictions(examples, logits.numpy())
     splits = scoring.accuracy(table)
     write_csv(out / "predictions.csv", table)

@@ -21,9 +21,11 @@ def audit(context: typer.Context) -> None:
 
 @app.command()
 def table(
-    path: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="one row per image, one column per unit")],
+    path: Annotated[
+        Path, typer.Argument(metavar="TABLE.csv", readable=False, help="one row per image, one column per unit")
+    ],
     label: Annotated[str, typer.Option(help="label column, or a csv file of images (listed or not) or of labels")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the tables and summary.json")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="folder for the tables and summary.json")],
     block: Annotated[
         str | None, typer.Option(help="column or csv file with each image's recording; detected if omitted")
     ] = None,

@@ -14,10 +14,14 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 @app.callback(invoke_without_command=True)
 def explain(
     model: Annotated[str | None, typer.Option(help="a trained model; with --image, explain one image only")] = None,
-    image: Annotated[Path | None, typer.Option(metavar="FILE", help="an image file of any size")] = None,
+    image: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="an image file of any size")
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="folder for the maps (PNG) and their numbers (default: explained)"),
+        typer.Option(
+            metavar="FOLDER", readable=False, help="folder for the maps (PNG) and their numbers (default: explained)"
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:

@@ -22,10 +22,14 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command(rich_help_panel=BY_HAND)
 def recording(
-    main_file: Annotated[Path, typer.Argument(metavar="MAIN.nwb", help="trials, presentations and fixations")],
-    rasters: Annotated[Path, typer.Argument(metavar="RASTERS.nwb", help="spike rasters of the same recording")],
-    annotations: Annotated[Path, typer.Option(help="folder with the area, rig, latency and RF tables")],
-    out: Annotated[Path, typer.Option(metavar="OUT.nc", help="netCDF file to write")],
+    main_file: Annotated[
+        Path, typer.Argument(metavar="MAIN.nwb", readable=False, help="trials, presentations and fixations")
+    ],
+    rasters: Annotated[
+        Path, typer.Argument(metavar="RASTERS.nwb", readable=False, help="spike rasters of the same recording")
+    ],
+    annotations: Annotated[Path, typer.Option(readable=False, help="folder with the area, rig, latency and RF tables")],
+    out: Annotated[Path, typer.Option(metavar="OUT.nc", readable=False, help="netCDF file to write")],
     protocol: Protocol = "corrected",
     force: Force = False,
 ) -> None:
@@ -56,7 +60,9 @@ def repeatability(
 def inspect(
     recording: Recording,
     plot: Annotated[bool, typer.Option("--plot", help="also draw a page of pictures")] = False,
-    out: Annotated[Path | None, typer.Option(help="file of the page (.png, .pdf, .svg); needs --plot")] = None,
+    out: Annotated[
+        Path | None, typer.Option(readable=False, help="file of the page (.png, .pdf, .svg); needs --plot")
+    ] = None,
     protocol: OfName = None,
     force: Force = False,
 ) -> None:
@@ -69,7 +75,7 @@ def inspect(
 @app.command(rich_help_panel=BY_HAND)
 def export_assembly(
     recording: Recording,
-    out: Annotated[Path, typer.Argument(metavar="OUT.nc", help="netCDF file to write")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.nc", readable=False, help="netCDF file to write")],
     protocol: OfName = None,
     force: Force = False,
 ) -> None:
@@ -131,7 +137,7 @@ def environment() -> None:
 
 @app.command(rich_help_panel=COPIES)
 def diff(
-    folder: Annotated[Path, typer.Argument(help="another copy of the project, with results")],
+    folder: Annotated[Path, typer.Argument(readable=False, help="another copy of the project, with results")],
     tolerance: Annotated[float, typer.Option(help="largest difference of two numbers; 0: the same bytes", min=0)] = 0.0,
 ) -> None:
     """Compare tables, figures and paper with those of another copy; exit with status 1 if they differ."""

@@ -2,17 +2,24 @@
 
 import hashlib
 import importlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import yaml
 
 from analysis import params
+from analysis.core import locks
 from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS, fixed_threads
 
 ROOT = Path(__file__).parents[1]
 PARAMS = Path("params.yaml")
+LOCKS = Path(".dvc/tmp/locks")
+"""Of a copy of the project, a lock for each stage and item."""
+PATIENCE_S = 3.0
+"""How long the workers of a run that was killed may hold its lock."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,8 @@ def run_stage(name: str, *items: str) -> None:
     Raises
     ------
     DataError
-        If the item is missing or one too many, or code or parameters of the stage changed while it ran.
+        If the item is missing or one too many, the stage runs in this folder already, or its code or parameters
+        changed while it ran.
     """
     stage = STAGES[name]
     if not stage.takes(list(items)):
@@ -84,11 +92,17 @@ def run_stage(name: str, *items: str) -> None:
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")
-    with fixed_threads(stage.threads):
+    with _alone(name, *items), fixed_threads(stage.threads):
         module.run(values, *items)
     after = _state(code, listed)
     if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):
         raise DataError(f"{', '.join(changed)} changed while stage {name} ran: run it again")
+
+
+def _alone(name: str, *items: str) -> AbstractContextManager[None]:
+    """Hold the lock of a stage's output in this folder: two runs at once would mix theirs."""
+    lock = LOCKS / quote("-".join([name, *items]), safe="")
+    return locks.held(lock, " ".join(["stage", name, *items]), "run it in a folder on a local disk", PATIENCE_S)
 
 
 def declared(name: str, *items: str) -> tuple[list[Path], list[str]]:

@@ -100,3 +100,19 @@ def test_single_keys_and_models_are_listed_alone():
 def test_wrong_arguments_are_refused(words):
     with pytest.raises(DataError, match=f"stage {words[0]}"):
         run.run_stage(*words)
+
+
+def test_a_stage_that_runs_in_this_folder_is_refused_and_another_is_not(project, stage, monkeypatch):
+    monkeypatch.setattr(run, "PATIENCE_S", 0)
+    again = []
+
+    def both(values):
+        with pytest.raises(DataError, match=r"^stage stimuli runs already, as process \d+ on [^\n]*$"):
+            run.run_stage("stimuli")
+        monkeypatch.setitem(run.STAGES, "acquire", run.Stage("replaced_too"))
+        monkeypatch.setitem(sys.modules, "replaced_too", SimpleNamespace(run=again.append))
+        run.run_stage("acquire")
+
+    stage(both)
+    run.run_stage("stimuli")
+    assert len(again) == 1

@@ -26,7 +26,7 @@ from pathlib import Path
 from analysis.core import numerics, settings
 from analysis.core.errors import DataError
 from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
-from analysis.core.parallel import no_interrupts
+from analysis.core.parallel import killed_on_interrupt, no_interrupts
 
 MAX_IN_PROCESS = 24
 """Up to this many recordings run in this process: starting workers would take as long."""
@@ -202,7 +202,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: 8787 may be taken
                 resources=resources,
             )
-        with cluster, Client(cluster) as client:
+        with cluster, Client(cluster) as client, killed_on_interrupt():
             yield client
     elif scheduler == "slurm":
         with _slurm(n_workers) as cluster, Client(cluster) as client:

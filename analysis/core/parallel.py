@@ -10,6 +10,7 @@ many tasks run at once.
 """
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -133,7 +134,7 @@ def map_processes(function: Callable, items: Iterable, progress: str | None = No
         with (
             ProcessPoolExecutor(workers, get_context("fork"), _begin_forked, begin) as pool,
             _deaths(progress),
-            _killed_on_interrupt(),
+            killed_on_interrupt(),
         ):
             with no_interrupts():
                 results = pool.map(_call_forked, range(len(items)))
@@ -239,13 +240,14 @@ def no_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _killed_on_interrupt() -> Iterator[None]:
-    """Kill the children of this process if it is interrupted; a pool would wait for their tasks to end."""
+def killed_on_interrupt() -> Iterator[None]:
+    """Kill the children of this process if it is interrupted; a pool would wait for their tasks to end, or log."""
     try:
         yield
     except Exception:
         raise
     except BaseException:
+        logging.disable()
         for child in active_children():
             child.kill()
         raise

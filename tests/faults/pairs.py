@@ -21,8 +21,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from tests.faults.sandbox import COPIED, LOCKS
 from tests.fixture import twice
 from tests.project import ROOT
@@ -68,9 +66,6 @@ def clone(experiment: Path, folder: Path) -> Path:
             shutil.copy(source, folder / name)
     for lock in experiment.glob(LOCKS):
         shutil.copy(lock, folder / lock.name)
-    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    params["candidates"]["ablation"]["seeds"] = 1
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     return folder
 
 

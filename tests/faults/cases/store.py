@@ -63,7 +63,12 @@ def out_of_memory() -> None:
 
 def interrupted(number: signal.Signals) -> Callable[[], None]:
     """Return a function that sends this process a signal soon."""
-    return lambda: threading.Timer(2, os.kill, (os.getpid(), number)).start()
+
+    def send() -> None:
+        signal.signal(number, signal.SIG_DFL)  # a shell's background jobs ignore some
+        threading.Timer(2, os.kill, (os.getpid(), number)).start()
+
+    return send
 
 
 def own(fault: str) -> Callable[[Path], None]:
@@ -115,7 +120,7 @@ CASES = [
     ),
     Case(
         "cut-recording-for-workers",
-        "candidates",
+        "$ python -m analysis candidates",
         r"^error: data/recordings/corrected/\S+\.nc is not a readable netCDF file",
         cut(RECORDING),
         env=WORKERS,
@@ -139,7 +144,6 @@ CASES = [
             status=128 + number,
             env=WORKERS,
             intact=("results/candidates",),
-            lines=1,
         )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     ),

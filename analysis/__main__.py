@@ -1,5 +1,6 @@
 """``python -m analysis STAGE`` runs a stage of the pipeline; every other command is in `analysis.cli`."""
 
+import os
 import signal
 import sys
 
@@ -20,25 +21,53 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
     try:
-        numerics.fix()  # before anything that computes is loaded
-        numerics.note()
-        from analysis.run import STAGES, run_stage
-
-        name, *items = sys.argv[1:] or [""]
-        if name in STAGES and STAGES[name].takes(items):
-            run_stage(name, *items)
-        else:
-            from analysis.cli import app
-
-            app()
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
+        try:
+            numerics.fix()  # before anything that computes is loaded
+            numerics.note()
+            run()
+        finally:
+            sys.stdout.flush()  # here, where its failure can be told
+    except BrokenPipeError:  # whoever read the output has seen enough
+        close_stdout()
         sys.exit(1)
-    except Interrupted as end:
-        [number] = end.args
+    except DataError as error:
+        end(error)
+    except OSError as error:
+        from analysis.core.files import system_error
+
+        if (known := system_error(error)) is None:
+            raise
+        close_stdout()
+        end(known)
+    except Interrupted as signalled:
+        [number] = signalled.args
         what = signal.Signals(number).name
         print(f"interrupted ({what}): run it again, and it goes on from the work that is done", file=sys.stderr)
         sys.exit(128 + number)
+
+
+def run() -> None:
+    """Run the stage or command that the arguments name."""
+    from analysis.run import STAGES, run_stage
+
+    name, *items = sys.argv[1:] or [""]
+    if name in STAGES and STAGES[name].takes(items):
+        run_stage(name, *items)
+    else:
+        from analysis.cli import app
+
+        app()
+
+
+def close_stdout() -> None:
+    """Send what standard output still holds nowhere: the interpreter would fail on it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def end(error: DataError) -> None:
+    """End the program with one line."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _interrupt(number: int, _frame: object) -> None:

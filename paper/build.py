@@ -9,7 +9,7 @@ import typst
 
 from analysis.core import environment
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, read_json, write_text
+from analysis.core.files import read_json, write_bytes, write_text
 from analysis.core.paths import FIGURES
 from analysis.params import Params
 from paper import html, provenance, style
@@ -46,8 +46,7 @@ def run(params: Params) -> None:
     pdf, warnings = _compile(_context(params, results, stamp, code_and_data))
     if warnings:
         raise DataError("; ".join(_as_line(warning) for warning in warnings))
-    with atomic(OUTPUT) as part:
-        part.write_bytes(pdf)
+    write_bytes(OUTPUT, pdf)
     write_text(html.OUTPUT, page)
 
 

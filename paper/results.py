@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.core.errors import DataError
+from analysis.core.files import hdf5
 from analysis.core.paths import RESULTS
 
 COLUMNS = {
@@ -150,13 +151,8 @@ class Results:
 
     def rdms(self, model: str):
         """Return the RDMs of one model and one recorded population (xarray Dataset)."""
-        import xarray
-
         path = self.file(f"compare/{model}/rdms.nc")
-        if not path.is_file():
-            raise DataError(f"{path} is missing: run the stage compare@{model}")
-        with xarray.open_dataset(path) as file:
-            return file.load()
+        return hdf5.read_dataset(path, f"run the stage compare@{model}")
 
 
 def read(folder: str | os.PathLike = RESULTS) -> Results:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.core.areas import AREAS
-from analysis.core.files import atomic
+from analysis.core.files import write_figure
 
 COLUMN, PAGE = 84.0, 174.0
 """Widths of a figure in mm: one column of the paper, and both."""
@@ -92,8 +92,7 @@ def figure(width: float, height: float) -> Figure:
 def save(drawn: Figure, path: str | os.PathLike) -> None:
     """Write `drawn` as SVG without date or version, whole or not at all."""
     _settle(drawn)
-    with atomic(path) as part:
-        drawn.savefig(part, format="svg", metadata={"Date": None, "Creator": None})
+    write_figure(path, drawn, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _settle(drawn: Figure) -> None:

@@ -4,9 +4,10 @@ import importlib
 import shutil
 from pathlib import Path
 
-from analysis.acquire.manifest import write_manifest
+from analysis.acquire.manifest import NAME, write_manifest
 from analysis.core import paths
 from analysis.core.errors import DataError
+from analysis.core.files import write_error
 from analysis.params import Params
 
 
@@ -16,8 +17,9 @@ def run(params: Params) -> None:
     Raises
     ------
     DataError
-        If the source cannot be reached or simulated, or data/raw cannot be written.
+        If the source cannot be reached or simulated, or data/raw cannot be written or holds files of another origin.
     """
+    _check_ours(paths.RAW)
     SOURCES[params.acquire.source](params, paths.RAW)
 
 
@@ -33,7 +35,7 @@ def simulated(params: Params, raw: Path) -> None:
         _remove(raw)
         fresh.rename(raw)
     except OSError as error:
-        raise DataError(f"cannot write {error.filename or raw}: {error.strerror or error}") from error
+        raise write_error(error.filename or raw, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -41,6 +43,14 @@ def simulated(params: Params, raw: Path) -> None:
 def real(params: Params, raw: Path) -> None:
     """Fetch the published files into `raw`."""
     importlib.import_module("analysis.acquire.real.stage").acquire(params, raw)
+
+
+def _check_ours(raw: Path) -> None:
+    """Refuse to replace a folder of data that this stage did not write."""
+    if raw.is_dir() and any(raw.iterdir()) and not (raw / NAME).is_file():
+        raise DataError(
+            f"{raw} holds files that the stage acquire did not write (no {NAME}): move them, then run again"
+        )
 
 
 def _remove(folder: Path) -> None:

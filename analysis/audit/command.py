@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.core.errors import DataError
+from analysis.core.files.claim import FORCE_HELP, claim_folder
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -21,9 +21,11 @@ def audit(context: typer.Context) -> None:
 
 @app.command()
 def table(
-    path: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="one row per image, one column per unit")],
+    path: Annotated[
+        Path, typer.Argument(metavar="TABLE.csv", readable=False, help="one row per image, one column per unit")
+    ],
     label: Annotated[str, typer.Option(help="label column, or a csv file of images (listed or not) or of labels")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="folder for the tables and summary.json")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="folder for the tables and summary.json")],
     block: Annotated[
         str | None, typer.Option(help="column or csv file with each image's recording; detected if omitted")
     ] = None,
@@ -31,17 +33,19 @@ def table(
     draws: Annotated[int, typer.Option(min=1, help="samples of the images")] = 10,
     shuffles: Annotated[int, typer.Option(min=100, help="random orders of the images, in tests")] = 199,
     seed: Annotated[int, typer.Option(min=0, help="seed of samples and tests")] = 0,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Audit any table of images x units: filled cells, blocks, labels by block, controls for its RDM."""
     from analysis.audit.table import response_table, table_audit
 
-    if out.is_file():
-        raise DataError(f"{out} is a file; give a folder with --out")
+    inputs = [path, *(Path(file) for file in (label, block) if file is not None)]
+    claim_folder(out, names=table_audit.FILES, inputs=inputs, force=force)
     responses = response_table.read(path, label, block)
     result = table_audit.audit_table(responses, rows=rows, draws=draws, shuffles=shuffles, seed=seed)
     table_audit.write(result, out)
     for line in describe(result.summary):
         print(line)
+    print(f"wrote {out}: {', '.join(table_audit.FILES)}")
 
 
 def describe(summary: dict) -> list[str]:

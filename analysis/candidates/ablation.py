@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.core import store
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, WriteError
 from analysis.core.files import read_json, write_text
 from analysis.core.seeds import seed_of
 from analysis.models import data, registry
@@ -85,6 +85,8 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
     with counted() as cost:
         try:
             fitted = registry.kind(entry.kind).fit(job)
+        except WriteError:
+            raise
         except DataError as error:
             return {"failed": str(error)}
     x = registry.kind(entry.kind).inputs(examples, fitted.architecture)

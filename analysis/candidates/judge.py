@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from analysis.core.areas import AREAS
-from analysis.core.files import atomic
+from analysis.core.files import write_npy
 from analysis.core.parallel import one_thread
 from analysis.core.seeds import seed_of
 from analysis.models import data
@@ -152,8 +152,7 @@ class Judge:
         held_out = (features[self.rest] - found.mean) / found.std @ found.weight + found.bias
         predicted = [self._predict(one, features, one.train, one.held_out, one.folds) for one in self.recorded]
         if keep is not None:
-            with atomic(keep) as temporary, temporary.open("wb") as file:
-                np.save(file, np.concatenate([held_out, *(part.ravel() for part in predicted)]))
+            write_npy(keep, np.concatenate([held_out, *(part.ravel() for part in predicted)]))
         y = self.y[self.rest]
         return {
             "training_error": boosting.weighted_error(weights, self.screening.y, decision),

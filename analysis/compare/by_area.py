@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.compare.read import LAYERS, SCORES
 from analysis.compare.unit_scores import Predicted
 from analysis.core.areas import AREAS
+from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params import Compare
@@ -46,7 +47,8 @@ def layer_table(
     seed : int
     """
     rows = []
-    for (layer, region), scores in units.groupby(["layer", "region"], sort=False):
+    groups = units.groupby(["layer", "region"], sort=False)
+    for (layer, region), scores in track(groups, "layers by area"):
         of_area = [one for one in predicted if one.measured.population.region == region]
         row = {"layer": layer, "region": region, "reduction": reductions.get(layer, "")}
         here = seed_of(seed, "layers", region)

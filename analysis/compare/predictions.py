@@ -11,8 +11,7 @@ import numpy as np
 from analysis.compare.read import CHOSEN
 from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
-from analysis.core.errors import DataError
-from analysis.core.files import atomic
+from analysis.core.files import hdf5
 
 FILE = "predictions.nc"
 TOP = "top"
@@ -46,7 +45,7 @@ def write(path: Path, predicted: Sequence[Predicted], top: str) -> None:
 
     By h5netcdf, as in `rdm_figure.write_rdms`.
     """
-    with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
+    with hdf5.create_netcdf(path) as file:
         for one in predicted:
             population = one.measured.population
             group = file.create_group(f"{population.recording}-{population.region}")
@@ -78,13 +77,10 @@ def read(model: str) -> list[PopulationPredictions]:
     path = paths.RESULTS / "compare" / model / FILE
     if not path.is_file():
         return []
-    try:
-        with h5netcdf.File(path, "r") as file:
-            return [_population(file[name]) for name in file.groups]
-    except (OSError, KeyError) as error:
-        raise DataError(
-            f"{path}: damaged ({' '.join(str(error).split())}); run the stage compare for {model}"
-        ) from error
+    again = f"run the stage compare for {model}"
+    with hdf5.opened(path, "netCDF", again) as opened, hdf5.reading(path, "netCDF", again):
+        file = h5netcdf.File(opened, "r")
+        return [_population(file[name]) for name in file.groups]
 
 
 def _population(group) -> PopulationPredictions:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import h5netcdf
 import h5py
 import numpy as np
 import pandas as pd
 
 from analysis.core.areas import AREAS
-from analysis.core.files import atomic
+from analysis.core.files import hdf5
 from analysis.neural import read as neural
 from analysis.neural import scoring
 from analysis.neural.populations import Population
@@ -48,7 +47,7 @@ def write_rdms(
     shown = rsa[
         (rsa["recording"] == population.recording) & (rsa["region"] == population.region) & (rsa["layer"] == layer)
     ]
-    with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
+    with hdf5.create_netcdf(path) as file:
         n = len(population.images)
         file.dimensions = {"image": n, "other": n}
         for name, matrix in matrices.items():

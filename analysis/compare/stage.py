@@ -14,7 +14,7 @@ from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.files import write_csv, write_json, write_npy
 from analysis.core.parallel import map_processes, one_thread
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
@@ -77,8 +77,7 @@ def run(params: Params, model: str) -> None:
 
     for name, columns in TABLES.items():
         write_csv(folder / f"{name}.csv", tables[name][columns])
-    with atomic(folder / "null.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, mean_by_area(nulls, [one.population.region for one in measured], AREAS))
+    write_npy(folder / "null.npy", mean_by_area(nulls, [one.population.region for one in measured], AREAS))
     predictions.write(folder / predictions.FILE, predicted, layers[-1])
     shown = choose_population([one.population for one in measured])
     write_rdms(

@@ -24,7 +24,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 from analysis.core import numerics, settings
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, WriteError
 from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
 from analysis.core.parallel import killed_on_interrupt, no_interrupts
 
@@ -175,6 +175,8 @@ def _attempt_there(here: str, threads: int, function: Callable, *arguments) -> s
 def _outcome(function: Callable, *arguments) -> str | None:
     try:
         function(*arguments)
+    except WriteError:  # all tasks would fail alike, and none of them is at fault
+        raise
     except DataError as error:
         return str(error)
     except Exception as error:  # a defect of this project; the other tasks go on

@@ -1,4 +1,4 @@
-"""The exception for errors that the user can mend."""
+"""The exceptions for errors that the user can mend."""
 
 
 class DataError(Exception):
@@ -7,3 +7,7 @@ class DataError(Exception):
     The command line prints it as one line and exits with status 1. Anything else that escapes a stage is a defect of
     this project and keeps its traceback.
     """
+
+
+class WriteError(DataError):
+    """A file could not be written. The data are not at fault: whoever counts failures must not count this one."""

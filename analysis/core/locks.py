@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from analysis.core.errors import DataError
+from analysis.core.files import write_error
 
 POLL_S = 0.2
 SAY_EVERY_S = 30.0
@@ -35,7 +36,7 @@ def held(path: Path, what: str, advice: str, patience_s: float | None = None) ->
     what : str
         What the lock protects, for messages.
     advice : str
-        What to do if there can be no lock, for messages.
+        What to do if the file system has no locks, for messages.
     patience_s : float, optional
         How long to wait for another holder, by default until it ends. Waiting is said on standard error.
 
@@ -44,19 +45,22 @@ def held(path: Path, what: str, advice: str, patience_s: float | None = None) ->
     DataError
         If patience ends, the file cannot be written, or its file system has no locks.
     """
-    file = _open(path, advice)
+    file = _open(path)
     try:
         if not _take(file, path, advice):
             _wait(file, path, what, advice, patience_s)
         if os.fstat(file).st_size:  # the holder before was killed
             time.sleep(AFTERMATH_S)
             os.ftruncate(file, 0)
-        os.pwrite(file, _myself().encode(), 0)
-        yield
-        os.ftruncate(file, 0)
+        try:
+            with suppress(OSError):  # a full disk is said by who writes more
+                os.pwrite(file, _myself().encode(), 0)
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(file, 0)
+                fcntl.flock(file, fcntl.LOCK_UN)  # a forked child that lives on may have it open
     finally:
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_UN)  # a forked child that lives on may have it open
         os.close(file)
 
 
@@ -82,7 +86,7 @@ def if_free(path: Path) -> Iterator[bool]:
 
 def _wait(file: int, path: Path, what: str, advice: str, patience_s: float | None) -> None:
     start, said = time.monotonic(), None
-    queue = _open(_queue(path), advice)
+    queue = _open(_queue(path))
     try:
         fcntl.flock(queue, fcntl.LOCK_SH)
         while not _take(file, path, advice):
@@ -97,12 +101,12 @@ def _wait(file: int, path: Path, what: str, advice: str, patience_s: float | Non
         os.close(queue)
 
 
-def _open(path: Path, advice: str) -> int:
+def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # the umask says who else may lock it
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}; {advice}") from error
+        raise write_error(path, error) from error
 
 
 def _take(file: int, path: Path, advice: str) -> bool:

@@ -15,8 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from analysis.core import locks, numerics, settings
-from analysis.core.errors import DataError
-from analysis.core.files import sha256
+from analysis.core.files import sha256, writing
 
 
 def store_root() -> Path:
@@ -65,7 +64,8 @@ def work_folder(stage: str, key: dict) -> Iterator[Path]:
     """
     folder = _work() / _name(stage, key)
     with locks.held(lock_of(folder), stage, ADVICE):
-        _make(folder)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         yield folder
         if not locks.awaited(lock_of(folder)):
             shutil.rmtree(folder, ignore_errors=True)
@@ -111,10 +111,3 @@ def _name(stage: str, key: dict) -> str:
     key = {"numerics": numerics.state()} | key
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return f"{stage}-{digest[:24]}"
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror}; {ADVICE}") from error

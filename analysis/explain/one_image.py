@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.files import write_csv, write_figure, write_json
+from analysis.core.files.claim import claim_folder
 from analysis.core.settings import device
 from analysis.explain import attribution, explained_networks
 from analysis.explain.face_regions import centre_bias, share_in_face
@@ -20,8 +21,10 @@ CENTRAL = 0.5
 """Side of the central square whose share of the map is reported, as a share of the side of the image."""
 
 
-def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]:
+def explain_file(params: Params, model: str, path: Path, out: Path, force: bool = False) -> list[str]:
     """Write the maps of one image: ``<stem>_<method>.png``, ``.csv`` (values) and ``<stem>.json`` (numbers).
+
+    `force` lets them replace files.
 
     Returns
     -------
@@ -31,8 +34,11 @@ def explain_file(params: Params, model: str, path: Path, out: Path) -> list[str]
     Raises
     ------
     DataError
-        If the file is not an image, the model is not trained, or its inputs are not images.
+        If the file is not an image, the model is not trained, its inputs are not images, or the files may not be
+        written there.
     """
+    names = [f"{path.stem}_{method}.{suffix}" for method in attribution.METHODS for suffix in ("csv", "png")]
+    claim_folder(out, names=[*names, f"{path.stem}.json"], inputs=[path], force=force)
     try:
         image = decode(Path(path).read_bytes())
     except FileNotFoundError:
@@ -97,8 +103,7 @@ def _draw(path: Path, image: np.ndarray, map_: np.ndarray) -> None:
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_axis_off()
-    with atomic(path) as part:
-        figure.savefig(part, format="png", dpi=150, metadata={"Software": None})
+    write_figure(path, figure, format="png", dpi=150, metadata={"Software": None})
 
 
 def _describe(about: dict, stem: Path) -> list[str]:
@@ -106,4 +111,4 @@ def _describe(about: dict, stem: Path) -> list[str]:
     lines = [f"{about['model']}: P(face) = {both}"]
     for method, numbers in about["maps"].items():
         lines.append(f"{method}: peak at {numbers['peak_x']:.0%} from the left, {numbers['peak_y']:.0%} from the top")
-    return [*lines, f"maps and numbers: {stem}*"]
+    return [*lines, f"wrote {stem}*: maps and numbers"]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import safetensors
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as as_safetensors
 from torch import nn
 
 from analysis.core.errors import DataError
 from analysis.core.exact import sqrt
-from analysis.core.files import atomic, read_json, write_json
+from analysis.core.files import read_json, write_bytes, write_json
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -124,8 +124,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], note: dict | Non
     One metadata key at most: with two, their order in the file is random.
     """
     tensors = {name: value.detach().to("cpu").contiguous() for name, value in tensors.items()}
-    with atomic(path) as part:
-        save_file(tensors, part, metadata=None if note is None else {"note": json.dumps(note, sort_keys=True)})
+    write_bytes(path, as_safetensors(tensors, None if note is None else {"note": json.dumps(note, sort_keys=True)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:

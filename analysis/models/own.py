@@ -193,7 +193,9 @@ def load_own_weights(inner: nn.Module, weights: Weights) -> None:
         tensors, _ = read_tensors(path)
     else:
         tensors = _state_dict(path, weights.file)
-    set_weights(inner, tensors, f"weights {weights.file} do not fit the module")
+    # Files of before this counter existed lack it; nothing but a momentum of None, in training, reads it.
+    counters = {name: value for name, value in inner.state_dict().items() if name.endswith("num_batches_tracked")}
+    set_weights(inner, counters | tensors, f"weights {weights.file} do not fit the module")
 
 
 def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:

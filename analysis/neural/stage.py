@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, write_csv, write_json
+from analysis.core.files import write_csv, write_json, write_npy
 from analysis.core.progress import track
 from analysis.neural import readout, scoring, variation
 from analysis.neural.populations import Population, compared_images, populations
@@ -43,8 +43,7 @@ def run(params: Params, protocol: str) -> None:
         ceiling = scoring.unit_ceilings(population)
         entry = _describe(population, ceiling, scoring.rdm_ceilings(population, rules, settings, seed))
         entries.append(entry)
-        with atomic(out / entry["file"]) as temporary, temporary.open("wb") as file:
-            np.save(file, population.responses)
+        write_npy(out / entry["file"], population.responses)
         task = images.task(population, rules, settings)
         for name, new_rows in readout.population_rows(population, task, ceiling, seed).items():
             rows[name] += new_rows

@@ -1,8 +1,7 @@
 """The main NWB file of a recording: trials, presentations, images and fixations, checked before use."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +9,9 @@ import h5py
 import numpy as np
 
 from analysis.core.errors import DataError
+from analysis.core.files import hdf5
 
+TEMPLATES = "stimulus/templates/stimuli"
 PIXELS_PER_DEGREE = re.compile(r"\[\s*([\d.]+)\s*,\s*([\d.]+)\s*\]\s*pix per degree")
 MAX_SECONDS = 24 * 3600
 """Times beyond a day count as damage: the longest published recording takes some hours."""
@@ -46,32 +47,14 @@ class Session:
         return np.round(self.image_size_px / self.pixels_per_degree, 1)
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn any error of HDF5 into one line that names the file.
-
-    Only reading calls belong inside: on damaged files h5py raises errors of many kinds, which anywhere else would be
-    defects of this project.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: damaged or not an NWB file ({why}); fetch it again") from error
+def reading(path: Path) -> AbstractContextManager[None]:
+    """Turn any error of HDF5 into one line that names the file (`hdf5.reading`)."""
+    return hdf5.reading(path, "NWB", "fetch it again")
 
 
-@contextmanager
-def open_nwb(path: Path) -> Iterator[h5py.File]:
-    """Open an NWB file for reading. Raises `DataError` if there is none, or it is damaged."""
-    if not Path(path).is_file():
-        raise DataError(f"{path} not found")
-    with reading(path):
-        file = h5py.File(path, "r")
-    try:
-        yield file
-    finally:
-        with suppress(RuntimeError):  # HDF5 may not even close what is damaged
-            file.close()
+def open_nwb(path: Path) -> AbstractContextManager[h5py.File]:
+    """Open an NWB file for reading. Raises `DataError` if there is none, or it cannot be read (`hdf5.opened`)."""
+    return hdf5.opened(path, "NWB", "fetch it again")
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -123,8 +106,8 @@ def read_session(path: Path) -> Session:
             y="number",
         )
         index = _column(file, "stimulus/presentation/presentations/data", "integer")
-        paths = texts(file, "stimulus/templates/stimuli/external_file")
-        size = _column(file, "stimulus/templates/stimuli/dimension", "number")
+        paths = texts(file, f"{TEMPLATES}/external_file")
+        size = _column(file, f"{TEMPLATES}/dimension", "number")
         session = Session(
             path=Path(path),
             trial_id=trials["id"],

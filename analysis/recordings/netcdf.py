@@ -4,8 +4,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis.core.errors import DataError
-from analysis.core.files import atomic
+from analysis.core.files import hdf5
 
 COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
 
@@ -17,19 +16,12 @@ def write(dataset: xr.Dataset, path: Path) -> None:
         for name, variable in dataset.data_vars.items()
         if variable.size and variable.dtype.kind in "iuf" and variable.ndim
     }
-    with atomic(path) as part:
-        dataset.to_netcdf(part, engine="h5netcdf", encoding=encoding)
+    hdf5.write_dataset(dataset, path, encoding)
 
 
 def read(path: Path) -> xr.Dataset:
     """Read a whole dataset into memory and close the file.
 
-    Raises `DataError` if the file is missing or is not netCDF.
+    Raises `DataError` if the file is missing, or cannot be read; the message tells why.
     """
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            return dataset.load()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage recordings first") from error
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise DataError(f"{path} is not a readable netCDF file: {' '.join(str(error).split())}") from error
+    return hdf5.read_dataset(path, "run the stage recordings again")

@@ -1,7 +1,6 @@
 """Stage ``recordings``: build the tables of all recordings under one protocol, or of one recording by hand."""
 
 import hashlib
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from analysis.core import cluster, paths
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, sha256, write_csv
+from analysis.core.files import copy, sha256, write_csv
 from analysis.core.progress import track
 from analysis.core.store import code_digest, work_folder
 from analysis.params import Params
@@ -17,7 +16,8 @@ from analysis.params.protocol import PROTOCOLS, Protocol
 from analysis.recordings import naming, netcdf
 from analysis.recordings.annotations import Annotations, RecordingTables
 from analysis.recordings.build import Processing, build_recording
-from analysis.recordings.rasters import open_rasters
+from analysis.recordings.main_file import TEMPLATES, open_nwb, reading
+from analysis.recordings.rasters import DATA, open_rasters
 from analysis.recordings.rois import FOLDER as ROIS
 from analysis.recordings.rois import Rois
 
@@ -38,13 +38,26 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
     protocol = protocol_of(protocol_name)
     tables = Annotations(annotations)
     main_file = Path(main_file)
-    if not main_file.is_file():
-        raise DataError(f"{main_file} not found")
+    _check_order(main_file, Path(rasters))
     naming.parse(main_file)
     siblings = naming.same_date([p for p in main_file.parent.glob("*_image.nwb") if naming.STEM.fullmatch(p.stem)])
     files = _files(main_file, Path(rasters), tables, siblings[main_file])
     # Window, permutations and seed of Xiao et al. 2024 (script 2d); the stage takes its own from params.yaml.
     write_recording(files, tables.of(files.name), tables.folder / ROIS, Processing(protocol), Path(out))
+
+
+def _check_order(main: Path, rasters: Path) -> None:
+    """Refuse the two files of a recording in the wrong order, or one of them twice."""
+    kinds = []
+    for path in (main, rasters):
+        with open_nwb(path) as file, reading(path):
+            kinds.append("rasters" if DATA in file else "main" if TEMPLATES in file else "unknown")
+    if kinds == ["rasters", "main"]:
+        raise DataError(f"{main} and {rasters} are swapped: give the main file (trials, fixations) first, then rasters")
+    if kinds[0] == "rasters":
+        raise DataError(f"{main} holds rasters: give the main file (trials, fixations; ..._image.nwb) first")
+    if kinds[1] == "main":
+        raise DataError(f"{rasters} is a main file: give the rasters (the same name without _image) second")
 
 
 def write_recording(
@@ -74,7 +87,7 @@ def run(params: Params, protocol_name: str) -> None:
         found, failures = _build_all(main_files, annotations, processing, work.resolve(), protocol_name)
         folder = paths.RECORDINGS / protocol_name
         for name, done in found.items():
-            _copy(done, folder / f"{name}.nc")
+            copy(done, folder / f"{name}.nc")
         _report(failures, len(main_files), values.failures_allowed, folder)
 
 
@@ -153,8 +166,3 @@ def _files(main: Path, rasters: Path, annotations: Annotations, siblings: list[P
     name = naming.name_of(main, annotations.names, siblings, fits)
     # A worker may run in another folder. Links, as DVC makes of its cache, keep the names of the recording.
     return naming.Files(name, naming.parse(main)[0], main.absolute(), rasters.absolute())
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic(target) as part:
-        shutil.copyfile(source, part)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.core.files import atomic, write_csv, write_text
+from analysis.core.files import write_bytes, write_csv, write_text
 from analysis.simulate.neurons import Unit
 from analysis.simulate.scenes import Scene
 from analysis.simulate.sessions import BANK_CHANNELS, RIGS, Session
@@ -98,8 +98,9 @@ def _box(region: np.ndarray, scene: Scene) -> tuple[float, ...]:
 def _write_mask(path: Path, region: np.ndarray, *, colour: bool) -> None:
     image = Image.fromarray((region * 255).astype(np.uint8))
     image = image.convert("RGB") if colour else image
-    with atomic(path) as part:
-        image.save(part, format="JPEG" if path.suffix == ".jpg" else "PNG")
+    data = io.BytesIO()
+    image.save(data, format="JPEG" if path.suffix == ".jpg" else "PNG")
+    write_bytes(path, data.getvalue())
 
 
 def write_similar(path: Path, scenes: list[Scene], names: list[str]) -> None:
@@ -137,5 +138,4 @@ def _csv(path: Path, columns: list[str], rows: list[tuple]) -> None:
         return
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
-    with atomic(path) as part:
-        part.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
+    write_bytes(path, gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))

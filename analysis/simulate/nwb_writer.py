@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.core.files import atomic
+from analysis.core.files import hdf5
 
 WRONG_RATE = 0.001
 """The published files give the bin width in place of the rate (1000 Hz)."""
@@ -113,10 +113,8 @@ def _nwb_file(factory: _Factory, header: Header, description: str):
 def _write(path: Path, file) -> None:
     from pynwb import NWBHDF5IO
 
-    with atomic(path) as part, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not end in.*")  # the temporary name
-        with NWBHDF5IO(str(part), "w") as io:
-            io.write(file)
+    with hdf5.create(path) as opened:
+        NWBHDF5IO(file=opened, mode="w").write(file)
 
 
 def write_rasters(folder: Path, header: Header, units: list[str], counts: np.ndarray) -> Path:

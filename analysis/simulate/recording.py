@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.core.files import atomic
+from analysis.core.files import hdf5
 from analysis.core.seeds import seed_of
 from analysis.params import Simulate
 from analysis.simulate.gaze import ZEROTH_SD_DVA, Gaze, look, simulate_gaze
@@ -204,5 +204,4 @@ def _write_truth(task: Task, units: list[Unit], true_rate: np.ndarray, image_mea
         },
         attrs={"recording": task.session.name, "subject": task.session.subject, "window_ms": WINDOW_MS},
     )
-    with atomic(task.folder / "truth" / f"{task.session.name}.nc") as part:
-        data.to_netcdf(part, engine="h5netcdf")
+    hdf5.write_dataset(data, task.folder / "truth" / f"{task.session.name}.nc")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from analysis.core.errors import DataError
+from analysis.core.files import hdf5
 from analysis.core.progress import track
 
 
@@ -17,15 +17,16 @@ def main_files(dandiset: Path) -> list[Path]:
 def images_shown(path: Path) -> list[str]:
     """Return the image paths (``Stimuli/<md5>.<ext>``) that occur in a recording's presentations, sorted.
 
-    Raises `DataError` if the file is no NWB main file.
+    Raises `DataError` if the file cannot be read or is no NWB main file.
     """
+    again = "fetch it again"
+    with hdf5.opened(path, "NWB", again) as file, hdf5.reading(path, "NWB", again):
+        names = file["stimulus/templates/stimuli/external_file"].asstr()[:]
+        rows = file["stimulus/presentation/presentations/data"][:]
     try:
-        with h5py.File(path) as file:
-            names = file["stimulus/templates/stimuli/external_file"].asstr()[:]
-            rows = file["stimulus/presentation/presentations/data"][:]
         return sorted(set(names[np.unique(rows).astype(int)]))
-    except (OSError, KeyError, IndexError, ValueError) as error:
-        raise DataError(f"{path}: cannot read which images it shows ({error}); fetch it again") from error
+    except (IndexError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: cannot read which images it shows ({error}); {again}") from error
 
 
 def all_shown(dandiset: Path) -> tuple[dict[str, list[str]], dict[str, str]]:

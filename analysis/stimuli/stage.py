@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import params as settings
 from analysis.core.errors import DataError
-from analysis.core.files import atomic, write_csv
+from analysis.core.files import atomic, create_memmap, write_csv
 from analysis.core.parallel import map_threads
 from analysis.core.paths import ANNOTATIONS, DANDISET, REPORT_FILES, STIMULI
 from analysis.core.progress import track
@@ -86,7 +86,7 @@ def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli)
     sizes, unreadable = {}, {}
     with atomic(STIMULI / "images.npy") as part:
         # Which images are unreadable is not known in advance: allocate rows for all, then cut to those read.
-        images = np.lib.format.open_memmap(part, "w+", np.uint8, (len(names), 3, values.size, values.size))
+        images = create_memmap(part, np.uint8, (len(names), 3, values.size, values.size))
         for name, image, reason in track(_decoded(archive, names, values.size), "images", total=len(names)):
             if image is None:
                 unreadable[name] = reason
@@ -105,14 +105,11 @@ def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli)
 
 
 def _cut(part: Path, images: np.ndarray, n: int) -> None:
-    kept = part.with_suffix(".cut")
-    try:
-        short = np.lib.format.open_memmap(kept, "w+", np.uint8, (n, *images.shape[1:]))
-        short[:] = images[:n]
-        short.flush()
-        kept.replace(part)
-    finally:
-        kept.unlink(missing_ok=True)
+    """Leave the first `n` images in the file: its header has room for a number of any length."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (n, *images.shape[1:])}
+    with part.open("r+b") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(images.offset + images[:n].nbytes)
 
 
 def _decoded(archive: SplitZip, names: list[str], size: int) -> Iterator[tuple]:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.core.errors import DataError
+from analysis.core.files.claim import claim
 from analysis.recordings import netcdf
 from analysis.recordings.read import open_recording, selected
 from analysis.tools.inspect import find
@@ -21,15 +22,19 @@ NEUROID |= dict.fromkeys(("latency_ms", "rsc_across_trials"), float)
 """Coordinates taken over, and their types."""
 
 
-def export(recording: str, out: Path, protocol: str = "corrected") -> xr.DataArray:
+def export(recording: str, out: Path, protocol: str | None = None, force: bool = False) -> xr.DataArray:
     """Write the selected fixations and stable units of a recording as an assembly (netCDF) and return it.
 
     Parameters
     ----------
     recording : str
-        A netCDF file of the stage ``recordings``, or the name of a recording under `protocol`.
+        A netCDF file of the stage ``recordings``, or the name of a recording.
     out : Path
         File to write; `xarray.open_dataarray` reads it.
+    protocol : str, optional
+        Of a recording given by name, by default ``corrected``.
+    force : bool
+        Whether `out` may replace another file.
 
     Returns
     -------
@@ -37,8 +42,9 @@ def export(recording: str, out: Path, protocol: str = "corrected") -> xr.DataArr
         Rates in spikes/s, (presentation, neuroid, time_bin).
     """
     path = find(recording, protocol)
+    claim(out, suffixes=[".nc"], inputs=[path], force=force)
     exported = assembly(selected(open_recording(path, stable_only=True)))
-    netcdf.write(exported.to_dataset(), Path(out))
+    netcdf.write(exported.to_dataset(), out)
     return exported
 
 

@@ -5,25 +5,39 @@ from typing import Annotated, Literal
 
 import typer
 
+from analysis.core.files.claim import FORCE_HELP
+
 BY_HAND = "For single files"
 COPIES = "For archives and other copies of the project"
 Protocol = Annotated[Literal["corrected", "report"], typer.Option(help="rules by which the recording is processed")]
+OfName = Annotated[
+    Literal["corrected", "report"] | None,
+    typer.Option(help="rules by which a recording given by name was processed (default: corrected)"),
+]
 Recording = Annotated[str, typer.Argument(help="a recording's name, or its netCDF file")]
+Force = Annotated[bool, typer.Option("--force", help=FORCE_HELP)]
 
 app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command(rich_help_panel=BY_HAND)
 def recording(
-    main_file: Annotated[Path, typer.Argument(metavar="MAIN.nwb", help="trials, presentations and fixations")],
-    rasters: Annotated[Path, typer.Argument(metavar="RASTERS.nwb", help="spike rasters of the same recording")],
-    annotations: Annotated[Path, typer.Option(help="folder with the area, rig, latency and RF tables")],
-    out: Annotated[Path, typer.Option(metavar="OUT.nc", help="netCDF file to write")],
+    main_file: Annotated[
+        Path, typer.Argument(metavar="MAIN.nwb", readable=False, help="trials, presentations and fixations")
+    ],
+    rasters: Annotated[
+        Path, typer.Argument(metavar="RASTERS.nwb", readable=False, help="spike rasters of the same recording")
+    ],
+    annotations: Annotated[Path, typer.Option(readable=False, help="folder with the area, rig, latency and RF tables")],
+    out: Annotated[Path, typer.Option(metavar="OUT.nc", readable=False, help="netCDF file to write")],
     protocol: Protocol = "corrected",
+    force: Force = False,
 ) -> None:
     """Turn one recording into a table of responses, outside the pipeline."""
+    from analysis.core.files.claim import claim
     from analysis.recordings.stage import one_recording
 
+    claim(out, suffixes=[".nc"], inputs=[main_file, rasters, annotations], force=force)
     one_recording(main_file, rasters, annotations, out, protocol)
     print(f"wrote {out}")
 
@@ -32,33 +46,39 @@ def recording(
 def inspect(
     recording: Recording,
     plot: Annotated[bool, typer.Option("--plot", help="also draw a page of pictures")] = False,
-    out: Annotated[Path | None, typer.Option(help="file of the page (.png, .pdf, .svg); needs --plot")] = None,
-    protocol: Protocol = "corrected",
+    out: Annotated[
+        Path | None, typer.Option(readable=False, help="file of the page (.png, .pdf, .svg); needs --plot")
+    ] = None,
+    protocol: OfName = None,
+    force: Force = False,
 ) -> None:
     """Show one recording: units, fixations, rates, repeatability."""
     from analysis.tools.inspect import inspect
 
-    inspect(recording, plot, out, protocol)
+    inspect(recording, plot, out, protocol, force)
 
 
 @app.command(rich_help_panel=BY_HAND)
 def export_assembly(
     recording: Recording,
-    out: Annotated[Path, typer.Argument(metavar="OUT.nc", help="netCDF file to write")],
-    protocol: Protocol = "corrected",
+    out: Annotated[Path, typer.Argument(metavar="OUT.nc", readable=False, help="netCDF file to write")],
+    protocol: OfName = None,
+    force: Force = False,
 ) -> None:
     """Write a recording as an assembly with BrainIO's names: presentation x neuroid x time_bin."""
     from analysis.tools.assembly import export
 
-    sizes = export(recording, out, protocol).sizes
+    sizes = export(recording, out, protocol, force).sizes
     print(f"wrote {out}: " + ", ".join(f"{size} {name}s" for name, size in sizes.items()))
 
 
 @app.command(rich_help_panel=COPIES)
-def crate() -> None:
+def crate(force: Force = False) -> None:
     """Describe data and results for archives: ro-crate-metadata.json, from dvc.lock."""
+    from analysis.core.files.claim import claim
     from analysis.tools.crate import OUTPUT, write_crate
 
+    claim(OUTPUT, suffixes=[".json"], force=force)
     print(f"wrote {OUTPUT}: {write_crate()} entities")
 
 
@@ -81,7 +101,7 @@ def environment() -> None:
 
 @app.command(rich_help_panel=COPIES)
 def diff(
-    folder: Annotated[Path, typer.Argument(help="another copy of the project, with results")],
+    folder: Annotated[Path, typer.Argument(readable=False, help="another copy of the project, with results")],
     tolerance: Annotated[float, typer.Option(help="largest difference of two numbers; 0: the same bytes", min=0)] = 0.0,
 ) -> None:
     """Compare tables, figures and paper with those of another copy; exit with status 1 if they differ."""

@@ -7,20 +7,26 @@ import xarray as xr
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
+from analysis.core.files.claim import claim
 from analysis.recordings import face_selectivity
 from analysis.recordings.read import find_recording, open_recording
 
+SUFFIXES = (".png", ".pdf", ".svg")
 STEPS = {"in_file": "in the file", "labelled": "in trials with an image", "on_image": "on the image"}
 
 
-def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corrected") -> None:
+def inspect(recording: str, plot: bool, out: Path | None, protocol: str | None = None, force: bool = False) -> None:
     """Print a summary of a recording; with `plot`, also draw a page of pictures (by default ``<recording>.png`` here).
 
-    Raises `DataError` if there is no such recording, or `out` is given without `plot`.
+    `force` lets the page replace a file. Raises `DataError` if there is no such recording, an option would change
+    nothing, or the page may not be written there.
     """
-    if out and not plot:
-        raise DataError(f"--out {out} names the page of pictures: add --plot to draw it")
+    if not plot and (out or force):
+        what = f"--out {out}" if out else "--force"
+        raise DataError(f"{what} is about the page of pictures: add --plot to draw it")
     path = find(recording, protocol)
+    if out:
+        claim(out, suffixes=SUFFIXES, inputs=[path], force=force)
     dataset = open_recording(path)
     if "recording" not in dataset.attrs or "rsc" not in dataset.coords:
         raise DataError(f"{path} is not a file of the stage recordings; write it again")
@@ -28,14 +34,22 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
     if plot:
         from analysis.tools.page import draw
 
-        out = Path(out or f"{dataset.attrs['recording']}.png")
+        out = out or Path(f"{dataset.attrs['recording']}.png")
+        claim(out, suffixes=SUFFIXES, inputs=[path], force=force)
         draw(dataset, out)
         print(f"\nwrote {out}")
 
 
-def find(recording: str, protocol: str) -> Path:
-    """Return the file of a recording given by path or by name."""
-    return Path(recording) if recording.endswith(".nc") else find_recording(recording, protocol)
+def find(recording: str, protocol: str | None) -> Path:
+    """Return the file of a recording given by path, or by name under a protocol (None: corrected).
+
+    Raises `DataError` if there is none, or a protocol is given for a file, whose protocol is what it is.
+    """
+    if not recording.endswith(".nc"):
+        return find_recording(recording, protocol or "corrected")
+    if protocol is not None:
+        raise DataError(f"--protocol {protocol} chooses among the recordings of the pipeline; {recording} is a file")
+    return Path(recording)
 
 
 def summary(dataset: xr.Dataset) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.files import atomic
+from analysis.core.files import write_figure
 from analysis.recordings.naming import STEM
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.read import selected
@@ -37,13 +37,10 @@ def draw(dataset: xr.Dataset, out: Path) -> None:
     _raster_and_psth(grid["raster"], grid["psth"], chosen)
     _rate_by_category(grid["category"], chosen)
     _repeatability(grid["rsc"], dataset)
-    with atomic(out) as part:
-        kind = Path(out).suffix.lstrip(".") or "png"
-        if kind not in ("png", "pdf", "svg"):
-            raise DataError(f"{out}: write the page as .png, .pdf or .svg")
-        # No date: the same recording gives the same bytes.
-        metadata = {"Software": None} if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
-        figure.savefig(part, format=kind, dpi=150, metadata=metadata)
+    kind = Path(out).suffix.removeprefix(".")
+    # No date: the same recording gives the same bytes.
+    metadata = {"Software": None} if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
+    write_figure(out, figure, format=kind, dpi=150, metadata=metadata)
 
 
 def _missing(axes, what: str) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray
 from matplotlib.figure import Figure
 
-from analysis.core.errors import DataError
+from analysis.core.files import hdf5
 from paper import style
 from paper.results import Results
 
@@ -74,9 +74,4 @@ def _read_table(results: Results) -> pd.DataFrame:
 
 
 def _read_gallery(results: Results) -> xarray.Dataset:
-    path = results.file("explain/gallery.nc")
-    try:
-        with xarray.open_dataset(path, engine="h5netcdf") as file:
-            return file.load()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage explain") from error
+    return hdf5.read_dataset(results.file("explain/gallery.nc"), "run the stage explain")

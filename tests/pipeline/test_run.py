@@ -50,7 +50,7 @@ def test_a_stage_that_nothing_disturbs_runs(project, stage):
     ("path", "old", "new", "named"),
     [
         ("analysis/stimuli/images.py", "import", "import ", "analysis/stimuli/images.py"),
-        ("analysis/core/files.py", "import", "import ", "analysis/core/files.py"),
+        ("analysis/core/seeds.py", "import", "import ", "analysis/core/seeds.py"),
         ("params.yaml", "seed: 628", "seed: 629", "params.yaml: seed"),
         ("params.yaml", "test: 0.25", "test: 0.3", "params.yaml: stimuli"),
     ],

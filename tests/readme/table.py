@@ -127,7 +127,9 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         f"python -m analysis export-assembly {RECORDING} {RECORDING}.nc": Run(
             "presentations", leaves=(f"{RECORDING}.nc",), after=assembly_opens
         ),
-        "python -m analysis crate": Run("entities", leaves=("ro-crate-metadata.json",), after=crate_describes_the_lock),
+        "python -m analysis crate --force": Run(
+            "entities", leaves=("ro-crate-metadata.json",), after=crate_describes_the_lock
+        ),
     },
     "real-data": {
         "python -m analysis plan": Run("of 6 recordings", before=choose_real_data),

@@ -74,5 +74,5 @@ def test_files_that_are_not_there_are_named_and_the_crate_has_the_same_bytes_aga
     assert crate.write_crate() == len(json.loads(written.read_text())["@graph"])
     first = written.read_bytes()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
-    subprocess.run([sys.executable, "-m", "analysis", "crate"], env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "analysis", "crate", "--force"], env=environment, check=True)
     assert written.read_bytes() == first  # in another process, of another hash seed

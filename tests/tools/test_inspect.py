@@ -75,7 +75,7 @@ def test_unknown_recording_and_foreign_file(written, tmp_path):
     open_recording(written).drop_vars("rsc").to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
     with pytest.raises(DataError, match="write it again"):
         inspect(str(tmp_path / "old.nc"), plot=False, out=None)
-    with pytest.raises(DataError, match=r"write the page as \.png"):
+    with pytest.raises(DataError, match=r"ends in \.png"):
         inspect("An220105", plot=True, out=tmp_path / "page.tiff")
 
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analysis.core.errors import DataError
+from analysis.core import files
+from analysis.core.errors import DataError, WriteError
 from analysis.core.files import sha256
 from analysis.core.locks import SAY_EVERY_S
 from analysis.core.store import store_root
@@ -73,9 +74,14 @@ def accept(part: Path, digest: str) -> None:
 def put(data: bytes, digest: str) -> None:
     """Store a small file whose hash the caller has checked."""
     with open_part(digest) as file:
-        os.ftruncate(file, 0)
-        os.write(file, data)
-        accept(part_path(digest), digest)
+        try:
+            os.ftruncate(file, 0)
+            left = memoryview(data)
+            while left:  # on a disk that is nearly full, a write may take only some of the bytes
+                left = left[os.write(file, left) :]
+            accept(part_path(digest), digest)
+        except OSError as error:
+            raise write_error(error) from error
 
 
 @contextmanager
@@ -133,7 +139,7 @@ def link(digest: str, target: Path) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"cannot write {target}: {error.strerror}") from error
+        raise files.write_error(target, error) from error
     for name, make in LINKS.items():
         try:
             make(source, target)
@@ -141,7 +147,7 @@ def link(digest: str, target: Path) -> str:
         except OSError as error:
             last = error
             target.unlink(missing_ok=True)
-    raise DataError(f"cannot write {target}: {last.strerror or last}")
+    raise files.write_error(target, last)
 
 
 def _reflink(source: Path, target: Path) -> None:
@@ -186,10 +192,10 @@ def check_room(needed: int) -> None:
         )
 
 
-def write_error(error: OSError) -> DataError:
+def write_error(error: OSError) -> WriteError:
     """Return the error for a failed write to the store."""
     what = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else f"({error.strerror})"
-    return DataError(
+    return WriteError(
         f"the store {store_root()} {what}; what was fetched is kept: make room or set NNN_STORE, and run again"
     )
 

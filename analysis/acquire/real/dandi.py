@@ -7,7 +7,7 @@ import requests
 
 from analysis.acquire.real import blobs, sources
 from analysis.acquire.real.download import CHUNK, Item
-from analysis.acquire.real.http_session import Session, dandi_client
+from analysis.acquire.real.http_session import Session, dandi_client, reach
 from analysis.acquire.real.retry import Policy, judge
 from analysis.core import settings
 from analysis.core.errors import DataError
@@ -72,6 +72,7 @@ def _opener(dandiset: sources.Dandiset, record: dict):
 
 def _ask(dandiset: sources.Dandiset, policy: Policy) -> list[dict]:
     api = settings.read().dandi_api
+    reach(api, _name(dandiset))
     for attempt in range(1, 4):
         try:
             with Session(policy) as session:

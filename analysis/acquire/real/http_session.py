@@ -3,12 +3,15 @@
 import io
 import logging
 import os
+import socket
+import sys
 import time
 
 import requests
 import urllib3
 
 from analysis.acquire.real.retry import Policy
+from analysis.core.errors import DataError
 
 CHUNK = 1 << 16
 
@@ -51,6 +54,44 @@ class Session(requests.Session):
         finally:
             answer.close()
         answer.raw = io.BytesIO(body)
+
+
+def reach(url: str, what: str, tries: int = 3, patience: float = 10.0) -> None:
+    """Try to connect to the host of `url`, so that without a network it takes seconds to say so.
+
+    The clients try for a minute or more, silently. Behind a proxy nothing is tried here: it alone knows.
+
+    Parameters
+    ----------
+    url : str
+    what : str
+        Whose host it is, for messages.
+    tries : int
+    patience : float
+        Seconds to wait for one connection.
+
+    Raises
+    ------
+    DataError
+        If there is no connection.
+    """
+    if requests.utils.get_environ_proxies(url):
+        return
+    address = urllib3.util.parse_url(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    print(f"{what}: connecting to {address.host}", file=sys.stderr, flush=True)
+    for left in reversed(range(tries)):
+        try:
+            socket.create_connection((address.host, port), patience).close()
+            return
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if not left:
+                raise DataError(
+                    f"{what}: no connection to {url} ({reason}); check the network, then run again"
+                ) from error
+            print(f"{what}: {reason}; {left} more tries", file=sys.stderr, flush=True)
+            time.sleep(tries - left)
 
 
 def dandi_client(api: str, session: Session):

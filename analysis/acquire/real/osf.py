@@ -1,13 +1,14 @@
 """The image archive on OSF. The node has no versions, so a lock file records its volumes when first fetched."""
 
 import json
+import sys
 import time
 
 import requests
 
 from analysis.acquire.real import sources
 from analysis.acquire.real.download import Item, get
-from analysis.acquire.real.http_session import Session
+from analysis.acquire.real.http_session import Session, reach
 from analysis.acquire.real.retry import Policy, judge
 from analysis.core import settings
 from analysis.core.errors import DataError
@@ -44,6 +45,7 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
     found = {}
     url = f"{settings.read().osf_api}/nodes/{node.id}/files/osfstorage/"
     seen = set()
+    reach(url, "OSF")
     while url and url not in seen:
         seen.add(url)
         page = _json(url, policy)
@@ -87,4 +89,6 @@ def _json(url: str, policy: Policy) -> dict:
                 failures += 1
                 if failures >= policy.tries:
                     raise DataError(f"OSF: cannot list the files at {url} ({failure})") from error
-                time.sleep(max(failure.after, policy.wait(failures)))
+                pause = max(failure.after, policy.wait(failures))
+                print(f"OSF: {failure}; again in {pause:.1f} s", file=sys.stderr, flush=True)
+                time.sleep(pause)

@@ -8,8 +8,7 @@ from analysis.acquire.manifest import NAME
 from analysis.acquire.real import blobs, choice, dandi, github, osf, sources
 from analysis.acquire.real.download import fetch
 from analysis.acquire.real.sources import Pin
-from analysis.core.errors import DataError
-from analysis.core.files import write_json
+from analysis.core.files import write_error, write_json
 from analysis.params import Params
 
 TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")
@@ -75,7 +74,7 @@ def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list,
             shutil.rmtree(raw)
         fresh.rename(raw)
     except OSError as error:
-        raise DataError(f"cannot write {error.filename or raw}: {error.strerror or error}") from error
+        raise write_error(error.filename or raw, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return ", ".join(sorted(how))

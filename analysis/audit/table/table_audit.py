@@ -27,6 +27,8 @@ COLUMNS = {
     "controls": control_table.COLUMNS,
 }
 """Columns of each table; ``blocks`` has one more for each label."""
+FILES = (*(f"{name}.csv" for name in COLUMNS), "summary.json")
+"""Names of the files that `write` writes."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from analysis.core.files import read_json, write_text
+from analysis.core.files import create_memmap, read_json, write_text, writing
 from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.models.network import Network
@@ -110,14 +110,15 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
     ]
     done_path = folder / "done.json"
     done = read_json(done_path, f"remove {folder}, and run again", int) if done_path.exists() else 0
-    files = {
-        item["name"]: np.lib.format.open_memmap(
-            folder / f"{item['name']}.npy",
-            mode="r+" if done else "w+",
-            **({} if done else {"dtype": np.float32, "shape": (len(x), item["features"])}),
-        )
-        for item in described
-    }
+    files = {}
+    for item in described:
+        path = folder / f"{item['name']}.npy"
+        with writing(path):
+            files[item["name"]] = (
+                np.lib.format.open_memmap(path, "r+")
+                if done
+                else create_memmap(path, np.float32, (len(x), item["features"]))
+            )
     for start in track(range(done, len(x), batch), "activations"):
         with torch.no_grad():
             maps = network.maps(x[start : start + batch].to(device))

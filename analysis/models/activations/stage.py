@@ -1,12 +1,11 @@
 """The stage ``activations``: the responses of a trained model to every image, one file per named layer."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.core import paths
-from analysis.core.files import atomic, sha256, write_csv, write_json
+from analysis.core.files import copy, sha256, write_csv, write_json
 from analysis.models.activations.read import untrained
 from analysis.params import Model, Params
 
@@ -54,7 +53,7 @@ def run(params: Params, model: str) -> None:
             if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
                 _write_patches(found.network, entry, reduce, at_most, key, out / "patches")
             for item in described:
-                _copy(folder / f"{item['name']}.npy", out)
+                copy(folder / f"{item['name']}.npy", out / f"{item['name']}.npy")
             write_csv(out / "index.csv", examples.table[["stem"]])
             write_json(out / "layers.json", described)
 
@@ -69,9 +68,4 @@ def _write_patches(network, entry: Model, reduce, at_most: int, key: dict, out: 
     hashes = {path.name: sha256(path) for path in recordings}
     with store.work_folder("patches", key | {"recordings": hashes}) as folder:
         for path in patches.write_all(network, entry.size, reduce, at_most, recordings, folder, settings.device()):
-            _copy(path, out)
-
-
-def _copy(source: Path, folder: Path) -> None:
-    with atomic(folder / source.name) as part:
-        shutil.copyfile(source, part)
+            copy(path, out / path.name)

@@ -1,0 +1,39 @@
+"""Files: write them whole or not at all, refuse to replace what must stay, read HDF5, hash."""
+
+from analysis.core.files.read import read_json
+from analysis.core.files.write import (
+    as_json,
+    atomic,
+    copy,
+    create_memmap,
+    reserve,
+    sha256,
+    system_error,
+    write_bytes,
+    write_csv,
+    write_error,
+    write_figure,
+    write_json,
+    write_npy,
+    write_text,
+    writing,
+)
+
+__all__ = [
+    "as_json",
+    "atomic",
+    "copy",
+    "create_memmap",
+    "read_json",
+    "reserve",
+    "sha256",
+    "system_error",
+    "write_bytes",
+    "write_csv",
+    "write_error",
+    "write_figure",
+    "write_json",
+    "write_npy",
+    "write_text",
+    "writing",
+]

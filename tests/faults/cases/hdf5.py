@@ -1,0 +1,72 @@
+"""HDF5 files as laboratories have them: locked, forbidden, half copied, or something else."""
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults.case import Case, cut, mode, one, remove, together, write
+from tests.faults.cases.outputs import DB, INTACT, MAIN, RASTERS, TABLE
+
+RECORDING = f"recording {MAIN} {RASTERS} --annotations {DB} --out x.nc"
+STAGE = "recordings corrected"
+HELD = []
+
+
+def lock(path: str) -> Callable[[Path], None]:
+    """Return the fault of a file that another process has open for writing, which HDF5 marks by a lock."""
+
+    def apply(folder: Path) -> None:
+        HELD.append(one(folder, path).open("rb"))
+        fcntl.flock(HELD[-1], fcntl.LOCK_EX)
+
+    return apply
+
+
+def half_zeros(path: str) -> Callable[[Path], None]:
+    """Return the fault of a file whose room is reserved and whose content has not arrived."""
+
+    def apply(folder: Path) -> None:
+        file = one(folder, path)
+        file.write_bytes(bytes(file.stat().st_size))
+
+    return apply
+
+
+def case(name: str, command: str, says: str, *faults: Callable[[Path], None], **values) -> Case:
+    """Return a case; a recording that cannot be read fails its stage by the number of failures allowed."""
+    return Case(name, command, says, together(*faults), **{"intact": INTACT, "lines": 6} | values)
+
+
+WRITTEN = "is open for writing in another process: close it there"
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1\n"
+CASES = [
+    case("locked-main", RECORDING, rf"_image\.nwb {WRITTEN}", lock(MAIN)),
+    case("locked-rasters", RECORDING, rf"112019\.nwb {WRITTEN}", lock(RASTERS)),
+    case("locked-in-stage", STAGE, rf"1 of 6 recordings failed.*_image\.nwb {WRITTEN}", lock(MAIN)),
+    case("locked-table", f"inspect {TABLE}", WRITTEN, lock(TABLE)),
+    case("locked-table-in-stage", "neural corrected", WRITTEN, lock(TABLE)),
+    case("locked-predictions", "summary", WRITTEN, lock("results/compare/pixels/predictions.nc")),
+    case("locked-but-read-without", f"$ python -m analysis inspect {TABLE}", "^$", lock(TABLE), status=0,
+         env={"HDF5_USE_FILE_LOCKING": "FALSE"}),
+    case("forbidden-main", RECORDING, "you have no permission", mode(MAIN, 0), unprivileged=True),
+    case("forbidden-folder", RECORDING, "you have no permission", mode("data/raw/dandiset/sub-Mo", 0), intact=(),
+         unprivileged=True),
+    case("forbidden-table", f"inspect {TABLE}", "you have no permission", mode(TABLE, 0), unprivileged=True),
+    case("empty-main", RECORDING, r"_image\.nwb is empty", cut(MAIN, 0)),
+    case("cut-main", RECORDING, r"_image\.nwb is cut short: 60 of \d+ bytes", cut(MAIN, 60)),
+    case("cut-rasters", RECORDING, r"112019\.nwb is cut short: \d+ of \d+ bytes", cut(RASTERS)),
+    case("cut-in-stage", STAGE, r"1 of 6 recordings failed.*cut short", cut(MAIN)),
+    case("cut-table", f"export-assembly {TABLE} x.nc", "is cut short", cut(TABLE)),
+    case("cut-table-in-stage", "neural corrected", "is cut short.*run the stage recordings", cut(TABLE)),
+    case("cut-predictions", "summary", "cut short.*run the stage compare", cut("results/compare/hmo/predictions.nc")),
+    case("cut-rdms", "figures", "cut short.*run the stage compare", cut("results/compare/hmo_report/rdms.nc")),
+    case("cut-gallery", "figures", "is cut short.*run the stage explain", cut("results/explain/gallery.nc")),
+    case("half-copied", RECORDING, "begins with zeros: it is still being copied", half_zeros(RASTERS)),
+    case("pointer-of-git", RECORDING, "is a pointer of git", write(MAIN, LFS)),
+    case("web-page", RECORDING, "is a web page", write(MAIN, "<!DOCTYPE html><html>sign in</html>")),
+    case("no-hdf5", f"inspect {TABLE}", "damaged or not a netCDF file", write(TABLE, "text")),
+    case("no-main", RECORDING, r"_image\.nwb not found", remove(MAIN)),
+    case("link-to-nothing", RECORDING, "which is not there", remove(MAIN),
+         lambda folder: (folder / MAIN).symlink_to("../../annex/x.nwb")),
+    case("folder-for-file", RECORDING, "is a folder", remove(MAIN), lambda folder: (folder / MAIN).mkdir()),
+]  # fmt: skip

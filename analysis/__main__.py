@@ -1,14 +1,25 @@
 """``python -m analysis STAGE`` runs a stage of the pipeline; every other command is in `analysis.cli`."""
 
 import os
+import signal
 import sys
 
 from analysis.core import numerics
 from analysis.core.errors import DataError
 
 
+class Interrupted(BaseException):
+    """A signal asks this process to end; its argument is the number of the signal."""
+
+
 def main() -> None:
-    """Run the command line; bad input ends in one line on standard error and status 1."""
+    """Run the command line; bad input ends in one line on standard error and status 1.
+
+    Ctrl-C, SIGTERM and SIGHUP end in one line too, and the status that shells give them (130, 143, 129).
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     try:
         try:
             numerics.fix()  # before anything that computes is loaded
@@ -28,6 +39,11 @@ def main() -> None:
             raise
         close_stdout()
         end(known)
+    except Interrupted as signalled:
+        [number] = signalled.args
+        what = signal.Signals(number).name
+        print(f"interrupted ({what}): run it again, and it goes on from the work that is done", file=sys.stderr)
+        sys.exit(128 + number)
 
 
 def run() -> None:
@@ -55,6 +71,11 @@ def end(error: DataError) -> None:
     """End the program with one line."""
     print(f"error: {error}", file=sys.stderr)
     sys.exit(1)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second signal ends it at once
+    raise Interrupted(number)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,24 @@
 
 import hashlib
 import importlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import yaml
 
 from analysis import params
-from analysis.core import paths
+from analysis.core import locks, paths
 from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS, fixed_threads
 
 ROOT = Path(__file__).parents[1]
 PARAMS = Path("params.yaml")
+LOCKS = Path(".dvc/tmp/locks")
+"""Of a copy of the project, a lock for each stage and item."""
+PATIENCE_S = 3.0
+"""How long the workers of a run that was killed may hold its lock."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     Raises
     ------
     DataError
-        If the data set is unknown, it has no such stage, the item is missing or one too many, or code or parameters
-        of the stage changed while it ran.
+        If the data set is unknown, it has no such stage, the item is missing or one too many, the stage runs in this
+        folder already, or its code or parameters changed while it ran.
     """
     values = params.load_agreeing(PARAMS)
     if dataset is not None:
@@ -109,7 +115,7 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")
-    with paths.inside(dataset), fixed_threads(stage.threads):
+    with _alone(name, *filter(None, [dataset]), *items), paths.inside(dataset), fixed_threads(stage.threads):
         module.run(values, *([dataset] if stage.named else []), *items)
     after = _state(code, listed)
     if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):
@@ -125,6 +131,12 @@ def of_data_sets(name: str) -> str:
         known = ", ".join(key.removeprefix(RECORDED) for key in STAGES if key.startswith(RECORDED))
         raise DataError(f"--dataset: recorded data sets have no stage {name}; they have {known}")
     return RECORDED + name
+
+
+def _alone(name: str, *items: str) -> AbstractContextManager[None]:
+    """Hold the lock of a stage's output in this folder: two runs at once would mix theirs."""
+    lock = LOCKS / quote("-".join([name, *items]), safe="")
+    return locks.held(lock, " ".join(["stage", name, *items]), "run it in a folder on a local disk", PATIENCE_S)
 
 
 def declared(name: str, *items: str, dataset: str | None = None) -> tuple[list[Path], list[str]]:

@@ -9,7 +9,7 @@ import typst
 
 from analysis.core import environment
 from analysis.core.errors import DataError
-from analysis.core.files import write_bytes, write_text
+from analysis.core.files import read_json, write_bytes, write_text
 from analysis.core.paths import FIGURES
 from analysis.params import Params
 from paper import html, provenance, style
@@ -53,7 +53,7 @@ def run(params: Params) -> None:
 
 def _context(params: Params, results: Results, stamp: dict, code_and_data: dict) -> str:
     """Return, as JSON, what the sections need besides the results."""
-    sources = json.loads((FIGURES / "sources.json").read_text(encoding="utf-8"))
+    sources = read_json(FIGURES / "sources.json", html.AGAIN)
     plots = plots_for(results)
     return json.dumps(
         {

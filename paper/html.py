@@ -1,9 +1,11 @@
 """The page: one HTML file that works offline, for readers who would rather look and try (stage ``report``)."""
 
+import ast
 import base64
 import importlib
-import json
+import inspect
 from pathlib import Path
+from types import ModuleType
 
 import jinja2
 import pandas as pd
@@ -11,6 +13,7 @@ from markupsafe import Markup
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
+from analysis.core.files import read_json
 from analysis.core.paths import FIGURES
 from paper import explore, style
 from paper.draw import plots_for
@@ -18,6 +21,7 @@ from paper.results import Results, path_of
 
 TEMPLATES = Path("paper/page")
 OUTPUT = Path("paper/report.html")
+AGAIN = "run the stage figures (dvc repro figures)"
 TITLE = "Does a network trained on faces represent images as macaque visual cortex does?"
 
 MOST_MISSING = 7
@@ -183,11 +187,10 @@ def format_p(p: float) -> str:
 
 def _figures(results: Results) -> list[dict]:
     try:
-        texts = json.loads((FIGURES / "alt.json").read_text(encoding="utf-8"))
-        sources = json.loads((FIGURES / "sources.json").read_text(encoding="utf-8"))
+        texts, sources = (read_json(FIGURES / name, AGAIN) for name in ("alt.json", "sources.json"))
         return [_figure(name, draw, texts[name], sources[name]) for name, draw in plots_for(results).items()]
     except (OSError, KeyError) as error:
-        raise DataError(f"paper/figures is incomplete ({error}): run the stage figures (dvc repro figures)") from error
+        raise DataError(f"paper/figures is incomplete ({error}): {AGAIN}") from error
 
 
 def _figure(name: str, draw, alt: str, sources: list[str]) -> dict:
@@ -198,10 +201,15 @@ def _figure(name: str, draw, alt: str, sources: list[str]) -> dict:
         "shape": "page" if width > style.COLUMN + 5 else "column",
         "alt": alt,
         "svg": base64.b64encode(svg).decode(),
-        "caption": importlib.import_module(draw.__module__).__doc__.strip().splitlines()[0],
+        "caption": _first_line(importlib.import_module(draw.__module__)),
         "module": draw.__module__.replace(".", "/") + ".py",
         "sources": [str(path_of(source)) for source in sources],
     }
+
+
+def _first_line(module: ModuleType) -> str:
+    """Return the first line of a module's docstring, from its source: ``python -OO`` drops docstrings."""
+    return ast.get_docstring(ast.parse(inspect.getsource(module))).splitlines()[0]
 
 
 # --- templates -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.core import store
 from analysis.core.errors import DataError, WriteError
-from analysis.core.files import write_text
+from analysis.core.files import read_json, write_text
 from analysis.core.seeds import seed_of
 from analysis.models import data, registry
 from analysis.models.yamins_hmo import boosting
@@ -60,7 +60,7 @@ def ablate(params: Params, run: Callable, folder: Path) -> pd.DataFrame:
 def _train(judge, params: Params, name: str, number: int, folder: str) -> dict:
     kept = Path(folder) / f"{name}-{number}.json"
     if kept.exists():
-        return json.loads(kept.read_text(encoding="utf-8"))
+        return read_json(kept, "remove it, and run again")
     row = {"variant": name, "seed": number} | _fit(
         params, name, number, Path(folder) / f"{name}-{number}", judge.device
     )

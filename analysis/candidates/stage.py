@@ -46,14 +46,21 @@ def run(params: Params) -> None:
         if read_missing().empty:
             raise
         return _write_nothing(str(lack))
-    folder = store.work_folder("candidates", _key(params, examples))
-    with process_pool(Judge, params, settings.device()) as run_all:
-        candidates, predictivity, kept = search.search(params, run_all, folder)
-        runs = ablation.ablate(params, run_all, folder)
-        correlations = pd.DataFrame(columns=TABLES["correlations"])
-        if len(predictivity):
-            task = (kept, params.candidates.bootstrap, params.seed)
-            (correlations,) = run_all(joint.correlate_kept, [task])
+    with store.work_folder("candidates", _key(params, examples)) as folder:
+        with process_pool(Judge, params, settings.device()) as run_all:
+            candidates, predictivity, kept = search.search(params, run_all, folder)
+            runs = ablation.ablate(params, run_all, folder)
+            correlations = pd.DataFrame(columns=TABLES["correlations"])
+            if len(predictivity):
+                task = (kept, params.candidates.bootstrap, params.seed)
+                (correlations,) = run_all(joint.correlate_kept, [task])
+        _write(candidates, predictivity, correlations, runs)
+
+
+def _write(
+    candidates: pd.DataFrame, predictivity: pd.DataFrame, correlations: pd.DataFrame, runs: pd.DataFrame
+) -> None:
+    """Write the tables, with what follows from them, and the summary."""
     searches = search.compare_searches(candidates, predictivity)
     differences = ablation.differences(runs)
     tables = {
@@ -67,7 +74,6 @@ def run(params: Params) -> None:
     for name, table in tables.items():
         write_csv(OUT / f"{name}.csv", table)
     write_json(OUT / "summary.json", _summary(candidates, correlations, differences))
-    store.discard(folder)
 
 
 def _key(params: Params, examples: data.Examples) -> dict:

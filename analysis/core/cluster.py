@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as completed
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from analysis.core import numerics, settings
 from analysis.core.errors import DataError, WriteError
 from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
+from analysis.core.parallel import killed_on_interrupt, no_interrupts
 
 MAX_IN_PROCESS = 24
 """Up to this many recordings run in this process: starting workers would take as long."""
@@ -193,16 +195,16 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
     dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
     _keep_memory_of_workers()
     if scheduler is None:
-        with (
-            LocalCluster(
+        resource_tracker.ensure_running()  # when it starts, it ends `no_interrupts`
+        with no_interrupts():
+            cluster = LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=1,
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: 8787 may be taken
                 resources=resources,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+            )
+        with cluster, Client(cluster) as client, killed_on_interrupt():
             yield client
     elif scheduler == "slurm":
         with _slurm(n_workers) as cluster, Client(cluster) as client:

@@ -9,17 +9,19 @@ many tasks run at once.
 - `process_pool`: the same for tasks that need torch, which does not survive a fork. Starts new processes.
 """
 
+import ctypes
+import logging
 import os
+import signal
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, resource_tracker
 
 from threadpoolctl import threadpool_limits
 
@@ -28,8 +30,7 @@ from analysis.core.errors import DataError
 from analysis.core.numerics import THREADS, fixed_threads
 from analysis.core.progress import track
 
-PARENT_CHECK_S = 0.5
-"""How often a child process checks that its parent is alive."""
+PR_SET_PDEATHSIG = 1  # Linux, sys/prctl.h
 
 _guard = threading.Lock()
 _depth = 0
@@ -130,8 +131,14 @@ def map_processes(function: Callable, items: Iterable, progress: str | None = No
         if workers < 2:
             return _gathered(map(function, items), len(items), progress)
         begin = (lambda number: function(items[number]), os.getpid())
-        with ProcessPoolExecutor(workers, get_context("fork"), _begin_forked, begin) as pool, _deaths(progress):
-            return _gathered(pool.map(_call_forked, range(len(items))), len(items), progress)
+        with (
+            ProcessPoolExecutor(workers, get_context("fork"), _begin_forked, begin) as pool,
+            _deaths(progress),
+            killed_on_interrupt(),
+        ):
+            with no_interrupts():
+                results = pool.map(_call_forked, range(len(items)))
+            return _gathered(results, len(items), progress)
 
 
 @contextmanager
@@ -164,15 +171,22 @@ def process_pool(
             return
         from joblib import Parallel, delayed
         from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
         # No memory-mapped arguments: a killed run would leave their files behind.
         start = {"backend": "loky", "max_nbytes": None, "initializer": _begin_child, "initargs": (os.getpid(),)}
         parallel = Parallel(workers, return_as="generator", batch_size=1, **start)
+
+        for tracker in (loky_tracker, resource_tracker):
+            tracker.ensure_running()  # a tracker that starts ends `no_interrupts`
+
+        def run(function: Callable, tasks: Iterable[tuple]) -> Iterator:
+            with no_interrupts():
+                return parallel(delayed(_call)(name, load, arguments, function, task, threads) for task in tasks)
+
         try:
             with _deaths(None):
-                yield lambda function, tasks: parallel(
-                    delayed(_call)(name, load, arguments, function, task, threads) for task in tasks
-                )
+                yield run
         finally:
             get_reusable_executor().shutdown(kill_workers=True)  # else idle processes keep what they loaded
     finally:
@@ -205,15 +219,38 @@ def _call_forked(number: int):
 
 def _begin_child(parent: int) -> None:
     """Prepare a child process: it ends with its parent, even a killed one, and starts neither threads nor processes."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
     _thread.sequential = True
     os.environ["NNN_WORKERS"] = "1"
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_S)
-    os._exit(1)
+@contextmanager
+def no_interrupts() -> Iterator[None]:
+    """Hold back Ctrl-C, which reaches all processes of a terminal, from those that are started within the block.
+
+    They end with this one, without a traceback each.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def killed_on_interrupt() -> Iterator[None]:
+    """Kill the children of this process if it is interrupted; a pool would wait for their tasks to end, or log."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        logging.disable()
+        for child in active_children():
+            child.kill()
+        raise
 
 
 @contextmanager

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import safetensors
 import torch
-from safetensors.torch import load_file
 from safetensors.torch import save as as_safetensors
 from torch import nn
 
 from analysis.core.errors import DataError
 from analysis.core.exact import sqrt
-from analysis.core.files import write_bytes, write_json
+from analysis.core.files import read_json, write_bytes, write_json
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -144,9 +143,9 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
         If the file is missing, cut or not safetensors.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
+        with safetensors.safe_open(path, framework="pt") as file:  # once: another process may replace the file
             note = json.loads((file.metadata() or {}).get("note", "{}"))
-        return load_file(path), note
+            return {name: file.get_tensor(name) for name in file.offset_keys()}, note
     except FileNotFoundError as error:
         raise DataError(f"{path} not found") from error
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError) as error:
@@ -161,13 +160,7 @@ def read_config(folder: Path) -> dict:
     DataError
         If the model has not been trained, or the file is not JSON.
     """
-    path = folder / CONFIG
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage train for this model") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: run the stage train for this model again") from error
+    return read_json(folder / CONFIG, "run the stage train for this model")
 
 
 def load_weights(network: Network, path: Path) -> None:

@@ -2,6 +2,10 @@
 
 import fnmatch
 import importlib
+import os
+import sysconfig
+import traceback
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,12 +22,15 @@ class Own(Network):
     """A foreign module behind a normalisation of RGB; its layers are the outputs of the submodules named `layers`.
 
     `layers` are in the order in which they run, `mean` and `std` standardise images from 0 to 1, channel by channel,
-    and `features` is the number that `summarised` returns for the last layer.
+    `features` is the number that `summarised` returns for the last layer, and `module` names it in messages.
     """
 
-    def __init__(self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int):
+    def __init__(
+        self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int, module: str
+    ):
         super().__init__(())
-        self.inner, self.names = inner, tuple(layers)
+        self.inner, self.names, self.module = inner, tuple(layers), module
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of the layers, without n, as they were first
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
         self.read_out = LinearReadOut(features)
@@ -45,23 +52,52 @@ class Own(Network):
     def outputs(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the outputs of the layers in the order of their last calls.
 
-        Raises `DataError` if a layer gives anything but one tensor with a row per input.
+        Raises
+        ------
+        DataError
+            If the module fails, a layer does not run, or it gives anything but one tensor with a row per image, of
+            the same shape for all images, and of finite floating-point numbers.
         """
         found: dict[str, torch.Tensor] = {}
 
         def keep(name: str, output) -> None:
-            if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != len(x):
-                raise DataError(f"layer {name} gives no tensor with a row per image: choose another in layers")
+            if wrong := unusable(output, len(x)):
+                raise DataError(f"layer {name} gives {wrong}")
+            if (shape := tuple(output.shape[1:])) != self.shapes.setdefault(name, shape):
+                raise DataError(f"layer {name} gives {shape} for one image and {self.shapes[name]} for another")
             found.pop(name, None)
-            found[name] = output.clone()  # a later layer may work in place
+            half = output.dtype in (torch.float16, torch.bfloat16)
+            found[name] = output.float() if half else output.clone()  # a later layer may work in place
 
-        with hooked({name: self.layer(name) for name in self.names}, keep):
-            self.inner((unit_range(x) - self.mean) / self.std)
+        try:
+            with hooked({name: self.layer(name) for name in self.names}, keep):
+                self.inner((unit_range(x) - self.mean) / self.std)
+        except DataError:
+            raise
+        except Exception as error:  # foreign code may fail in any way
+            size = "x".join(map(str, x.shape[2:]))
+            raise DataError(f"module {self.module} fails on images of {size} pixels ({one_line(error)})") from error
+        if idle := [name for name in self.names if name not in found]:
+            raise DataError(f"layers: {idle[0]} does not run when the module does")
         return found
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2)."""
         return self.read_out(summarised(self.maps(x)[self.names[-1]]))
+
+
+def unusable(output, n: int) -> str | None:
+    """Return what the output of a layer for `n` images is, if it cannot serve as activations."""
+    if not isinstance(output, torch.Tensor):
+        return f"a {type(output).__name__}, not a tensor: choose another in layers"
+    if output.ndim < 2 or len(output) != n or not output[0].numel():
+        return f"a tensor of shape {tuple(output.shape)} for {n} images, not a row per image: choose another in layers"
+    if not output.is_floating_point():
+        return f"a tensor of {str(output.dtype).removeprefix('torch.')}, not of floats: choose another in layers"
+    finite = torch.isfinite(output).flatten(1).all(1)
+    if not finite.all():
+        return f"NaN or infinity for {int((~finite).sum())} of {n} images: check the weights, mean and std"
+    return None
 
 
 def summarised(top: torch.Tensor) -> torch.Tensor:
@@ -79,23 +115,38 @@ def call(module: str, arguments: dict) -> nn.Module:
     where, _, path = module.partition(":")
     try:
         found = importlib.import_module(where)
-    except Exception as error:  # foreign code may fail in any way
-        raise DataError(f"module {module}: cannot import {where} ({_one_line(error)})") from error
+    except (Exception, SystemExit) as error:  # foreign code may fail in any way
+        raise DataError(f"module {module}: cannot import {where} ({one_line(error)})") from error
     for name in path.split("."):
         if not hasattr(found, name):
             raise DataError(f"module {module}: {where} has no {path}")
         found = getattr(found, name)
     try:
         made = found(**arguments)
-    except Exception as error:
-        raise DataError(f"module {module}: the call with {arguments} failed ({_one_line(error)})") from error
+    except (Exception, SystemExit) as error:
+        raise DataError(f"module {module}: the call with {arguments} failed ({one_line(error)})") from error
     if not isinstance(made, nn.Module):
         raise DataError(f"module {module}: returned a {type(made).__name__}, not a torch module")
     return made
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def one_line(error: BaseException) -> str:
+    """Return an exception of foreign code in one line, with the place where it arose: file, line and function."""
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, SyntaxError):  # whose message names the file
+        return what
+    ours, torchs = Path(__file__).parents[1], Path(torch.__file__).parent
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and ours not in Path(frame.filename).parents
+    ]
+    installed = [Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib")]
+    readers = [frame for frame in frames if not any(path in Path(frame.filename).parents for path in installed)]
+    others = [frame for frame in frames if torchs not in Path(frame.filename).parents]
+    for frame in [*others[-1:], *readers[-1:]][-1:]:
+        return f"{os.path.relpath(frame.filename)}, line {frame.lineno}, in {frame.name}: {what}"
+    return what
 
 
 def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
@@ -113,7 +164,7 @@ def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
 
 def build(architecture: dict) -> Network:
     """Return the module with its initial weights, and an empty read-out."""
-    values = {name: architecture[name] for name in ("layers", "mean", "std", "features")}
+    values = {name: architecture[name] for name in ("layers", "mean", "std", "features", "module")}
     return Own(call(architecture["module"], architecture["arguments"]), **values)
 
 
@@ -135,19 +186,14 @@ def _fit(job: Job) -> Fitted:
     inner.eval()
     image = data.resized(job.examples.images[:1], entry.size).to(job.device)
     names = matching(inner, entry.layers)
-    first = Own(inner, names, entry.mean, entry.std, features=1).to(job.device)
-    try:
-        ran = first.outputs(image)
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"module {entry.module} fails on an image of size {entry.size} ({_one_line(error)})") from error
-    if idle := [name for name in names if name not in ran]:
-        raise DataError(f"layers: {idle[0]} does not run when the module does")
+    first = Own(inner, names, entry.mean, entry.std, 1, entry.module).to(job.device)
+    ran = first.outputs(image)
     architecture = entry.model_dump(include={"size", "module", "arguments", "mean", "std"})
     top = summarised(ran[list(ran)[-1]])
     architecture |= {"layers": list(ran), "features": top.shape[1]}
-    network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1]).to(job.device).eval()
+    network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1], entry.module)
+    network.to(job.device).eval()
+    network.shapes |= first.shapes
     iterations = fit_read_out(job, network.read_out, lambda x: summarised(network.maps(x)[network.names[-1]]), batch=64)
     return Fitted(network, architecture, {"iterations": iterations})
 

@@ -1,6 +1,5 @@
 """Read what the stage ``neural`` measured of the populations."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from analysis.core import paths
 from analysis.core.errors import DataError
+from analysis.core.files import read_json
 from analysis.core.seeds import seed_of
 from analysis.neural import readout
 from analysis.neural.populations import Population
@@ -74,7 +74,7 @@ def read_populations(protocol: str) -> Iterator[MeasuredPopulation]:
     folder = paths.NEURAL / protocol
     again = f"run the stage neural for {protocol}"
     try:
-        for entry in json.loads((folder / "populations.json").read_text(encoding="utf-8")):
+        for entry in read_json(folder / "populations.json", again, list):
             responses = np.load(folder / entry["file"], allow_pickle=False)
             if responses.shape != (len(entry["images"]), len(entry["units"])):
                 raise DataError(f"{folder / entry['file']} does not match the shape in populations.json: {again}")
@@ -110,8 +110,4 @@ def read_table(protocol: str, name: str, **options) -> pd.DataFrame:
 
 def read_counts(protocol: str) -> dict[str, int]:
     """Read the numbers of recordings, subjects, units and fixations under a protocol."""
-    path = paths.NEURAL / protocol / "counts.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"{path}: not found or damaged: run the stage neural for {protocol}") from error
+    return read_json(paths.NEURAL / protocol / "counts.json", f"run the stage neural for {protocol}")

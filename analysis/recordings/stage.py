@@ -10,7 +10,7 @@ from analysis.core import cluster, paths
 from analysis.core.errors import DataError
 from analysis.core.files import copy, sha256, write_csv
 from analysis.core.progress import track
-from analysis.core.store import code_digest, discard, work_folder
+from analysis.core.store import code_digest, work_folder
 from analysis.params import Params
 from analysis.params.protocol import PROTOCOLS, Protocol
 from analysis.recordings import naming, netcdf
@@ -83,8 +83,18 @@ def run(params: Params, protocol_name: str) -> None:
     main_files = naming.main_files(paths.DANDISET)
     values = params.recordings
     processing = Processing(protocol, values.window_ms, values.permutations, params.seed)
-    work = work_folder("recordings", _key(params, protocol, annotations)).resolve()
-    folder = paths.RECORDINGS / protocol_name
+    with work_folder("recordings", _key(params, protocol, annotations)) as work:
+        found, failures = _build_all(main_files, annotations, processing, work.resolve(), protocol_name)
+        folder = paths.RECORDINGS / protocol_name
+        for name, done in found.items():
+            copy(done, folder / f"{name}.nc")
+        _report(failures, len(main_files), values.failures_allowed, folder)
+
+
+def _build_all(
+    main_files: list[Path], annotations: Annotations, processing: Processing, work: Path, protocol_name: str
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Build the recordings that `work` lacks; return the files by recording, and reasons of failure by session."""
     rois = (annotations.folder / ROIS).resolve()
     found, failures, tasks = {}, {}, {}
     siblings = naming.same_date(main_files)
@@ -100,10 +110,7 @@ def run(params: Params, protocol_name: str) -> None:
         if reason is not None:
             failures[_session(tasks[name][0].main)] = reason
             del found[name]
-    for name, done in found.items():
-        copy(done, folder / f"{name}.nc")
-    _report(failures, len(main_files), values.failures_allowed, folder)
-    discard(work)
+    return found, failures
 
 
 def _report(failures: dict[str, str], n_recordings: int, allowed: int, folder: Path) -> None:

@@ -132,6 +132,18 @@ def test_a_killed_process_is_an_error_that_names_the_remedy(monkeypatch):
         list(run(killed, [(1,), (2,)]))
 
 
+def holds_back_ctrl_c(_):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_ctrl_c_reaches_this_process_alone(monkeypatch):
+    monkeypatch.setenv("NNN_WORKERS", "2")
+    assert parallel.map_processes(holds_back_ctrl_c, range(3)) == [True] * 3
+    with parallel.process_pool() as run:
+        assert list(run(holds_back_ctrl_c, [(0,), (1,)])) == [True] * 2
+        assert not holds_back_ctrl_c(0)
+
+
 SLEEPERS = """
 import os, sys, time
 from pathlib import Path

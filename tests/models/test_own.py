@@ -1,7 +1,9 @@
 """A network of the reader's own: at work with real weights, and what is predicted when something does not fit."""
 
 import hashlib
+import importlib
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +68,6 @@ def entry(**changed):
 @pytest.fixture
 def mine(project, monkeypatch):
     """The project, with the classes above as module ``mine``."""
-    import sys
     import types
 
     module = types.ModuleType("mine")
@@ -132,9 +133,8 @@ def test_weights_of_before_the_counters_of_batches_fit(mine):
         ({"module": "mine:Yours"}, "module mine:Yours: mine has no Yours"),
         ({"module": "mine:number"}, "returned a int, not a torch module"),
         ({"arguments": {"wide": 3}}, "the call with {'wide': 3} failed (TypeError"),
-        ({"arguments": {"broken": True}}, "fails on an image of size 32 (ValueError: 32 pixels are too few)"),
         ({"layers": ["early", "blocks.*"]}, "no module is named 'blocks.*'; the outermost are late, early, unused"),
-        ({"layers": ["*"]}, "layer pair gives no tensor with a row per image"),
+        ({"layers": ["*"]}, "layer pair gives a tuple, not a tensor: choose another in layers"),
         ({"layers": ["early", "unused"]}, "layers: unused does not run when the module does"),
         ({"weights": {"file": "none.pth", "sha256": "0" * 64}}, "weights none.pth: no such file"),
         ({"weights": {"file": "no_package:w.pth", "sha256": "0" * 64}}, "there is no package no_package"),
@@ -146,6 +146,101 @@ def test_what_does_not_fit_is_named(mine, change, predicted):
     assert str(caught.value).startswith("model mine: ")
     assert predicted in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+READERS = """
+import torch
+from torch import nn
+
+class Odd(nn.Module):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.layer = fault, Layer(fault)
+        if fault == "init":
+            raise KeyError("width")
+
+    def forward(self, x):
+        if self.fault == "forward":
+            return x.reshape(7, 7)
+        return self.layer(x) if self.fault != "torch" else nn.functional.conv2d(x, torch.zeros(1, 2, 3, 3))
+
+class Layer(nn.Module):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.calls = fault, 0
+
+    def forward(self, x):
+        self.calls += 1
+        return {
+            "none": lambda: None,
+            "flat": lambda: x.mean(),
+            "rows": lambda: x.flatten(0, 1),
+            "empty": lambda: x[:, :0],
+            "bytes": lambda: (255 * x).to(torch.uint8),
+            "half": lambda: x.to(torch.bfloat16),
+            "nan": lambda: x / 0 if self.calls > 1 else x,
+            "other": lambda: x if self.calls == 1 else x[:, :2],
+        }[self.fault]()
+"""
+
+
+@pytest.fixture
+def odd(project, monkeypatch):
+    """A module in a file beside params.yaml, which fails as its argument says."""
+    Path("odd.py").write_text(READERS)
+    monkeypatch.syspath_prepend(Path.cwd())
+    monkeypatch.delitem(sys.modules, "odd", raising=False)
+    return lambda fault: project(odd=entry(module="odd:Odd", arguments={"fault": fault}, layers=["layer"]))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            "init",
+            "module odd:Odd: the call with {'fault': 'init'} failed (odd.py, line 10, in __init__: KeyError: 'width')",
+        ),
+        ("forward", "module odd:Odd fails on images of 32x32 pixels (odd.py, line 14, in forward: RuntimeError: shape"),
+        ("torch", "module odd:Odd fails on images of 32x32 pixels (odd.py, line 15, in forward: RuntimeError: Given"),
+        ("none", "layer layer gives a NoneType, not a tensor: choose another in layers"),
+        ("flat", "layer layer gives a tensor of shape () for 1 images, not a row per image: choose another in layers"),
+        ("rows", "layer layer gives a tensor of shape (3, 32, 32) for 1 images, not a row per image"),
+        ("empty", "layer layer gives a tensor of shape (1, 0, 32, 32) for 1 images, not a row per image"),
+        ("bytes", "layer layer gives a tensor of uint8, not of floats: choose another in layers"),
+        ("nan", r"layer layer gives NaN or infinity for 48 of 48 images: check the weights, mean and std"),
+        ("other", "layer layer gives (2, 32, 32) for one image and (3, 32, 32) for another"),
+    ],
+)
+def test_what_a_readers_module_does_wrong_is_one_line_with_its_place(odd, fault, said):
+    with pytest.raises(DataError) as caught:
+        train.run(odd(fault), "odd")
+    assert str(caught.value).startswith(f"model odd: {said}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_fault_that_comes_with_later_images_is_one_line_too(odd, monkeypatch):
+    train.run(odd("half"), "odd")
+    text = READERS.replace('"half": lambda: x.to(torch.bfloat16)', '"half": lambda: x / (self.calls < 3)')
+    Path("odd.py").write_text(text)
+    importlib.invalidate_caches()
+    monkeypatch.delitem(sys.modules, "odd")
+    with pytest.raises(DataError, match=r"^layer layer gives NaN or infinity for \d+ of \d+ images: check"):
+        activations_stage.run(odd("half"), "odd")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys\nsys.exit(2)\n", "cannot import odd (odd.py, line 2, in <module>: SystemExit: 2)"),
+        ("def f(:\n", "cannot import odd (SyntaxError: invalid syntax (odd.py, line 1))"),
+        ("import no_such_package\n", "cannot import odd (odd.py, line 1, in <module>: ModuleNotFoundError: No module"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_its_line(odd, text, said):
+    Path("odd.py").write_text(text)
+    with pytest.raises(DataError) as caught:
+        train.run(odd("none"), "odd")
+    assert said in str(caught.value)
 
 
 class Evil:

@@ -52,7 +52,7 @@ def test_a_stage_that_nothing_disturbs_runs(project, stage):
     ("path", "old", "new", "named"),
     [
         ("analysis/stimuli/images.py", "import", "import ", "analysis/stimuli/images.py"),
-        ("analysis/core/files.py", "import", "import ", "analysis/core/files.py"),
+        ("analysis/core/seeds.py", "import", "import ", "analysis/core/seeds.py"),
         ("params.yaml", "seed: 628", "seed: 629", "params.yaml: seed"),
         ("params.yaml", "test: 0.25", "test: 0.3", "params.yaml: stimuli"),
     ],
@@ -141,3 +141,19 @@ def test_unknown_data_sets_and_stages_that_data_sets_lack_are_refused(project):
         run.run_stage("acquire", dataset="v5")
     with pytest.raises(DataError, match="no stage audit; they have acquire, stimuli"):
         run.run_stage("audit", dataset="v4")
+
+
+def test_a_stage_that_runs_in_this_folder_is_refused_and_another_is_not(project, stage, monkeypatch):
+    monkeypatch.setattr(run, "PATIENCE_S", 0)
+    again = []
+
+    def both(values):
+        with pytest.raises(DataError, match=r"^stage stimuli runs already, as process \d+ on [^\n]*$"):
+            run.run_stage("stimuli")
+        monkeypatch.setitem(run.STAGES, "acquire", run.Stage("replaced_too"))
+        monkeypatch.setitem(sys.modules, "replaced_too", SimpleNamespace(run=again.append))
+        run.run_stage("acquire")
+
+    stage(both)
+    run.run_stage("stimuli")
+    assert len(again) == 1

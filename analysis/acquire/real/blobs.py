@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from analysis.acquire.real.digests import digits, of_file
 from analysis.core import files
 from analysis.core.errors import DataError, WriteError
+from analysis.core.locks import SAY_EVERY_S
 from analysis.core.store import store_root
 
 FICLONE = 0x40049409  # Linux ioctl: share the blocks of another file, copy on write
@@ -111,6 +113,7 @@ def open_part(digest: str, stopped: Callable[[], bool] = lambda: False) -> Itera
 
 
 def _lock(file: int, stopped: Callable[[], bool]) -> None:
+    said = time.monotonic()
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,6 +122,9 @@ def _lock(file: int, stopped: Callable[[], bool]) -> None:
             if stopped():
                 os.close(file)
                 raise Stopped from None
+            if time.monotonic() - said >= SAY_EVERY_S:
+                said = time.monotonic()
+                print("fetch: waiting for another run that fetches the same file", file=sys.stderr, flush=True)
             time.sleep(0.1)
 
 

@@ -5,8 +5,8 @@ import time
 from analysis.acquire.real import blobs, choice, github, osf, sources
 from analysis.acquire.real.blobs import show_bytes
 from analysis.acquire.real.stage import published
+from analysis.core import locks, store
 from analysis.core.progress import track
-from analysis.core.store import discard, store_root
 from analysis.params import Acquire
 
 DAY = 86400.0
@@ -26,7 +26,7 @@ def listing() -> list[str]:
     lines = [f"{name[:16]}  {size:>13}  {names.get(name, '(of no pinned source)')}" for name, size in whole.items()]
     for path in blobs.parts():
         lines.append(f"{path.stem[:16]}  {path.stat().st_size:>13}  {names.get(path.stem, '?')} (unfinished)")
-    return [*lines, f"{len(whole)} files, {show_bytes(sum(whole.values()))}, in {store_root()}"]
+    return [*lines, f"{len(whole)} files, {show_bytes(sum(whole.values()))}, in {store.store_root()}"]
 
 
 def known() -> dict[str, str]:
@@ -49,18 +49,17 @@ def prune(wanted: Acquire | None, days: float) -> int:
     Unfinished downloads and work go if not written to for `days` days. Whole files go if `wanted` is given and does not
     choose them.
     """
-    freed, oldest = 0, time.time() - days * DAY
-    unwanted = [path for path in blobs.parts() if path.stat().st_mtime < oldest]
+    freed, oldest, unwanted = 0, time.time() - days * DAY, []
+    for path in blobs.parts():
+        with locks.if_free(path) as free:  # else it is being fetched
+            if free and path.stat().st_mtime < oldest:
+                freed += path.stat().st_size
+                path.unlink()
     if wanted is not None:
         pins = choice.files(choice.choose(published(), wanted), wanted.kinds)
         needed = {pin.digest for pin in pins + _pins()} | {sources.DANDISET.digest}
-        unwanted += [path for path in blobs.blobs() if path.name not in needed]
+        unwanted = [path for path in blobs.blobs() if path.name not in needed]
     for path in unwanted:
         freed += path.stat().st_size
         path.unlink()
-    for folder in sorted((store_root() / "work").glob("*")):
-        inside = [path.stat() for path in [folder, *folder.rglob("*")]]
-        if max(found.st_mtime for found in inside) < oldest:
-            freed += sum(found.st_size for found in inside)
-            discard(folder)
-    return freed
+    return freed + store.prune(oldest)

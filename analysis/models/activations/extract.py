@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from analysis.core.files import create_memmap, write_text, writing
+from analysis.core.files import create_memmap, read_json, write_text, writing
 from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.models.network import Network
@@ -121,7 +121,7 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
         for name, one in reducers.items()
     ]
     done_path = folder / "done.json"
-    done = json.loads(done_path.read_text(encoding="utf-8")) if done_path.exists() else 0
+    done = read_json(done_path, f"remove {folder}, and run again", int) if done_path.exists() else 0
     files = {}
     for item in described:
         path = folder / f"{item['name']}.npy"

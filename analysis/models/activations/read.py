@@ -1,20 +1,23 @@
 """Read what the stages ``train`` and ``activations`` write of a model. Loads no torch."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
 from analysis.core import paths
 from analysis.core.errors import DataError
+from analysis.core.files import read_json
 
 
 def untrained(model: str) -> str | None:
-    """Return why a model could not be trained on the available images, or None if it was trained."""
-    try:
-        return json.loads((paths.MODELS / model / "metrics.json").read_text(encoding="utf-8")).get("untrained")
-    except (FileNotFoundError, ValueError):
-        return None
+    """Return why a model could not be trained on the available images, or None if it was trained, or not yet.
+
+    Raises
+    ------
+    DataError
+        If the file that says so is damaged.
+    """
+    path = paths.MODELS / model / "metrics.json"
+    return read_metrics(model).get("untrained") if path.exists() else None
 
 
 def layers(model: str) -> list[str]:
@@ -25,19 +28,19 @@ def layers(model: str) -> list[str]:
     Raises
     ------
     DataError
-        If the activations are missing.
+        If the activations are missing, or their list is damaged.
     """
-    path = paths.ACTIVATIONS / model / "layers.json"
-    try:
-        return [item["name"] for item in json.loads(path.read_text(encoding="utf-8"))]
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage activations for {model}") from error
+    return [item["name"] for item in _described(model)]
 
 
 def reductions(model: str) -> dict[str, str]:
     """Return how the activations of each layer became features: ``none``, or what was pooled or projected."""
-    items = json.loads((paths.ACTIVATIONS / model / "layers.json").read_text(encoding="utf-8"))
-    return {item["name"]: item["reduction"] for item in items}
+    return {item["name"]: item["reduction"] for item in _described(model)}
+
+
+def _described(model: str) -> list[dict]:
+    path = paths.ACTIVATIONS / model / "layers.json"
+    return read_json(path, f"run the stage activations for {model}", list)
 
 
 def read(model: str, layer: str) -> tuple[list[str], np.ndarray]:
@@ -100,13 +103,7 @@ def read_metrics(model: str) -> dict:
     DataError
         If the model has not been trained, or the file is damaged.
     """
-    path = paths.MODELS / model / "metrics.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage train for {model}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}): run the stage train for {model} again") from error
+    return read_json(paths.MODELS / model / "metrics.json", f"run the stage train for {model}")
 
 
 def read_predictions(model: str) -> pd.DataFrame:

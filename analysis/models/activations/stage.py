@@ -1,11 +1,13 @@
 """The stage ``activations``: the responses of a trained model to every image, one file per named layer."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from analysis.core import paths
 from analysis.core.files import copy, sha256, write_csv, write_json
 from analysis.models.activations.read import untrained
-from analysis.params import Params
+from analysis.params import Model, Params
 
 BATCH = 64
 
@@ -43,27 +45,27 @@ def run(params: Params, model: str) -> None:
             "batch": batch,
             "seed": params.seed,
         }
-        folder = store.work_folder("activations", key)
-        described = extract.extract(
-            found.network.to(settings.device()), found.inputs(examples), reduce, folder, batch, settings.device()
-        )
-        work, patch_files = None, []
-        if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
-            from analysis.models.activations import patches  # with xarray, which only these files need
-            from analysis.recordings.read import recording_files
-
-            recordings = recording_files(entry.protocol)
-            work = store.work_folder("patches", key | {"recordings": {path.name: sha256(path) for path in recordings}})
-            patch_files = patches.write_all(
-                found.network, entry.size, reduce, at_most, recordings, work, settings.device()
+        out = paths.ACTIVATIONS / model
+        with store.work_folder("activations", key) as folder:
+            described = extract.extract(
+                found.network.to(settings.device()), found.inputs(examples), reduce, folder, batch, settings.device()
             )
-    out = paths.ACTIVATIONS / model
-    for item in described:
-        copy(folder / f"{item['name']}.npy", out / f"{item['name']}.npy")
-    for path in patch_files:
-        copy(path, out / "patches" / path.name)
-    write_csv(out / "index.csv", examples.table[["stem"]])
-    write_json(out / "layers.json", described)
-    store.discard(folder)
-    if work is not None:
-        store.discard(work)
+            if at_most := getattr(getattr(entry, "activations", None), "patches", 0):
+                _write_patches(found.network, entry, reduce, at_most, key, out / "patches")
+            for item in described:
+                copy(folder / f"{item['name']}.npy", out / f"{item['name']}.npy")
+            write_csv(out / "index.csv", examples.table[["stem"]])
+            write_json(out / "layers.json", described)
+
+
+def _write_patches(network, entry: Model, reduce, at_most: int, key: dict, out: Path) -> None:
+    """Write the top layer for patches at the gaze, a file for each recording."""
+    from analysis.core import settings, store
+    from analysis.models.activations import patches  # with xarray, which only these files need
+    from analysis.recordings.read import recording_files
+
+    recordings = recording_files(entry.protocol)
+    hashes = {path.name: sha256(path) for path in recordings}
+    with store.work_folder("patches", key | {"recordings": hashes}) as folder:
+        for path in patches.write_all(network, entry.size, reduce, at_most, recordings, folder, settings.device()):
+            copy(path, out / path.name)

@@ -1,6 +1,5 @@
 """The first layer of the report's HMO: the best of many random CNNs, trained by successive halving."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import torch
 
 from analysis.core import cluster, store
 from analysis.core.errors import DataError
-from analysis.core.files import write_json
+from analysis.core.files import read_json, write_json
 from analysis.core.progress import track
 from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise, glorot_, read_tensors, write_tensors
@@ -182,13 +181,13 @@ def choice(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> l
     """
     note = _note(job)
     if note.exists():
-        return json.loads(note.read_text(encoding="utf-8"))
+        return read_json(note, "remove it, and run again", list)
     return find(replace(job, log=lambda *_: None), splits, standardise)[1]
 
 
 def _note(job: Job) -> Path:
     search = {"search": job.entry.model_dump(exclude=IRRELEVANT)}
-    return store.work_folder("choice", search | job.origin) / "chosen.json"
+    return store.note_path("choice", search | job.origin, "chosen.json")
 
 
 def successive_halving(

@@ -35,13 +35,12 @@ def run(params: Params, model: str) -> None:
                 raise
             return _write_untrained(entry, model, lack)
         origin = {"seed": params.seed, "images": examples.digest} | store.origin()
-        folder = store.work_folder("train", {"entry": entry.model_dump()} | origin)
-        log = Log(paths.MODELS / model)
-        job = registry.Job(model, entry, examples, params.seed, settings.device(), folder, log, origin)
-        fitted = kind.fit(job)
-        _write(job, fitted)
-        log.finish()
-    store.discard(folder)
+        with store.work_folder("train", {"entry": entry.model_dump()} | origin) as folder:
+            log = Log(paths.MODELS / model)
+            job = registry.Job(model, entry, examples, params.seed, settings.device(), folder, log, origin)
+            fitted = kind.fit(job)
+            _write(job, fitted)
+            log.finish()
 
 
 def _write_untrained(entry, model: str, lack: data.NoExamples) -> None:

@@ -105,12 +105,21 @@ def _told(trial: FrozenTrial) -> Told:
     return Told(trial.value, trial.user_attrs["failed"], trial.user_attrs["notes"])
 
 
+class _Owned:
+    """No lock: the journal lies in a folder that one run owns (`analysis.core.store.work_folder`)."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
 def _open(path: Path) -> optuna.Study:
-    """Open the journal, without what a killed process left behind: its lock, and an unfinished last line."""
+    """Open the journal, without the unfinished last line that a killed process left behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
     if path.exists():
         whole = path.read_bytes()
         os.truncate(path, whole.rfind(b"\n") + 1)
-    storage = JournalStorage(JournalFileBackend(str(path)))
+    storage = JournalStorage(JournalFileBackend(str(path), _Owned()))
     return optuna.create_study(storage=storage, study_name=NAME, load_if_exists=True)

@@ -1,9 +1,8 @@
 """Read the tables of the stage candidates, and name the variants of HMO as the paper does."""
 
-import json
-
 import pandas as pd
 
+from analysis.core.files import read_json
 from paper.results import Results
 
 VARIANTS = {
@@ -20,7 +19,7 @@ VARIANTS = {
 def is_drawable(results: Results) -> bool:
     """Say whether the stage ran on these results and found images to search on."""
     path = results.folder / "candidates" / "summary.json"
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["missing"] is None
+    return path.is_file() and read_json(path, "run the stage candidates").get("missing") is None
 
 
 def read_table(results: Results, name: str) -> pd.DataFrame:

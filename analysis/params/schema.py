@@ -208,7 +208,7 @@ class Params(Group):
 
     @model_validator(mode="after")
     def _recorded_models_run_under_the_corrected_protocol(self):
-        for name in self.recorded.models:
+        for name in self.recorded.models if self.recorded.run else []:
             if self.models.entry(name).protocol != "corrected":
                 raise ValueError(f"recorded.models names {name!r}: the report's protocol needs fixations")
         return self

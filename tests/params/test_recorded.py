@@ -43,8 +43,8 @@ def test_the_committed_list_runs_none():
         (lambda group: group["datasets"]["v4"].update(sesion="x"), r"unknown key recorded\.datasets\.v4\.sesion"),
         (lambda group: group["datasets"]["v4"].pop("images"), r"missing key recorded\.datasets\.v4\.images"),
         (lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}), r"recorded\.datasets\.a/b"),
-        (lambda group: group.update(models=["hm"]), "no model 'hm'"),
-        (lambda group: group.update(models=["as_reported"]), "recorded.models names 'as_reported'"),
+        (lambda group: group.update(run=["v4"], models=["hm"]), "no model 'hm'"),
+        (lambda group: group.update(run=["v4"], models=["as_reported"]), "recorded.models names 'as_reported'"),
     ],
 )
 def test_a_wrong_entry_is_named_in_one_line(changed, change, message):

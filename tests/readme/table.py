@@ -94,6 +94,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "nox -s docs": Run("Documentation built", leaves=("site/index.html", "site/api.html")),
     },
     "pipeline": {
+        "python -m analysis check": Run("nothing wrong"),
         "dvc stage list": Run("acquire +Simulate(.|\n)*report +The paper"),
         "dvc status": Run(UP_TO_DATE),
         "dvc metrics show": Run("hmo_report"),

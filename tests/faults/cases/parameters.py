@@ -1,4 +1,4 @@
-"""Values of params.yaml and of environment variables that cannot be: said by the first command, before anything runs."""
+"""Impossible values of params.yaml and of environment variables: the first command says so, before anything runs."""
 
 from tests.faults.case import Case, params, remove, together, write
 

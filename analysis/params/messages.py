@@ -4,18 +4,19 @@ import difflib
 import math
 import re
 from collections import Counter
-from typing import Annotated, Any, ClassVar, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from analysis.params.allowed import describe_field
 from analysis.params.base import NAME, Group
-from analysis.params.models import KINDS, Models
-from analysis.params.recorded import SOURCES, DataSets
 from analysis.params.schema import Params
 
 SHOWN = 60
 """Characters of a value that a message repeats."""
+NAMED = ("models", "recorded.datasets")
+"""Groups whose keys are names that the reader gives."""
 FEW = 4
 """So many missing keys of one group have a message each."""
 
@@ -49,23 +50,18 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
 
 
 def bad_names(values: Any) -> list[str]:
-    """Return what is wrong with the names of models and data sets, which become folders."""
-    return [
-        f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
-        for key, names in (
-            ("models", _names(values, "models")),
-            ("recorded.datasets", _names(values, "recorded", "datasets")),
-        )
-        for name in names
-        if not (isinstance(name, str) and re.fullmatch(NAME, name))
-    ]
-
-
-def _names(values: Any, *keys: str) -> list:
-    """Return the keys of the mapping that stands at nested keys; none if there is no mapping."""
-    for key in keys:
-        values = values.get(key) if isinstance(values, dict) else None
-    return list(values) if isinstance(values, dict) else []
+    """Return what is wrong with names of entries, which become folders."""
+    wrong = []
+    for key in NAMED:
+        group = values
+        for part in key.split("."):
+            group = group.get(part) if isinstance(group, dict) else None
+        wrong += [
+            f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
+            for name in (group if isinstance(group, dict) else {})
+            if not (isinstance(name, str) and re.fullmatch(NAME, name))
+        ]
+    return wrong
 
 
 def not_finite(value: Any, key: str = "") -> dict[str, float]:
@@ -84,49 +80,48 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _locate(location: tuple) -> tuple[tuple[str, ...], type[Group] | None, FieldInfo | None, tuple]:
+def _locate(location: tuple) -> tuple[tuple[str, ...], "type[Group] | Entries | None", FieldInfo | None, tuple]:
     """Follow pydantic's location through the schema.
 
     Returns
     -------
     key : tuple of str
         The deepest key that the schema has.
-    group : type or None
-        The group that this key holds, if it does.
+    group : type, `Entries` or None
+        The group that this key holds, if it does; `Entries` for an entry whose kind is unknown.
     field : FieldInfo or None
-        The key's field; None for a model or for the top.
+        The key's field; None for an entry or for the top.
     rest : tuple
         What of the location lies deeper: a place in a list, the branch of a union, an unknown key.
     """
     key, group, field = [], Params, None
     for place, token in enumerate(location):
-        if group is None:
-            return tuple(key), group, field, location[place:]
-        if token in group.model_fields:
+        if isinstance(group, Entries) and token in group.kinds:
+            group = group.kinds[token]  # pydantic inserts the kind after the name of the entry
+        elif isinstance(group, type) and token in group.model_fields:
             field = group.model_fields[token]
             key, group = [*key, token], _group_in(field.annotation)
-        elif group in ENTRIES:
-            key, group, field = [*key, str(token)], ENTRIES[group], None
-        elif issubclass(group, _Entry) and token in group.choices:
-            group = group.choices[token]
+        elif isinstance(group, type) and group.model_config.get("extra") == "allow":
+            key, group, field = [*key, str(token)], Entries.of(group), None
         else:
             return tuple(key), group, field, location[place:]
     return tuple(key), group, field, ()
 
 
-class _Entry(Group):
-    """Stands for an entry of a mapping until its kind is known."""
+@dataclass(frozen=True)
+class Entries:
+    """What an entry of a group may be whose keys are names: the groups by kind, and the key that tells the kind."""
 
-    tag: ClassVar[str] = "kind"
-    choices: ClassVar[dict[str, type[Group]]] = KINDS
+    tag: str
+    kinds: dict[str, type[Group]]
 
-
-class _DataSet(_Entry):
-    tag, choices = "source", SOURCES
-
-
-ENTRIES = {Models: _Entry, DataSets: _DataSet}
-"""Groups that hold entries by name."""
+    @classmethod
+    def of(cls, group: type[Group]) -> "Entries":
+        """Return the entries of a group, from the type of its further keys."""
+        union, info = get_args(get_args(group.__annotations__["__pydantic_extra__"])[1])[:2]
+        tag = info.discriminator
+        options = get_args(union)
+        return cls(tag, {name: one for one in options for name in get_args(one.model_fields[tag].annotation)})
 
 
 def _group_in(annotation: Any) -> type[Group] | None:
@@ -138,7 +133,7 @@ def _group_in(annotation: Any) -> type[Group] | None:
     return None
 
 
-def _message(error: dict, key: tuple, group: type[Group] | None, field: FieldInfo | None, rest: tuple) -> str:
+def _message(error: dict, key: tuple, group: type[Group] | Entries | None, field: FieldInfo | None, rest: tuple) -> str:
     """Say in one clause what is wrong with which key."""
     name, kind, value = ".".join(key), error["type"], error["input"]
     if kind == "extra_forbidden":
@@ -148,13 +143,14 @@ def _message(error: dict, key: tuple, group: type[Group] | None, field: FieldInf
     if kind == "value_error":
         return f"{name}: {error['ctx']['error']}".removeprefix(": ")
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{name}.{group.tag} = {shown(value.get(group.tag))}: give one of {', '.join(sorted(group.choices))}"
+        known = ", ".join(sorted(group.kinds))
+        return f"{name}.{group.tag} = {shown(value.get(group.tag))}: choose one of {known}"
     holds = " holds" if any(isinstance(token, int) for token in rest) else " ="
     return f"{name or 'the file'}{holds} {shown(value)}: give {_allowed(group, field)}"
 
 
-def _allowed(group: type[Group] | None, field: FieldInfo | None) -> str:
-    if group and issubclass(group, _Entry):
+def _allowed(group: type[Group] | Entries | None, field: FieldInfo | None) -> str:
+    if isinstance(group, Entries):
         return f"a {group.tag} and the values of that {group.tag}"
     return describe_field(field) if field else f"the keys {', '.join((group or Params).model_fields)}"
 

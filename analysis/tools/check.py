@@ -17,7 +17,7 @@ from analysis.core.files import write_text
 from analysis.params import Params
 from analysis.params.across import disagreements
 from analysis.params.loading import examine
-from analysis.run import PARAMS
+from analysis.run import PARAMS, declared
 
 ROOM = 1e9
 """Bytes that must be free. The embedded experiment fills half of them; ``acquire`` asks for more before it fetches."""
@@ -34,7 +34,7 @@ def problems(path: Path = PARAMS) -> list[str]:
         params, wrong = examine(path)
         wrong = [*wrong, *(disagreements(params) if params else [])]
         found += [f"{path}: {line}" for line in wrong]
-        found += _own_models(params) if params else []
+        found += [*_own_models(params), *_not_listed(params)] if params else []
     except DataError as error:
         found.append(str(error))
     return [*found, *_environment()]
@@ -60,6 +60,14 @@ def _own_models(params: Params) -> Iterator[str]:
             yield f"models.{name}.module: no module {module}: put it into this folder or install its package"
         if entry.weights and ":" not in entry.weights.file and not Path(entry.weights.file).is_file():
             yield f"models.{name}.weights: {entry.weights.file} not found: give the path of the weights"
+
+
+def _not_listed(params: Params) -> Iterator[str]:
+    """Yield which models of the stage ``candidates`` its entry in ``dvc.yaml`` does not list, so that it cannot run."""
+    listed = declared("candidates")[1]
+    for key, name in (("model", params.candidates.model), ("report", params.candidates.report)):
+        if f"models.{name}" not in listed:
+            yield f"candidates.{key} = {name!r}: dvc.yaml must list models.{name} among params of the stage candidates"
 
 
 def _environment() -> Iterator[str]:

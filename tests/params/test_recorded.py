@@ -38,7 +38,7 @@ def test_the_committed_list_runs_none():
         (lambda group: group["datasets"]["v4"].update(session="x"), r"recorded\.datasets\.v4\.session = 'x'"),
         (
             lambda group: group["datasets"]["v4"].update(source="v3"),
-            r"datasets\.v4\.source = 'v3': give one of assembly",
+            r"datasets\.v4\.source = 'v3': choose one of assembly",
         ),
         (lambda group: group["datasets"]["v4"].update(sesion="x"), r"unknown key recorded\.datasets\.v4\.sesion"),
         (lambda group: group["datasets"]["v4"].pop("images"), r"missing key recorded\.datasets\.v4\.images"),

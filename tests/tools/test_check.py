@@ -52,7 +52,7 @@ def test_everything_is_said_at_once(project, monkeypatch):
     found = check.problems()
     assert len(found) == 4
     assert all("\n" not in line for line in found)
-    change(compare__folds=3, audit__area="latest", candidates__model="gabor")
+    change(compare__folds=3, audit__area="latest", candidates__model="gabor")  # which agrees with no dvc.yaml either
     assert len([line for line in check.problems() if line.startswith("params.yaml: ")]) == 2
     shown = CliRunner().invoke(app, ["check", "--out", "data/checked"])
     assert shown.exit_code == 1
@@ -77,6 +77,11 @@ def test_variables(project, monkeypatch, name, value, said):
     monkeypatch.setenv("PATH", str(project))
     monkeypatch.setenv(name, value)
     assert any(said in line for line in check.problems())
+
+
+def test_a_model_of_the_search_that_dvc_does_not_list(project):
+    change(candidates__report="as_reported")
+    assert [line.partition(":")[0] for line in check.problems()] == ["candidates.report = 'as_reported'"]
 
 
 def test_a_scheduler_that_answers(project, monkeypatch):

@@ -2,7 +2,6 @@
 
 import base64
 import importlib
-import json
 from pathlib import Path
 
 import jinja2
@@ -12,6 +11,7 @@ from markupsafe import Markup
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.paths import FIGURES
+from analysis.core.reading import read_json
 from paper import explore, style
 from paper.draw import plots_for
 from paper.results import Results
@@ -182,12 +182,10 @@ def format_p(p: float) -> str:
 
 
 def _figures(results: Results) -> list[dict]:
-    try:
-        texts = json.loads((FIGURES / "alt.json").read_text(encoding="utf-8"))
-        sources = json.loads((FIGURES / "sources.json").read_text(encoding="utf-8"))
-        return [_figure(name, draw, texts[name], sources[name]) for name, draw in plots_for(results).items()]
-    except (OSError, KeyError) as error:
-        raise DataError(f"paper/figures is incomplete ({error}): run the stage figures (dvc repro figures)") from error
+    again = "run the stage figures"
+    texts = read_json(FIGURES / "alt.json", again, dict[str, str])
+    sources = read_json(FIGURES / "sources.json", again, dict[str, list[str]])
+    return [_figure(name, draw, texts[name], sources[name]) for name, draw in plots_for(results).items()]
 
 
 def _figure(name: str, draw, alt: str, sources: list[str]) -> dict:

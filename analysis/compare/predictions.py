@@ -8,11 +8,11 @@ import h5netcdf
 import h5py
 import numpy as np
 
-from analysis.compare.read import CHOSEN
+from analysis.compare.read import CHOSEN, read_scores
 from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
-from analysis.core.errors import DataError
 from analysis.core.files import atomic
+from analysis.core.reading import damaged, reading
 
 FILE = "predictions.nc"
 TOP = "top"
@@ -75,16 +75,16 @@ def read(model: str) -> list[PopulationPredictions]:
     DataError
         If the file is damaged.
     """
-    path = paths.RESULTS / "compare" / model / FILE
-    if not path.is_file():
+    path, again = paths.RESULTS / "compare" / model / FILE, f"run the stage compare for {model}"
+    if not path.is_file() and read_scores(model, "units").empty:
         return []
-    try:
-        with h5netcdf.File(path, "r") as file:
-            return [_population(file[name]) for name in file.groups]
-    except (OSError, KeyError) as error:
-        raise DataError(
-            f"{path}: damaged ({' '.join(str(error).split())}); run the stage compare for {model}"
-        ) from error
+    with reading(path, again), h5netcdf.File(path, "r") as file:
+        found = [_population(file[name]) for name in file.groups]
+    for one in found:
+        shape = (*one.folds.shape, len(one.units))
+        if any(values.shape != shape or values.dtype.kind != "f" for values in one.layers.values()):
+            raise damaged(path, f"predictions of {one.recording} do not have the shape {shape}", again)
+    return found
 
 
 def _population(group) -> PopulationPredictions:

@@ -140,7 +140,7 @@ def load_own_weights(inner: nn.Module, weights: Weights) -> None:
     if (digest := sha256(path)) != weights.sha256:
         raise DataError(f"weights {weights.file}: the file's sha256 is {digest}, not the one in params.yaml")
     if path.suffix == ".safetensors":
-        tensors, _ = read_tensors(path)
+        tensors, _ = read_tensors(path, "fetch it")
     else:
         tensors = _state_dict(path, weights.file)
     set_weights(inner, tensors, f"weights {weights.file} do not fit the module")

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import h5netcdf
 import xarray as xr
 
-from analysis.core.errors import DataError
 from analysis.core.files import atomic
+from analysis.core.reading import damaged, reading
 
 COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
+Variables = dict[str, tuple[tuple[str, ...], str]]
+"""By name, the dimensions of a variable and the kinds of dtype (letters of numpy) that it may have."""
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:
@@ -21,15 +24,45 @@ def write(dataset: xr.Dataset, path: Path) -> None:
         dataset.to_netcdf(part, engine="h5netcdf", encoding=encoding)
 
 
-def read(path: Path) -> xr.Dataset:
+def read(
+    path: Path, again: str, variables: Variables | None = None, attributes: dict[str, type] | None = None
+) -> xr.Dataset:
     """Read a whole dataset into memory and close the file.
 
-    Raises `DataError` if the file is missing or is not netCDF.
+    Parameters
+    ----------
+    path : Path
+    again : str
+        What brings the file: "run the stage recordings".
+    variables, attributes : dict, optional
+        What the file must hold.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not netCDF, or lacks a variable or an attribute.
     """
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            return dataset.load()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage recordings first") from error
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise DataError(f"{path} is not a readable netCDF file: {' '.join(str(error).split())}") from error
+    with reading(path, again), xr.open_dataset(path, engine="h5netcdf") as opened:
+        dataset = opened.load()
+    check(dataset, path, again, variables or {}, attributes or {})
+    return dataset
+
+
+def check_whole(path: Path, again: str) -> None:
+    """Raise `DataError` if a file is not netCDF or was cut short; reads no data."""
+    with reading(path, again), h5netcdf.File(path, "r"):
+        pass
+
+
+def check(
+    dataset: xr.Dataset, path: Path, again: str, variables: Variables, attributes: dict[str, type] | None = None
+) -> None:
+    """Raise `DataError` unless a dataset has these variables and attributes."""
+    for name, (dims, kinds) in variables.items():
+        if name not in dataset.variables:
+            raise damaged(path, f"no {name}", again)
+        if dataset[name].dims != dims or dataset[name].dtype.kind not in kinds:
+            raise damaged(path, f"{name} is {dataset[name].dtype} along {', '.join(dataset[name].dims)}", again)
+    for name, kind in (attributes or {}).items():
+        if not isinstance(dataset.attrs.get(name), kind):
+            raise damaged(path, f"no attribute {name}", again)

@@ -22,8 +22,6 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str = "corre
         raise DataError(f"--out {out} names the page of pictures: add --plot to draw it")
     path = find(recording, protocol)
     dataset = open_recording(path)
-    if "recording" not in dataset.attrs or "rsc" not in dataset.coords:
-        raise DataError(f"{path} is not a file of the stage recordings; write it again")
     print("\n".join(summary(dataset)))
     if plot:
         from analysis.tools.page import draw

@@ -115,6 +115,8 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")
+    reading = importlib.import_module("analysis.core.reading")  # late: it loads pandas, which few commands need
+    reading.check_raw(_entry(name)["deps"])
     with _alone(name, *filter(None, [dataset]), *items), paths.inside(dataset), fixed_threads(stage.threads):
         module.run(values, *([dataset] if stage.named else []), *items)
     after = _state(code, listed)
@@ -142,11 +144,15 @@ def _alone(name: str, *items: str) -> AbstractContextManager[None]:
 def declared(name: str, *items: str, dataset: str | None = None) -> tuple[list[Path], list[str]]:
     """Return the code and the parameters that ``dvc.yaml`` lists for a stage."""
     stage = STAGES[name]
-    entry = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][name]
+    entry = _entry(name)
     code = [ROOT / path for path in entry["deps"] if path.split("/")[0] in ("analysis", "paper")]
     listed = [key.replace(f"${{item.{stage.item}}}", "".join(items)) for key in entry["params"]]
     listed = [key.replace("${item.dataset}", dataset or "") for key in listed]
     return [path for path in code if path != ROOT / "paper" / "figures"], listed
+
+
+def _entry(name: str) -> dict:
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][name]
 
 
 def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:

@@ -9,16 +9,18 @@ import typst
 
 from analysis.core import environment
 from analysis.core.errors import DataError
-from analysis.core.files import read_json, write_bytes, write_text
+from analysis.core.files import write_bytes, write_text
 from analysis.core.paths import FIGURES
+from analysis.core.reading import damaged, read_json, reading
 from analysis.params import Params
 from paper import html, provenance, style
 from paper.draw import plots_for
+from paper.kinds import Stamp
 from paper.plots import explain
 from paper.plots.audit import read as audit
 from paper.plots.candidates import read as candidates
 from paper.recorded import claims, tables
-from paper.results import Results, path_of
+from paper.results import AGAIN, Results, path_of
 from paper.results import read as read_results
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
@@ -39,8 +41,9 @@ def run(params: Params) -> None:
         If a result or figure is missing, or the compiler reports an error or a warning; the message is one line.
     """
     results = read_results()
+    results.check_stages()
     _check_figures(results)
-    stamp = environment.decisive(environment.read(results.file(environment.FILE)))
+    stamp = environment.decisive(read_json(results.file(environment.FILE), AGAIN, Stamp))
     _compare_environments(stamp)
     code_and_data = provenance.describe()
     page = html.build(results, code_and_data)
@@ -53,7 +56,7 @@ def run(params: Params) -> None:
 
 def _context(params: Params, results: Results, stamp: dict, code_and_data: dict) -> str:
     """Return, as JSON, what the sections need besides the results."""
-    sources = read_json(FIGURES / "sources.json", html.AGAIN)
+    sources = read_json(FIGURES / "sources.json", "run the stage figures", dict[str, list[str]])
     plots = plots_for(results)
     return json.dumps(
         {
@@ -78,10 +81,14 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
 
 
 def _check_figures(results: Results) -> None:
-    names = ["alt.json", "sources.json", *(f"{name}.svg" for name in plots_for(results))]
-    for path in [FIGURES / name for name in names]:
-        if not path.is_file():
-            raise DataError(f"{path} is missing: run the stage figures (dvc repro figures)")
+    again, names = "run the stage figures", list(plots_for(results))
+    for file, kind in (("alt.json", str), ("sources.json", list[str])):
+        if absent := [name for name in names if name not in read_json(FIGURES / file, again, dict[str, kind])]:
+            raise damaged(FIGURES / file, f"no {absent[0]}", again)
+    for path in [FIGURES / f"{name}.svg" for name in names]:
+        with reading(path, again):
+            if not path.read_bytes().rstrip().endswith(b"</svg>"):
+                raise damaged(path, "its last line is not the end of a picture", again)
 
 
 def _compare_environments(recorded: dict) -> None:
@@ -102,7 +109,15 @@ def _compile(context: str) -> tuple[bytes, list]:
             sys_inputs={"context": context},
         )
     except typst.TypstError as error:
-        raise DataError(_as_line(error)) from error
+        raise DataError(_as_line(error) + _inputs_of(error)) from error
+
+
+def _inputs_of(error: typst.TypstError) -> str:
+    """Return, in brackets, which results the sections read in which compilation failed: one may be damaged."""
+    sections = [Path(name) for name in re.findall(r"paper/[\w/]+\.typ", error.diagnostic or "")]
+    texts = [path.read_text(encoding="utf-8") for path in sections if path.is_file()]
+    found = sorted({name for text in texts for name in re.findall(r'(?:json|csv)\("/(results/[^"]+)"', text)})
+    return f" (it reads {', '.join(found)}: run the stage again that writes the damaged one)" if found else ""
 
 
 def _as_line(problem) -> str:

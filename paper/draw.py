@@ -72,6 +72,7 @@ def run(params: Params) -> None:
         If a result is missing, or comes from another data source than the parameters name.
     """
     results = read_results()
+    results.check_stages()
     if results.source != params.acquire.source:
         raise DataError(
             f"results/summary.json is of {results.source} data, but acquire.source in params.yaml is "

@@ -1,6 +1,5 @@
 """What README and docs say of the results: the answer in words, and for each figure what makes it and a value."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.paths import FIGURES, RESULTS
+from analysis.core.reading import read_json
 from paper import blocks, provenance, results, style
 from paper.recorded import words
 from paper.recorded.claims import of_set
@@ -173,8 +173,8 @@ def table(found: Results) -> str:
     DataError
         If the figures are not drawn.
     """
-    sources = _json(FIGURES / "sources.json")
-    minutes = _json(MINUTES)["minutes"] if MINUTES.is_file() else {}
+    sources = read_json(FIGURES / "sources.json", "run the stage figures", dict[str, list[str]])
+    minutes = read_json(MINUTES, "run benchmarks/stages.py")["minutes"] if MINUTES.is_file() else {}
     known = provenance.stages()
     rows = []
     for name in [name for name in EXPECTED if name in sources]:
@@ -210,13 +210,6 @@ def texts() -> dict[str, str]:
     """Return what results and committed tables put into ``answer`` (README), ``expected`` and ``recorded`` (docs)."""
     found = results.read()
     return {"answer": answer(found), "expected": table(found), "recorded": words.tables()}
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): run the stage figures (dvc repro figures)") from error
 
 
 if __name__ == "__main__":

@@ -13,15 +13,14 @@ from markupsafe import Markup
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.core.files import read_json
 from analysis.core.paths import FIGURES
+from analysis.core.reading import read_json
 from paper import explore, style
 from paper.draw import plots_for
 from paper.results import Results, path_of
 
 TEMPLATES = Path("paper/page")
 OUTPUT = Path("paper/report.html")
-AGAIN = "run the stage figures (dvc repro figures)"
 TITLE = "Does a network trained on faces represent images as macaque visual cortex does?"
 
 MOST_MISSING = 7
@@ -186,11 +185,10 @@ def format_p(p: float) -> str:
 
 
 def _figures(results: Results) -> list[dict]:
-    try:
-        texts, sources = (read_json(FIGURES / name, AGAIN) for name in ("alt.json", "sources.json"))
-        return [_figure(name, draw, texts[name], sources[name]) for name, draw in plots_for(results).items()]
-    except (OSError, KeyError) as error:
-        raise DataError(f"paper/figures is incomplete ({error}): {AGAIN}") from error
+    again = "run the stage figures"
+    texts = read_json(FIGURES / "alt.json", again, dict[str, str])
+    sources = read_json(FIGURES / "sources.json", again, dict[str, list[str]])
+    return [_figure(name, draw, texts[name], sources[name]) for name, draw in plots_for(results).items()]
 
 
 def _figure(name: str, draw, alt: str, sources: list[str]) -> dict:

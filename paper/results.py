@@ -1,15 +1,16 @@
 """Read and check the results once, so that no figure meets a missing column."""
 
-import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis.core.errors import DataError
 from analysis.core.files import hdf5
 from analysis.core.paths import RESULTS
+from analysis.core.reading import TEXT, damaged, read_csv, read_json
+from paper.kinds import Example, Summary
 
 COLUMNS = {
     "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",
@@ -28,13 +29,30 @@ COLUMNS = {
 }
 """Columns of each table that the paper uses."""
 
-SUMMARY = "summary.json"
-KEYS = ("source", "missing", "data", "models", "validation")
-"""Keys of ``summary.json`` that the paper uses."""
+STAGE_COLUMNS = {
+    "audit/shapley": "score field value low high",
+    "audit/single_choices": "network start field",
+    "audit/report_splits": "seed r2",
+    "audit/confound": "join table recordings rho rho_low rho_high within within_low within_high",
+    "audit/power": "share informative blocks blocks_low blocks_high not_identifiable",
+    "audit/selection": "nested non_nested",
+    "audit/table_blocks": "block rows",
+    "audit/table_fill": "block unit mean_z",
+    "candidates/runs": "variant seed accuracy",
+    "candidates/differences": "variant measure difference ci_low ci_high",
+    "candidates/predictivity": "kind accuracy region median_corrected_r",
+    "candidates/correlations": "region r ci_low ci_high",
+    "candidates/searches": "kind region accuracy median_corrected_r",
+    "explain/images": "model weights method stem in_face in_shifted_faces",
+}
+"""Columns of tables in the folder of a stage that figures use."""
 
-EXAMPLE = "example.json"
-EXAMPLE_KEYS = ("recording", "missing", "thumbnails", "screen_grey")
-"""Keys of ``example.json`` that the page uses."""
+STAGE_TEXT = (*TEXT, "score", "field", "network", "start", "join", "table", "block", "variant", "kind")
+STAGE_TEXT += ("weights", "method", "stem", "verdict")
+"""Columns of these that hold text."""
+
+SUMMARY, EXAMPLE = "summary.json", "example.json"
+AGAIN = "run the stage summary"
 
 UNLEARNED = ("pixels", "gabor", "category")
 """Kinds of model that learn nothing from images."""
@@ -70,16 +88,28 @@ class Results:
         self.used.add(name)
         return self.folder / name
 
-    def table(self, stage: str, name: str, *text: str) -> pd.DataFrame:
-        """Read a table from the folder of a stage; the columns `text` are read as text even where all cells are empty.
+    def table(self, stage: str, name: str) -> pd.DataFrame:
+        """Read a table of `STAGE_COLUMNS` from the folder of a stage."""
+        columns = STAGE_COLUMNS[f"{stage}/{name}"].split()
+        return read_csv(self.file(f"{stage}/{name}.csv"), f"run the stage {stage}", columns, STAGE_TEXT)
 
-        Only an empty cell is missing: "none" is a value.
+    def ran(self, stage: str) -> bool:
+        """Say whether a stage wrote its folder.
+
+        Raises
+        ------
+        DataError
+            If the folder is there without its summary, or with one that is damaged.
         """
-        path = self.file(f"{stage}/{name}.csv")
-        try:
-            return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(text, str))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read ({' '.join(str(error).split())}): run the stage {stage}") from error
+        folder = self.folder / stage
+        return folder.is_dir() and bool(read_json(folder / SUMMARY, f"run the stage {stage}"))
+
+    def check_stages(self) -> None:
+        """Raise `DataError` if a table of a stage that ran is damaged, before anything is drawn or compiled."""
+        for stage in dict.fromkeys(name.split("/")[0] for name in STAGE_COLUMNS):
+            for path in sorted((self.folder / stage).glob("*.csv")) if self.ran(stage) else ():
+                known = f"{stage}/{path.stem}" in STAGE_COLUMNS
+                self.table(stage, path.stem) if known else read_csv(path, f"run the stage {stage}")
 
     @property
     def source(self) -> str:
@@ -147,12 +177,13 @@ class Results:
 
     def example(self) -> dict:
         """Read gaze and spikes of the example recording, and thumbnails of the images of the RDMs."""
-        return _read_json(self.file(EXAMPLE), EXAMPLE_KEYS)
+        return read_json(self.file(EXAMPLE), AGAIN, Example)
 
     def rdms(self, model: str):
         """Return the RDMs of one model and one recorded population (xarray Dataset)."""
         path = self.file(f"compare/{model}/rdms.nc")
-        return hdf5.read_dataset(path, f"run the stage compare@{model}")
+        names = ("stem", "category", "model_rdm", "neural_rdm")
+        return read_netcdf(path, f"run the stage compare for {model}", names, ("recording", "region", "layer", "rho"))
 
 
 def path_of(used: str) -> Path:
@@ -169,29 +200,18 @@ def read(folder: str | os.PathLike = RESULTS) -> Results:
         If a file, a column or a key is missing; the message names it.
     """
     folder = Path(folder)
-    tables = {name: _read_table(folder / f"{name}.csv", columns.split()) for name, columns in COLUMNS.items()}
-    return Results(folder, tables, _read_json(folder / SUMMARY, KEYS))
+    tables = {name: read_csv(folder / f"{name}.csv", AGAIN, columns.split(), TEXT) for name, columns in COLUMNS.items()}
+    summary = read_json(folder / SUMMARY, AGAIN, Summary)
+    if unknown := set(tables["layers"].model) - summary["models"].keys():
+        raise damaged(folder / SUMMARY, f"no model {min(map(str, unknown))}, which layers.csv has", AGAIN)
+    return Results(folder, tables, summary)
 
 
-def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing: run the stage summary (dvc repro summary)") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV table: {' '.join(str(error).split())}") from error
-    if absent := [name for name in columns if name not in table.columns]:
-        raise DataError(f"{path} has no column {', '.join(absent)}: run the stage summary again (dvc repro -f summary)")
-    return table
-
-
-def _read_json(path: Path, keys: tuple[str, ...]) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing: run the stage summary (dvc repro summary)") from None
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
-    if absent := [key for key in keys if key not in content]:
-        raise DataError(f"{path} has no key {', '.join(absent)}: run the stage summary again (dvc repro -f summary)")
-    return content
+def read_netcdf(path: Path, again: str, names: Collection[str], attributes: Collection[str] = ()):
+    """Read a whole netCDF file that has these variables and attributes (xarray Dataset)."""
+    found = hdf5.read_dataset(path, again)
+    if absent := [name for name in names if name not in found.variables] + [
+        name for name in attributes if name not in found.attrs
+    ]:
+        raise damaged(path, f"no {absent[0]}", again)
+    return found

@@ -67,6 +67,7 @@ def run(params: Params) -> None:
 
     torch.use_deterministic_algorithms(True, warn_only=True)
     images, annotations = read_table(), Annotations(paths.ANNOTATIONS)
+    read_missing()  # here, so that a damaged file shows before anything is computed
     sources = protocol_responses.find_sources(read.all_recordings("corrected"), paths.DANDISET, annotations)
     area, audited = _choose_recordings(sources, params)
     examples = _load_examples()

@@ -11,7 +11,8 @@ import pandas as pd
 
 from analysis.core import store
 from analysis.core.errors import DataError, WriteError
-from analysis.core.files import read_json, write_text
+from analysis.core.files import write_text
+from analysis.core.reading import read_json
 from analysis.core.seeds import seed_of
 from analysis.models import data, registry
 from analysis.models.yamins_hmo import boosting

@@ -8,10 +8,11 @@ import h5netcdf
 import h5py
 import numpy as np
 
-from analysis.compare.read import CHOSEN
+from analysis.compare.read import CHOSEN, read_scores
 from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
 from analysis.core.files import hdf5
+from analysis.core.reading import damaged
 
 FILE = "predictions.nc"
 TOP = "top"
@@ -74,13 +75,17 @@ def read(model: str) -> list[PopulationPredictions]:
     DataError
         If the file is damaged.
     """
-    path = paths.RESULTS / "compare" / model / FILE
-    if not path.is_file():
+    path, again = paths.RESULTS / "compare" / model / FILE, f"run the stage compare for {model}"
+    if not path.is_file() and read_scores(model, "units").empty:
         return []
-    again = f"run the stage compare for {model}"
     with hdf5.opened(path, "netCDF", again) as opened, hdf5.reading(path, "netCDF", again):
         file = h5netcdf.File(opened, "r")
-        return [_population(file[name]) for name in file.groups]
+        found = [_population(file[name]) for name in file.groups]
+    for one in found:
+        shape = (*one.folds.shape, len(one.units))
+        if any(values.shape != shape or values.dtype.kind != "f" for values in one.layers.values()):
+            raise damaged(path, f"predictions of {one.recording} do not have the shape {shape}", again)
+    return found
 
 
 def _population(group) -> PopulationPredictions:

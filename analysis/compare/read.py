@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.core import paths
 from analysis.core.areas import AREAS, IT
-from analysis.core.errors import DataError
+from analysis.core.reading import TEXT, damaged, read_csv
 from analysis.neural import readout
 
 WHO = ["model", "protocol"]
@@ -40,6 +40,11 @@ TABLES = {
     "learning": [*WHO, *readout.LEARNING],
 }
 """Columns of each table."""
+RDMS = {
+    **dict.fromkeys(("stem", "category"), (("image",), "OU")),
+    **dict.fromkeys(("model_rdm", "neural_rdm"), (("image", "other"), "f")),
+}
+"""Variables of rdms.nc, their dimensions and the kinds of their dtype."""
 
 
 def scored_areas(regions: Iterable[str]) -> tuple[str, ...]:
@@ -53,16 +58,12 @@ def read_scores(model: str, name: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the file is missing, is not a table, or has other columns.
+        If the file is missing, damaged or of another model, or has other columns.
     """
-    columns, path = TABLES[name], paths.RESULTS / "compare" / model / f"{name}.csv"
-    try:
-        # Only empty cells are undefined: a unit or category may be called "NA".
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage compare for {model}") from error
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: not a table ({' '.join(str(error).split())}); run compare for {model}") from error
-    if list(table.columns) != columns:
-        raise DataError(f"{path}: columns differ from {', '.join(columns)}; run the stage compare for {model} again")
+    path, again = paths.RESULTS / "compare" / model / f"{name}.csv", f"run the stage compare for {model}"
+    table = read_csv(path, again, TABLES[name], TEXT)
+    if list(table.columns) != TABLES[name]:
+        raise damaged(path, f"columns other than {', '.join(TABLES[name])}", again)
+    if foreign := set(table["model"]) - {model}:
+        raise damaged(path, f"it is of {min(map(str, foreign))}", again)
     return table

@@ -53,6 +53,11 @@ def run(params: Params, model: str) -> None:
     images = neural.Images(read_table(), neural.read_levels(entry.protocol))
     stems = activations.read(model, layers[-1])[0]
     activity = {layer: activations.read(model, layer)[1] for layer in layers}
+    beside = {name: neural.read_table(entry.protocol, name) for name in neural.TABLES}
+    reductions = activations.reductions(model)
+    fixations = gaze_contingent.fixation_rows(
+        model, entry.protocol, entry.rules, images.groups, params.compare, params.seed
+    )
 
     def features_of(population: Population) -> dict[str, np.ndarray]:
         rows = scoring.rows_of(population, stems)
@@ -68,14 +73,11 @@ def run(params: Params, model: str) -> None:
 
     all_rows, nulls, predicted, fitted = zip(*map_processes(compare, measured, f"compare {model}"), strict=True)
     rows = {name: [row for found in all_rows for row in found[name]] for name in all_rows[0]}
-    rows["fixations"] = gaze_contingent.fixation_rows(
-        model, entry.protocol, entry.rules, images.groups, params.compare, params.seed
-    )
+    rows["fixations"] = fixations
     tables = {name: _as_table(rows[name], name, model, entry.protocol) for name in rows}
-    for name in neural.TABLES:
-        tables[name] = _beside_populations(tables[name], name, model, entry.protocol)
+    for name, populations in beside.items():
+        tables[name] = _beside_populations(populations.assign(model=model, protocol=entry.protocol), tables[name])
     tables["beyond_label"] = beyond_label.with_areas(tables["beyond_label"])
-    reductions = activations.reductions(model)
     tables["layers"] = layer_table(tables["units"], predicted, reductions, entry.rules, params.compare, params.seed)
 
     for name, columns in TABLES.items():
@@ -106,9 +108,8 @@ def _as_table(rows: list[dict], name: str, model: str, protocol: str) -> pd.Data
     return table.assign(model=model, protocol=protocol)[TABLES[name]]
 
 
-def _beside_populations(table: pd.DataFrame, name: str, model: str, protocol: str) -> pd.DataFrame:
+def _beside_populations(populations: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return the populations' read-out (`neural.TABLES`) followed by the model's."""
-    populations = neural.read_table(protocol, name).assign(model=model, protocol=protocol)
     return pd.concat([part for part in (populations, table) if len(part)] or [table], ignore_index=True)
 
 

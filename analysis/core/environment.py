@@ -10,7 +10,6 @@ other values. The paper prints only these, so it has the same bytes inside an im
 to compare the two.
 """
 
-import json
 import os
 import platform
 from importlib.metadata import version
@@ -18,9 +17,9 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from analysis.core import numerics, settings
-from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.core.numerics import THREADS
+from analysis.core.reading import read_json
 
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "xarray", "h5py", "pynwb", "matplotlib", "typst", "dvc")
 
@@ -96,15 +95,9 @@ def read(path: str | os.PathLike) -> dict:
     Raises
     ------
     DataError
-        If the file is missing or is no JSON object.
+        If the file is missing, damaged or no JSON object.
     """
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the environment stamp {path}: {error}; dvc repro writes it") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} is no environment stamp (a JSON object); dvc repro writes one")
-    return value
+    return read_json(Path(path), "run the stage summary")
 
 
 def _torch():

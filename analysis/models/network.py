@@ -10,12 +10,23 @@ import safetensors
 import torch
 from safetensors.torch import save as as_safetensors
 from torch import nn
+from typing_extensions import TypedDict
 
 from analysis.core.errors import DataError
 from analysis.core.exact import sqrt
-from analysis.core.files import read_json, write_bytes, write_json
+from analysis.core.files import write_bytes, write_json
+from analysis.core.reading import damaged, read_json, reading
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+class Config(TypedDict):
+    """What is used of a trained model's ``config.json``."""
+
+    kind: str
+    values: dict[str, object]
+    architecture: dict[str, object]
+    images: dict[str, str]
 
 
 class Network(nn.Module):
@@ -134,8 +145,8 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], note: dict | Non
     write_bytes(path, as_safetensors(tensors, None if note is None else {"note": json.dumps(note, sort_keys=True)}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
-    """Read tensors and the note beside them.
+def read_tensors(path: Path, again: str = "remove it and run the stage") -> tuple[dict[str, torch.Tensor], dict]:
+    """Read tensors and the note beside them; `again` says what brings the file back.
 
     Raises
     ------
@@ -143,29 +154,30 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
         If the file is missing, cut or not safetensors.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as file:  # once: another process may replace the file
+        with reading(path, again), safetensors.safe_open(path, framework="pt") as file:
+            # Opened once: another process may replace the file.
             note = json.loads((file.metadata() or {}).get("note", "{}"))
             return {name: file.get_tensor(name) for name in file.offset_keys()}, note
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found") from error
-    except (safetensors.SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise DataError(f"{path} is not a whole safetensors file: {error}") from error
+    except safetensors.SafetensorError as error:
+        raise damaged(path, error, again) from error
 
 
-def read_config(folder: Path) -> dict:
+def read_config(folder: Path) -> Config:
     """Read the configuration of a trained model.
 
     Raises
     ------
     DataError
-        If the model has not been trained, or the file is not JSON.
+        If the model has not been trained, or the file is damaged.
     """
-    return read_json(folder / CONFIG, "run the stage train for this model")
+    return read_json(folder / CONFIG, f"run the stage train for {folder.name}", Config)
 
 
 def load_weights(network: Network, path: Path) -> None:
-    """Copy the weights of a file into a network. Raises as `set_weights`."""
-    set_weights(network, read_tensors(path)[0], f"{path} does not fit the network its config.json describes")
+    """Copy the weights of a trained model into a network. Raises as `set_weights`."""
+    again = f"run the stage train for {path.parent.name}"
+    complaint = f"{path} does not fit the network its config.json describes ({again} again)"
+    set_weights(network, read_tensors(path, again)[0], complaint)
 
 
 def set_weights(module: nn.Module, tensors: dict[str, torch.Tensor], complaint: str) -> None:

@@ -12,9 +12,10 @@ import torch
 
 from analysis.core import paths
 from analysis.core.errors import DataError
+from analysis.core.reading import reading
 from analysis.models import data
 from analysis.models.data import Examples
-from analysis.models.network import WEIGHTS, Network, load_weights, read_config
+from analysis.models.network import CONFIG, WEIGHTS, Network, load_weights, read_config
 from analysis.models.train.log import Log
 from analysis.params import Model, Params
 from analysis.params.models import KINDS
@@ -94,9 +95,10 @@ def load_trained(params: Params, model: str, examples: Examples) -> TrainedModel
         If the model has not been trained, or was trained on images or with parameters other than the present ones.
     """
     entry, folder = params.models.entry(model), paths.MODELS / model
-    config = read_config(folder)
+    config, again = read_config(folder), f"run the stage train for {model}"
     if config["images"] != examples.digest or config["values"] != entry.model_dump():
-        raise DataError(f"{folder} was trained on other images or values: run the stage train for {model} again")
-    network = kind(entry.kind).build(config["architecture"])
+        raise DataError(f"{folder / CONFIG} is of a model trained on other images or values: {again} again")
+    with reading(folder / CONFIG, again):
+        network = kind(entry.kind).build(config["architecture"])
     load_weights(network, folder / WEIGHTS)
     return TrainedModel(network, config)

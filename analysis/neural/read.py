@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from typing_extensions import TypedDict
 
 from analysis.core import paths
-from analysis.core.errors import DataError
-from analysis.core.files import read_json
+from analysis.core.reading import TEXT, damaged, read_csv, read_json, read_npy
 from analysis.core.seeds import seed_of
 from analysis.neural import readout
 from analysis.neural.populations import Population
@@ -17,6 +17,20 @@ from analysis.params.protocol import Protocol
 
 TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL, "learning": readout.LEARNING}
 """Columns of the tables of the populations' read-out."""
+
+
+class Entry(TypedDict):
+    """A population in populations.json."""
+
+    recording: str
+    subject: str
+    region: str
+    units: list[str]
+    neuroid_ids: list[str]
+    images: list[str]
+    file: str
+    ceiling: list[float | None]
+    rdm_ceilings: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -71,43 +85,39 @@ def read_populations(protocol: str) -> Iterator[MeasuredPopulation]:
     DataError
         If the stage ``neural`` has not run, or one of its files is damaged.
     """
-    folder = paths.NEURAL / protocol
-    again = f"run the stage neural for {protocol}"
-    try:
-        for entry in read_json(folder / "populations.json", again, list):
-            responses = np.load(folder / entry["file"], allow_pickle=False)
-            if responses.shape != (len(entry["images"]), len(entry["units"])):
-                raise DataError(f"{folder / entry['file']} does not match the shape in populations.json: {again}")
-            yield MeasuredPopulation(
-                Population(
-                    *(entry[name] for name in ("recording", "subject", "region")),
-                    *(tuple(entry[name]) for name in ("units", "neuroid_ids", "images")),
-                    responses,
-                    None,
-                ),
-                np.array(entry["ceiling"], dtype=np.float64),
-                tuple(np.array(entry["rdm_ceilings"], dtype=np.float64).tolist()),
-            )
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename} not found: {again}") from error
-    except (ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{folder}: damaged ({' '.join(str(error).split())}): {again}") from error
+    folder, again = paths.NEURAL / protocol, _again(protocol)
+    for entry in read_json(folder / "populations.json", again, list[Entry]):
+        path, shape = folder / entry["file"], (len(entry["images"]), len(entry["units"]))
+        responses = read_npy(path, again, 2)
+        if responses.shape != shape or len(entry["ceiling"]) != shape[1]:
+            raise damaged(path, f"shape {responses.shape}, not that in {folder / 'populations.json'}", again)
+        yield MeasuredPopulation(
+            Population(
+                *(entry[name] for name in ("recording", "subject", "region")),
+                *(tuple(entry[name]) for name in ("units", "neuroid_ids", "images")),
+                responses,
+                None,
+            ),
+            np.array(entry["ceiling"], dtype=np.float64),
+            tuple(np.array(entry["rdm_ceilings"], dtype=np.float64).tolist()),
+        )
 
 
 def read_levels(protocol: str) -> pd.DataFrame:
     """Read the levels of variation of the images (`variation.assign_levels`), indexed by stem."""
-    return read_table(protocol, "levels", dtype=str, keep_default_na=False).set_index("stem")
+    path = paths.NEURAL / protocol / "levels.csv"
+    return read_csv(path, _again(protocol), ["stem", "category"], dtype=str, na_values=[]).set_index("stem")
 
 
-def read_table(protocol: str, name: str, **options) -> pd.DataFrame:
-    """Read a table that the stage ``neural`` wrote, by name; `options` are those of ``pandas.read_csv``."""
-    path = paths.NEURAL / protocol / f"{name}.csv"
-    try:
-        return pd.read_csv(path, **options)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage neural for {protocol}") from error
+def read_table(protocol: str, name: str) -> pd.DataFrame:
+    """Read a table of `TABLES` that the stage ``neural`` wrote, by name."""
+    return read_csv(paths.NEURAL / protocol / f"{name}.csv", _again(protocol), TABLES[name], TEXT)
 
 
 def read_counts(protocol: str) -> dict[str, int]:
     """Read the numbers of recordings, subjects, units and fixations under a protocol."""
-    return read_json(paths.NEURAL / protocol / "counts.json", f"run the stage neural for {protocol}")
+    return read_json(paths.NEURAL / protocol / "counts.json", _again(protocol), dict[str, int])
+
+
+def _again(protocol: str) -> str:
+    return f"run the stage neural for {protocol}"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.core import paths
-from analysis.core.errors import DataError
+from analysis.core.reading import read_csv
 
 THIRDS = np.array(["low", "middle", "high"])
 BALANCED, CALLED = "balanced accuracy", "called face"
@@ -51,9 +51,7 @@ def assign_levels(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv"
 
 
 def _scene_levels(stems: pd.Index, path: Path) -> dict[str, pd.Series]:
-    scenes = pd.read_csv(path, dtype={"stem": str})
-    if missing := {"stem", "pose", "clutter"} - set(scenes):
-        raise DataError(f"{path} has no column {min(missing)}: run the stage acquire again")
+    scenes = read_csv(path, "run the stage acquire", ["stem", "pose", "clutter"], ["stem"])
     scenes = scenes.drop_duplicates("stem").set_index("stem").reindex(stems)
     levels = {}
     for factor, strength in (("pose", scenes["pose"].abs()), ("clutter", scenes["clutter"])):

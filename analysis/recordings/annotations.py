@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
+from analysis.core.reading import damaged, reading
 
 DEFAULT_LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
 """Response latency of a unit without an entry, by its area (Xiao et al. 2024, imputation of latencies)."""
@@ -42,6 +43,9 @@ FILES = {
     "per_unit_latency-fix_on.csv.gz": ["Session", "Name", "Latency"],
     "per_unit_rf.csv.gz": ["Session", "Name", "x", "y", "r"],
 }
+
+
+AGAIN = "fetch the published annotations"
 
 
 class Annotations:
@@ -114,13 +118,9 @@ class Annotations:
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read a csv file as text and check that it has the columns that are used."""
-    try:
+    with reading(path, AGAIN):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: give the folder that holds the published annotation tables") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
     for column in columns:
         if column not in table.columns:
-            raise DataError(f"{path}: column {column!r} is missing")
+            raise damaged(path, f"no column {column}", AGAIN)
     return table[columns]

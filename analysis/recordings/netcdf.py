@@ -5,8 +5,11 @@ from pathlib import Path
 import xarray as xr
 
 from analysis.core.files import hdf5
+from analysis.core.reading import damaged
 
 COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
+Variables = dict[str, tuple[tuple[str, ...], str]]
+"""By name, the dimensions of a variable and the kinds of dtype (letters of numpy) that it may have."""
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:
@@ -19,9 +22,44 @@ def write(dataset: xr.Dataset, path: Path) -> None:
     hdf5.write_dataset(dataset, path, encoding)
 
 
-def read(path: Path) -> xr.Dataset:
+def read(
+    path: Path, again: str, variables: Variables | None = None, attributes: dict[str, type] | None = None
+) -> xr.Dataset:
     """Read a whole dataset into memory and close the file.
 
-    Raises `DataError` if the file is missing, or cannot be read; the message tells why.
+    Parameters
+    ----------
+    path : Path
+    again : str
+        What brings the file: "run the stage recordings".
+    variables, attributes : dict, optional
+        What the file must hold.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not netCDF, or lacks a variable or an attribute.
     """
-    return hdf5.read_dataset(path, "run the stage recordings again")
+    dataset = hdf5.read_dataset(path, again)
+    check(dataset, path, again, variables or {}, attributes or {})
+    return dataset
+
+
+def check_whole(path: Path, again: str) -> None:
+    """Raise `DataError` if a file is not netCDF or was cut short; reads no data."""
+    with hdf5.opened(path, "netCDF", again):
+        pass
+
+
+def check(
+    dataset: xr.Dataset, path: Path, again: str, variables: Variables, attributes: dict[str, type] | None = None
+) -> None:
+    """Raise `DataError` unless a dataset has these variables and attributes."""
+    for name, (dims, kinds) in variables.items():
+        if name not in dataset.variables:
+            raise damaged(path, f"no {name}", again)
+        if dataset[name].dims != dims or dataset[name].dtype.kind not in kinds:
+            raise damaged(path, f"{name} is {dataset[name].dtype} along {', '.join(dataset[name].dims)}", again)
+    for name, kind in (attributes or {}).items():
+        if not isinstance(dataset.attrs.get(name), kind):
+            raise damaged(path, f"no attribute {name}", again)

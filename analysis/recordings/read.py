@@ -1,6 +1,7 @@
 """Readers of the output of the stage ``recordings``, for later steps."""
 
 from collections.abc import Iterator
+from numbers import Number
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,43 @@ import xarray as xr
 
 from analysis.core.errors import DataError
 from analysis.core.paths import RECORDINGS
+from analysis.core.reading import damaged
 from analysis.recordings import netcdf
+
+AGAIN = "run the stage recordings"
+TEXT, FLAG, WHOLE, NUMBER = "OUST", "b", "iu", "iuf"
+FIXATION, UNIT, BOTH = ("fixation",), ("unit",), ("fixation", "unit")
+RESPONSES = {
+    "trial": (FIXATION, WHOLE),
+    "stimulus_id": (FIXATION, TEXT),
+    "selected": (FIXATION, FLAG),
+    **dict.fromkeys(("unit", "neuroid_id", "region"), (UNIT, TEXT)),
+    "stable": (UNIT, FLAG),
+    "rate": (BOTH, NUMBER),
+}
+"""Variables of every recording: dimensions, and kinds of dtype."""
+VIEWING = {
+    **dict.fromkeys(("row", "ordinal"), (FIXATION, WHOLE)),
+    **dict.fromkeys(("onset_ms", "offset_ms", "x_dva", "y_dva"), (FIXATION, NUMBER)),
+    **dict.fromkeys(("latency_ms", "overall_rate", "rf_x_dva", "rf_y_dva", "rf_r_dva"), (UNIT, NUMBER)),
+    **dict.fromkeys(("rsc", "rsc_p", "rsc_across_trials", "fsi", "n_face", "n_non_face"), (UNIT, NUMBER)),
+    "visually_selective": (UNIT, FLAG),
+}
+"""Further variables of a recording in free viewing."""
+TRUTH = {
+    "image": (("image",), TEXT),
+    **dict.fromkeys(("unit", "region"), (UNIT, TEXT)),
+    "second_half": (UNIT, NUMBER),
+    "image_mean": (("image", "unit"), NUMBER),
+}
+"""Variables of the planted truth of a simulated recording that are used."""
+COUNTS = {"image": (("image",), TEXT), "image_count": (("image", "unit"), WHOLE)}
+"""Variables of a recording whose spikes are summed over images."""
+ATTRIBUTES = dict.fromkeys(("session", "fixations", "response", "latency", "stability"), str)
+ATTRIBUTES |= dict.fromkeys(("image_width_px", "image_height_px", "pixels_per_degree_x", "pixels_per_degree_y"), Number)
+ATTRIBUTES |= dict.fromkeys(("window_ms", "duration_ms", "n_presentations", "n_images"), Number)
+ATTRIBUTES |= {f"fixations_{step}": Number for step in ("in_file", "labelled", "on_image", "selected")}
+"""Attributes of a recording in free viewing, beside its name and subject."""
 
 
 def recording_files(protocol_name: str) -> list[Path]:
@@ -17,11 +54,13 @@ def recording_files(protocol_name: str) -> list[Path]:
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or one was cut short: hours of work on the others would be lost.
     """
     paths = sorted((RECORDINGS / protocol_name).glob("*.nc"))
     if not paths:
         raise DataError(f"{RECORDINGS / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
+    for path in paths:
+        netcdf.check_whole(path, AGAIN)
     return paths
 
 
@@ -41,9 +80,32 @@ def find_recording(name: str, protocol_name: str) -> Path:
 
 
 def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
-    """Read one recording into memory; `stable_only` leaves out units whose rate drifted."""
-    dataset = netcdf.read(path)
+    """Read one recording into memory; `stable_only` leaves out units whose rate drifted.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or not of the stage ``recordings``.
+    """
+    dataset = netcdf.read(path, AGAIN, RESPONSES, {"recording": str, "subject": str})
+    if "join" in dataset.attrs:  # recorded in free viewing, with gaze, latencies and fields
+        counts = COUNTS if dataset.attrs.get("response") == "count" else {}
+        netcdf.check(dataset, path, AGAIN, VIEWING | counts, ATTRIBUTES)
+        kept = dataset.attrs["fixations_on_image" if dataset.attrs["fixations"] == "selected" else "fixations_labelled"]
+        if (n := dataset.sizes["fixation"]) != kept:
+            raise damaged(path, f"{n} fixations of {kept}", AGAIN)
     return dataset.isel(unit=dataset["stable"].values) if stable_only else dataset
+
+
+def read_truth(path: Path) -> xr.Dataset:
+    """Read the planted truth of a simulated recording.
+
+    Returns
+    -------
+    Dataset
+        ``image_mean`` (image, unit), spikes/s; ``region`` and ``second_half`` (change of the rate) of each unit.
+    """
+    return netcdf.read(path, "run the stage acquire", TRUTH)
 
 
 def all_recordings(protocol_name: str, stable_only: bool = False) -> Iterator[xr.Dataset]:

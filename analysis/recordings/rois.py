@@ -14,8 +14,9 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from analysis.core.errors import DataError
 from analysis.core.images import FACE_CATEGORIES
+from analysis.core.reading import damaged, reading
+from analysis.recordings.annotations import AGAIN
 
 FOLDER = "ROIs/Stimuli"
 """Folder of the masks and boxes, within that of the annotations."""
@@ -65,11 +66,10 @@ class Rois:
 
 def _boxes(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield stem and box (x, y, w, h, W, H: corner, size, and size of the frame they are measured in)."""
-    try:
+    with reading(path, AGAIN):
         table = pd.read_csv(path, usecols=["Filename", "x", "y", "w", "h", "W", "H"])
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: not a table of boxes ({' '.join(str(error).split())})") from error
-    for name, box in zip(table["Filename"], table[["x", "y", "w", "h", "W", "H"]].to_numpy(float), strict=True):
+        boxes = table[["x", "y", "w", "h", "W", "H"]].to_numpy(float)
+    for name, box in zip(table["Filename"], boxes, strict=True):
         yield Path(str(name)).stem, box
 
 
@@ -83,10 +83,10 @@ def _in_box(box: np.ndarray, points: np.ndarray, size_px: np.ndarray, widen_px: 
 def _mask(path: Path, size_px: np.ndarray) -> np.ndarray:
     """Return a mask as shown, shape (height, width) bool."""
     try:
-        with Image.open(path) as image:
+        with reading(path, AGAIN), Image.open(path) as image:
             image = image.convert("L").resize((int(size_px[0]), int(size_px[1])))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: region mask cannot be read ({error}); fetch the annotations again") from error
+    except (Image.DecompressionBombError, SyntaxError) as error:  # the latter is PIL's for a broken PNG
+        raise damaged(path, error, AGAIN) from error
     return np.asarray(image) > THRESHOLD
 
 

@@ -101,9 +101,10 @@ def _build_all(
     for main in main_files:
         try:
             files = _files(main, naming.rasters_beside(main), annotations, siblings[main])
+            tables = annotations.of(files.name)  # before it counts as found: it may fail
             found[files.name] = done = work / f"{files.name}-{_stamp(files)}.nc"
             if not done.exists():
-                tasks[files.name] = (files, annotations.of(files.name), rois, processing, done)
+                tasks[files.name] = (files, tables, rois, processing, done)
         except DataError as error:
             failures[_session(main)] = str(error)
     for name, reason in track(cluster.run_all(write_recording, tasks), f"recordings ({protocol_name})", len(tasks)):

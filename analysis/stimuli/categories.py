@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.core.errors import DataError
 from analysis.core.images import FACE_CATEGORIES
+from analysis.core.reading import reading
 
 
 def stem_of(name: str) -> str:
@@ -38,12 +39,8 @@ def read_categories(rois: Path) -> dict[str, set[str]]:
 
 def read_file_names(path: Path) -> list[str]:
     """Return the column ``Filename`` of a csv file of boxes. Raises `DataError` if it is missing."""
-    try:
+    with reading(path, "run the stage acquire"):
         return pd.read_csv(path, usecols=["Filename"], dtype=str)["Filename"].dropna().tolist()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; run the stage acquire") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} has no readable column Filename ({error})") from error
 
 
 def annotated_stems(shown: Mapping[str, Iterable[str]], categories: Mapping[str, set[str]]) -> set[str]:

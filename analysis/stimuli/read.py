@@ -6,9 +6,13 @@ import pandas as pd
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.core.paths import STIMULI
+from analysis.core.reading import damaged, read_csv, read_npy
 
 COLUMNS = ["stem", "path", "extension", "width", "height", "category", "label", "annotated", "group", "split"]
 COLUMNS += ["label_report", "split_report"]
+NUMBERS = ["width", "height", "group", "annotated"]
+IMAGES, TABLE = STIMULI / "images.npy", STIMULI / "images.csv"
+AGAIN = "run the stage stimuli"
 
 
 def read_images() -> np.ndarray:
@@ -23,13 +27,9 @@ def read_images() -> np.ndarray:
     DataError
         If the file is missing or holds something else.
     """
-    path = STIMULI / "images.npy"
-    try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: cannot read the images ({error}); run the stage stimuli") from error
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-        raise DataError(f"{path}: {images.dtype} of shape {images.shape}, not uint8 (n, 3, size, size); run stimuli")
+    images = read_npy(IMAGES, AGAIN, 4, np.uint8, mapped=True)
+    if images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+        raise damaged(IMAGES, f"shape {images.shape}, not (n, 3, size, size)", AGAIN)
     return images
 
 
@@ -51,11 +51,7 @@ def read_missing() -> pd.DataFrame:
     DataError
         If the file is missing.
     """
-    path = STIMULI / "missing.csv"
-    try:
-        return pd.read_csv(path, dtype={"path": str, "reason": str}, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot read what is missing ({error}); run the stage stimuli") from error
+    return read_csv(STIMULI / "missing.csv", AGAIN, ["path", "reason", "recordings"], ["path", "reason"], na_values=[])
 
 
 def read_table() -> pd.DataFrame:
@@ -72,16 +68,13 @@ def read_table() -> pd.DataFrame:
     DataError
         If the file is missing, lacks a column, names a stem twice, or has another length than the images.
     """
-    path = STIMULI / "images.csv"
-    try:
-        text = dict.fromkeys(set(COLUMNS) - {"width", "height", "group", "annotated"}, str)
-        table = pd.read_csv(path, dtype=text, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot read the table of images ({error}); run the stage stimuli") from error
-    if missing := [name for name in COLUMNS if name not in table]:
-        raise DataError(f"{path}: no column {', '.join(missing)}; run the stage stimuli")
+    table = read_csv(TABLE, AGAIN, COLUMNS, sorted({*COLUMNS} - {*NUMBERS}), na_values=[])
+    if not pd.api.types.is_bool_dtype(table["annotated"]) or not len(table):
+        raise damaged(TABLE, "no rows, or annotated is not True or False in all", AGAIN)
+    if wrong := [name for name in NUMBERS[:3] if not pd.api.types.is_integer_dtype(table[name])]:
+        raise damaged(TABLE, f"{wrong[0]} is not a whole number in all rows", AGAIN)
     if table["stem"].duplicated().any():
-        raise DataError(f"{path}: stem {table['stem'][table['stem'].duplicated()].iloc[0]} occurs twice")
-    if len(table) != len(read_images()):
-        raise DataError(f"{path}: {len(table)} rows for {len(read_images())} images; run the stage stimuli")
+        raise damaged(TABLE, f"stem {table['stem'][table['stem'].duplicated()].iloc[0]} occurs twice", AGAIN)
+    if len(table) != (n := len(read_images())):
+        raise DataError(f"{TABLE} has {len(table)} rows for {n} images in {IMAGES}: {AGAIN} again")
     return table

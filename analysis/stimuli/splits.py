@@ -8,6 +8,7 @@ import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
 from analysis.core.errors import DataError
+from analysis.core.reading import reading
 from analysis.core.seeds import seed_of
 from analysis.stimuli.categories import stem_of
 
@@ -20,10 +21,8 @@ def read_similar(path: Path) -> list[list[str]]:
 
     Raises `DataError` if the file is missing or is not text.
     """
-    try:
+    with reading(path, "run the stage acquire"):
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot read the list of near-duplicate images ({error})") from error
     return [[stem_of(name) for name in line.split("\t") if name] for line in lines if line.strip()]
 
 

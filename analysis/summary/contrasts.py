@@ -9,7 +9,9 @@ import pandas as pd
 from analysis.compare import predictions
 from analysis.compare.by_area import by_row
 from analysis.compare.read import CHOSEN
+from analysis.core import paths
 from analysis.core.areas import AREAS, IT
+from analysis.core.reading import damaged
 from analysis.core.seeds import seed_of
 from analysis.neural import read as neural
 from analysis.neural import scoring
@@ -76,6 +78,11 @@ def score_draws(
     """Yield the bootstrap draws of a model's median r for each layer and area, `corrected` for noise or not."""
     by_area: dict[str, list] = {}
     for one in predictions.read(model):
+        population = measured[one.recording, one.region].population if (one.recording, one.region) in measured else None
+        if population is None or (population.images, population.units) != (one.images, one.units):
+            path = paths.RESULTS / "compare" / model / predictions.FILE
+            why = f"{one.recording}, {one.region} has other images or units than data/neural/{PROTOCOL}"
+            raise damaged(path, why, f"run the stage compare for {model}")
         by_area.setdefault(one.region, []).append(one)
     for (region, found), layer in product(by_area.items(), (CHOSEN, predictions.TOP)):
         recordings = [

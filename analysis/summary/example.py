@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from PIL import Image
 
+from analysis.compare.read import RDMS
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.files import write_json
@@ -84,7 +85,10 @@ def write(rdms: Path | None) -> None:
     """
     example = {"recording": None, "missing": None, "thumbnails": {}, "screen_grey": GREY}
     if rdms is not None:
-        compared, pictures = netcdf.read(rdms), Pictures()
+        compared, pictures = (
+            netcdf.read(rdms, f"run the stage compare for {rdms.parent.name}", RDMS, {"recording": str}),
+            Pictures(),
+        )
         stems = _spread_over_categories(compared["stem"].values.astype(str), compared["category"].values.astype(str))
         example["thumbnails"] = {stem: pictures.jpeg(stem, THUMBNAIL_PX) for stem in stems}
         name = compared.attrs["recording"]

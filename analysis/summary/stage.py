@@ -5,18 +5,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.compare import predictions
 from analysis.compare.read import TABLES, read_scores, scored_areas
 from analysis.core import environment, paths
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
 from analysis.core.files import write_csv, write_json
+from analysis.core.reading import damaged, read_npy
 from analysis.models.activations import read as activations
 from analysis.neural import read as neural
 from analysis.neural import scoring, variation
 from analysis.neural.populations import Population
 from analysis.neural.scoring import number
 from analysis.params import Params
-from analysis.recordings.read import open_recording
+from analysis.recordings import netcdf
+from analysis.recordings.read import read_truth, recording_files
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
@@ -37,6 +40,7 @@ def run(params: Params) -> None:
         If the results of a model are missing or incomplete.
     """
     models = params.models.run
+    _check_inputs(params)
     tables = {name: pd.concat([read_scores(model, name) for model in models], ignore_index=True) for name in TABLES}
     tables["accuracy"] = accuracy_table(models)
     tables["validation"] = validation_table(tables["units"])
@@ -57,25 +61,19 @@ def accuracy_table(models: list[str]) -> pd.DataFrame:
     return pd.DataFrame([row for model in models for row in _accuracy_rows(model)], columns=ACCURACY)
 
 
-def _accuracy_rows(model: str) -> list[dict]:
-    """Return a row per split from the model's metrics."""
-    metrics = activations.read_metrics(model)
-    try:
-        return [
-            {
-                "model": model,
-                "protocol": metrics["protocol"],
-                "split": split,
-                "n": scores["n"],
-                "accuracy": scores["accuracy"],
-                "ci_low": scores["accuracy_low"],
-                "ci_high": scores["accuracy_high"],
-                "balanced_accuracy": scores["balanced_accuracy"],
-            }
-            for split, scores in metrics["splits"].items()
-        ]
-    except KeyError as error:
-        raise DataError(f"models/{model}/metrics.json has no {error}: run the stage train for {model} again") from error
+def _check_inputs(params: Params) -> None:
+    """Read what is used last, so that a damaged file shows before anything is computed."""
+    _list_missing(params)
+    _count_data()
+    neural.read_levels("corrected")
+    recording_files("corrected")
+    for model in params.models.run:
+        activations.layers(model)
+        predictions.read(model)
+        if (rdms := paths.RESULTS / "compare" / model / "rdms.nc").is_file():
+            netcdf.check_whole(rdms, f"run the stage compare for {model}")
+        if not activations.untrained(model):
+            activations.read_predictions(model)
 
 
 def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
@@ -91,12 +89,12 @@ def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
     for model in models:
         if activations.untrained(model):
             continue
-        predictions = activations.read_predictions(model)
-        predictions = predictions[(predictions["split"] == "test") & predictions["stem"].isin(levels.index)]
-        labels = predictions["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
-        if len(predictions):
-            called = (predictions["predicted"] == "face").to_numpy()
-            scores = variation.score_levels(called, labels, levels.loc[predictions["stem"]])
+        decided = activations.read_predictions(model)
+        decided = decided[(decided["split"] == "test") & decided["stem"].isin(levels.index)]
+        labels = decided["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
+        if len(decided):
+            called = (decided["predicted"] == "face").to_numpy()
+            scores = variation.score_levels(called, labels, levels.loc[decided["stem"]])
             rows += [{"system": model, "what": "network", **row} for row in scores]
     areas = decoding[(decoding["system"] == "population") & (decoding["protocol"] == "corrected")]
     areas = areas.drop_duplicates(["recording", "region", "factor", "level"])  # repeated in every model's table
@@ -115,9 +113,10 @@ def tests_table(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
         of_model = rsa[rsa["model"] == model]
         if of_model.empty:
             continue
-        correlations = _read_null(model)
-        for k, layer in enumerate(dict.fromkeys(of_model["layer"])):
-            for a, area in enumerate(scored_areas(rsa["region"])):
+        layers, areas = list(dict.fromkeys(of_model["layer"])), scored_areas(rsa["region"])
+        correlations = _read_null(model, len(layers), len(areas))
+        for k, layer in enumerate(layers):
+            for a, area in enumerate(areas):
                 recordings = of_model[(of_model["layer"] == layer) & (of_model["region"] == area)]
                 if len(recordings):
                     rows.append(
@@ -138,13 +137,31 @@ def tests_table(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
     return significance.add_p_values(pd.DataFrame(rows), np.stack(nulls, axis=1))
 
 
-def _read_null(model: str) -> np.ndarray:
+def _read_null(model: str, n_layers: int, n_areas: int) -> np.ndarray:
     """Return RDM correlations, observed and under permutations, (1 + n_permutations, n_layers, n_areas)."""
-    path = paths.RESULTS / "compare" / model / "null.npy"
-    try:
-        return np.load(path, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not found or damaged; run the stage compare for {model}") from error
+    path, again = paths.RESULTS / "compare" / model / "null.npy", f"run the stage compare for {model}"
+    null = read_npy(path, again, 3)
+    if len(null) < 2 or null.shape[1:] != (n_layers, n_areas):
+        raise damaged(path, f"shape {null.shape} for {n_layers} layers and {n_areas} areas", again)
+    return null
+
+
+def _accuracy_rows(model: str) -> list[dict]:
+    """Return a row per split from the model's metrics."""
+    metrics = activations.read_metrics(model)
+    return [
+        {
+            "model": model,
+            "protocol": metrics["protocol"],
+            "split": split,
+            "n": scores["n"],
+            "accuracy": scores["accuracy"],
+            "ci_low": scores["accuracy_low"],
+            "ci_high": scores["accuracy_high"],
+            "balanced_accuracy": scores["balanced_accuracy"],
+        }
+        for split, scores in metrics["splits"].items()
+    ]
 
 
 def validation_table(units: pd.DataFrame) -> pd.DataFrame:
@@ -192,16 +209,16 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
 def _read_truth(population: Population) -> tuple[np.ndarray, np.ndarray]:
     """Return the planted mean responses to the population's images, (n_images, n_units), and which units drift."""
     path = paths.TRUTH / f"{population.recording}.nc"
-    truth = open_recording(path)["image_mean"]
+    truth = read_truth(path)["image_mean"]
     stems, units = truth["image"].values.astype(str), truth["unit"].values.astype(str)
     rows = {stem: row for row, stem in enumerate(stems)}
     columns = {unit: column for column, unit in enumerate(units)}
     try:
         chosen = np.ix_([rows[i] for i in population.images], [columns[u] for u in population.units])
     except KeyError as error:
-        raise DataError(f"{path} has no {error}: run the stage acquire again") from error
+        raise damaged(path, f"no {error}", "run the stage acquire") from error
     drifting = truth["second_half"].values != 1
-    return truth.transpose("image", "unit").values[chosen].astype(np.float64), drifting[chosen[1].ravel()]
+    return truth.values[chosen].astype(np.float64), drifting[chosen[1].ravel()]
 
 
 def _summarise(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
@@ -218,8 +235,8 @@ def _summarise(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
 
 def _rdms(models: dict[str, dict]) -> Path | None:
     """Return the RDMs of the first model compared under the corrected protocol, or None."""
-    found = (paths.RESULTS / "compare" / name / "rdms.nc" for name, m in models.items() if m["protocol"] == "corrected")
-    return next((path for path in found if path.is_file()), None)
+    compared = (name for name, model in models.items() if model["protocol"] == "corrected" and model["areas"])
+    return next((paths.RESULTS / "compare" / name / "rdms.nc" for name in compared), None)
 
 
 def _list_missing(params: Params) -> list[str]:

@@ -6,7 +6,6 @@ was trained more than those: the comparison then says by how much each table dif
 
 import csv
 import filecmp
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from math import inf, isnan
 from pathlib import Path
 
 from analysis.core import environment
-from analysis.core.errors import DataError
 from analysis.core.paths import FIGURES, RESULTS
+from analysis.core.reading import damaged, read_json, reading
 
+AGAIN = "run the stage that writes it"
 STAMP = RESULTS / environment.FILE
 
 OUTPUTS = (RESULTS, FIGURES, Path("paper/report.pdf"), Path("paper/report.html"))
@@ -112,10 +112,10 @@ def _gaps(a: Path, b: Path) -> dict[str, float]:
 
 def _columns(path: Path) -> dict[str, list[str]]:
     """Return the cells of a CSV table by column."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with reading(path, AGAIN), path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     if any(len(row) != len(header) for row in rows):
-        raise DataError(f"{path}: rows of different length; run the stage that writes it again")
+        raise damaged(path, "rows of different length", AGAIN)
     return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
@@ -133,10 +133,7 @@ def _leaves(path: Path) -> dict[str, list]:
         else:
             leaves.setdefault(key, []).append(value)
 
-    try:
-        walk(json.loads(path.read_text(encoding="utf-8")), "")
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}): run the stage that writes it again") from error
+    walk(read_json(path, AGAIN, object), "")
     return leaves
 
 

@@ -28,8 +28,6 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str | None =
     if out:
         claim(out, suffixes=SUFFIXES, inputs=[path], force=force)
     dataset = open_recording(path)
-    if "recording" not in dataset.attrs or "rsc" not in dataset.coords:
-        raise DataError(f"{path} is not a file of the stage recordings; write it again")
     print("\n".join(summary(dataset)))
     if plot:
         from analysis.tools.page import draw

@@ -5,16 +5,15 @@ import pandas as pd
 import xarray
 from matplotlib.figure import Figure
 
-from analysis.core.files import hdf5
 from paper import style
-from paper.results import Results
+from paper.results import Results, read_netcdf
 
 METHODS = {"lime": "LIME", "occlusion": "occlusion"}
 
 
 def is_available(results: Results) -> bool:
     """Say whether the explanations were computed for these results."""
-    return (results.folder / "explain" / "summary.json").is_file()
+    return results.ran("explain")
 
 
 def is_drawable(results: Results) -> bool:
@@ -70,8 +69,17 @@ def _finish(axes, face: np.ndarray) -> None:
 
 
 def _read_table(results: Results) -> pd.DataFrame:
-    return results.table("explain", "images", "weights")
+    return results.table("explain", "images")
 
 
 def _read_gallery(results: Results) -> xarray.Dataset:
-    return hdf5.read_dataset(results.file("explain/gallery.nc"), "run the stage explain")
+    models = _read_table(results)["model"].unique()
+    names = [
+        "picture",
+        "face",
+        "stem",
+        "kind",
+        "method",
+        *(f"{part}_{m}" for part in ("map", "p_face") for m in models),
+    ]
+    return read_netcdf(results.file("explain/gallery.nc"), "run the stage explain", names)

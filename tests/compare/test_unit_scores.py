@@ -110,9 +110,15 @@ def test_predictions_are_read_as_written(project):
 
 def test_predictions_that_are_damaged_say_what_to_run(project):
     values, _ = project
+    with pytest.raises(DataError, match=r"units.csv not found: run the stage compare for good"):
+        predictions.read("good")
+    stage._write_empty(stage.paths.RESULTS / "compare/good", "good")
     assert predictions.read("good") == []  # images are missing
     stage.run(values, "good")
     path = stage.paths.RESULTS / "compare/good" / predictions.FILE
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(DataError, match=r"predictions.nc: damaged .* run the stage compare for good"):
+    with pytest.raises(DataError, match=r"predictions.nc is damaged .* run the stage compare for good again"):
+        predictions.read("good")
+    path.unlink()
+    with pytest.raises(DataError, match=r"predictions.nc not found: run the stage compare for good"):
         predictions.read("good")

@@ -98,10 +98,10 @@ def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
     with pytest.raises(DataError, match=r"Aa000001-V1.npy .* run the stage neural for corrected"):
         list(neural.read_populations("corrected"))
     (folder / "Aa000001-V1.npy").write_bytes(b"")
-    with pytest.raises(DataError, match=r"corrected: damaged .* run the stage neural for corrected"):
+    with pytest.raises(DataError, match=r"V1.npy is damaged .* run the stage neural for corrected again"):
         list(neural.read_populations("corrected"))
     (folder / "populations.json").write_text("[{")
-    with pytest.raises(DataError, match=r"corrected: damaged .* run the stage neural for corrected"):
+    with pytest.raises(DataError, match=r"populations.json is damaged .* run the stage neural for corrected again"):
         list(neural.read_populations("corrected"))
     (folder / "populations.json").unlink()
     with pytest.raises(DataError, match=r"populations.json not found: run the stage neural for corrected"):

@@ -32,7 +32,7 @@ def test_simulated_scenes_fall_into_thirds_of_pose_and_clutter(tmp_path):
     assert found["pose"].tolist()[3:6] == ["low"] * 3  # turned least, either way
     assert {found["pose"].iloc[0], found["pose"].iloc[8]} == {"high"}
     scenes.drop(columns="pose").to_csv(tmp_path / "scenes.csv", index=False)
-    with pytest.raises(DataError, match=r"scenes.csv has no column pose: run the stage acquire"):
+    with pytest.raises(DataError, match=r"scenes.csv is damaged \(no column pose\): run the stage acquire"):
         variation.assign_levels(table, tmp_path / "scenes.csv")
 
 

@@ -176,5 +176,5 @@ def test_a_table_that_is_gone_is_named(project, name):
 
     write(project / "results" / "audit", learned=True)
     (project / "results" / "audit" / f"{name}.csv").unlink()
-    with pytest.raises(DataError, match=f"{name}.csv cannot be read"):
+    with pytest.raises(DataError, match=f"{name}.csv not found: run the stage audit"):
         draw.run(params.load())

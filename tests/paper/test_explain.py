@@ -127,5 +127,5 @@ def test_without_models_the_section_gives_the_reasons_and_no_figure(project):
 def test_a_table_that_is_gone_is_named(project):
     write(project / "results/explain")
     (project / "results/explain/images.csv").unlink()
-    with pytest.raises(DataError, match=r"images\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"images\.csv not found: run the stage explain"):
         draw_explanations()

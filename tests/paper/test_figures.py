@@ -53,20 +53,22 @@ def test_no_figure_is_drawn_from_results_of_another_source(project):
 @pytest.mark.parametrize("table", sorted(results.COLUMNS))
 def test_a_missing_table_is_named(project, table):
     (project / f"results/{table}.csv").unlink()
-    with pytest.raises(DataError, match=rf"results/{table}\.csv is missing: run the stage summary"):
+    with pytest.raises(DataError, match=rf"results/{table}\.csv not found: run the stage summary"):
         run()
 
 
 def test_a_missing_column_is_named(project):
     table = pd.read_csv(project / "results/layers.csv").drop(columns="r2_low")
     table.to_csv(project / "results/layers.csv", index=False)
-    with pytest.raises(DataError, match=r"results/layers\.csv has no column r2_low"):
+    with pytest.raises(
+        DataError, match=r"results/layers\.csv is damaged \(no column r2_low\): run the stage summary again"
+    ):
         run()
 
 
 def test_missing_rdms_are_named(project):
     (project / "results/compare/hmo_report/rdms.nc").unlink()
-    with pytest.raises(DataError, match=r"results/compare/hmo_report/rdms\.nc is missing: run the stage compare"):
+    with pytest.raises(DataError, match=r"results/compare/hmo_report/rdms\.nc not found: run the stage compare"):
         run()
 
 

@@ -241,7 +241,7 @@ def test_a_missing_figure_is_named_and_the_old_paper_kept(project):
     make()
     before = Path("paper/report.pdf").read_bytes()
     Path("paper/figures/rdms.svg").unlink()
-    with pytest.raises(DataError, match=r"paper/figures/rdms\.svg is missing: run the stage figures"):
+    with pytest.raises(DataError, match=r"paper/figures/rdms\.svg not found: run the stage figures"):
         build.run(params.load())
     assert Path("paper/report.pdf").read_bytes() == before
 
@@ -252,7 +252,8 @@ def test_a_missing_key_is_one_line_that_names_it(project):
     Path("results/summary.json").write_text(json.dumps(summary))
     with pytest.raises(DataError) as error:
         build.run(params.load())
-    assert re.search(r"paper/sections/data\.typ:\d+:\d+: .*fixations_selected", str(error.value))
+    wrong = r"results/summary\.json is damaged \(data\.fixations_selected: .*\): run the stage summary again"
+    assert re.search(wrong, str(error.value))
     assert "\n" not in str(error.value)
     assert not Path("paper/report.pdf").exists()
     assert not list(Path("paper").glob(".*"))

@@ -165,7 +165,7 @@ def test_readers_refuse_other_files(raw, values):
     with pytest.raises(DataError, match="no column group"):
         read.read_table()
     np.save("data/stimuli/images.npy", np.zeros((6, 112, 112, 3), np.uint8))
-    with pytest.raises(DataError, match="not uint8"):
+    with pytest.raises(DataError, match=r"not \(n, 3, size, size\)"):
         read.read_images()
 
 

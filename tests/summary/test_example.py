@@ -44,7 +44,14 @@ def write_recording() -> None:
     }
     units = {"unit": ["1a", "2a", "40a"], "stable": ("unit", [True, False, True])}
     units["region"] = ("unit", ["AIT", "CIT", "CIT"])
-    attrs = {"image_width_px": 320.0, "image_height_px": 240.0, "session": SESSION}
+    units["neuroid_id"] = ("unit", [f"{RECORDING}-{unit}" for unit in units["unit"]])
+    attrs = {
+        "image_width_px": 320.0,
+        "image_height_px": 240.0,
+        "session": SESSION,
+        "recording": RECORDING,
+        "subject": "Aa",
+    }
     attrs |= {"pixels_per_degree_x": 20.0, "pixels_per_degree_y": 20.0}
     rate = {"rate": (("fixation", "unit"), np.zeros((120, 3), np.float32))}
     coordinates = {name: ("fixation", values) for name, values in fixations.items()} | units
@@ -72,7 +79,8 @@ def rdms(tmp_path, monkeypatch):
     write_recording()
     write_rasters()
     images = {"stem": ("image", STEMS), "category": ("image", category)}
-    netcdf.write(xr.Dataset(coords=images, attrs={"recording": RECORDING}), tmp_path / "rdms.nc")
+    rdms = {name: (("image", "other"), np.zeros((IMAGES, IMAGES))) for name in ("model_rdm", "neural_rdm")}
+    netcdf.write(xr.Dataset(rdms, images, {"recording": RECORDING}), tmp_path / "rdms.nc")
     return tmp_path / "rdms.nc"
 
 

@@ -18,7 +18,7 @@ def recording() -> xr.Dataset:
         {"rate": (("fixation", "unit"), np.arange(15, dtype=np.float32).reshape(n, 3))},
         {name: ("fixation", values) for name, values in along.items()}
         | {name: ("unit", values) for name, values in across.items()},
-        {"recording": "Aa000001", "window_ms": 200},
+        {"recording": "Aa000001", "subject": "Aa", "window_ms": 200},
     )
 
 

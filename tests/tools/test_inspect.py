@@ -51,7 +51,9 @@ def test_page_is_written_twice_alike(written, tmp_path):
     paths.STIMULI.mkdir(parents=True)
     np.save(paths.STIMULI / "images.npy", np.zeros((2, 3, 8, 8), np.uint8))
     table = pd.DataFrame({"stem": ["aa", "bb"], "category": ["face", "none"]})
-    table.reindex(columns=COLUMNS, fill_value=0).to_csv(paths.STIMULI / "images.csv", index=False)
+    table.reindex(columns=COLUMNS, fill_value=0).assign(annotated=True).to_csv(
+        paths.STIMULI / "images.csv", index=False
+    )
     pages = [tmp_path / "a.png", tmp_path / "b.png"]
     for page in pages:
         inspect(str(written), plot=True, out=page)
@@ -73,7 +75,7 @@ def test_unknown_recording_and_foreign_file(written, tmp_path):
     with pytest.raises(DataError, match=r"none\.nc not found"):
         inspect("none.nc", plot=False, out=None)
     open_recording(written).drop_vars("rsc").to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
-    with pytest.raises(DataError, match="write it again"):
+    with pytest.raises(DataError, match=r"old.nc is damaged \(no rsc\): run the stage recordings again"):
         inspect(str(tmp_path / "old.nc"), plot=False, out=None)
     with pytest.raises(DataError, match=r"ends in \.png"):
         inspect("An220105", plot=True, out=tmp_path / "page.tiff")

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.core import paths
-from analysis.core.errors import DataError
 from analysis.neural.populations import Population
 from analysis.neural.scoring import rows_of
-from analysis.recordings.read import open_recording
+from analysis.recordings.read import read_truth
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,8 @@ def read(recordings: Iterable[str], area: str, labels: dict[str, int]) -> Simula
         return None
     features = {}
     for name in recordings:
-        path = paths.TRUTH / f"{name}.nc"
-        if not path.is_file():
-            raise DataError(f"{path} is missing: run the stage acquire again")
-        truth = open_recording(path)
-        values = truth["image_mean"].transpose("image", "unit").values[:, truth["region"].values.astype(str) == area]
+        truth = read_truth(paths.TRUTH / f"{name}.nc")
+        values = truth["image_mean"].values[:, truth["region"].values.astype(str) == area]
         sd = values.std(axis=0)
         values = (values - values.mean(axis=0))[:, sd > 0] / sd[sd > 0]
         features[name] = truth["image"].values.astype(str).tolist(), values.astype(np.float64)

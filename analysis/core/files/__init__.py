@@ -1,6 +1,5 @@
 """Files: write them whole or not at all, refuse to replace what must stay, read HDF5, hash."""
 
-from analysis.core.files.read import read_json
 from analysis.core.files.write import (
     as_json,
     atomic,
@@ -24,7 +23,6 @@ __all__ = [
     "atomic",
     "copy",
     "create_memmap",
-    "read_json",
     "reserve",
     "sha256",
     "system_error",

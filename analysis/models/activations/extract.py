@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from analysis.core.files import create_memmap, read_json, write_text, writing
+from analysis.core.files import create_memmap, write_text, writing
 from analysis.core.progress import track
+from analysis.core.reading import read_json
 from analysis.core.seeds import seed_of
 from analysis.models.network import Network
 from analysis.params import Model

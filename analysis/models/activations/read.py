@@ -1,11 +1,46 @@
 """Read what the stages ``train`` and ``activations`` write of a model. Loads no torch."""
 
+from typing import NotRequired
+
 import numpy as np
 import pandas as pd
+from typing_extensions import TypedDict
 
 from analysis.core import paths
 from analysis.core.errors import DataError
-from analysis.core.files import read_json
+from analysis.core.reading import read_csv, read_json, read_npy
+
+PATCHES = {
+    "features": (("fixation", "feature"), "f"),
+    "row": (("fixation",), "iu"),
+    "stimulus_id": (("fixation",), "OUST"),
+}
+PREDICTIONS = ["stem", "split", "label", "predicted"]
+
+
+class Layer(TypedDict):
+    """What is used of a layer in layers.json."""
+
+    name: str
+    reduction: str
+
+
+class Scores(TypedDict):
+    """Accuracy in one split, in metrics.json, with its 95 % interval."""
+
+    n: int
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    balanced_accuracy: float
+
+
+class Metrics(TypedDict):
+    """What is used of metrics.json; ``untrained`` says why a model could not be trained."""
+
+    protocol: str
+    splits: dict[str, Scores]
+    untrained: NotRequired[str]
 
 
 def untrained(model: str) -> str | None:
@@ -28,19 +63,15 @@ def layers(model: str) -> list[str]:
     Raises
     ------
     DataError
-        If the activations are missing, or their list is damaged.
+        If the activations are missing or their list is damaged.
     """
-    return [item["name"] for item in _described(model)]
+    return list(reductions(model))
 
 
 def reductions(model: str) -> dict[str, str]:
     """Return how the activations of each layer became features: ``none``, or what was pooled or projected."""
-    return {item["name"]: item["reduction"] for item in _described(model)}
-
-
-def _described(model: str) -> list[dict]:
-    path = paths.ACTIVATIONS / model / "layers.json"
-    return read_json(path, f"run the stage activations for {model}", list)
+    items = read_json(paths.ACTIVATIONS / model / "layers.json", _again(model), list[Layer])
+    return {item["name"]: item["reduction"] for item in items}
 
 
 def read(model: str, layer: str) -> tuple[list[str], np.ndarray]:
@@ -56,16 +87,11 @@ def read(model: str, layer: str) -> tuple[list[str], np.ndarray]:
     DataError
         If the layer is missing or does not have one row per stem.
     """
-    path = paths.ACTIVATIONS / model / f"{layer}.npy"
-    try:
-        stems = pd.read_csv(paths.ACTIVATIONS / model / "index.csv", dtype=str, keep_default_na=False)["stem"].tolist()
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename} not found: run the stage activations for {model}") from error
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a whole .npy file: run the stage activations for {model} again") from error
+    path, index = paths.ACTIVATIONS / model / f"{layer}.npy", paths.ACTIVATIONS / model / "index.csv"
+    stems = read_csv(index, _again(model), ["stem"], dtype=str, na_values=[])["stem"].tolist()
+    values = read_npy(path, _again(model), 2, np.float32, mapped=True)
     if len(values) != len(stems):
-        raise DataError(f"{path} has {len(values)} rows for {len(stems)} images: run the stage activations again")
+        raise DataError(f"{path} has {len(values)} rows for {len(stems)} images in {index}: {_again(model)} again")
     return stems, values
 
 
@@ -92,7 +118,7 @@ def read_patches(model: str, recording: str):
     from analysis.recordings import netcdf  # loads xarray, which most models do not need
 
     path = paths.ACTIVATIONS / model / "patches" / f"{recording}.nc"
-    return netcdf.read(path) if path.exists() else None
+    return netcdf.read(path, _again(model), PATCHES, {"layer": str}) if path.exists() else None
 
 
 def read_metrics(model: str) -> dict:
@@ -103,7 +129,7 @@ def read_metrics(model: str) -> dict:
     DataError
         If the model has not been trained, or the file is damaged.
     """
-    return read_json(paths.MODELS / model / "metrics.json", f"run the stage train for {model}")
+    return read_json(paths.MODELS / model / "metrics.json", f"run the stage train for {model}", Metrics)
 
 
 def read_predictions(model: str) -> pd.DataFrame:
@@ -114,10 +140,9 @@ def read_predictions(model: str) -> pd.DataFrame:
     DataError
         If the model has not been trained, or a column is missing.
     """
-    path = paths.MODELS / model / "predictions.csv"
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)[["stem", "split", "label", "predicted"]]
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage train for {model}") from error
-    except KeyError as error:
-        raise DataError(f"{path} has no column {error}: run the stage train for {model} again") from error
+    path, again = paths.MODELS / model / "predictions.csv", f"run the stage train for {model}"
+    return read_csv(path, again, PREDICTIONS, dtype=str, na_values=[])[PREDICTIONS]
+
+
+def _again(model: str) -> str:
+    return f"run the stage activations for {model}"

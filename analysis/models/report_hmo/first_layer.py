@@ -10,8 +10,9 @@ import torch
 
 from analysis.core import cluster, store
 from analysis.core.errors import DataError
-from analysis.core.files import read_json, write_json
+from analysis.core.files import write_json
 from analysis.core.progress import track
+from analysis.core.reading import read_json
 from analysis.core.seeds import seed_of
 from analysis.models.network import Standardise, glorot_, read_tensors, write_tensors
 from analysis.models.registry import Job

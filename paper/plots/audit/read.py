@@ -30,7 +30,7 @@ FIELDS = {
 
 def is_available(results: Results) -> bool:
     """Say whether the audit ran on these results."""
-    return (results.folder / "audit" / "summary.json").is_file()
+    return results.ran("audit")
 
 
 def is_drawable(results: Results, figure: str) -> bool:
@@ -42,4 +42,4 @@ def is_drawable(results: Results, figure: str) -> bool:
 
 def read_table(results: Results, name: str) -> pd.DataFrame:
     """Read one table of the audit."""
-    return results.table("audit", name, "block", "field")
+    return results.table("audit", name)

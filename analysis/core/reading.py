@@ -1,0 +1,161 @@
+"""Read what an earlier stage wrote: a file that is missing, damaged or foreign is named in one line.
+
+In all functions, `again` says what brings the file back, such as "run the stage train for hmo".
+"""
+
+import io
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from analysis.core import paths
+from analysis.core.errors import DataError
+
+FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError)
+FAULTS += (RuntimeError, MemoryError)
+"""What libraries raise on damaged files."""
+
+TEXT = ("model", "protocol", "layer", "layers", "recording", "subject", "region", "unit", "neuroid_id", "reduction")
+TEXT += ("system", "factor", "level", "measure", "part", "other", "split", "what")
+"""Columns of the tables of results that hold text."""
+
+
+class ListedFile(TypedDict):
+    """Entry of a file in ``data/raw/manifest.json``."""
+
+    size: int
+
+
+class Manifest(TypedDict):
+    """What is used of ``data/raw/manifest.json``."""
+
+    files: dict[str, ListedFile]
+
+
+def not_found(path: Path, again: str) -> DataError:
+    """Return the error for a file that is missing."""
+    return DataError(f"{path} not found: {again}")
+
+
+def damaged(path: Path, why: object, again: str) -> DataError:
+    """Return the error for a file that is not what its stage writes."""
+    return DataError(f"{path} is damaged ({' '.join(str(why).split()) or type(why).__name__}): {again} again")
+
+
+@contextmanager
+def reading(path: Path, again: str) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into one line.
+
+    Only what depends on the content of the file belongs inside: anywhere else such errors would be defects of this
+    project.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise not_found(path, again) from error
+    except FAULTS as error:
+        why = f"no {error}" if isinstance(error, KeyError) else error
+        raise damaged(path, why, again) from error
+
+
+def read_json(path: Path, again: str, kind: object = dict):
+    """Return the content of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+    again : str
+    kind : type
+        What the file must hold, as pydantic understands it: ``dict[str, float]``, or a ``TypedDict`` with the keys
+        that are used.
+    """
+    with reading(path, again):
+        content = json.loads(path.read_bytes())
+        try:
+            _adapter(kind).validate_python(content, strict=True)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            place = ".".join(map(str, wrong["loc"])) or "content"
+            raise damaged(path, f"{place}: {wrong['msg']}", again) from error
+    return content
+
+
+@cache
+def _adapter(kind: object) -> TypeAdapter:
+    return TypeAdapter(kind)
+
+
+def read_csv(path: Path, again: str, columns: Collection[str] = (), text: Collection[str] | None = None, **options):
+    """Return a CSV table that this project wrote (`core.files.write_csv`).
+
+    Only an empty cell is missing: "none" and "NA" are values.
+
+    Parameters
+    ----------
+    path : Path
+    again : str
+    columns : collection of str
+        Columns that the table must have.
+    text : collection of str, optional
+        Given, these of the columns are read as text, even where all their cells are empty, and all others of
+        `columns` must hold numbers.
+    **options
+        Of ``pandas.read_csv``.
+    """
+    import pandas as pd  # late: it takes longer to load than most commands by hand
+
+    options = {"keep_default_na": False, "na_values": [""]} | options
+    with reading(path, again):
+        data = path.read_bytes()
+        if not data.endswith(b"\n"):
+            raise damaged(path, "its last line does not end", again)
+        if text is not None:
+            options["dtype"] = dict.fromkeys(text, str)
+        table = pd.read_csv(io.BytesIO(data), index_col=False, **options)
+    if absent := [name for name in columns if name not in table]:
+        raise damaged(path, f"no column {', '.join(absent)}", again)
+    for name in columns if text is not None else ():
+        if name not in text and not (pd.api.types.is_numeric_dtype(table[name]) or table[name].isna().all()):
+            raise damaged(path, f"column {name} holds something that is not a number", again)
+    return table
+
+
+def read_npy(path: Path, again: str, ndim: int, dtype: type[np.generic] = np.floating, mapped: bool = False):
+    """Return an array of `ndim` dimensions and a (sub)type of `dtype`; `mapped` into memory, read-only."""
+    with reading(path, again):
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if array.ndim != ndim or not np.issubdtype(array.dtype, dtype):
+            raise damaged(path, f"{array.dtype} of shape {array.shape}", again)
+    return array
+
+
+def check_raw(dependencies: Collection[str]) -> None:
+    """Compare the sizes of files in data/raw with its list, so that a table cut short is not read as a short table.
+
+    Parameters
+    ----------
+    dependencies : collection of str
+        Paths of a stage in ``dvc.yaml``; those in data/raw are compared.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or has another size, or the list is damaged. Without a list, nothing is compared.
+    """
+    manifest, again = paths.RAW / "manifest.json", "run the stage acquire"
+    wanted = [Path(one) for one in dependencies if Path(one).is_relative_to(paths.RAW)]
+    if not wanted or not manifest.is_file():
+        return
+    for name, listed in read_json(manifest, again, Manifest)["files"].items():
+        path = paths.RAW / name
+        if any(path.is_relative_to(one) for one in wanted):
+            with reading(path, again):
+                size = path.stat().st_size
+            if size != listed["size"]:
+                raise damaged(path, f"{size} bytes of {listed['size']}", again)

@@ -1,0 +1,363 @@
+"""Spoil every file that a stage or command reads, one at a time, and demand one line that names it, or the same output.
+
+Every output of every stage of a finished tiny experiment is cut, emptied, deleted, replaced by another kind of file,
+and made valid but foreign (`tests.faults.spoil`); then each stage and command that reads it runs in a fork of this
+process. Which files one reads is observed, not declared.
+
+``python -m tests.faults.cut EXPERIMENT [STEPS [CASES]]`` spoils one file of each kind for one item of each matrix;
+``--all`` every file and item. Regular expressions choose steps, and cases by their names ``step | file | spoiling``.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from analysis.core import numerics
+from tests.faults import sandbox
+from tests.project import ROOT
+
+TIMEOUT_S = 300
+LATE_S = 2.0
+"""An error counts as late after so many seconds of CPU that are also more than half of those of an undisturbed run."""
+
+INPUTS = ("data/", "models/", "results/", "paper/figures/")
+KINDS = [
+    (r"[0-9a-f]{32}", "MD5"),
+    (r"(models|activations|results/compare)/[^/]+/", r"\1/MODEL/"),
+    (r"(corrected|report|patches|truth)/[A-Z][a-z]\d{6}[^/]*\.nc", r"\1/RECORDING.nc"),
+    (r"neural/(corrected|report)/[^/]*\.npy", r"neural/\1/POPULATION.npy"),
+    (r"sub-\w+/sub-[\w-]+?(_image)?\.nwb", r"sub/SESSION\1.nwb"),
+    (r"activations/MODEL/\w+\.npy", "activations/MODEL/LAYER.npy"),
+    (r"Stimuli/\w+/MD5\.\w+", "Stimuli/CATEGORY/MD5"),
+    (r"figures/\w+\.svg", "figures/FIGURE.svg"),
+    (r"Stimuli\.z\d\d", "Stimuli.zNN"),
+]
+"""Names within a kind of file: one file of each kind is spoilt unless all are."""
+
+GOOD = ("same", "named", "listed", "shown")
+SHOWN = ("data/raw/", "data/stimuli/")
+"""What the page of ``inspect --plot`` can do without: the panel says so."""
+ADVICE = re.compile(r"\b(run|fetch|give|dvc|restores|write|writes|add|choose|correct)\b")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage or command: its words after ``python -m analysis``, and what it writes."""
+
+    words: tuple[str, ...]
+    outs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended: status, standard error, seconds of CPU, hashes of its outputs, and their lines of text."""
+
+    status: int
+    stderr: str
+    seconds: float
+    outputs: dict[str, str]
+    listed: frozenset[str]
+
+
+def steps(folder: Path, every: bool) -> list[Step]:
+    """Return all stages, each with one item of its matrix or with all, and the commands that read what they wrote."""
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    models = params["models"]["run"]
+    found = []
+    for name, entry in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+        key, items = next(iter(entry.get("matrix", {"": [None]}).items()))
+        items = models if key == "model" else items
+        outs = [*entry.get("outs", ()), *entry.get("metrics", ())]
+        for item in items if every or key == "protocol" else items[:1]:
+            words = (name, item) if item else (name,)
+            found.append(Step(words, tuple(out.replace(f"${{item.{key}}}", item or "") for out in outs)))
+    recording = sorted((folder / "data/recordings/corrected").glob("*.nc"))[0].stem
+    image = next((folder / "data/raw/annotations").rglob("*.png")).relative_to(folder).as_posix()
+    found += [
+        Step(("inspect", recording, "--plot", "--out", "page.svg"), ("page.svg",)),
+        Step(("export-assembly", recording, "assembly.nc"), ("assembly.nc",)),
+        Step(("explain", "--model", models[0], "--image", image), ("explained",)),
+        Step(("audit", "table", "table.csv", "--label", "data/raw/report/face.csv", "--out", "audited"), ("audited",)),
+        Step(("diff", "other"), ()),
+        Step(("environment",), ()),
+        Step(("crate",), ("ro-crate-metadata.json",)),
+    ]
+    return [step for step in found if step.name != "acquire"]  # it reads nothing
+
+
+def preload() -> None:
+    """Load what the steps load, once for all forks of this process."""
+    from analysis.run import STAGES
+
+    more = ["torch", "xarray", "h5netcdf", "analysis.cli", "analysis.tools.page", "analysis.tools.crate"]
+    for module in [*more, *(stage.module for stage in STAGES.values())]:
+        importlib.import_module(module)
+
+
+def prepare(experiment: Path, folder: Path) -> None:
+    """Copy an experiment to `folder` with the code of this project, and what the commands by hand need beside it."""
+    kept = [name for name in ("data", "models", "results", "paper") if (experiment / name).is_dir()]
+    for name in kept:
+        shutil.copytree(experiment / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.lock"):
+        shutil.copy(experiment / name, folder / name)
+    generated = shutil.ignore_patterns("__pycache__", "figures", "report.pdf", "report.html", ".gitignore")
+    for name in ("analysis", "paper"):
+        shutil.copytree(ROOT / name, folder / name, ignore=generated, dirs_exist_ok=True)
+    for name in ("dvc.yaml", "CITATION.cff", *(lock.name for lock in ROOT.glob("requirements*.lock"))):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(folder / "results", folder / "other" / "results")
+    table = folder / "other" / "results" / "units.csv"  # another copy whose numbers differ, so that they are read
+    table.write_text(table.read_text(encoding="utf-8").replace("0.1", "0.2", 1), encoding="utf-8")
+    _table_of_responses(folder / "table.csv", folder / "data")
+
+
+def _table_of_responses(path: Path, data: Path) -> None:
+    import numpy as np
+    import pandas as pd
+
+    images = pd.read_csv(data / "stimuli" / "images.csv")["path"]
+    values = np.random.default_rng(0).normal(size=(len(images), 4))
+    pd.DataFrame(values, columns=list("abcd")).assign(image=images).to_csv(path, index=False)
+
+
+def run(step: Step, folder: Path, log: Path | None = None) -> Outcome:
+    """Run a step in `folder` in a fork of this process; note the files it opens in `log`."""
+    for out in step.outs:
+        path = folder / out
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    environment = {"NNN_STORE": str(folder / "store"), "NNN_WORKERS": "1", "DVC_NO_ANALYTICS": "1"}
+
+    def program() -> None:
+        os.environ.update(environment)
+        os.chdir(folder)
+        if log is not None:
+            _note_reads(log, folder)
+        sys.argv = ["analysis", *step.words]
+        from analysis.__main__ import main
+
+        main()
+
+    status, stderr, seconds = _forked(program)
+    outputs = _hashes(folder, step.outs)
+    tables = [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
+    return Outcome(status, stderr, seconds, outputs, frozenset(line for text in tables for line in text.splitlines()))
+
+
+def _hashes(folder: Path, outs: tuple[str, ...]) -> dict[str, str]:
+    files = [
+        path for out in outs for path in ([folder / out] if (folder / out).is_file() else (folder / out).rglob("*"))
+    ]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+        if path.is_file()
+    }
+
+
+def _note_reads(log: Path, folder: Path) -> None:
+    """Write the name of every file that this process opens to `log`, by whatever library."""
+    import h5py
+    import safetensors
+    import safetensors.torch
+
+    file = log.open("a", buffering=1, encoding="utf-8")
+
+    def note(path: object) -> None:
+        with suppress(TypeError, ValueError):
+            name = os.path.relpath(os.path.join(folder, os.fspath(path)), folder)  # noqa: PTH118
+            if isinstance(name, str) and name.startswith(INPUTS) and Path(name).is_file():
+                file.write(f"{name}\n")
+
+    sys.addaudithook(lambda event, arguments: note(arguments[0]) if event == "open" else None)
+    for module, name in ((h5py, "File"), (safetensors, "safe_open"), (safetensors.torch, "safe_open")):
+        _noted(module, name, note)
+
+
+def _noted(module: object, name: str, note: Callable) -> None:
+    original = getattr(module, name)
+    if isinstance(original, type) and name == "File":
+        begin = original.__init__
+
+        def __init__(self, path, *args, **options):
+            note(path)
+            begin(self, path, *args, **options)
+
+        original.__init__ = __init__
+    else:
+
+        def opened(path, *args, **options):
+            note(path)
+            return original(path, *args, **options)
+
+        setattr(module, name, opened)
+
+
+def _forked(program: Callable[[], None]) -> tuple[int, str, float]:
+    """Return exit status, standard error and seconds of CPU of a function, run in a fork of this process."""
+    with tempfile.TemporaryFile("w+b") as stderr:
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            with Path(os.devnull).open("w+b") as null:
+                os.dup2(null.fileno(), 0)
+                os.dup2(null.fileno(), 1)
+            os.dup2(stderr.fileno(), 2)
+            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+            os._exit(sandbox._status_of(program))
+        end = time.monotonic() + TIMEOUT_S
+        while True:
+            done, status, used = os.wait4(child, os.WNOHANG)
+            if done:
+                break
+            if time.monotonic() > end:
+                os.killpg(child, signal.SIGKILL)
+            time.sleep(0.01)
+        stderr.seek(0)
+        text = stderr.read().decode(errors="replace")
+        return os.waitstatus_to_exitcode(status), text, used.ru_utime + used.ru_stime
+
+
+def judge(outcome: Outcome, usual: Outcome, path: str, command: tuple[str, ...] = ()) -> str:
+    """Return how a step met a spoilt file.
+
+    Good are ``same``: the usual outputs; ``named``: one line that names the file; ``listed``: outputs that name it,
+    as the list of recordings that failed does; ``shown``: a page whose panel says what it lacks. All else says what is
+    wrong.
+    """
+    lines = [line for line in outcome.stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    if outcome.status < 0:
+        return f"killed by signal {-outcome.status}"
+    if any("Traceback" in line for line in lines) or (outcome.status and len(errors) != 1):
+        return "traceback"
+    if outcome.status == 0:
+        if outcome.outputs == usual.outputs:
+            return "same"
+        if "inspect" in command and path.startswith(SHOWN):
+            return "shown"
+        listed = any(Path(path).name in line for line in outcome.listed - usual.listed)
+        return "listed" if listed else "other outputs without a word"
+    if path not in errors[0]:
+        return "not named"
+    if not ADVICE.search(errors[0].replace(path, "")):
+        return "no advice"
+    if outcome.seconds > LATE_S and outcome.seconds > usual.seconds / 2:
+        return "late"
+    return "named"
+
+
+def kind(path: str) -> str:
+    """Return the kind of a file: its path without what distinguishes it from others of the kind."""
+    for pattern, name in KINDS:
+        path = re.sub(pattern, name, path)
+    return path
+
+
+def cases(base: Path, read: dict[Step, list[str]], every: bool) -> Iterator[tuple[Step, str, str, Callable]]:
+    """Yield step, file, spoiling and the function that spoils."""
+    from tests.faults.spoil import spoilings
+
+    for step, files in read.items():
+        chosen = files if every else {kind(path): path for path in reversed(files)}.values()
+        for path in sorted(chosen):
+            for name, spoil in _few(spoilings(base / path), every).items():
+                yield step, path, name, spoil
+
+
+def _few(ways: dict[str, Callable], every: bool) -> dict[str, Callable]:
+    """Return one spoiling of each sort (a missing column, a foreign type), unless all are wanted."""
+    sorts: dict[str, str] = {}
+    for name in ways:
+        sort = re.match(r"no \w+|text in( column)?|another (kind|type|shape)|last \w+|.*", name)[0]
+        sorts.setdefault(sort, name)
+    return ways if every else {name: ways[name] for name in sorts.values()}
+
+
+def sweep(experiment: Path, every: bool, chosen: str = "", pattern: str = "", report: Path | None = None) -> list[str]:
+    """Run all cases; return those that failed, as lines, and print the counts."""
+    preload()
+    failed, counts = [], Counter()
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cut-") as root:
+        base = Path(root, "base")
+        base.mkdir()
+        prepare(experiment, base)
+        usual, read = {}, {}
+        for step in steps(base, every):
+            if not re.match(chosen, step.name):
+                continue
+            folder, log = _linked(base, Path(root, "case")), Path(root, "reads")
+            log.write_text("")
+            usual[step] = run(step, folder, log)
+            if usual[step].status and step.words[0] != "diff":
+                failed.append(f"{step.name} fails undisturbed: {usual[step].stderr.strip()[-2000:]}")
+            read[step] = sorted(
+                {path for path in log.read_text().splitlines() if not path.startswith(step.outs or "\0")}
+            )
+            print(f"{step.name}: reads {len(read[step])} files, {usual[step].seconds:.1f} s", flush=True)
+        files = set()
+        for step, path, name, spoil in cases(base, read, every):
+            case = f"{step.name} | {path} | {name}"
+            if not re.search(pattern, case):
+                continue
+            folder = _linked(base, Path(root, "case"))
+            spoil(folder / path)
+            outcome = run(step, folder)
+            verdict = judge(outcome, usual[step], path, step.words)
+            counts[verdict] += 1
+            files.add(path)
+            line = ([one for one in outcome.stderr.splitlines() if one.strip()] or [""])[-1]
+            if report:
+                with report.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps([verdict, case, round(outcome.seconds, 1), line]) + "\n")
+            if verdict not in GOOD:
+                failed.append(f"{verdict}: {case}: {line}")
+    spent = f"{time.monotonic() - start:.0f} s"
+    print(f"cut: {counts.total()} cases, {len(files)} files, {len(read)} steps, {spent}: {dict(counts)}")
+    return failed
+
+
+def _linked(base: Path, folder: Path) -> Path:
+    """Return a fresh copy of `base` that shares its files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(base, folder, copy_function=os.link)
+    return folder
+
+
+def main() -> None:
+    """Sweep an experiment; exit with status 1 and a line per case that failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("steps", nargs="?", default="", help="regular expression at the start of a step")
+    parser.add_argument("cases", nargs="?", default="", help="regular expression within the name of a case")
+    parser.add_argument("--all", action="store_true", dest="every")
+    parser.add_argument("--report", type=Path, help="file for a JSON line per case")
+    arguments = parser.parse_args()
+    failed = sweep(arguments.experiment.resolve(), arguments.every, arguments.steps, arguments.cases, arguments.report)
+    print("\n".join(failed))
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    numerics.restart()
+    main()

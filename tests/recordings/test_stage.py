@@ -64,7 +64,7 @@ def test_failed_recording_is_named_and_the_others_kept(project):
     assert [p.stem for p in recording_files("corrected")] == ["Pa191024_1", "Pa191024_2"]
     failures = pd.read_csv(paths.RECORDINGS / "corrected" / "failures.csv")
     assert failures["recording"].tolist() == ["sub-An_ses-20220105T173929"]
-    assert "damaged" in failures["reason"][0]
+    assert "cut short" in failures["reason"][0]
 
 
 def test_failures_allowed(project):

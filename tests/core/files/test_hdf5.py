@@ -52,9 +52,11 @@ from analysis.core.errors import WriteError
 from analysis.core.files import hdf5
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    with hdf5.create(sys.argv[1]) as file:
+    with hdf5.create_netcdf(sys.argv[1]) as file:
+        file.dimensions = {"n": 20_000}
         for n in range(3):
-            file.create_dataset(f"x{n}", data=np.random.default_rng(n).random(20_000), compression="gzip")
+            values = np.random.default_rng(n).random(20_000)
+            file.create_variable(f"x{n}", ("n",), float, data=values, compression="gzip")
 except WriteError as error:
     print(error)
 with hdf5.create(sys.argv[1] + ".small") as file:

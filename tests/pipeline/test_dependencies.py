@@ -45,12 +45,13 @@ def test_no_dependency_on_code_is_out_of_reach(stage):
 
 
 def test_parameters_are_checked_before_any_stage_runs():
-    """DVC removes the outputs of a stage, whose paths hold names, before it runs the stage."""
+    """DVC removes the outputs of a stage, whose paths may hold names, before it runs the stage."""
     before, frontier = set(), {out for out in CHECK["outs"]}
     while new := {
         name
         for name, entry in ENTRIES.items()
-        if name not in before and any(covered(dep, [*frontier]) for dep in entry["deps"])
+        if name not in before
+        and any(covered(dep, [*frontier]) or any(covered(out, [dep]) for out in frontier) for dep in entry["deps"])
     }:
         before |= new
         frontier |= {out.partition("/${")[0] for name in new for out in ENTRIES[name]["outs"]}

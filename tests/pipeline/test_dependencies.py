@@ -46,15 +46,14 @@ def test_no_dependency_on_code_is_out_of_reach(stage):
 
 def test_parameters_are_checked_before_any_stage_runs():
     """DVC removes the outputs of a stage, whose paths may hold names, before it runs the stage."""
-    before, frontier = set(), {out for out in CHECK["outs"]}
-    while new := {
-        name
-        for name, entry in ENTRIES.items()
-        if name not in before
-        and any(covered(dep, [*frontier]) or any(covered(out, [dep]) for out in frontier) for dep in entry["deps"])
-    }:
+    before, made = set(), {*CHECK["outs"]}
+
+    def reads(entry: dict) -> bool:
+        return any(covered(dep, [*made]) or any(covered(out, [dep]) for out in made) for dep in entry["deps"])
+
+    while new := {name for name, entry in ENTRIES.items() if name not in before and reads(entry)}:
         before |= new
-        frontier |= {out.partition("/${")[0] for name in new for out in ENTRIES[name]["outs"]}
+        made |= {out.partition("/${")[0] for name in new for out in ENTRIES[name]["outs"]}
     assert before == set(ENTRIES)
     assert "params.yaml" in CHECK["deps"]
 

@@ -4,11 +4,13 @@ import csv
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from analysis.acquire.real import blobs, dandi, sources
 from analysis.acquire.real.download import fetch
+from analysis.acquire.real.http_session import reach
 from analysis.core.errors import DataError
 from tests.acquire.world import World
 from tests.servers.dandi import Dandi
@@ -152,3 +154,27 @@ def test_the_client_prints_nothing_of_its_own():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (told.stdout, told.stderr) == ("", "")
+
+
+def test_without_a_network_it_takes_seconds_and_says_so(capsys):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
+        begin = time.monotonic()
+        with pytest.raises(DataError, match=rf"DANDI: no connection to {url} \(.*refused\); check the network"):
+            reach(url, "DANDI", tries=2)
+    assert time.monotonic() - begin < 10
+    assert capsys.readouterr().err.splitlines()[0] == "DANDI: connecting to 127.0.0.1"
+
+
+def test_a_host_that_listens_is_reached():
+    with socket.socket() as open_:
+        open_.bind(("127.0.0.1", 0))
+        open_.listen()
+        reach(f"http://127.0.0.1:{open_.getsockname()[1]}/api", "DANDI", tries=1)
+
+
+def test_behind_a_proxy_nothing_is_tried(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    reach("http://archive.invalid/api", "DANDI", tries=1)

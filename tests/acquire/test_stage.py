@@ -183,3 +183,15 @@ def test_errors_are_one_line_and_status_1(world, tmp_path):
     last = errors.strip().splitlines()[-1]
     assert last.startswith("error: sub-An/sub-An_ses-20220105T173929.nwb: the server answers 404")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("source", ["simulated", "real"])
+def test_data_of_another_origin_are_not_replaced(world, wanted, project, source):
+    mine = project / "data/raw/dandiset/sub-X/mine.nwb"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    values = wanted(recordings=["An220105"])
+    values = values.model_copy(update={"acquire": values.acquire.model_copy(update={"source": source})})
+    with pytest.raises(DataError, match=r"data/raw holds files that the stage acquire did not write"):
+        stage.run(values)
+    assert content(project) == {"data/raw/dandiset/sub-X/mine.nwb": b"mine"}

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from analysis import params
 from analysis.candidates import ablation, joint, search, stage
 from analysis.candidates.judge import IT, Judge
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, WriteError
 from analysis.core.seeds import seed_of
 from analysis.models import registry
 from analysis.models.yamins_hmo import boosting
@@ -151,6 +151,20 @@ def test_a_run_of_the_ablation_is_scored_on_test_images_and_has_a_seed_of_its_ow
     assert again["validation_balanced_accuracy"] == rows[0]["validation_balanced_accuracy"]
     ablation._fit(searched, "margin", 1, tmp_path / "margin", "cpu")
     assert jobs[-1].seed == jobs[1].seed  # paired
+
+
+@pytest.mark.parametrize("kind", [DataError, WriteError])
+def test_a_full_disk_is_no_failed_variant(searched, monkeypatch, tmp_path, kind):
+    def fit(job):
+        raise kind("so")
+
+    failing = dataclasses.replace(registry.kind("hmo"), fit=fit)
+    monkeypatch.setattr(registry, "kind", lambda name: failing)
+    if kind is DataError:
+        assert ablation._fit(searched, "full", 0, tmp_path / "x", "cpu") == {"failed": "so"}
+        return
+    with pytest.raises(WriteError, match="so"):
+        ablation._fit(searched, "full", 0, tmp_path / "x", "cpu")
 
 
 def test_a_module_out_of_bounds_is_a_failed_candidate(searched, monkeypatch):

@@ -17,7 +17,7 @@ import pytest
 
 from analysis import params
 from analysis.core import cluster, numerics, paths
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, WriteError
 from analysis.core.store import store_root
 from analysis.recordings import stage
 from analysis.recordings.read import recording_files
@@ -263,3 +263,15 @@ def test_a_task_of_a_name_that_was_run_before_runs_again(tmp_path):
 
 def write_turn(path):
     Path(path).touch()
+
+
+def test_a_full_disk_is_no_failure_of_a_task():
+    def full():
+        raise WriteError("cannot write x: No space left on device")
+
+    def bad():
+        raise DataError("x is damaged")
+
+    assert cluster.attempt(1, bad) == "x is damaged"
+    with pytest.raises(WriteError, match="cannot write x"):
+        cluster.attempt(1, full)

@@ -110,6 +110,22 @@ def test_a_network_is_taken_as_it_is(mine):
     assert found["inner.norm.num_batches_tracked"] == 0
 
 
+def test_weights_of_before_the_counters_of_batches_fit(mine):
+    torch.manual_seed(1)
+    net = Normed()
+    net.norm.running_mean += 3
+    kept = {name: value for name, value in net.state_dict().items() if "num_batches" not in name}
+    save_file(kept, "w.safetensors")
+    train.run(mine(module="mine:Normed", layers=["early", "norm"], weights=weights("w.safetensors")), "mine")
+    found, _ = read_tensors("models/mine/model.safetensors")
+    assert torch.equal(found["inner.norm.running_mean"], torch.full((4,), 3.0))
+    assert torch.equal(found["inner.early.weight"], net.early.weight)
+    del kept["norm.running_var"]
+    save_file(kept, "lacking.safetensors")
+    with pytest.raises(DataError, match=r"they lack norm\.running_var"):
+        train.run(mine(module="mine:Normed", layers=["early"], weights=weights("lacking.safetensors")), "mine")
+
+
 @pytest.mark.parametrize(
     ("change", "predicted"),
     [

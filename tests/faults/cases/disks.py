@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.faults.case import Case, mode, together, write
 from tests.faults.cases.outputs import DB, MAIN, RASTERS, TABLE, picture, responses
+from tests.project import ROOT
 
 TOO_LARGE = r"cannot write \S*{}.*: File too large \(more than a file may have there"
 FULL = r"cannot write \S*{}.*: No space left on device \(\S+ MB free there: make room"
@@ -44,6 +45,12 @@ def closed(name: str, command: str, where: str, *faults: Callable[[Path], object
     return Case(name, command, rf"{where}.*: Permission denied \(", together(*faults), unprivileged=True, lines=6)
 
 
+def code(folder: Path) -> None:
+    """Lay the code into the folder, for what the paper says of it."""
+    if not (folder / "analysis").exists():
+        (folder / "analysis").symlink_to(ROOT / "analysis")
+
+
 STORE = {"NNN_STORE": "{folder}/closed/store"}
 CASES = [
     too_large("stimuli", "data/stimuli/images.npy", 20_000),
@@ -56,18 +63,18 @@ CASES = [
     too_large("explain", "results/explain/", 2_000),
     too_large("summary", "results/", 500),
     too_large("figures", "paper/figures/", 2_000),
-    too_large("report", "paper/report", 20_000),
+    too_large("report", "paper/report", 20_000, code),
     too_large(f"export-assembly {TABLE} x.nc", r"x\.nc", 20_000),
     too_large(f"inspect {TABLE} --plot --out x.pdf", r"x\.pdf", 4_000),
     too_large(f"recording {MAIN} {RASTERS} --annotations {DB} --out x.nc", r"x\.nc", 20_000),
-    too_large("audit table t.csv --label label --out out", "out/", 200, responses("t.csv")),
+    too_large("audit table t.csv --label label --block block --out out", "out/", 200, responses("t.csv")),
     too_large("explain --model hmo_report --image face.png", "explained/face_", 1_000, picture),
     Case("full-stimuli", "stimuli", FULL.format("images.npy"), within=no_room),
     Case("full-recordings", "recordings corrected", FULL.format("store/work/recordings"), within=no_room),
     Case("full-activations", "activations pixels", FULL.format("store/work/activations"), within=no_room),
     Case("full-compare", "compare pixels", FULL.format("results/compare/pixels/predictions.nc"), within=no_room),
     Case("full-stdout", f"inspect {TABLE}", "cannot write standard output: No space left", within=full_stdout),
-    closed("closed-stimuli", "stimuli", "cannot write data/stimuli/images.npy", mode("data/stimuli", 0o555)),
+    closed("closed-activations", "activations pixels", "cannot write data/a", mode("data/activations/pixels", 0o555)),
     closed("closed-neural", "neural corrected", "cannot write data/neural", mode("data/neural/corrected", 0o555)),
     closed("closed-compare", "compare pixels", "cannot write results/c", mode("results/compare/pixels", 0o555)),
     closed("closed-figures", "figures", "cannot write paper/figures/", mode("paper/figures", 0o555)),
@@ -75,7 +82,7 @@ CASES = [
     *(
         Case(f"closed-store-{stage.split()[0]}", stage, r"closed\S*: Permission denied \(",
              together(write("closed/x", ""), mode("closed", 0o555)), unprivileged=True, env=STORE)
-        for stage in ("recordings corrected", "train hmo_report", "activations pixels", "explain")
+        for stage in ("recordings corrected", "train hmo_report", "activations pixels")
     ),
     Case("store-is-a-file", "activations pixels", r"x/store\S*: Not a directory \(a part of the path is a file",
          write("x", ""), env={"NNN_STORE": "{folder}/x/store"}),

@@ -43,8 +43,12 @@ def picture(folder: Path) -> None:
 
 def responses(name: str) -> Callable[[Path], None]:
     """Return the fault of a table to audit."""
-    rows = [f"i{n}.png,{'face' if n % 2 else 'other'},{n % 7},{n * 3 % 11}" for n in range(60)]
-    return write(name, "\n".join(["image,label,u1,u2", *rows]))
+    kinds, units = ["face", "other"], range(1, 7)
+    rows = [
+        ",".join([f"i{n}.png", kinds[n % 2], str(n // 30), *(str(n * n % (7 + 4 * unit)) for unit in units)])
+        for n in range(60)
+    ]
+    return write(name, "\n".join(["image,label,block," + ",".join(f"u{unit}" for unit in units), *rows]))
 
 
 def case(name: str, command: str, says: str, *faults, intact: tuple[str, ...] = ()) -> Case:

@@ -62,7 +62,8 @@ def followers(pipeline: dict[str, dict]) -> dict[str, set[str]]:
 
 def _paths(entries: list[str]) -> list[Path]:
     """Return the paths of a stage; of a matrix, the folder that holds those of all its items."""
-    return [Path(entry.partition("/${")[0]) for entry in entries]
+    named = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]  # an output may have options
+    return [Path(entry.partition("/${")[0]) for entry in named]
 
 
 def _overlap(made: Path, read: Path) -> bool:

@@ -4,17 +4,19 @@ import difflib
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from analysis.params.allowed import describe_field
 from analysis.params.base import NAME, Group
-from analysis.params.models import KINDS, Models
 from analysis.params.schema import Params
 
 SHOWN = 60
 """Characters of a value that a message repeats."""
+NAMED = ("models", "recorded.datasets")
+"""Groups whose keys are names that the reader gives."""
 FEW = 4
 """So many missing keys of one group have a message each."""
 
@@ -48,13 +50,18 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
 
 
 def bad_names(values: Any) -> list[str]:
-    """Return what is wrong with the names of models, which become folders."""
-    models = values.get("models") if isinstance(values, dict) else None
-    return [
-        f"models has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
-        for name in (models if isinstance(models, dict) else {})
-        if not (isinstance(name, str) and re.fullmatch(NAME, name))
-    ]
+    """Return what is wrong with names of entries, which become folders."""
+    wrong = []
+    for key in NAMED:
+        group = values
+        for part in key.split("."):
+            group = group.get(part) if isinstance(group, dict) else None
+        wrong += [
+            f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
+            for name in (group if isinstance(group, dict) else {})
+            if not (isinstance(name, str) and re.fullmatch(NAME, name))
+        ]
+    return wrong
 
 
 def not_finite(value: Any, key: str = "") -> dict[str, float]:
@@ -73,38 +80,48 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _locate(location: tuple) -> tuple[tuple[str, ...], type[Group] | None, FieldInfo | None, tuple]:
+def _locate(location: tuple) -> tuple[tuple[str, ...], "type[Group] | Entries | None", FieldInfo | None, tuple]:
     """Follow pydantic's location through the schema.
 
     Returns
     -------
     key : tuple of str
         The deepest key that the schema has.
-    group : type or None
-        The group that this key holds, if it does.
+    group : type, `Entries` or None
+        The group that this key holds, if it does; `Entries` for an entry whose kind is unknown.
     field : FieldInfo or None
-        The key's field; None for a model or for the top.
+        The key's field; None for an entry or for the top.
     rest : tuple
         What of the location lies deeper: a place in a list, the branch of a union, an unknown key.
     """
     key, group, field = [], Params, None
     for place, token in enumerate(location):
-        if group is None:
-            return tuple(key), group, field, location[place:]
-        if token in group.model_fields:
+        if isinstance(group, Entries) and token in group.kinds:
+            group = group.kinds[token]  # pydantic inserts the kind after the name of the entry
+        elif isinstance(group, type) and token in group.model_fields:
             field = group.model_fields[token]
             key, group = [*key, token], _group_in(field.annotation)
-        elif group is Models and len(key) == 1:
-            key, group, field = [*key, str(token)], _Entry, None
-        elif group is _Entry and token in KINDS:
-            group = KINDS[token]
+        elif isinstance(group, type) and group.model_config.get("extra") == "allow":
+            key, group, field = [*key, str(token)], Entries.of(group), None
         else:
             return tuple(key), group, field, location[place:]
     return tuple(key), group, field, ()
 
 
-class _Entry(Group):
-    """Stands for an entry under ``models`` until its kind is known."""
+@dataclass(frozen=True)
+class Entries:
+    """What an entry of a group may be whose keys are names: the groups by kind, and the key that tells the kind."""
+
+    tag: str
+    kinds: dict[str, type[Group]]
+
+    @classmethod
+    def of(cls, group: type[Group]) -> "Entries":
+        """Return the entries of a group, from the type of its further keys."""
+        union, info = get_args(get_args(group.__annotations__["__pydantic_extra__"])[1])[:2]
+        tag = info.discriminator
+        options = get_args(union)
+        return cls(tag, {name: one for one in options for name in get_args(one.model_fields[tag].annotation)})
 
 
 def _group_in(annotation: Any) -> type[Group] | None:
@@ -116,7 +133,7 @@ def _group_in(annotation: Any) -> type[Group] | None:
     return None
 
 
-def _message(error: dict, key: tuple, group: type[Group] | None, field: FieldInfo | None, rest: tuple) -> str:
+def _message(error: dict, key: tuple, group: type[Group] | Entries | None, field: FieldInfo | None, rest: tuple) -> str:
     """Say in one clause what is wrong with which key."""
     name, kind, value = ".".join(key), error["type"], error["input"]
     if kind == "extra_forbidden":
@@ -126,14 +143,15 @@ def _message(error: dict, key: tuple, group: type[Group] | None, field: FieldInf
     if kind == "value_error":
         return f"{name}: {error['ctx']['error']}".removeprefix(": ")
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{name}.kind = {shown(value.get('kind'))}: the kinds are {', '.join(sorted(KINDS))}"
+        known = ", ".join(sorted(group.kinds))
+        return f"{name}.{group.tag} = {shown(value.get(group.tag))}: choose one of {known}"
     holds = " holds" if any(isinstance(token, int) for token in rest) else " ="
     return f"{name or 'the file'}{holds} {shown(value)}: give {_allowed(group, field)}"
 
 
-def _allowed(group: type[Group] | None, field: FieldInfo | None) -> str:
-    if group is _Entry:
-        return "a kind and the values of that kind"
+def _allowed(group: type[Group] | Entries | None, field: FieldInfo | None) -> str:
+    if isinstance(group, Entries):
+        return f"a {group.tag} and the values of that {group.tag}"
     return describe_field(field) if field else f"the keys {', '.join((group or Params).model_fields)}"
 
 

@@ -115,7 +115,7 @@ def test_a_bad_value_is_one_line_that_names_the_key_and_what_it_takes(word):
         assert not WORDS.search(text), text
         assert len(text) < 1200, text
         assert any(name in line or name.rpartition(".")[0] in line for line in wrong), (name, text)
-        assert re.search(r"give |did you mean|the kinds are|the keys there are|does not|leave|lacks ", text), text
+        assert re.search(r"give |did you mean|choose one of|the keys there are|does not|leave|lacks ", text), text
     assert refused > 0.2 * len(KEYS)
 
 

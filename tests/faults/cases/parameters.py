@@ -1,4 +1,4 @@
-"""Values of params.yaml and of environment variables that cannot be: said by the first command, before anything runs."""
+"""Impossible values of params.yaml and of environment variables: the first command says so, before anything runs."""
 
 from tests.faults.case import Case, params, remove, together, write
 
@@ -14,7 +14,7 @@ IMPOSSIBLE: dict[str, tuple[dict, str]] = {
     "huge": ({"compare__bootstrap": 10**30}, r"compare\.bootstrap = 10+: give a whole number from 1 to 1,000,000"),
     "shares": ({"stimuli__validation": 0.8}, r"stimuli: validation \+ test = 1\.05: leave a share"),
     "unknown-key": ({"compare__fold": 3}, r"unknown key compare\.fold; did you mean folds\?"),
-    "unknown-kind": ({"models__pixels__kind": "pixel"}, r"models\.pixels\.kind = 'pixel': the kinds are category"),
+    "unknown-kind": ({"models__pixels__kind": "pixel"}, r"models\.pixels\.kind = 'pixel': choose one of category"),
     "name-of-a-path": ({"models__run": ["../precious"]}, r"models\.run holds '\.\./precious': give a list"),
     "name-of-a-command": ({"models__run": ["a;touch X"]}, r"models\.run holds 'a;touch X': give a list"),
     "no-such-model": ({"models__run": ["hmo_reprot"]}, r"run names 'hmo_reprot'"),

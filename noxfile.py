@@ -74,6 +74,7 @@ def reproduce(session: nox.Session) -> None:
     """Run the whole pipeline: data, models, results, paper/report.pdf."""
     if not (ROOT / ".git").exists():
         run(session, "dvc", "config", "--local", "core.no_scm", "true", locks=RUNTIME)
+    run(session, "python", "-m", "analysis", "check", locks=RUNTIME)
     run(session, "dvc", "repro", *session.posargs, locks=RUNTIME)
     if not session.posargs:
         run(session, "python", "-m", "analysis", "crate", locks=RUNTIME)

@@ -1,6 +1,8 @@
 """The command line ``python -m analysis``: a command per stage of the pipeline, and commands for use by hand."""
 
+import sys
 import tomllib
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -126,6 +128,21 @@ def figures() -> None:
 def report() -> None:
     """Build the paper (report.pdf, report.html) from the figures and results/."""
     run_stage("report")
+
+
+@app.command(rich_help_panel="Before a run")
+def check(
+    out: Annotated[Path | None, typer.Option(help="file to write if nothing is wrong (used by dvc.yaml)")] = None,
+) -> None:
+    """Check params.yaml, environment variables, disk, device and scheduler, and print all that is wrong."""
+    from analysis.tools.check import problems, write_mark
+
+    if wrong := problems():
+        print(*(f"error: {line}" for line in wrong), sep="\n", file=sys.stderr)
+        raise typer.Exit(1)
+    if out:
+        write_mark(out)
+    print("params.yaml, environment, disk: nothing wrong")
 
 
 app.add_typer(audit, name="audit", cls=CommandsByGroup, rich_help_panel=IN_ORDER)

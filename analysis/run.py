@@ -79,7 +79,7 @@ def run_stage(name: str, *items: str) -> None:
     if not stage.takes(list(items)):
         raise DataError(f"stage {name}: " + (f"give one {stage.item}" if stage.item else "takes no argument"))
     code, listed = declared(name, *items)
-    values = params.only(params.load(PARAMS), listed)
+    values = params.only(params.load_agreeing(PARAMS), listed)
     before = _state(code, listed)
     module = importlib.import_module(stage.module)
     if stage.torch:

@@ -41,8 +41,9 @@ circle { fill: #4a7fb5 } .page { fill: #ffffff; stroke: none }
 
 
 def stages() -> dict[str, dict]:
-    """Return the stages of ``dvc.yaml``."""
-    return yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    """Return the stages of ``dvc.yaml`` through which data flow: all but the check of parameters before them."""
+    found = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    return {name: entry for name, entry in found.items() if name != "check"}
 
 
 def followers(pipeline: dict[str, dict]) -> dict[str, set[str]]:
@@ -61,7 +62,8 @@ def followers(pipeline: dict[str, dict]) -> dict[str, set[str]]:
 
 def _paths(entries: list[str]) -> list[Path]:
     """Return the paths of a stage; of a matrix, the folder that holds those of all its items."""
-    return [Path(entry.partition("/${")[0]) for entry in entries]
+    named = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]  # an output may have options
+    return [Path(entry.partition("/${")[0]) for entry in named]
 
 
 def _overlap(made: Path, read: Path) -> bool:

@@ -52,7 +52,10 @@ def describe(summary: dict) -> list[str]:
         + ", ".join(f"{name}: {count}" for name, count in summary["labels"].items()),
         f"filled or empty: {summary['cells_filled']:.1%} of cells, {summary['rows_touched']:.1%} of rows",
         f"{summary['blocks']} blocks ({summary['blocks_from']}) explain a median of "
-        f"{summary['variance_by_block_median']:.0%} of a unit's variance",
+        f"{summary['variance_by_block_median']:.0%} of a unit's variance"
+        if summary["blocks"] > 1
+        else "no blocks found: no cells are filled and responses do not change along the rows; if the rows come from "
+        "several recordings, name them with --block to compare within them",
     ]
     if summary["unnamed_rows"]:
         lines.append(

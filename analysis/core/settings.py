@@ -38,6 +38,10 @@ class Settings(BaseSettings):
 
 
 ADVICE = {
+    "scheduler": "give slurm, a scheduler's file, or its address as tcp://HOST:PORT",
+    "store": "give a folder",
+    "image_revision": "leave it unset outside the container",
+    "image_base": "leave it unset outside the container",
     "workers": "give a whole number of workers, 1 or more",
     "device": "give cpu, cuda or cuda:N",
     "connections": "give a whole number from 1 to 64",
@@ -54,14 +58,21 @@ def read() -> Settings:
     Raises
     ------
     DataError
-        If a value is wrong; the message names the first such variable.
+        If values are wrong; the message names each such variable.
     """
+    if wrong := faults():
+        raise DataError("; ".join(wrong.values()))
+    return Settings()
+
+
+def faults() -> dict[str, str]:
+    """Return what is wrong with the variables, one line for each setting at fault."""
     try:
-        return Settings()
+        Settings()
     except ValidationError as error:
-        wrong = error.errors()[0]
-        name = str(wrong["loc"][0]).lower().removeprefix("nnn_")
-        raise DataError(f"NNN_{name.upper()}={wrong['input']!r}: {ADVICE.get(name, wrong['msg'])}") from error
+        named = {str(one["loc"][0]).lower().removeprefix("nnn_"): one["input"] for one in error.errors()}
+        return {name: f"NNN_{name.upper()}={value!r}: {ADVICE[name]}" for name, value in named.items()}
+    return {}
 
 
 def workers() -> int:

@@ -6,7 +6,6 @@ import torch
 import xarray as xr
 
 from analysis.core import paths
-from analysis.core.errors import DataError
 from analysis.core.files import as_json, write_csv, write_json
 from analysis.core.numerics import fixed_threads
 from analysis.core.seeds import seed_of
@@ -37,10 +36,8 @@ def run(params: Params) -> None:
     Raises
     ------
     DataError
-        If the output of an earlier stage is missing, or ``explain.models`` names a model that is not in ``models.run``.
+        If the output of an earlier stage is missing.
     """
-    if absent := [name for name in params.explain.models if name not in params.models.run]:
-        raise DataError(f"explain.models names {absent[0]!r}, which is not in models.run: add it there")
     torch.use_deterministic_algorithms(True, warn_only=True)
     with fixed_threads():
         _explain_models(params)

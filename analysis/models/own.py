@@ -3,6 +3,7 @@
 import fnmatch
 import importlib
 import importlib.util
+import re
 from pathlib import Path
 
 import torch
@@ -104,14 +105,19 @@ def _one_line(error: Exception) -> str:
 def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
     """Return the names of the submodules that match shell-style patterns.
 
-    Raises `DataError` if a pattern matches nothing.
+    Raises `DataError` if a pattern matches nothing, or the name of a layer cannot be that of its file.
     """
     known = [name for name, _ in inner.named_modules() if name]
     for pattern in patterns:
         if not fnmatch.filter(known, pattern):
             some = ", ".join([name for name in known if "." not in name][:12])
             raise DataError(f"layers: no module is named {pattern!r}; the outermost are {some}")
-    return [name for name in known if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    named = [name for name in known if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    if unsafe := [name for name in named if not re.fullmatch(r"[\w-][\w.-]*", name)]:
+        raise DataError(
+            f"layers: {unsafe[0]!r} cannot name a file: give that module a name of letters, digits, _ and -"
+        )
+    return named
 
 
 def weights_path(file: str) -> Path:

@@ -1,7 +1,7 @@
 """The values of ``params.yaml``, checked before anything runs. Loads no torch."""
 
 from analysis.params.base import Group
-from analysis.params.loading import load, only
+from analysis.params.loading import load, load_agreeing, only
 from analysis.params.models import Model, Models
 from analysis.params.schema import Acquire, Audit, Candidates, Compare, Explain, Params, Recordings, Simulate, Stimuli
 
@@ -19,5 +19,6 @@ __all__ = [
     "Simulate",
     "Stimuli",
     "load",
+    "load_agreeing",
     "only",
 ]

@@ -6,10 +6,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.core.errors import DataError
 
-Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000
+"""No count is higher: beyond it, memory or patience ends first."""
+LARGEST = 1e9
+WIDEST = 4096
+"""Pixels along the side of an image."""
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
 Counts = Annotated[list[Count], Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST)]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME, description="a name of letters, digits, _ and -")]
+"""What becomes part of a path or of a shell command."""
 
 
 def check_odd(**sizes: int) -> None:
@@ -26,12 +36,12 @@ def check_halvings(size: int, n: int) -> None:
 
 
 class Group(BaseModel):
-    """An immutable group of parameters; an unknown key is an error.
+    """An immutable group of parameters; an unknown key is an error, and so is a value of another type (`true` for 1).
 
     No group has defaults: ``params.yaml`` states every value, so that no result depends on one that nobody wrote down.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def __getattr__(self, name: str):
         if name in type(self).model_fields:

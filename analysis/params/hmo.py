@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.params.base import Count, Counts, Group, Positive, check_halvings
+from analysis.params.base import MOST, WIDEST, Count, Counts, Group, Positive, check_halvings
 from analysis.params.kinds import Activations, Augment, Model, Precision, TrainedModel
 
 
@@ -26,6 +26,17 @@ class HMOTraining(Group):
 Bounds = Annotated[list[Count], Field(min_length=2, max_length=2)]
 """Minimum and maximum."""
 
+Filters = Annotated[list[Bounds], Field(min_length=1, max_length=3)]
+"""Numbers of filters in the first, second and third layer of a module."""
+
+
+def check_filters(n_filt: list[list[int]], size: int) -> None:
+    """Refuse numbers of filters that no module can have, and more layers than an image of `size` pixels allows."""
+    for bounds in n_filt:
+        if bounds[0] > bounds[1] or bounds[0] % 4 or bounds[1] % 4:
+            raise ValueError(f"n_filt = {bounds}: give multiples of 4, the minimum, then the maximum")
+    check_halvings(size, len(n_filt))
+
 
 class HMO(Model):
     """HMO of Yamins et al. (2014): two stages of searches, each round weighting the images still misclassified."""
@@ -33,14 +44,14 @@ class HMO(Model):
     implementation = "yamins_hmo.procedure"
 
     kind: Literal["hmo"]
-    size: Annotated[int, Field(ge=8)]
+    size: Annotated[int, Field(ge=8, le=WIDEST)]
     grid: Count
     """Cells per side to which the maps of first-stage modules are averaged before they are stacked."""
     top: Count
     """Top-level outputs: filters of all second-stage modules."""
     first: HMOStage
     second: HMOStage
-    n_filt: Annotated[list[Bounds], Field(min_length=1, max_length=3)]
+    n_filt: Filters
     """Filters in the first, second and third layer of a first-stage module; the depth is searched too."""
     k_filt: Bounds
     """Filter size in the first stage; the published range is 3 to 9."""
@@ -51,7 +62,7 @@ class HMO(Model):
     training: HMOTraining
     batch: Count
     """Candidates proposed at once."""
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[int, Field(ge=2, le=MOST)]
     """Folds of the screening images: every candidate is judged on images that its read-out was not fitted on."""
     C: Positive
     """As in scikit-learn's SVC, for the read-out that judges candidates: the smaller, the stronger the
@@ -67,10 +78,7 @@ class HMO(Model):
         for name, bounds in (("k_filt", self.k_filt), ("second_k_filt", self.second_k_filt)):
             if bounds[0] > bounds[1]:
                 raise ValueError(f"{name} = {bounds}: give the minimum, then the maximum")
-        for bounds in self.n_filt:
-            if bounds[0] > bounds[1] or bounds[0] % 4 or bounds[1] % 4:
-                raise ValueError(f"n_filt = {bounds}: give multiples of 4, the minimum, then the maximum")
-        check_halvings(self.size, len(self.n_filt))
+        check_filters(self.n_filt, self.size)
         return self
 
 
@@ -85,7 +93,7 @@ class ReportHMO(TrainedModel):
     epochs: Counts
     """Epochs at which each rung of the search ends. A single number trains all candidates to the end, as the report
     did."""
-    reduction: Annotated[int, Field(ge=2)]
+    reduction: Annotated[int, Field(ge=2, le=MOST)]
     """After every rung but the last, one candidate in `reduction` is promoted, never fewer than `kept`."""
     promising: Literal["accuracy", "lowest_loss"]
     """What decides promotion: accuracy on the selection split, or the lowest loss there in any epoch so far

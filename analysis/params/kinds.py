@@ -3,11 +3,23 @@
 Each kind names the module that implements it, by name only, so that parameters are checked without loading torch.
 """
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.params.base import Count, Counts, Group, Positive, check_halvings, check_odd
+from analysis.params.base import (
+    LARGEST,
+    MOST,
+    WIDEST,
+    Count,
+    Counts,
+    Group,
+    NotNegative,
+    Positive,
+    check_halvings,
+    check_odd,
+)
 from analysis.params.protocol import PROTOCOLS, Protocol
 
 
@@ -29,18 +41,18 @@ class Model(Group):
 class Activations(Group):
     """How the maps of a layer become the features that are compared with neurons."""
 
-    pool: Annotated[int, Field(ge=0)]
+    pool: Annotated[int, Field(ge=0, le=MOST)]
     """Maps are averaged to pool x pool cells; 0 keeps every position."""
     features: Count
     """Layers with more features than this are reduced to this number by a sparse random projection."""
-    patches: Annotated[int, Field(ge=0)]
+    patches: Annotated[int, Field(ge=0, le=MOST)]
     """Fixations of each recording, at most, for which the top layer is also computed at the gaze; 0: none."""
 
 
 class TrainedModel(Model):
     """What every trained network takes."""
 
-    size: Annotated[int, Field(ge=8)]
+    size: Annotated[int, Field(ge=8, le=WIDEST)]
     """Side of the square input in pixels."""
     inputs: Literal["unit", "standardised"]
     """RGB from 0 to 1 (the report), or every channel standardised over the training images."""
@@ -68,9 +80,9 @@ class EndToEnd(TrainedModel):
     """A network trained end to end."""
 
     epochs: Count
-    patience: Annotated[int, Field(ge=0)]
+    patience: Annotated[int, Field(ge=0, le=MOST)]
     """Stop after this many epochs without a lower selection loss and keep the best; 0 runs all and keeps the last."""
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: NotNegative
     precision: Precision
     augment: Augment
 
@@ -128,7 +140,7 @@ class ViT(EndToEnd):
 class FixedFeatures(Model):
     """What a fixed transform of the image with a fitted linear read-out takes."""
 
-    size: Annotated[int, Field(ge=2)]
+    size: Annotated[int, Field(ge=2, le=WIDEST)]
     C: Positive
     """As in scikit-learn's logistic regression: the smaller, the stronger the regularisation."""
 
@@ -148,12 +160,12 @@ class Gabor(FixedFeatures):
     implementation = "baselines.gabor"
 
     kind: Literal["gabor"]
-    wavelengths: Annotated[list[Annotated[float, Field(ge=2)]], Field(min_length=1)]
+    wavelengths: Annotated[list[Annotated[float, Field(ge=2, le=WIDEST)]], Field(min_length=1)]
     """In pixels of the image at `size`."""
-    orientations: Annotated[int, Field(ge=2)]
+    orientations: Annotated[int, Field(ge=2, le=MOST)]
     stride: Count
     """Pixels between neighbouring positions of the maps."""
-    pool: Annotated[int, Field(ge=1)]
+    pool: Annotated[int, Field(ge=1, le=MOST)]
     """Side, in positions, of the normalisation pool; odd."""
     sigma: Positive
     """Semi-saturation constant: the energy at which responses begin to saturate."""
@@ -164,7 +176,7 @@ class Gabor(FixedFeatures):
     @model_validator(mode="after")
     def _fits_the_image(self):
         check_odd(pool=self.pool)
-        if max(self.wavelengths) * 1.5 > self.size:
+        if math.ceil(1.4 * max(self.wavelengths)) >= self.size:  # the reach of a filter: 2.5 SD of its envelope
             raise ValueError(f"wavelengths = {self.wavelengths}: longer than an image of size = {self.size} can hold")
         return self
 
@@ -182,7 +194,7 @@ class Weights(Group):
 
     file: str
     """Path, or ``package:path`` inside an installed package. .safetensors, or a state_dict saved by torch."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="the 64 hexadecimal digits of its SHA-256")]
 
 
 class Own(FixedFeatures):
@@ -191,14 +203,14 @@ class Own(FixedFeatures):
     implementation = "own"
 
     kind: Literal["own"]
-    module: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+    module: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$", description="package.module:callable")]
     """``package.module:callable``, which returns a torch module."""
     arguments: dict[str, bool | int | float | str | list | None]
     """Keyword arguments of the callable."""
     weights: Weights | None
     layers: Annotated[list[str], Field(min_length=1)]
     """Names of its modules (``named_modules``), or shell-style patterns such as ``blocks.*``."""
-    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    mean: Annotated[list[Annotated[float, Field(ge=-LARGEST, le=LARGEST)]], Field(min_length=3, max_length=3)]
     """Subtracted from each channel of RGB between 0 and 1."""
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
     """By which each channel is then divided."""

@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 from pydantic import ConfigDict, Field, model_validator
 
 from analysis.core.errors import DataError
-from analysis.params.base import Group
+from analysis.params.base import Group, Name
 from analysis.params.hmo import HMO, ReportHMO, ReportHMOUntrained
 from analysis.params.kinds import Category, Gabor, Model, Own, Pixels, ResNet, SimpleCNN, ViT
 
@@ -23,7 +23,7 @@ class Models(Group):
 
     model_config = ConfigDict(extra="allow")
 
-    run: Annotated[list[str], Field(min_length=1)]
+    run: Annotated[list[Name], Field(min_length=1)]
     __pydantic_extra__: dict[str, Annotated[Entry, Field(discriminator="kind")]]
 
     @model_validator(mode="after")
@@ -35,6 +35,10 @@ class Models(Group):
 
     def _names(self) -> str:
         return ", ".join(sorted(self.__pydantic_extra__))
+
+    def kinds(self) -> dict[str, str]:
+        """Return the kind of every model, by name."""
+        return {name: entry.kind for name, entry in self.__pydantic_extra__.items()}
 
     def entry(self, name: str) -> Model:
         """Return the entry of a model. Raises `DataError` if there is none of that name."""

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from analysis.core.areas import Area
-from analysis.params.base import Count, Counts, Group, Positive, Share
-from analysis.params.hmo import HMOStage
+from analysis.params.base import MOST, WIDEST, Count, Counts, Group, Name, NotNegative, Positive, Share
+from analysis.params.hmo import Filters, HMOStage, check_filters
 from analysis.params.models import Models
 
 
@@ -15,8 +15,8 @@ class Acquire(Group):
 
     source: Literal["simulated", "real"]
     areas: Literal["all"] | list[Area]
-    monkeys: Literal["all"] | list[str]
-    recordings: Literal["all"] | list[str]
+    monkeys: Literal["all"] | list[Name]
+    recordings: Literal["all"] | list[Name]
     limit: Count | None
     kinds: Annotated[list[Literal["rasters", "main", "behavior"]], Field(min_length=1)]
 
@@ -24,24 +24,31 @@ class Acquire(Group):
 class Simulate(Group):
     """Size of the embedded experiment."""
 
-    faces: Count
-    objects: Count
-    pareidolia: Count
-    unlabelled: Count
-    recordings: Annotated[int, Field(ge=6)]
-    units_per_recording: Annotated[int, Field(ge=4)]
-    images_per_recording: Annotated[int, Field(ge=8)]
-    presentations_per_image: Annotated[int, Field(ge=2)]
+    faces: Annotated[int, Field(ge=12, le=MOST)]
+    objects: Annotated[int, Field(ge=12, le=MOST)]
+    pareidolia: Annotated[int, Field(ge=4, le=MOST)]
+    unlabelled: Annotated[int, Field(ge=4, le=MOST)]
+    recordings: Annotated[int, Field(ge=6, le=MOST)]
+    units_per_recording: Annotated[int, Field(ge=4, le=160)]
+    """A bank of electrodes has names for so many units."""
+    images_per_recording: Annotated[int, Field(ge=8, le=MOST)]
+    presentations_per_image: Annotated[int, Field(ge=2, le=MOST)]
 
 
 class Stimuli(Group):
     """Image size and splits."""
 
     images: Literal["shown", "all"]
-    size: Annotated[int, Field(ge=16)]
+    size: Annotated[int, Field(ge=16, le=WIDEST)]
     validation: Share
     test: Share
     unreadable_allowed: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _leaves_images_for_training(self):
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation + test = {self.validation + self.test:g}: leave a share for training")
+        return self
 
 
 class Recordings(Group):
@@ -49,7 +56,7 @@ class Recordings(Group):
 
     window_ms: Count
     permutations: Count
-    failures_allowed: Annotated[int, Field(ge=0)]
+    failures_allowed: Annotated[int, Field(ge=0, le=MOST)]
 
 
 class Predictivity(Group):
@@ -58,7 +65,7 @@ class Predictivity(Group):
     images: Literal["all", "untrained"]
     fixed_components: Count
     """PLS components under the report's protocol."""
-    folds: Annotated[int, Field(ge=3)]
+    folds: Annotated[int, Field(ge=3, le=MOST)]
     repeats: Count
     splits: Count
     """Random splits, where a protocol splits once."""
@@ -73,21 +80,21 @@ class Compare(Predictivity):
     split_halves: Count
     """Random halves of the presentations, for the ceilings of RDMs."""
     bootstrap: Count
-    permutations: Annotated[int, Field(ge=19)]
+    permutations: Annotated[int, Field(ge=19, le=MOST)]
 
 
 class AuditNetwork(Group):
     """The small networks of the audit: random filters under a trained layer, the best of several."""
 
-    size: Annotated[int, Field(ge=16)]
-    candidates: Annotated[int, Field(ge=2)]
+    size: Annotated[int, Field(ge=16, le=WIDEST)]
+    candidates: Annotated[int, Field(ge=2, le=MOST)]
     filters: Count
     kernels: Counts
     grid: Count
-    top: Annotated[int, Field(ge=3)]
+    top: Annotated[int, Field(ge=3, le=MOST)]
     steps: Count
     learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: NotNegative
     """Multiple of the weights that is added to their gradient, as in ``torch.optim.Adam``."""
 
 
@@ -95,17 +102,17 @@ class Audit(Predictivity):
     """What each choice of protocol contributes, and the controls."""
 
     area: Literal["latest"] | Area
-    recordings: Annotated[int, Field(ge=2)]
+    recordings: Annotated[int, Field(ge=2, le=MOST)]
     """Recordings of the area, at most."""
     seeds: Count
     orders: Count
     splits_of_others: Count
     split_halves: Count
-    shuffles: Annotated[int, Field(ge=100)]
+    shuffles: Annotated[int, Field(ge=100, le=MOST)]
     """Fewer cannot reach the level of the test of blocks, .01."""
-    selection_splits: Annotated[int, Field(ge=2)]
+    selection_splits: Annotated[int, Field(ge=2, le=MOST)]
     studies: Count
-    table_rows: Annotated[int, Field(ge=30)]
+    table_rows: Annotated[int, Field(ge=30, le=MOST)]
     table_draws: Count
     network: AuditNetwork
 
@@ -113,18 +120,18 @@ class Audit(Predictivity):
 class Explain(Group):
     """Attribution maps and their localisation of faces."""
 
-    models: list[str]
+    models: list[Name]
     """Models to explain, among ``models.run``; each is also explained with its initial weights."""
-    images: Annotated[int, Field(ge=2)]
+    images: Annotated[int, Field(ge=2, le=MOST)]
     """Test images with a face region, at most."""
     blur: Share
     """SD of the Gaussian that blurs replaced parts of an image, as a share of the image's side."""
     window: Share
     """Side of the occluding square, as a share of the image's side."""
     stride: Share
-    superpixels: Annotated[int, Field(ge=4)]
+    superpixels: Annotated[int, Field(ge=4, le=MOST)]
     """Of LIME, at most."""
-    bootstrap: Annotated[int, Field(ge=20)]
+    bootstrap: Annotated[int, Field(ge=20, le=MOST)]
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -138,18 +145,18 @@ class Explain(Group):
 class AblationHMO(Group):
     """Sizes at which the variants of HMO are trained; small, as each is trained several times."""
 
-    size: Annotated[int, Field(ge=8)]
+    size: Annotated[int, Field(ge=8, le=WIDEST)]
     grid: Count
     top: Count
     first: HMOStage
     second: HMOStage
-    n_filt: list[list[Count]]
+    n_filt: Filters
 
 
 class AblationReport(Group):
     """Sizes at which the report's HMO is trained for comparison."""
 
-    size: Annotated[int, Field(ge=16)]
+    size: Annotated[int, Field(ge=16, le=WIDEST)]
     candidates: Count
     kept: Count
     epochs: Counts
@@ -161,7 +168,7 @@ class AblationReport(Group):
 class Ablation(Group):
     """The variants of HMO, and the report's HMO, over several seeds."""
 
-    seeds: Annotated[int, Field(ge=2)]
+    seeds: Annotated[int, Field(ge=2, le=MOST)]
     hmo: AblationHMO
     report: AblationReport
 
@@ -169,31 +176,36 @@ class Ablation(Group):
 class Candidates(Group):
     """Performance against predictivity over candidates of the search, and the ablation."""
 
-    model: str
+    model: Name
     """The model of kind ``hmo`` that provides all other values."""
-    report: str
+    report: Name
     """The model of kind ``report_hmo`` to compare with."""
-    random: Annotated[int, Field(ge=3)]
+    random: Annotated[int, Field(ge=3, le=MOST)]
     """Candidates drawn at random, over which performance is correlated with predictivity."""
-    searched: Annotated[int, Field(ge=2)]
+    searched: Annotated[int, Field(ge=2, le=MOST)]
     """Candidates in each of the two optimised searches."""
-    size: Annotated[int, Field(ge=8)]
+    size: Annotated[int, Field(ge=8, le=WIDEST)]
     grid: Count
-    n_filt: Annotated[list[list[Count]], Field(min_length=1, max_length=3)]
+    n_filt: Filters
     batch: Count
     areas: Annotated[list[Area], Field(min_length=1)]
     """Areas whose predictivity the third kind of search maximises."""
-    folds: Annotated[int, Field(ge=3)]
+    folds: Annotated[int, Field(ge=3, le=MOST)]
     """Folds of the training images, by which ridge penalties are chosen and the third kind of search scores."""
     bootstrap: Count
     """Joint draws of images, units and candidates."""
     ablation: Ablation
 
+    @model_validator(mode="after")
+    def _can_be_built(self):
+        check_filters(self.n_filt, self.size)
+        return self
+
 
 class Params(Group):
     """All of ``params.yaml``."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     acquire: Acquire
     simulate: Simulate
     stimuli: Stimuli

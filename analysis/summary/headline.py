@@ -1,28 +1,26 @@
-"""The few numbers by which runs are compared: one file per model, so that ``dvc metrics show`` prints a row each."""
-
-import shutil
+"""The few numbers by which runs are compared, in a file that git keeps: ``dvc metrics diff`` works in any clone."""
 
 from analysis.core import paths
 from analysis.core.areas import AREAS
 from analysis.core.files import write_json
 
-FOLDER = paths.RESULTS / "metrics"
+FILE = paths.RESULTS / "headline.json"
+DIGITS = 4
+"""After the decimal point; the full numbers are in ``summary.json``."""
 
 
 def write(models: dict[str, dict]) -> None:
-    """Write ``results/metrics/<model>.json`` from the models of ``summary.json``; remove those of other models."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    for name, model in models.items():
-        write_json(FOLDER / f"{name}.json", select_metrics(model))
+    """Write ``results/headline.json`` from the models of ``summary.json``."""
+    write_json(FILE, {name: select_metrics(model) for name, model in models.items()})
 
 
-def select_metrics(model: dict) -> dict:
-    """Return a model's accuracy on test images and the scores of its top layer in the last area compared."""
-    metrics = {"accuracy": model["accuracy"], "balanced_accuracy": model["balanced_accuracy"]}
+def select_metrics(model: dict) -> dict[str, float]:
+    """Return a model's accuracy on test images, and the noise-corrected r of its top layer in the last area compared.
+
+    The name of the second says the area: ``r_AIT``. The report's protocol has no noise correction, so no r.
+    """
+    metrics = {"accuracy": model["accuracy"]}
     if model["areas"]:
         area = max(model["areas"], key=AREAS.index)
-        scores = model["areas"][area][model["top_layer"]]
-        metrics |= {"area": area, "r_corrected": scores["r_corrected"]}
-        metrics |= {"low": scores["r_corrected_low"], "high": scores["r_corrected_high"]}
-        metrics |= {"r2": scores["r2"], "ceiling": scores["ceiling"], "rho": scores["median_rho"]}
-    return metrics
+        metrics[f"r_{area}"] = model["areas"][area][model["top_layer"]]["r_corrected"]
+    return {name: round(value, DIGITS) for name, value in metrics.items() if value is not None}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.audit.command import describe
 from analysis.audit.table import blocks, control_table, rdms, response_table, table_audit
 from analysis.audit.table.response_table import ResponseTable, read
 from analysis.core.errors import DataError
@@ -151,13 +152,19 @@ def test_bad_tables_are_named(merged, tmp_path, change, arguments, message):
     assert "\n" not in str(caught.value)
 
 
-def test_one_population_without_blocks_is_refused(tmp_path):
+def test_a_clean_table_without_blocks_is_a_finding(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.poisson(9.0, size=(80, 10)), columns=[f"u{k}" for k in range(10)])
     frame.insert(0, "image", [f"{k}.png" for k in range(80)])
     frame["kind"] = np.arange(80) % 2
-    with pytest.raises(DataError, match="no structure was found"):
-        table_audit.audit_table(read(saved(frame, tmp_path), "kind"), **SMALL)
+    found = table_audit.audit_table(read(saved(frame, tmp_path), "kind"), **SMALL)
+    assert found.summary["blocks"] == 1
+    assert found.summary["cells_filled"] == 0
+    assert len(found.tables["units"]) == 10
+    assert found.tables["controls"].empty
+    assert found.summary["controls"] == {}
+    assert any(line.startswith("no blocks found") for line in describe(found.summary))
+    table_audit.write(found, tmp_path / "audited")
 
 
 def test_same_table_same_bytes(merged, tmp_path):

@@ -41,6 +41,9 @@ class Case:
         Run by a user without rights, who owns the folder. Where the tests do not run as root, that user is oneself.
     lines : int
         Lines that standard error may have.
+    linked : bool
+        Link to the experiment's files instead of copying them, which is faster: for a fault that reaches no file but
+        params.yaml and a command that must touch none.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Case:
     within: Callable[[], object] = _nothing
     unprivileged: bool = False
     lines: int = 3
+    linked: bool = False
 
 
 def together(*faults: Callable[[Path], object]) -> Callable[[Path], None]:

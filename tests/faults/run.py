@@ -55,12 +55,13 @@ def main() -> None:
             twice.build([experiment])
             print(f"faults: experiment built in {time.monotonic() - start:.0f} s", flush=True)
         pool = stack.enter_context(ProcessPoolExecutor(AT_ONCE, get_context("fork"), preload))
-        results = dict(zip(names, pool.map(judge, names, [experiment.resolve()] * len(names)), strict=True))
+        failed = 0
+        for name, wrong in zip(names, pool.map(judge, names, [experiment.resolve()] * len(names)), strict=True):
+            if wrong:
+                print(f"FAILED {name}", *wrong, sep="\n  ", flush=True)
+            failed += bool(wrong)
         cut = [] if arguments.patterns else sweep(experiment.resolve(), every=False, pattern=r"\| half$")
-    failed = {name: wrong for name, wrong in results.items() if wrong}
-    for name, wrong in failed.items():
-        print(f"FAILED {name}", *wrong, sep="\n  ")
-    print(f"faults: {len(names) - len(failed)} of {len(names)} cases hold, {time.monotonic() - start:.0f} s")
+    print(f"faults: {len(names) - failed} of {len(names)} cases hold, {time.monotonic() - start:.0f} s")
     print(*cut, sep="\n")
     sys.exit(bool(failed or cut))
 

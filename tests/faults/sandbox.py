@@ -23,7 +23,9 @@ from tests.project import ROOT
 
 TIMEOUT_S = 180
 NOBODY = 65534
-COPIED = ["data", "models", "results", "paper", "analysis", ".dvc", "dvc.yaml", "dvc.lock", "params.yaml"]
+COPIED = ["data", "models", "results", "paper", "dvc.yaml", "dvc.lock", "params.yaml"]
+OF_PROGRAMS = ["analysis", ".dvc"]
+"""What the commands of this process do not need: they run the code of the project."""
 LOCKS = "requirements*.lock"
 
 
@@ -31,7 +33,7 @@ def complaints(case: Case, experiment: Path) -> list[str]:
     """Run a case; return what is wrong, one line each, and the standard error if anything is."""
     with tempfile.TemporaryDirectory(prefix="fault-") as root:
         folder = Path(root, "experiment")
-        _copy(experiment, folder)
+        _copy(experiment, folder, case)
         case.fault(folder)
         if case.unprivileged and os.getuid() == 0:
             _give_away(Path(root))
@@ -51,15 +53,25 @@ def complaints(case: Case, experiment: Path) -> list[str]:
     return [*wrong, *(f"  | {line}" for line in stderr.splitlines()[-12:])] if wrong else []
 
 
-def _copy(experiment: Path, folder: Path) -> None:
-    """Copy an experiment, byte for byte: a link would let a fault reach the original."""
+def _copy(experiment: Path, folder: Path, case: Case) -> None:
+    """Copy an experiment, byte for byte unless the case says that links will do."""
     folder.mkdir()
     skipped = shutil.ignore_patterns("__pycache__", "cache")
-    for path in [*(experiment / name for name in COPIED), *experiment.glob(LOCKS)]:
+    named = [*COPIED, *(OF_PROGRAMS if case.command.startswith("$ ") else [])]
+    for path in [*(experiment / name for name in named), *experiment.glob(LOCKS)]:
         if path.is_dir():
-            shutil.copytree(path, folder / path.name, ignore=skipped)
+            linked = case.linked and path.name not in OF_PROGRAMS
+            copy = _link if linked else shutil.copy2
+            shutil.copytree(path, folder / path.name, ignore=skipped, copy_function=copy)
         elif path.exists():
             shutil.copy(path, folder / path.name)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def _give_away(root: Path) -> None:

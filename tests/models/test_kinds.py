@@ -34,7 +34,7 @@ def test_checking_parameters_loads_no_torch():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"kind": "simple_cmn"}, "models.cnn.kind = 'simple_cmn': the kinds are"),
+        ({"kind": "simple_cmn"}, "models.cnn.kind = 'simple_cmn': choose one of"),
         ({"filter": [3]}, "unknown key models.cnn.filter"),
         ({"kernel": 4}, "models.cnn: kernel = 4: give an odd size"),
         ({"size": 8, "filters": [2, 2, 2, 2]}, "models.cnn: size = 8 does not survive 4 halvings"),

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from analysis.core.errors import DataError
+from analysis.models import own
 from analysis.models.activations import read as activations
 from analysis.models.activations import stage as activations_stage
 from analysis.models.network import read_tensors
@@ -135,6 +136,14 @@ def test_what_does_not_fit_is_named(mine, change, predicted):
 class Evil:
     def __reduce__(self):
         return Path.touch, (Path("ran"),)
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "a b", "a;b"])
+def test_layers_whose_names_cannot_be_those_of_files(name):
+    network = nn.Module()
+    network._modules[name] = nn.Linear(2, 2)  # add_module would refuse the dot
+    with pytest.raises(DataError, match="cannot name a file"):
+        own.matching(network, ["*"])
 
 
 def test_weights_that_do_not_fit_or_run_code_are_refused(mine):

@@ -11,6 +11,7 @@ from tests.pipeline.graph import reachable
 from tests.project import ROOT
 
 ENTRIES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+CHECK = ENTRIES.pop("check")  # of parameters; `analysis.run` runs the others
 LOCKS = {"requirements.lock", "requirements-cpu.lock"}
 
 
@@ -41,6 +42,22 @@ def test_no_dependency_on_code_is_out_of_reach(stage):
     files = reachable(stage)
     folders = {parent.as_posix() for path in files for parent in PurePosixPath(path).parents}
     assert sorted(named - files - folders) == []
+
+
+def test_parameters_are_checked_before_any_stage_with_a_name_from_them_runs():
+    """DVC removes the outputs of a stage, whose paths hold names, before it runs the stage."""
+    before, frontier = set(), {out for out in CHECK["outs"]}
+    while new := {
+        name
+        for name, entry in ENTRIES.items()
+        if name not in before and any(covered(dep, [*frontier]) for dep in entry["deps"])
+    }:
+        before |= new
+        frontier |= {out.partition("/${")[0] for name in new for out in ENTRIES[name]["outs"]}
+    named = {name for name, entry in ENTRIES.items() if "models" in str(entry.get("matrix"))}
+    assert named
+    assert named <= before
+    assert "params.yaml" in CHECK["deps"]
 
 
 @pytest.mark.parametrize("stage", STAGES)

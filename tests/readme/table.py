@@ -94,6 +94,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "nox -s docs": Run("Documentation built", leaves=("site/index.html", "site/api.html")),
     },
     "pipeline": {
+        "python -m analysis check": Run("nothing wrong"),
         "dvc stage list": Run("acquire +Simulate(.|\n)*report +The paper"),
         "dvc status": Run(UP_TO_DATE),
         "dvc metrics show": Run("hmo_report"),
@@ -237,6 +238,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
 ELSEWHERE: dict[str, tuple[str, str]] = {
     r"(\.venv/bin/)?nox|nox -s (fixture|online)": ("what is running now", "every run of this"),
     r"nox -s (lint|tests)|pytest tests/\w+": ("the checks once more", "plain nox"),
+    r"nox -s faults": ("minutes, on an experiment of its own", "tests/faults, and the workflow of CI"),
     r"nox -s portable": ("hours under an emulator", "tests/portable, and the kernels above"),
     r"dask scheduler|python -m analysis( worker( tcp:.*)?)?|NNN_SCHEDULER=\S+ dvc repro": (
         "programs that stay",

@@ -90,7 +90,7 @@ def find_blocks(table: ResponseTable, filled: np.ndarray, seed: int) -> Blocks:
     Raises
     ------
     TableNotAuditable
-        If all rows form a single block.
+        If all rows are given as a single block. That none is detected is a finding: all rows are then one block.
     """
     run, source = _runs(filled)
     if table.block is not None:
@@ -101,10 +101,9 @@ def find_blocks(table: ResponseTable, filled: np.ndarray, seed: int) -> Blocks:
         number = run if source != "runs of rows" else _numbered(np.r_[np.flatnonzero(np.diff(run)) + 1, cuts], len(run))
         n_digits = len(str(number.max() + 1))
         names = np.array([f"{k + 1:0{n_digits}d}" for k in number])
-    if len(np.unique(names)) < 2:
-        what = "the block column gives" if table.block is not None else "no structure was found in the table:"
+    if table.block is not None and len(np.unique(names)) < 2:
         raise TableNotAuditable(
-            f"{what} one block for all {len(names)} rows; give the recording of each row with --block"
+            f"the block column gives one block for all {len(names)} rows; give the recording of each row with --block"
         )
     return Blocks(run, names, source)
 

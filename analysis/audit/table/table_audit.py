@@ -56,12 +56,13 @@ def audit_table(table: ResponseTable, *, rows: int, draws: int, shuffles: int, s
     Audit
         ``blocks``: one row per block with its images of each label; ``units``: share of filled cells and variance
         explained by block, for each unit; ``fill``: measured share and standardised mean per block and unit;
-        ``controls``: RDM correlations with label and file format, overall and within blocks.
+        ``controls``: RDM correlations with label and file format, overall and within blocks; no rows where no blocks
+        are found.
 
     Raises
     ------
     TableNotAuditable
-        If there is only one label or block, or a unit was never measured or never varies.
+        If there is only one label, or a single block is given, or a unit was never measured or never varies.
     """
     if not len(table.label):
         raise TableNotAuditable("the table has no rows")
@@ -72,7 +73,9 @@ def audit_table(table: ResponseTable, *, rows: int, draws: int, shuffles: int, s
     filled = filled_cells(table.values)
     check_columns(table, filled)
     blocks = find_blocks(table, filled, seed)
-    controls = control_table.compare_controls(table, blocks, rows=rows, draws=draws, shuffles=shuffles, seed=seed)
+    controls = pd.DataFrame(columns=control_table.COLUMNS)  # within a single block there is nothing to control for
+    if len(np.unique(blocks.block)) > 1:
+        controls = control_table.compare_controls(table, blocks, rows=rows, draws=draws, shuffles=shuffles, seed=seed)
     tables = {
         "blocks": describe_blocks(table, filled, blocks),
         "units": describe_units(table, filled, blocks),

@@ -1,0 +1,67 @@
+"""What keys of different groups must agree on, so that no stage finds out hours later."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from analysis.params.hmo import HMO, ReportHMO
+from analysis.params.models import Models
+from analysis.params.schema import Candidates, Params
+
+
+def disagreements(params: Params) -> list[str]:
+    """Return what cannot be together, one message each."""
+    return [*_repeated(params), *_explained(params), *_searched(params)]
+
+
+def ablated(models: Models, candidates: Candidates) -> tuple[HMO, ReportHMO]:
+    """Return the models of the ablation: those that ``candidates`` names, at the sizes of ``candidates.ablation``.
+
+    Raises ``ValidationError`` if no such model can be.
+    """
+    sizes = candidates.ablation
+    full = models.entry(candidates.model).model_dump() | sizes.hmo.model_dump()
+    report = models.entry(candidates.report).model_dump() | sizes.report.model_dump()
+    return HMO.model_validate(full), ReportHMO.model_validate(report)
+
+
+def _repeated(params: Params) -> Iterator[str]:
+    lists = {
+        "models.run": params.models.run,
+        "acquire.areas": params.acquire.areas,
+        "acquire.monkeys": params.acquire.monkeys,
+        "acquire.recordings": params.acquire.recordings,
+        "acquire.kinds": params.acquire.kinds,
+        "candidates.areas": params.candidates.areas,
+        "explain.models": params.explain.models,
+    }
+    for key, values in lists.items():
+        names = Counter(values) if isinstance(values, list) else {}
+        if twice := [name for name, count in names.items() if count > 1]:
+            yield f"{key} names {', '.join(twice)} twice: once is enough"
+
+
+def _explained(params: Params) -> Iterator[str]:
+    run = params.models.run
+    if absent := [name for name in params.explain.models if name not in run]:
+        yield f"explain.models names {', '.join(absent)}: give models of models.run ({', '.join(run)})"
+
+
+def _searched(params: Params) -> Iterator[str]:
+    """Yield what keeps the stage ``candidates`` from its models."""
+    values, wrong = params.candidates, False
+    for key, name, kind in (("model", values.model, "hmo"), ("report", values.report, "report_hmo")):
+        found = params.models.kinds().get(name)
+        if found != kind:
+            of_kind = [other for other, one in params.models.kinds().items() if one == kind]
+            choice = f"give {' or '.join(of_kind)}" if of_kind else "add an entry of that kind"
+            what = f"of kind {found}" if found else "no entry of models"
+            yield f"candidates.{key} = {name!r} is {what}, not of kind {kind}: {choice}"
+            wrong = True
+    if wrong:
+        return
+    try:
+        ablated(params.models, values)
+    except ValidationError as error:
+        yield from (f"candidates.ablation: {one['ctx']['error']}" for one in error.errors() if "ctx" in one)

@@ -1,0 +1,162 @@
+"""What is wrong with ``params.yaml``, in our words: the key, its value, and what it takes."""
+
+import difflib
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from analysis.params.allowed import describe_field
+from analysis.params.base import NAME, Group
+from analysis.params.schema import Params
+
+SHOWN = 60
+"""Characters of a value that a message repeats."""
+NAMED = ("models", "recorded.datasets")
+"""Groups whose keys are names that the reader gives."""
+FEW = 4
+"""So many missing keys of one group have a message each."""
+
+
+def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
+    """Return one message per key at fault, but for those that are `known` to be.
+
+    Parameters
+    ----------
+    errors : list of dict
+        Of pydantic's ``ValidationError``. Where a key takes one of several types, each has an error; the one that
+        reached deepest into the value says most.
+    """
+    found: dict[tuple[str, ...], tuple[int, str]] = {}
+    lacking = Counter(error["loc"][:-1] for error in errors if error["type"] == "missing")
+    for error in errors:
+        if error["type"] == "missing" and lacking[error["loc"][:-1]] > FEW:
+            continue
+        key, group, field, rest = _locate(error["loc"])
+        if ".".join(key) in known:
+            continue
+        identity = (*key, str(error["loc"][-1])) if error["type"] in ("extra_forbidden", "missing") else key
+        if identity not in found or len(error["loc"]) >= found[identity][0]:
+            found[identity] = (len(error["loc"]), _message(error, key, group, field, rest))
+    return [message for _, message in found.values()] + [
+        f"{'.'.join(_locate(place)[0]) or 'the file'} lacks {count} keys: "
+        + ", ".join(error["loc"][-1] for error in errors if error["type"] == "missing" and error["loc"][:-1] == place)
+        for place, count in lacking.items()
+        if count > FEW
+    ]
+
+
+def bad_names(values: Any) -> list[str]:
+    """Return what is wrong with names of entries, which become folders."""
+    wrong = []
+    for key in NAMED:
+        group = values
+        for part in key.split("."):
+            group = group.get(part) if isinstance(group, dict) else None
+        wrong += [
+            f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
+            for name in (group if isinstance(group, dict) else {})
+            if not (isinstance(name, str) and re.fullmatch(NAME, name))
+        ]
+    return wrong
+
+
+def not_finite(value: Any, key: str = "") -> dict[str, float]:
+    """Return the keys that hold an infinite number or none (``.inf``, ``.nan``), and that number."""
+    if isinstance(value, float):
+        return {} if math.isfinite(value) else {key: value}
+    items = list(value.items()) if isinstance(value, dict) else []
+    inner = [(item, f"{key}.{name}".lstrip(".")) for name, item in items]
+    inner += [(item, key) for item in (value if isinstance(value, list) else [])]
+    return {name: number for item, at in inner for name, number in not_finite(item, at).items()}
+
+
+def shown(value: Any) -> str:
+    """Return a value as one short line."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _locate(location: tuple) -> tuple[tuple[str, ...], "type[Group] | Entries | None", FieldInfo | None, tuple]:
+    """Follow pydantic's location through the schema.
+
+    Returns
+    -------
+    key : tuple of str
+        The deepest key that the schema has.
+    group : type, `Entries` or None
+        The group that this key holds, if it does; `Entries` for an entry whose kind is unknown.
+    field : FieldInfo or None
+        The key's field; None for an entry or for the top.
+    rest : tuple
+        What of the location lies deeper: a place in a list, the branch of a union, an unknown key.
+    """
+    key, group, field = [], Params, None
+    for place, token in enumerate(location):
+        if isinstance(group, Entries) and token in group.kinds:
+            group = group.kinds[token]  # pydantic inserts the kind after the name of the entry
+        elif isinstance(group, type) and token in group.model_fields:
+            field = group.model_fields[token]
+            key, group = [*key, token], _group_in(field.annotation)
+        elif isinstance(group, type) and group.model_config.get("extra") == "allow":
+            key, group, field = [*key, str(token)], Entries.of(group), None
+        else:
+            return tuple(key), group, field, location[place:]
+    return tuple(key), group, field, ()
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What an entry of a group may be whose keys are names: the groups by kind, and the key that tells the kind."""
+
+    tag: str
+    kinds: dict[str, type[Group]]
+
+    @classmethod
+    def of(cls, group: type[Group]) -> "Entries":
+        """Return the entries of a group, from the type of its further keys."""
+        union, info = get_args(get_args(group.__annotations__["__pydantic_extra__"])[1])[:2]
+        tag = info.discriminator
+        options = get_args(union)
+        return cls(tag, {name: one for one in options for name in get_args(one.model_fields[tag].annotation)})
+
+
+def _group_in(annotation: Any) -> type[Group] | None:
+    """Return the group that a key holds, if it holds one."""
+    options = get_args(annotation) if get_origin(annotation) is not Annotated else get_args(annotation)[:1]
+    for option in options or (annotation,):
+        if isinstance(option, type) and issubclass(option, Group):
+            return option
+    return None
+
+
+def _message(error: dict, key: tuple, group: type[Group] | Entries | None, field: FieldInfo | None, rest: tuple) -> str:
+    """Say in one clause what is wrong with which key."""
+    name, kind, value = ".".join(key), error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return _unknown(key, group, str(rest[0]))
+    if kind == "missing":
+        return f"missing key {name}: give {_allowed(group, field)}"
+    if kind == "value_error":
+        return f"{name}: {error['ctx']['error']}".removeprefix(": ")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        known = ", ".join(sorted(group.kinds))
+        return f"{name}.{group.tag} = {shown(value.get(group.tag))}: choose one of {known}"
+    holds = " holds" if any(isinstance(token, int) for token in rest) else " ="
+    return f"{name or 'the file'}{holds} {shown(value)}: give {_allowed(group, field)}"
+
+
+def _allowed(group: type[Group] | Entries | None, field: FieldInfo | None) -> str:
+    if isinstance(group, Entries):
+        return f"a {group.tag} and the values of that {group.tag}"
+    return describe_field(field) if field else f"the keys {', '.join((group or Params).model_fields)}"
+
+
+def _unknown(key: tuple, group: type[Group] | None, token: str) -> str:
+    known = list((group or Params).model_fields)
+    close = difflib.get_close_matches(token, known, 1)
+    advice = f"did you mean {close[0]}?" if close else f"the keys there are {', '.join(known)}"
+    return f"unknown key {'.'.join((*key, token))}; {advice}"

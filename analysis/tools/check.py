@@ -1,0 +1,141 @@
+"""Find in a second what would end a run hours later: parameters, environment variables, disk, device, scheduler."""
+
+import difflib
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from analysis.core import numerics, settings
+from analysis.core.errors import DataError
+from analysis.core.files import write_text
+from analysis.params import Params
+from analysis.params.across import disagreements
+from analysis.params.loading import examine
+from analysis.run import PARAMS, declared
+
+ROOM = 1e9
+"""Bytes that must be free. The embedded experiment fills half of them; ``acquire`` asks for more before it fetches."""
+ANSWER_S = 3.0
+"""How long a scheduler may take to accept a connection."""
+OTHERS = ("NNN_NUMERICS", "NNN_FUZZ")
+"""Environment variables that are no field of `settings.Settings`."""
+
+
+def problems(path: Path = PARAMS) -> list[str]:
+    """Return all that is wrong with parameters and environment, one line each."""
+    found: list[str] = []
+    try:
+        params, wrong = examine(path)
+        wrong = [*wrong, *(disagreements(params) if params else [])]
+        found += [f"{path}: {line}" for line in wrong]
+        found += [*_own_models(params), *_not_listed(params)] if params else []
+    except DataError as error:
+        found.append(str(error))
+    return [*found, *_environment()]
+
+
+def write_mark(out: Path) -> None:
+    """Write the file that says that nothing was wrong, the same bytes every time: stages that depend on it stay."""
+    write_text(out, "python -m analysis check found nothing wrong with params.yaml\n")
+
+
+def _own_models(params: Params) -> Iterator[str]:
+    """Yield which modules and weights of the reader's own models are not to be found; imports none of them."""
+    for name in params.models.run:
+        entry = params.models.entry(name)
+        if entry.kind != "own":
+            continue
+        module = entry.module.partition(":")[0]
+        try:
+            found = importlib.util.find_spec(module.partition(".")[0])  # a deeper one would import its package
+        except (ImportError, ValueError):
+            found = None
+        if not found:
+            yield f"models.{name}.module: no module {module}: put it into this folder or install its package"
+        if entry.weights and ":" not in entry.weights.file and not Path(entry.weights.file).is_file():
+            yield f"models.{name}.weights: {entry.weights.file} not found: give the path of the weights"
+
+
+def _not_listed(params: Params) -> Iterator[str]:
+    """Yield which models of the stage ``candidates`` its entry in ``dvc.yaml`` does not list, so that it cannot run."""
+    listed = declared("candidates")[1]
+    for key, name in (("model", params.candidates.model), ("report", params.candidates.report)):
+        if f"models.{name}" not in listed:
+            yield f"candidates.{key} = {name!r}: dvc.yaml must list models.{name} among params of the stage candidates"
+
+
+def _environment() -> Iterator[str]:
+    """Yield what is wrong with the variables, and with what they name."""
+    yield from _misspelt()
+    try:
+        numerics.wanted()
+    except DataError as error:
+        yield str(error)
+    wrong = settings.faults()
+    yield from wrong.values()
+    yield from _folder("this folder", Path())
+    if not wrong:
+        values = settings.read()
+        yield from _folder(f"the store {values.store}", values.store, "; set NNN_STORE to another folder")
+        yield from _scheduler(values.scheduler)
+    if "device" not in wrong:
+        try:
+            settings.device()
+        except DataError as error:
+            yield str(error)
+
+
+def _misspelt() -> Iterator[str]:
+    known = [*(f"NNN_{name.upper()}" for name in settings.Settings.model_fields), *OTHERS]
+    for name in sorted(os.environ):
+        if name.startswith("NNN_") and name not in known and (close := difflib.get_close_matches(name, known, 1)):
+            yield f"{name}: no such variable; did you mean {close[0]}?"
+
+
+def _folder(what: str, folder: Path, advice: str = "") -> Iterator[str]:
+    """Yield why a folder cannot hold the work: not to be written, or no room."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield f"{what} cannot be written: {error.strerror}{advice}"
+        return
+    if free < ROOM:
+        yield f"{what} has {free / 1e9:.1f} GB free and a run needs {ROOM / 1e9:g} GB: make room{advice}"
+
+
+def _scheduler(scheduler: str | None) -> Iterator[str]:
+    """Yield why ``NNN_SCHEDULER`` cannot be reached."""
+    name = f"NNN_SCHEDULER={scheduler}"
+    if scheduler is None:
+        return
+    if scheduler == "slurm":
+        if not importlib.util.find_spec("dask_jobqueue"):
+            yield f"{name}: dask-jobqueue is not installed: pip install dask-jobqueue"
+        if not shutil.which("sbatch"):
+            yield f"{name}: no command sbatch here: run where SLURM takes jobs"
+        return
+    address = scheduler
+    if Path(scheduler).is_file():
+        try:
+            address = json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"]
+        except (OSError, ValueError, KeyError, TypeError):
+            yield f"{name}: not a file that dask scheduler --scheduler-file writes"
+            return
+    try:
+        place = urlsplit(address if "//" in address else f"tcp://{address}")
+        if not place.hostname or not place.port:
+            raise ValueError
+        socket.create_connection((place.hostname, place.port), ANSWER_S).close()
+    except ValueError:
+        yield f"{name}: give slurm, a scheduler's file, or its address as tcp://HOST:PORT"
+    except OSError as error:
+        yield f"{name}: no scheduler answers there ({error.strerror or error}): start one, or unset NNN_SCHEDULER"

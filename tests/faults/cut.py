@@ -86,7 +86,8 @@ def steps(folder: Path, every: bool) -> list[Step]:
     for name, entry in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
         key, items = next(iter(entry.get("matrix", {"": [None]}).items()))
         items = models if key == "model" else items
-        outs = [*entry.get("outs", ()), *entry.get("metrics", ())]
+        listed = [*entry.get("outs", ()), *entry.get("metrics", ())]
+        outs = [out if isinstance(out, str) else next(iter(out)) for out in listed]
         for item in items if every or key == "protocol" else items[:1]:
             words = (name, item) if item else (name,)
             found.append(Step(words, tuple(out.replace(f"${{item.{key}}}", item or "") for out in outs)))

@@ -48,7 +48,7 @@ STAGE_COLUMNS = {
 """Columns of tables in the folder of a stage that figures use."""
 
 STAGE_TEXT = (*TEXT, "score", "field", "network", "start", "join", "table", "block", "variant", "kind")
-STAGE_TEXT += ("weights", "method", "stem", "verdict")
+STAGE_TEXT += ("weights", "method", "stem", "verdict", "recordings")
 """Columns of these that hold text."""
 
 SUMMARY, EXAMPLE = "summary.json", "example.json"

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.core.errors import DataError
-from analysis.core.paths import RECORDINGS
-from analysis.core.reading import damaged
+from analysis.core.paths import RAW, RECORDINGS
+from analysis.core.reading import Manifest, damaged, read_csv, read_json
 from analysis.recordings import netcdf
 
 AGAIN = "run the stage recordings"
@@ -61,7 +61,20 @@ def recording_files(protocol_name: str) -> list[Path]:
         raise DataError(f"{RECORDINGS / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
     for path in paths:
         netcdf.check_whole(path, AGAIN)
+    _check_number(RECORDINGS / protocol_name, len(paths))
     return paths
+
+
+def _check_number(folder: Path, found: int) -> None:
+    """Raise `DataError` if recordings of data/raw are neither in the folder nor among its failures."""
+    manifest, failures = RAW / "manifest.json", folder / "failures.csv"
+    if not (manifest.is_file() and failures.is_file()):
+        return
+    listed = read_json(manifest, "run the stage acquire", Manifest)["files"]
+    wanted = sum(name.endswith("_image.nwb") for name in listed)
+    failed = len(read_csv(failures, AGAIN, ["recording", "reason"], dtype=str))
+    if wanted and found + failed != wanted:
+        raise DataError(f"{folder} has {found} recordings and {failed} failures of {wanted}: {AGAIN} again")
 
 
 def find_recording(name: str, protocol_name: str) -> Path:

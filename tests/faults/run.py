@@ -1,6 +1,7 @@
 """Break a finished tiny experiment in every way of the table, and check that each ends in one line and harms nothing.
 
 Run by ``nox -s faults``. ``-- PATTERN ...`` runs the cases whose names hold a pattern (a regular expression),
+all that a stage reads is then cut in half, one file of each kind at a time (`tests.faults.cut`).
 ``-- --experiment FOLDER`` takes an experiment that is built (`tests.fixture.twice`) instead of building one.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from analysis.core import numerics
 from analysis.run import STAGES
 from tests.faults.cases import collect
+from tests.faults.cut import sweep
 from tests.faults.sandbox import complaints
 from tests.fixture import twice
 
@@ -58,8 +60,10 @@ def main() -> None:
             if wrong:
                 print(f"FAILED {name}", *wrong, sep="\n  ", flush=True)
             failed += bool(wrong)
+        cut = [] if arguments.patterns else sweep(experiment.resolve(), every=False, pattern=r"\| half$")
     print(f"faults: {len(names) - failed} of {len(names)} cases hold, {time.monotonic() - start:.0f} s")
-    sys.exit(bool(failed))
+    print(*cut, sep="\n")
+    sys.exit(bool(failed or cut))
 
 
 if __name__ == "__main__":

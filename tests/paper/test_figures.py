@@ -60,9 +60,7 @@ def test_a_missing_table_is_named(project, table):
 def test_a_missing_column_is_named(project):
     table = pd.read_csv(project / "results/layers.csv").drop(columns="r2_low")
     table.to_csv(project / "results/layers.csv", index=False)
-    with pytest.raises(
-        DataError, match=r"results/layers\.csv is damaged \(no column r2_low\): run the stage summary again"
-    ):
+    with pytest.raises(DataError, match=r"results/layers\.csv is damaged \(no column r2_low\): run the stage summary"):
         run()
 
 

@@ -67,6 +67,7 @@ STAGES = {
     "recorded-neural": Stage("analysis.neural.stage", "protocol"),
     "recorded-compare": Stage("analysis.compare.stage", "model"),
     "recorded-summary": Stage("analysis.summary.recorded", named=True),
+    "recorded-report": Stage("paper.recorded.report"),
 }
 """The stages of the experiment, and those of recorded data sets, by their names in ``dvc.yaml``."""
 RECORDED = "recorded-"

@@ -4,6 +4,7 @@ Figures are SVG with glyphs as outlines: they look the same in every viewer, and
 bytes on every machine.
 """
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -91,10 +92,17 @@ def figure(width: float, height: float) -> Figure:
 
 
 def save(drawn: Figure, path: str | os.PathLike) -> None:
-    """Write `drawn` as SVG without date or version, whole or not at all."""
-    _settle(drawn)
+    """Write `drawn` as SVG, whole or not at all."""
     with atomic(path) as part:
-        drawn.savefig(part, format="svg", metadata={"Date": None, "Creator": None})
+        part.write_bytes(as_svg(drawn))
+
+
+def as_svg(drawn: Figure) -> bytes:
+    """Return `drawn` as SVG without date or version."""
+    _settle(drawn)
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
 def _settle(drawn: Figure) -> None:
@@ -141,14 +149,19 @@ def jitter(values: np.ndarray) -> np.ndarray:
 
 def model_rows(panels, models: list[str]) -> None:
     """Label one row per model on the first of `panels`, which share their vertical axis, and rule between rows."""
-    panels[0].set_yticks(range(len(models)), [name(model) for model in models])
-    panels[0].set_ylim(len(models) - 0.5, -0.5)
     for axes, text in zip(panels, "abcdefgh", strict=False):
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        for row in range(1, len(models)):
-            axes.axhline(row - 0.5, color=PALE, linewidth=0.4, zorder=0)
+        label_rows(axes, models)
         letter(axes, text)
+
+
+def label_rows(axes, models: list[str]) -> None:
+    """Label one row per model, and rule between rows."""
+    axes.set_yticks(range(len(models)), [name(model) for model in models])
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for row in range(1, len(models)):
+        axes.axhline(row - 0.5, color=PALE, linewidth=0.4, zorder=0)
 
 
 def entry(marker: str, label: str, **properties) -> Line2D:

@@ -73,8 +73,10 @@ STAGES = {
     "recorded-neural": Stage("analysis.neural.stage", "protocol"),
     "recorded-compare": Stage("analysis.compare.stage", "model"),
     "recorded-summary": Stage("analysis.summary.recorded", named=True),
+    "recorded-report": Stage("paper.recorded.report"),
     "recorded-rdms": Stage("analysis.acquire.recorded.stage", named=True),
     "recorded-geometry": Stage("analysis.geometry.stage", torch=True, named=True),
+    "recorded-geometry-report": Stage("paper.recorded.report"),
 }
 """The stages of the experiment, and those of recorded data sets, by their names in ``dvc.yaml``."""
 RECORDED = "recorded-"

@@ -4,6 +4,7 @@ Figures are SVG with glyphs as outlines: they look the same in every viewer, and
 bytes on every machine.
 """
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.core.areas import AREAS
-from analysis.core.files import write_figure
+from analysis.core.files import write_bytes
 
 COLUMN, PAGE = 84.0, 174.0
 """Widths of a figure in mm: one column of the paper, and both."""
@@ -91,9 +92,16 @@ def figure(width: float, height: float) -> Figure:
 
 
 def save(drawn: Figure, path: str | os.PathLike) -> None:
-    """Write `drawn` as SVG without date or version, whole or not at all."""
+    """Write `drawn` as SVG, whole or not at all."""
+    write_bytes(path, as_svg(drawn))
+
+
+def as_svg(drawn: Figure) -> bytes:
+    """Return `drawn` as SVG without date or version."""
     _settle(drawn)
-    write_figure(path, drawn, format="svg", metadata={"Date": None, "Creator": None})
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
 def _settle(drawn: Figure) -> None:
@@ -140,14 +148,19 @@ def jitter(values: np.ndarray) -> np.ndarray:
 
 def model_rows(panels, models: list[str]) -> None:
     """Label one row per model on the first of `panels`, which share their vertical axis, and rule between rows."""
-    panels[0].set_yticks(range(len(models)), [name(model) for model in models])
-    panels[0].set_ylim(len(models) - 0.5, -0.5)
     for axes, text in zip(panels, "abcdefgh", strict=False):
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        for row in range(1, len(models)):
-            axes.axhline(row - 0.5, color=PALE, linewidth=0.4, zorder=0)
+        label_rows(axes, models)
         letter(axes, text)
+
+
+def label_rows(axes, models: list[str]) -> None:
+    """Label one row per model, and rule between rows."""
+    axes.set_yticks(range(len(models)), [name(model) for model in models])
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for row in range(1, len(models)):
+        axes.axhline(row - 0.5, color=PALE, linewidth=0.4, zorder=0)
 
 
 def entry(marker: str, label: str, **properties) -> Line2D:

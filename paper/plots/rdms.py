@@ -28,7 +28,7 @@ def draw(results: Results) -> tuple[Figure, str]:
         shown = axes.imshow(percentiles(rdms[key].values[np.ix_(order, order)]), cmap="cividis", vmin=0, vmax=100)
         axes.set_title(title, pad=7)
         style.letter(axes, letter)
-        _mark_categories(axes, names, starts, len(order))
+        mark_categories(axes, names, starts, len(order))
     bar = figure.colorbar(shown, ax=panels, shrink=0.8, pad=0.02)
     bar.set_label("dissimilarity (1 − Pearson r), percentile")
     bar.outline.set_linewidth(0.6)
@@ -68,7 +68,8 @@ def percentiles(rdm: np.ndarray) -> np.ndarray:
     return np.fmax(shown, shown.T)
 
 
-def _mark_categories(axes, names: list[str], starts: list[int], n: int) -> None:
+def mark_categories(axes, names: list[str], starts: list[int], n: int, labelled: bool = True) -> None:
+    """Rule between the categories of an RDM of `n` images, and name them beside it where it is `labelled`."""
     stops = [*starts[1:], n]
     middles = [(start + stop) / 2 - 0.5 for start, stop in zip(starts, stops, strict=True)]
     labels = [f"{name} ({stop - start})" for name, start, stop in zip(names, starts, stops, strict=True)]
@@ -79,7 +80,7 @@ def _mark_categories(axes, names: list[str], starts: list[int], n: int) -> None:
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         tone = style.INK if number % 2 == 0 else style.GREY
         axes.add_patch(Rectangle((-0.5 - 0.025 * n, start - 0.5), 0.015 * n, stop - start, color=tone, clip_on=False))
-    axes.set_yticks(_spread_out(middles, n / 16), labels)
+    axes.set_yticks(_spread_out(middles, n / 16) if labelled else [], labels if labelled else [])
     axes.set_xticks([])
     axes.tick_params(length=0, pad=7)
     for side in axes.spines.values():

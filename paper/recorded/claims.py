@@ -65,7 +65,8 @@ def of_area(found: Recorded, region: str) -> dict:
     dict
         ``region``, ``measure``, ``units``; ``models``: name, title, accuracy, score (``layer``, ``value``, ``low``,
         ``high``), and ``rho`` and ``partial`` of the top layer, best first; ``best``: the first of them, ``pixels``:
-        theirs (None where absent); ``contrasts`` with their verdicts; ``performance``, ``against_pixels``.
+        theirs (None where absent); ``contrasts`` with their verdicts; ``performance``, ``against_pixels``,
+        and ``across``: the rank correlation of accuracy and score over the models, None where it was not computed.
     """
     models = [_describe(found, found.score(name, region), region) for name in found.models]
     models.sort(key=lambda model: (model["value"] is None, -(model["value"] or 0.0)))
@@ -83,6 +84,7 @@ def of_area(found: Recorded, region: str) -> dict:
         ],
         "performance": performance(found, region),
         "against_pixels": against_baseline(found, region),
+        "across": (found.table.get("performance") or {}).get(region),
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from paper import blocks, style
 from paper.recorded.claims import ABSENT, AGAINST, MIXED, UNDECIDED, WITH, of_set
-from paper.recorded.tables import CORRECTED, committed
+from paper.recorded.tables import CORRECTED, RHO, committed
 
 PERFORMANCE = {
     WITH: "Performance goes with predictivity: in {better} of {pairs} paired contrasts the model that classifies more "
@@ -27,7 +27,7 @@ BESIDE_PIXELS = (
 """What is said instead where models of different accuracy were not contrasted."""
 
 PUBLISHED = Path("paper/published.json")
-SCORE = {CORRECTED: "the highest median noise-corrected r", "rho": "the highest correlation of RDMs, ρ"}
+SCORE = {CORRECTED: "the highest median noise-corrected r", "rho": "the highest correlation of RDMs, ρ,"}
 AREAS = ["data set", "area", "units", "images", "median reliability", "highest score", "pixels"]
 AREAS += ["performance and predictivity", "models above pixels"]
 UNITS = ["recording", "area", "units", "visually selective", "listed by the authors", "in both", "median reliability"]
@@ -67,10 +67,11 @@ def _sentences(said: dict, area: dict) -> str:
     beside = "" if pixels is None else f"; raw pixels: {number(pixels['value'])}"
     low, high = number(best["low"]), number(best["high"])
     parts = [
-        f"In {area['region']} (data set `{said['name']}`, {said['title']}: {', '.join(counts)}), {best['title']} has "
-        f"{SCORE[area['measure']]}, {number(best['value'])} (95 % interval {low} to {high}{beside})."
+        f"In {area['region']} (data set `{said['name']}`, {said['title']}: {', '.join(counts)}), "
+        f"{SCORE[area['measure']]} is that of {best['title']}, {number(best['value'])} "
+        f"(95 % interval {low} to {high}{beside})."
     ]
-    if best["partial_value"] is not None:
+    if area["measure"] == RHO and best["partial_value"] is not None:
         held = " and ".join(said["given"] or ["face"])
         parts.append(f"With the labels {held} held constant, its ρ is {with_interval(best, 'partial_')}.")
     return " ".join([*parts, *contrasted(area)])

@@ -1,6 +1,7 @@
 """Fabricated tables of recorded data sets, as the stage recorded-summary writes them."""
 
 import json
+import re
 from pathlib import Path
 
 LAYERS = {"hmo": ["l1", "l2", "top"], "simple_cnn": ["conv1", "conv2", "top"], "pixels": ["pixels"]}
@@ -34,7 +35,7 @@ def table(name: str = "v4", regions: tuple[str, ...] = ("V4",), measure: str = "
         "presentations": 4838 if corrected else None,
         "median_reliability": 0.764 if corrected else None,
         "regions": dict.fromkeys(regions, 50) if corrected else None,
-        "environment": {"python": "3.11"},
+        "environment": {"python": "3.11", "torch": "7.6.5", "packages": {"numpy": "9.8.7"}, "numerics": "fixed"},
         "hashes": {"data": "ab" * 32, "code": "cd" * 32},
         "models": models,
         "contrasts": contrasts if corrected else [],
@@ -46,3 +47,8 @@ def write(folder: Path, *tables: dict) -> None:
     """Write tables to ``paper/recorded`` in a project folder."""
     for one in tables:
         (folder / "paper/recorded" / f"{one['dataset']}.json").write_text(json.dumps(one, sort_keys=True))
+
+
+def says(text: str, said: str) -> bool:
+    """Whether a text of a PDF holds these words, wherever its lines break and words are hyphenated."""
+    return re.sub(r"[\s\-]", "", said) in re.sub(r"[\s\-]", "", text)

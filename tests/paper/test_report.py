@@ -13,6 +13,7 @@ from analysis import params
 from analysis.core import environment
 from analysis.core.errors import DataError
 from paper import build, draw, results
+from tests.paper import tables
 from tests.project import ROOT
 
 PAPER = ROOT / "paper"
@@ -175,7 +176,9 @@ def test_tests_and_single_fixations_reach_the_text(built):
 
 def test_the_colophon_names_what_made_each_figure_and_table(built):
     text = text_of(built / "paper/report.pdf")
-    assert "Figure 5 dvc repro figures: paper/plots/ rdms.py compare/hmo_report/rdms.nc compare@hmo_report" in text
+    assert tables.says(
+        text, "Figure 5 dvc repro figures: paper/plots/rdms.py compare/hmo_report/rdms.nc compare@hmo_report"
+    )
     assert re.search(r"Table \d dvc repro report accuracy\.csv, layers\.csv, rsa\.csv, .*? summary", text)
     manifest = hashlib.sha256((built / "data/raw/manifest.json").read_bytes()).hexdigest()
     assert manifest[:16] in text

@@ -1,0 +1,100 @@
+"""The stage ``report`` of a recorded data set: a short paper on it alone, compiled like the paper."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.core.errors import DataError
+from analysis.core.files import atomic
+from analysis.core.paths import RAW, RESULTS
+from analysis.params import Params
+from paper import style
+from paper.pdf import compile_pdf
+from paper.recorded import claims, figures
+from paper.recorded.tables import COMPUTED, CORRECTED, Recorded, read
+
+ROOT = Path(__file__).parents[2]
+SOURCE, OUTPUT = ROOT / "paper/recorded/report.typ", Path("paper/report.pdf")
+SHARED = {"rho": "rho", "rho_given_both": "partial"}
+"""Measures of the table of what is shared beyond the label, and what the report calls them."""
+
+
+def run(params: Params) -> None:
+    """Write ``paper/report.pdf`` in the folder of the data set, which is the working folder.
+
+    Raises
+    ------
+    DataError
+        If a file of the data set is missing, or the compiler reports an error or a warning.
+    """
+    found = read(COMPUTED)
+    pdf = compile_pdf(SOURCE, str(ROOT), json.dumps(context(found), sort_keys=True))
+    with atomic(OUTPUT) as part:
+        part.write_bytes(pdf)
+
+
+def context(found: Recorded) -> dict:
+    """Return what the report says and shows, as JSON values."""
+    images = figures.read_images()
+    said = claims.of_set(found)
+    for area in said["areas"]:
+        _add_shared(area)
+    return said | {
+        "manifest": _manifest(),
+        "categories": images["category"].value_counts(sort=False).sort_index().to_dict(),
+        "corrected": any(area["measure"] == CORRECTED for area in said["areas"]),
+        "compared": found.table.get("compared"),
+        "yardsticks": yardsticks(found),
+        "systems": found.systems,
+        "figures": dict(_drawn(found)),
+    }
+
+
+def yardsticks(found: Recorded) -> list[dict]:
+    """Return what models are held against where dissimilarities were published: a name, and a value by system."""
+    reference = found.table.get("reference") or {}
+    rows = [{"name": f"labels: {name}", "values": values} for name, values in reference.get("labels", {}).items()]
+    if "image_pixels" in reference:
+        rows.append({"name": "pixels of the images", "values": reference["image_pixels"]})
+    for pair, value in reference.get("systems", {}).items():
+        one, other = pair.split(", ")
+        rows.append({"name": f"{one} and {other}", "values": {one: value, other: value}})
+    for system, bounds in reference.get("ceilings", {}).items():
+        for end in ("lower", "upper"):
+            rows.append({"name": f"noise ceiling over subjects, {end}", "values": {system: bounds[end]}})
+    return rows
+
+
+def _add_shared(area: dict) -> None:
+    """Add to each model its rho with and without the labels held constant, where that was computed."""
+    path = RESULTS / "beyond_label.csv"
+    if not path.is_file():
+        return
+    table = pd.read_csv(path)
+    table = table[(table["recording"] == "all") & (table["region"] == area["region"])]
+    for model in area["models"]:
+        rows = table[table["model"] == model["name"]].set_index("measure")
+        for measure, name in SHARED.items():
+            if measure in rows.index:
+                row = rows.loc[measure, ["value", "ci_low", "ci_high"]].astype(float)
+                ends = [None if pd.isna(value) else float(value) for value in row]
+                model |= dict(zip((f"{name}_value", f"{name}_low", f"{name}_high"), ends, strict=True))
+
+
+def _manifest() -> dict:
+    path = RAW / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): run the stage acquire of this data set") from error
+    return {key: manifest.get(key) or "" for key in ("citation", "url", "licence")}
+
+
+def _drawn(found: Recorded) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name of each figure, and its SVG and alternative text."""
+    with style.applied():
+        for name, figure, text in figures.all_figures(found):
+            style.stamp(figure, "real")
+            yield name, {"svg": style.as_svg(figure).decode(), "alt": text}

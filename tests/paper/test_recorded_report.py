@@ -1,0 +1,181 @@
+"""The report on one recorded data set: whatever was published, its sentences are true and nothing is missing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pypdf
+import pytest
+import xarray as xr
+from PIL import Image
+
+from analysis.core.errors import DataError
+from paper.recorded import report
+from tests.paper import tables
+from tests.paper.test_report import text_of
+
+CATEGORIES = ["face"] * 6 + ["car"] * 5 + [""]
+RHO = "\N{GREEK SMALL LETTER RHO}"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder of a data set with images and origin, made the working folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("data/raw/images").mkdir(parents=True)
+    Path("results").mkdir()
+    rng = np.random.default_rng(3)
+    for k in range(len(CATEGORIES)):
+        Image.fromarray(rng.integers(0, 255, (20, 30, 3), np.uint8)).save(f"data/raw/images/{k}.png")
+    names = [f"i{k}" for k in range(len(CATEGORIES))]
+    files = [f"{k}.png" for k in range(len(CATEGORIES))]
+    images = {"image_id": names, "file": files, "category": CATEGORIES, "object": "", "group": ""}
+    pd.DataFrame(images).to_csv("data/raw/images.csv", index=False)
+    origin = {"citation": "A. Nobody, 2001.", "url": "https://example.org/data", "licence": "CC0"}
+    Path("data/raw/manifest.json").write_text(json.dumps(origin))
+    return tmp_path
+
+
+def write(table: dict) -> None:
+    Path("results/recorded.json").write_text(json.dumps(table))
+
+
+def responses(**values) -> None:
+    """Write the results of a data set with responses; `values` replace keys of its table."""
+    performance = {"V4": {"rho": 0.8, "low": 0.2, "high": 1.0, "p": 0.333, "models": ["hmo", "simple_cnn", "pixels"]}}
+    reference = {"images": 12, "median_reliability": 0.76, "pixels_side": 16, "pixels_median_r": 0.271}
+    compared = {"images": 8, "median_reliability": 0.7}
+    write(tables.table() | {"performance": performance, "reference": reference, "compared": compared} | values)
+    rows = [
+        {"model": model, "layer": layer, "region": "V4"}
+        for model, layers in tables.LAYERS.items()
+        for layer in [*layers, "best"]
+    ]
+    pd.DataFrame(rows).to_csv("results/layers.csv", index=False)
+    shared = [
+        {"model": "hmo", "recording": "all", "region": "V4", "measure": measure, "value": value}
+        | {"ci_low": value - 0.1, "ci_high": value + 0.1}
+        for measure, value in (("rho", 0.4), ("rho_given_both", 0.05))
+    ]
+    pd.DataFrame(shared).to_csv("results/beyond_label.csv", index=False)
+    category = [name or "none" for name in CATEGORIES]
+    matrix = np.abs(np.subtract.outer(np.arange(12.0), np.arange(12.0)))
+    Path("results/compare/hmo").mkdir(parents=True, exist_ok=True)
+    xr.Dataset(
+        {"model_rdm": (("image", "other"), matrix), "neural_rdm": (("image", "other"), matrix**0.5)},
+        coords={"category": ("image", category)},
+        attrs={"region": "V4", "layer": "top", "n_units": 50, "recording": "x"},
+    ).to_netcdf("results/compare/hmo/rdms.nc", engine="h5netcdf")
+
+
+def dissimilarities() -> None:
+    """Write the results of a data set of which dissimilarities alone were published."""
+    table = tables.table("kriegeskorte92", ("monkey IT", "human IT"), "rho")
+    for model in table["models"].values():
+        del model["accuracy"]
+    for key in ("units", "presentations", "median_reliability", "regions"):
+        del table[key]
+    for system in ("monkey IT", "human IT"):
+        scores = table["models"]["hmo"]["layers"]["top"][system]
+        scores |= {"partial": 0.2, "partial_low": 0.1, "partial_high": 0.3}
+    reference = {
+        "labels": {"face": {"monkey IT": 0.241, "human IT": 0.185}},
+        "image_pixels": {"monkey IT": 0.145, "human IT": 0.107},
+        "systems": {"monkey IT, human IT": 0.439},
+        "ceilings": {"human IT": {"subjects": 4, "lower": 0.372, "upper": 0.666}},
+    }
+    row = {"model": "hmo", "other": "pixels", "layer": "top", "system": "monkey IT", "difference": 0.3}
+    row |= {"low": 0.1, "high": 0.5, "p": 0.01, "p_holm": 0.01}
+    write(table | {"reference": reference, "given": ["face"], "trained_in": ".", "contrasts": [row]})
+    pairs = np.random.default_rng(0).random((2, 66))
+    xr.Dataset(
+        {"rdm": (("system", "pair"), pairs)},
+        coords={"system": ["monkey IT", "human IT"], "image_id": ("image", [f"i{k}" for k in range(12)])},
+    ).to_netcdf("data/raw/rdms.nc", engine="h5netcdf")
+
+
+def make() -> str:
+    report.run(None)
+    return text_of("paper/report.pdf")
+
+
+def test_a_data_set_with_responses(folder):
+    responses()
+    text = make()
+    assert 2 <= len(pypdf.PdfReader("paper/report.pdf").pages) <= 4
+    for said in (
+        "Report on the data set v4 (Cowley et al. 2023)",
+        "A. Nobody, 2001.",
+        "Licence of the data: CC0.",
+        "responses of 50 units (V4: 50) to 640 images, in 4 838 presentations",
+        "Models are compared on 8 of the images, where the median reliability is 0.700",
+        "car (5), face (6) and none (1)",
+        "In V4, the highest median noise-corrected r is that of HMO, 0.530 (0.430 to 0.630)",
+        "Performance goes with predictivity: in 1 of 2 paired contrasts",
+        "Over the 3 trained models, accuracy and predictivity have a rank correlation of 0.800",
+        "grey pixels predicts the units of all images with a median r of 0.271",
+        f"In V4, the highest {RHO} is that of HMO, 0.400 (0.300 to",  # the page ends here
+        "with the labels held constant it is 0.050",
+        "so that nothing beyond the labels is detectable",
+        "abababababababab",
+        "cdcdcdcdcdcdcdcd",
+    ):
+        assert tables.says(text, said), said
+    assert "91.0" in text  # accuracy of HMO
+
+
+def test_a_data_set_of_dissimilarities_alone(folder):
+    dissimilarities()
+    text = make()
+    for said in (
+        "What was published are the dissimilarities between 640 images in monkey IT and human IT",
+        f"In monkey IT, the highest correlation of RDMs ({RHO}) is that of HMO, 0.520 (0.420 to 0.620)",
+        "With the labels face held constant",
+        "1 of 1 model do better, 0 worse",
+        "so that not all of it is owed to the labels",
+        "labels: face 0.241 0.185",
+        "noise ceiling over subjects, lower \N{EN DASH} 0.372",
+    ):
+        assert tables.says(text, said), said
+    assert "accuracy" not in text
+    assert "ridge" not in text
+
+
+def test_a_data_set_without_contrasts_or_matrices(folder):
+    responses(contrasts=[], performance={"V4": None})
+    Path("results/compare/hmo/rdms.nc").unlink()
+    Path("results/beyond_label.csv").unlink()
+    text = make()
+    assert "Paired contrasts:" not in text
+    assert "rank correlation of" not in text.replace("by the rank correlation", "")
+    assert "Dissimilarity matrices" not in text
+
+
+def test_figures_have_a_text_that_holds_their_numbers(folder):
+    responses()
+    figures = report.context(report.read(report.COMPUTED))["figures"]
+    assert list(figures) == ["examples", "scores", "rdms"]
+    assert "HMO 0.530" in figures["scores"]["alt"]
+    assert figures["rdms"]["alt"].startswith(
+        "Dissimilarity matrices of 12 images, ordered by category: HMO, layer top; V4"
+    )
+    assert all("recorded data" in one["svg"] or "<svg" in one["svg"] for one in figures.values())
+
+
+def test_the_report_has_the_same_bytes_twice(folder):
+    responses()
+    make()
+    first = Path("paper/report.pdf").read_bytes()
+    make()
+    assert Path("paper/report.pdf").read_bytes() == first
+
+
+@pytest.mark.parametrize("path", ["results/recorded.json", "data/raw/images.csv", "data/raw/manifest.json"])
+def test_a_missing_file_is_named(folder, path):
+    responses()
+    Path(path).unlink()
+    with pytest.raises(DataError, match=path) as error:
+        report.run(None)
+    assert "\n" not in str(error.value)
+    assert not Path("paper/report.pdf").exists()

@@ -129,7 +129,7 @@ from unittest import mock
 from analysis import __main__ as start
 told = "from analysis.core import numerics; import numpy, torch; print(numerics.state())"
 sys.argv[1:] = ["acquire"]
-with mock.patch("analysis.run.run_stage", lambda stage: subprocess.run([sys.executable, "-c", told], check=True)):
+with mock.patch("analysis.run.run_stage", lambda *_, **__: subprocess.run([sys.executable, "-c", told], check=True)):
     start.main()
 """
     assert python(code).stdout == "fixed\n"

@@ -172,11 +172,11 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     },
     "your-data-set": {
         "python make_mine.py": Run(before=save_data_set, leaves=("mine/responses.npy",)),
-        "dvc repro recorded-summary@mine": Run(
+        "dvc repro recorded-report@mine": Run(
             "Running stage 'recorded-acquire@mine'",
             says_not="Running stage 'acquire",
             before=add_own_data_set,
-            leaves=("recorded/mine/results/recorded.json",),
+            leaves=("recorded/mine/results/recorded.json", "recorded/mine/paper/report.pdf"),
             after=own_units_are_predicted,
         ),
         "dvc repro -f -s recorded-acquire@mine": Run("Running stage 'recorded-acquire@mine'"),
@@ -268,7 +268,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "a job of .github/workflows/ci.yml",
     ),
     r"sudo container/podman-bare .*": ("root, packages of Debian", "nox -s container where there is no other engine"),
-    r"dvc repro recorded-report|python -m paper\.recorded \w+": (
+    r"dvc repro recorded-(geometry-)?report|python -m paper\.recorded \w+": (
         "recordings from the network",
         "tests/paper/test_recorded.py",
     ),

@@ -98,7 +98,7 @@ def _validation(found: Results) -> str:
 
 
 def _choices(found: Results) -> str:
-    rows = found.table("audit", "shapley", "field")
+    rows = found.table("audit", "shapley")
     row = rows[rows.score == "r2"].nlargest(1, "value").iloc[0]
     return f"largest contribution to the median r² of small networks: {row.field}, {number(row.value)}"
 
@@ -128,7 +128,7 @@ def _ablation(found: Results) -> str:
 
 
 def _explain(found: Results) -> str:
-    rows = found.table("explain", "localisation", "weights")
+    rows = found.table("explain", "localisation")
     row = rows[(rows.weights == "trained") & (rows.method == "lime")].iloc[0]
     inside = f"{percent(row.in_face)} of the positive map in the face, {percent(row.in_shifted_faces)} in shifted faces"
     return f"LIME of {row.model}: {inside}"

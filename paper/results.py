@@ -38,14 +38,16 @@ STAGE_COLUMNS = {
     "audit/selection": "nested non_nested",
     "audit/table_blocks": "block rows",
     "audit/table_fill": "block unit mean_z",
+    "audit/table_units": "variance_by_block",
     "candidates/runs": "variant seed accuracy",
     "candidates/differences": "variant measure difference ci_low ci_high",
     "candidates/predictivity": "kind accuracy region median_corrected_r",
     "candidates/correlations": "region r ci_low ci_high",
     "candidates/searches": "kind region accuracy median_corrected_r",
+    "explain/localisation": "model weights method in_face in_shifted_faces",
     "explain/images": "model weights method stem in_face in_shifted_faces",
 }
-"""Columns of tables in the folder of a stage that figures use."""
+"""Columns of tables in the folder of a stage that figures and docs use."""
 
 STAGE_TEXT = (*TEXT, "score", "field", "network", "start", "join", "table", "block", "variant", "kind")
 STAGE_TEXT += ("weights", "method", "stem", "verdict", "recordings")

@@ -179,6 +179,7 @@ def test_the_simulated_truth_meets_its_ceiling_and_the_join_flaw_leaves_nothing(
         true = np.column_stack([planted_responses(network, np.random.default_rng(number)), 9 * np.arange(N_IMAGES)])
         regions = ["AIT"] * N_UNITS + ["V1"]
         coords = {"image": network.stems, "unit": [f"{k}" for k in range(N_UNITS + 1)], "region": ("unit", regions)}
+        coords["second_half"] = ("unit", np.ones(N_UNITS + 1))
         order = np.random.default_rng(9).permutation(N_IMAGES)
         data = xr.Dataset({"image_mean": (("image", "unit"), true)}, coords=coords).isel(image=order)
         data.to_netcdf(truth_folder / f"{name}.nc", engine="h5netcdf")

@@ -46,7 +46,7 @@ def test_maps_and_numbers_of_one_image(given, region):
         with Image.open(folder / f"out/picture_{method}.png") as drawn:
             assert drawn.width == pytest.approx(2 * drawn.height, abs=2)
     first = (folder / "out/picture_lime.png").read_bytes()
-    one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out")
+    one_image.explain_file(settings, "toy", folder / "picture.png", folder / "out", force=True)
     assert (folder / "out/picture_lime.png").read_bytes() == first
 
 

@@ -76,7 +76,7 @@ def project(tmp_path, monkeypatch, settings):
         keys = {"size", "colour"} if name == "pixels" else {*GABOR}
         architecture = entry.model_dump(include=keys)
         network = kind(name).build(architecture)
-        config = {"kind": name, "values": entry.model_dump(), "architecture": architecture}
+        config = {"kind": name, "values": entry.model_dump(), "architecture": architecture, "images": {}}
         save(tmp_path / paths.MODELS / name, network, config)
     return folder
 

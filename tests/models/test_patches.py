@@ -30,7 +30,8 @@ def looked_at(project, tiny):
     """A project with an archive of 80 images of noise and two recordings; returns its parameters."""
     table = pd.read_csv("data/stimuli/images.csv")
     table["path"] = [f"Stimuli/{stem}.png" for stem in table["stem"]]
-    for name in ("extension", "annotated", "width", "height", "group"):
+    table["annotated"] = True
+    for name in ("extension", "width", "height", "group"):
         table[name] = 0
     table.to_csv("data/stimuli/images.csv", index=False)
     draw = np.random.default_rng(1)
@@ -44,6 +45,11 @@ def looked_at(project, tiny):
         recording = xr.Dataset(
             {"rate": (("fixation", "unit"), draw.normal(size=(N, 3)))},
             coords={
+                "trial": ("fixation", np.arange(N)),
+                "unit": ["1", "2", "3"],
+                "neuroid_id": ("unit", ["a", "b", "c"]),
+                "region": ("unit", ["AIT"] * 3),
+                "stable": ("unit", [True] * 3),
                 "x_dva": ("fixation", draw.uniform(-3, 3, N)),
                 "y_dva": ("fixation", draw.uniform(-3, 3, N)),
                 "stimulus_id": ("fixation", np.where(np.arange(N) % 6, table["stem"][:N], "not at hand")),
@@ -52,6 +58,7 @@ def looked_at(project, tiny):
                 "rf_y_dva": ("unit", [-1.0, np.nan, 0.5]),
             },
             attrs={
+                "recording": name, "subject": name[:2],
                 "image_width_px": SIZE[0], "image_height_px": SIZE[1],
                 "pixels_per_degree_x": PPD[0], "pixels_per_degree_y": PPD[1],
             },
@@ -64,7 +71,7 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
     train.run(looked_at, "report_hmo")
     activations_stage.run(looked_at, "report_hmo")
     found = activations.read_patches("report_hmo", "An220105")
-    recording = netcdf.read(paths.RECORDINGS / "corrected" / "An220105.nc")
+    recording = netcdf.read(paths.RECORDINGS / "corrected" / "An220105.nc", "run it")
     rows = found["row"].values
     assert len(rows) == 20
     assert (np.diff(rows) > 0).all()
@@ -111,7 +118,7 @@ def test_patches_are_those_at_gaze_and_field_through_the_top_layer(looked_at, mo
 
 def test_a_recording_without_fixations_that_count_has_no_rows(looked_at, tmp_path):
     path = recording_files("corrected")[0]
-    recording = netcdf.read(path)
+    recording = netcdf.read(path, "run it")
     recording["selected"][:] = False
     assert patches.chosen_fixations(recording, {"image001"}, 5, 1, "x").sizes["fixation"] == 0
     netcdf.write(recording, path)

@@ -66,7 +66,9 @@ def test_a_missing_column_is_named(project):
 
 def test_missing_rdms_are_named(project):
     (project / "results/compare/hmo_report/rdms.nc").unlink()
-    with pytest.raises(DataError, match=r"results/compare/hmo_report/rdms\.nc not found: run the stage compare"):
+    with pytest.raises(
+        DataError, match=r"results/compare/hmo_report/rdms\.nc not found: check the path, or run the stage compare"
+    ):
         run()
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import yaml
 
 from analysis import params
 from analysis.core.errors import DataError
+from analysis.tools import predict
 from paper import blocks, draw, expected
 from tests.project import ROOT
 from tests.readme.commands import PAGES, code_blocks
@@ -35,6 +37,7 @@ def test_python_runs(page, fabricated, tmp_path, monkeypatch):
         coords={"stimulus_id": ("fixation", list("abcd") * 3), "trial": ("fixation", np.arange(12))},
     )
     rate.to_dataset(name="rate").to_netcdf("An220105.nc", engine="h5netcdf")
+    monkeypatch.setattr(predict, "predict", create_autospec(predict.predict))  # tests/tools/test_predict.py predicts
     for code in code_blocks("python", PAGES[page]):
         exec(compile(code, page, "exec"), {})
 

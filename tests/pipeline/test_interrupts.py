@@ -37,7 +37,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     if ignored:
         signal.signal(getattr(signal, ignored), signal.SIG_IGN)
-    run.run_stage = lambda *_: work(how, folder)
+    run.run_stage = lambda *_, **__: work(how, folder)
     sys.argv = ["analysis", "acquire"]
     main()
 """

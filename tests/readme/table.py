@@ -244,7 +244,6 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     "troubleshooting": {
         "pip cache purge": Run("Files removed"),
         "git config --global --add safe.directory FOLDER": Run(),
-        "export NNN_STORE=$HOME/.cache/nnn-second": Run(),
         "dvc config --local core.no_scm true": Run(),
         "chmod -R a+rX data models results paper": Run(),
     },

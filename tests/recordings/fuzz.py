@@ -273,7 +273,7 @@ def case(seed, folder):
     except Exception:
         return f"FAIL {what}: {traceback.format_exc()!r}"
     try:
-        check(netcdf.read(out), main, rasters, tables, corrected)
+        check(netcdf.read(out, "run it"), main, rasters, tables, corrected)
     except Exception:
         return f"FAIL {what}: differs from the plain loop: {traceback.format_exc()!r}"
     return f"table {what}"

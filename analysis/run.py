@@ -10,8 +10,9 @@ from urllib.parse import quote
 import yaml
 
 from analysis import params
-from analysis.core import locks, paths
+from analysis.core import paths
 from analysis.core.errors import DataError
+from analysis.core.files import locks
 from analysis.core.numerics import THREADS, fixed_threads
 
 ROOT = Path(__file__).parents[1]

@@ -21,9 +21,9 @@ from analysis.neural import read as neural
 from analysis.neural import scoring
 from analysis.neural.scoring import number
 from analysis.params.protocol import CORRECTED
-from analysis.simulate.early_features import STAGES
 from analysis.simulate.experiment import make_image
-from analysis.simulate.neurons import face_terms
+from analysis.simulate.responses.early_features import STAGES
+from analysis.simulate.responses.neurons import face_terms
 from analysis.simulate.scenes import draw_scenes
 from analysis.statistics import inference
 from analysis.stimuli.read import read_table

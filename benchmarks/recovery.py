@@ -4,10 +4,10 @@ Run from the root of the project, after the pipeline:
 
     python -m benchmarks.recovery        # about half an hour on 2 cores; goes on where it was stopped
 
-In each experiment, units of V1, V4 and AIT are drawn anew in one world (`analysis.simulate.worlds`) and respond to
-images of the simulated experiment with gaze on the centre. Four kinds of model predict them, each from the layer chosen
-within the training images: pixels, Gabor energy, the category ideal observer, and the networks trained here, whose
-layers are pooled. None of them is the teacher of the graded world. The kind with the highest median noise-corrected r
+In each experiment, units of V1, V4 and AIT are drawn anew in one world (`analysis.simulate.responses.worlds`) and
+respond to images of the simulated experiment with gaze on the centre. Four kinds of model predict them, each from the
+layer chosen within the training images: pixels, Gabor energy, the category ideal observer, and the networks trained
+here, whose layers are pooled. None of them is the teacher of the graded world. The kind with the highest median noise-corrected r
 wins if the interval of its score lies above 0 and it differs from every other kind (paired contrasts, Holm's
 correction, 5 %); else there is no winner. Further experiments in the graded world vary images, units and recordings.
 """
@@ -32,12 +32,12 @@ from analysis.core.seeds import seed_of
 from analysis.core.settings import workers
 from analysis.models.activations import read as activations
 from analysis.simulate.experiment import make_image
-from analysis.simulate.neurons import Drive, draw_units
+from analysis.simulate.responses.neurons import Drive, draw_units
+from analysis.simulate.responses.teacher import layer_maps
+from analysis.simulate.responses.variability import draw_gains, showings
+from analysis.simulate.responses.worlds import WORLDS
 from analysis.simulate.scenes import draw_scenes
 from analysis.simulate.sessions import PLAN, Session, choose_images
-from analysis.simulate.teacher import layer_maps
-from analysis.simulate.variability import draw_gains, showings
-from analysis.simulate.worlds import WORLDS
 from analysis.statistics import Predictions, contrast, group_folds, holm, predictivity_draws, reliability
 from analysis.statistics.predictivity.layer_choice import best_layer
 from benchmarks.sizes import FIGURES, keep, size

@@ -175,7 +175,7 @@ def format_number(value: float, digits: int = 3) -> str:
 
 
 def format_p(p: float) -> str:
-    """Return a p-value; resampling bounds those of 0.001 or less but does not measure them (as in `lib.typ`)."""
+    """Return a p-value; resampling bounds those of 0.001 or less but does not measure them (as in `typst/lib.typ`)."""
     if pd.isna(p):
         return "–"
     return "≤ 0.001" if p < 0.00105 else format_number(p)

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from analysis.core import locks, numerics, settings
-from analysis.core.files import sha256, writing
+from analysis.core import numerics, settings
+from analysis.core.files import locks, sha256, writing
 
 
 def store_root() -> Path:

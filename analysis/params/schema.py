@@ -37,7 +37,7 @@ class Simulate(Group):
     """What the units of the embedded experiment follow, and its size."""
 
     world: Literal["label", "graded", "gabor", "pixels", "none"]
-    """See `analysis.simulate.worlds`."""
+    """See `analysis.simulate.responses.worlds`."""
     selectivity: Positive
     """Factor on how much the rate changes between images."""
     noise: Noise

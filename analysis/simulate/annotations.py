@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from analysis.core.files import write_bytes, write_csv, write_text
-from analysis.simulate.neurons import Unit
+from analysis.simulate.responses.neurons import Unit
 from analysis.simulate.scenes import Scene
 from analysis.simulate.sessions import BANK_CHANNELS, RIGS, Session
 

@@ -15,15 +15,15 @@ from analysis.core.parallel import process_pool
 from analysis.core.progress import track
 from analysis.params import Simulate
 from analysis.simulate import annotations
-from analysis.simulate.early_features import feature_maps, luminance_map
-from analysis.simulate.neurons import name_units
 from analysis.simulate.recording import Task, run_recording
 from analysis.simulate.render import render
+from analysis.simulate.responses.early_features import feature_maps, luminance_map
+from analysis.simulate.responses.neurons import name_units
+from analysis.simulate.responses.teacher import layer_maps
+from analysis.simulate.responses.worlds import EARLY, LUMINANCE, teacher_is_needed
 from analysis.simulate.scenes import Scene, draw_scenes
 from analysis.simulate.sessions import Session, choose_images, plan_sessions
 from analysis.simulate.split_zip_writer import write_split_zip
-from analysis.simulate.teacher import layer_maps
-from analysis.simulate.worlds import EARLY, LUMINANCE, teacher_is_needed
 
 VOLUMES = 4
 """Approximate number of volumes of the image archive."""

@@ -9,11 +9,11 @@ from analysis.core.files import hdf5
 from analysis.core.seeds import seed_of
 from analysis.params import Simulate
 from analysis.simulate.gaze import ZEROTH_SD_DVA, Gaze, look, simulate_gaze
-from analysis.simulate.neurons import ADAPTATION, GREY_SHARE, Drive, Unit, draw_units
 from analysis.simulate.nwb_writer import write_main, write_rasters
+from analysis.simulate.responses.neurons import ADAPTATION, GREY_SHARE, Drive, Unit, draw_units
+from analysis.simulate.responses.variability import draw_gains, showings
 from analysis.simulate.scenes import Scene
 from analysis.simulate.sessions import Session
-from analysis.simulate.variability import draw_gains, showings
 
 WINDOW_MS = 200
 LOOKS = 400

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from analysis.core import locks, store
+from analysis.core import store
 from analysis.core.errors import DataError
+from analysis.core.files import locks
 
 KEY = {"seed": 1}
 

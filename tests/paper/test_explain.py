@@ -73,7 +73,7 @@ def draw_explanations() -> None:
 
 
 def text_of_paper() -> str:
-    source = Path("paper/layout.typ")  # on one long page: a figure at the top of a page would split a sentence
+    source = Path("paper/typst/layout.typ")  # on one long page: a figure at the top of a page would split a sentence
     text = source.read_text(encoding="utf-8")
     assert 'paper: "a4"' in text
     source.write_text(text.replace('paper: "a4"', "width: 210mm, height: 3000mm"), encoding="utf-8")

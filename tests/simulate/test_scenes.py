@@ -9,8 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from analysis.params import Simulate
-from analysis.simulate.early_features import N_CHANNELS, feature_maps
 from analysis.simulate.render import render
+from analysis.simulate.responses.early_features import N_CHANNELS, feature_maps
 from analysis.simulate.scenes import draw_scenes
 
 PARAMS = Simulate(

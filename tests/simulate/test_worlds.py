@@ -7,12 +7,12 @@ from analysis.core.errors import DataError
 from analysis.params.schema import Noise
 from analysis.simulate import teacher
 from analysis.simulate.experiment import make_image
-from analysis.simulate.neurons import Drive, draw_units
+from analysis.simulate.responses.neurons import Drive, draw_units
+from analysis.simulate.responses.teacher import LAYERS, layer_maps
+from analysis.simulate.responses.variability import draw_gains, showings
+from analysis.simulate.responses.worlds import LUMINANCE, WORLDS
 from analysis.simulate.scenes import draw_scenes
 from analysis.simulate.sessions import PLAN, Session
-from analysis.simulate.teacher import LAYERS, layer_maps
-from analysis.simulate.variability import draw_gains, showings
-from analysis.simulate.worlds import LUMINANCE, WORLDS
 
 N = 16
 SESSION = Session("Mo200101", PLAN[0].start, ("AIT",), "d", "square", "mixed", PLAN[0].ppd)

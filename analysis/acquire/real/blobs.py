@@ -17,7 +17,7 @@ from pathlib import Path
 from analysis.acquire.real.digests import digits, of_file
 from analysis.core import files
 from analysis.core.errors import DataError, WriteError
-from analysis.core.locks import SAY_EVERY_S
+from analysis.core.files.locks import SAY_EVERY_S
 from analysis.core.store import store_root
 
 FICLONE = 0x40049409  # Linux ioctl: share the blocks of another file, copy on write

@@ -5,7 +5,8 @@ import time
 from analysis.acquire.real import blobs, choice, github, osf, sources
 from analysis.acquire.real.blobs import show_bytes
 from analysis.acquire.real.stage import published
-from analysis.core import locks, store
+from analysis.core import store
+from analysis.core.files import locks
 from analysis.core.progress import track
 from analysis.params import Acquire
 

@@ -1,9 +1,9 @@
 """Units with retinotopic receptive fields: what drives them, how strongly, and with which latency.
 
-A unit's drive at a gaze position is a weighted sum of what its world lets it follow (`analysis.simulate.worlds`):
-feature maps within its receptive field, a face term that depends on the scene (how face-like the object near the field
-is, its identity, view and size), or values unrelated to the image. Weights and field sizes depend on the area. Rate =
-mean rate x (1 + gain x standardised drive), at least `FLOOR`.
+A unit's drive at a gaze position is a weighted sum of what its world (`worlds`) lets it follow: feature maps within its
+receptive field, a face term that depends on the scene (how face-like the object near the field is, its identity, view
+and size), or values unrelated to the image. Weights and field sizes depend on the area. Rate = mean rate x (1 + gain x
+standardised drive), at least `FLOOR`.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from analysis.core.errors import DataError
 from analysis.params import Simulate
-from analysis.simulate.early_features import STAGES
+from analysis.simulate.responses.early_features import STAGES
+from analysis.simulate.responses.worlds import FACE, MAPS, UNRELATED, WORLDS
 from analysis.simulate.scenes import N_CODE, OBJECT_KINDS, SIZES, Scene
 from analysis.simulate.sessions import BANK_CHANNELS, Session
-from analysis.simulate.worlds import FACE, MAPS, UNRELATED, WORLDS
 
 LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
 """Published default of each area."""

@@ -11,8 +11,8 @@
 
 from dataclasses import dataclass
 
-from analysis.simulate.early_features import STAGES
-from analysis.simulate.teacher import LAYERS
+from analysis.simulate.responses.early_features import STAGES
+from analysis.simulate.responses.teacher import LAYERS
 
 FACE, UNRELATED = "face", "unrelated"
 AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")

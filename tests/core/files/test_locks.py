@@ -11,14 +11,14 @@ from contextlib import suppress
 
 import pytest
 
-from analysis.core import locks
 from analysis.core.errors import DataError
+from analysis.core.files import locks
 from tests.project import ROOT
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from analysis.core import locks
+from analysis.core.files import locks
 with locks.held(Path(sys.argv[1]), "stage x", "move"):
     if sys.argv[2] == "fork" and os.fork() == 0:
         time.sleep(600)

@@ -1,0 +1,1 @@
+"""What simulated units respond to, how strongly, and how their responses vary."""

@@ -7,9 +7,10 @@ Run from the root of the project, after the pipeline:
 In each experiment, units of V1, V4 and AIT are drawn anew in one world (`analysis.simulate.responses.worlds`) and
 respond to images of the simulated experiment with gaze on the centre. Four kinds of model predict them, each from the
 layer chosen within the training images: pixels, Gabor energy, the category ideal observer, and the networks trained
-here, whose layers are pooled. None of them is the teacher of the graded world. The kind with the highest median noise-corrected r
-wins if the interval of its score lies above 0 and it differs from every other kind (paired contrasts, Holm's
-correction, 5 %); else there is no winner. Further experiments in the graded world vary images, units and recordings.
+here, whose layers are pooled. None of them is the teacher of the graded world. The kind with the highest median
+noise-corrected r wins if the interval of its score lies above 0 and it differs from every other kind (paired
+contrasts, Holm's correction, 5 %); else there is no winner. Further experiments in the graded world vary images, units
+and recordings.
 """
 
 import io

@@ -31,24 +31,10 @@ from analysis.core import numerics
 from tests.faults import sandbox
 from tests.project import ROOT
 
-TIMEOUT_S = 300
-LATE_S = 2.0
+TIMEOUT_S, LATE_S = 300, 2.0
 """An error counts as late after so many seconds of CPU that are also more than half of those of an undisturbed run."""
 
 INPUTS = ("data/", "models/", "results/", "paper/figures/")
-KINDS = [
-    (r"[0-9a-f]{32}", "MD5"),
-    (r"(models|activations|results/compare)/[^/]+/", r"\1/MODEL/"),
-    (r"(corrected|report|patches|truth)/[A-Z][a-z]\d{6}[^/]*\.nc", r"\1/RECORDING.nc"),
-    (r"neural/(corrected|report)/[^/]*\.npy", r"neural/\1/POPULATION.npy"),
-    (r"sub-\w+/sub-[\w-]+?(_image)?\.nwb", r"sub/SESSION\1.nwb"),
-    (r"activations/MODEL/\w+\.npy", "activations/MODEL/LAYER.npy"),
-    (r"Stimuli/\w+/MD5\.\w+", "Stimuli/CATEGORY/MD5"),
-    (r"figures/\w+\.svg", "figures/FIGURE.svg"),
-    (r"Stimuli\.z\d\d", "Stimuli.zNN"),
-]
-"""Names within a kind of file: one file of each kind is spoilt unless all are."""
-
 GOOD = ("same", "named", "listed", "shown")
 SHOWN = ("data/raw/", "data/stimuli/")
 """What the page of ``inspect --plot`` can do without: the panel says so."""
@@ -270,14 +256,14 @@ def judge(outcome: Outcome, usual: Outcome, path: str, command: tuple[str, ...] 
 
 def kind(path: str) -> str:
     """Return the kind of a file: its path without what distinguishes it from others of the kind."""
-    for pattern, name in KINDS:
+    for pattern, name in sandbox.KINDS:
         path = re.sub(pattern, name, path)
     return path
 
 
 def cases(base: Path, read: dict[Step, list[str]], every: bool) -> Iterator[tuple[Step, str, str, Callable]]:
     """Yield step, file, spoiling and the function that spoils."""
-    from tests.faults.spoil import spoilings
+    from tests.faults.spoil import spoilings  # late: it loads numpy, and numerics are fixed first
 
     for step, files in read.items():
         chosen = files if every else {kind(path): path for path in reversed(files)}.values()

@@ -28,6 +28,19 @@ OF_PROGRAMS = ["analysis", ".dvc"]
 """What the commands of this process do not need: they run the code of the project."""
 LOCKS = "requirements*.lock"
 
+KINDS = [
+    (r"[0-9a-f]{32}", "MD5"),
+    (r"(models|activations|results/compare)/[^/]+/", r"\1/MODEL/"),
+    (r"(corrected|report|patches|truth)/[A-Z][a-z]\d{6}[^/]*\.nc", r"\1/RECORDING.nc"),
+    (r"neural/(corrected|report)/[^/]*\.npy", r"neural/\1/POPULATION.npy"),
+    (r"sub-\w+/sub-[\w-]+?(_image)?\.nwb", r"sub/SESSION\1.nwb"),
+    (r"activations/MODEL/\w+\.npy", "activations/MODEL/LAYER.npy"),
+    (r"Stimuli/\w+/MD5\.\w+", "Stimuli/CATEGORY/MD5"),
+    (r"figures/\w+\.svg", "figures/FIGURE.svg"),
+    (r"Stimuli\.z\d\d", "Stimuli.zNN"),
+]
+"""Names within a kind of file: one file of each kind is spoilt unless all are."""
+
 
 def complaints(case: Case, experiment: Path) -> list[str]:
     """Run a case; return what is wrong, one line each, and the standard error if anything is."""

@@ -224,3 +224,25 @@ def test_impossible_values_of_rivals_are_named(project, tiny, model, change, sai
     with pytest.raises(DataError) as caught:
         project(**{model: tiny[model] | change})
     assert said in str(caught.value)
+
+
+def test_pixels_is_sklearns_regression(project):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    values = project()
+    train.run(values, "pixels")
+    activations_stage.run(values, "pixels")
+    examples = data.load(values.models.entry("pixels").rules)
+    _, grey = activations.read("pixels", "pixels")
+    rgb = data.resized(examples.images, 8).numpy().astype(float) / 255
+    np.testing.assert_allclose(
+        grey, (rgb * np.array([0.299, 0.587, 0.114])[:, None, None]).sum(1).reshape(80, -1), atol=1e-6
+    )
+    rows = examples.rows("train")
+    scale = StandardScaler().fit(grey[rows].astype(float))
+    regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=2000)
+    regression.fit(scale.transform(grey[rows].astype(float)), examples.label[rows])
+    expected = regression.predict_proba(scale.transform(grey.astype(float)))[:, 1]
+    table = pd.read_csv(paths.MODELS / "pixels" / "predictions.csv")
+    np.testing.assert_allclose(table["score"], expected, atol=1e-4)

@@ -92,28 +92,6 @@ def test_scores_in_the_table_are_those_of_the_top_layer(project):
     assert described[-1]["reduction"] == "none"
 
 
-def test_pixels_is_sklearns_regression(project):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
-    values = project()
-    train.run(values, "pixels")
-    activations_stage.run(values, "pixels")
-    examples = data.load(values.models.entry("pixels").rules)
-    _, grey = activations.read("pixels", "pixels")
-    rgb = data.resized(examples.images, 8).numpy().astype(float) / 255
-    np.testing.assert_allclose(
-        grey, (rgb * np.array([0.299, 0.587, 0.114])[:, None, None]).sum(1).reshape(80, -1), atol=1e-6
-    )
-    rows = examples.rows("train")
-    scale = StandardScaler().fit(grey[rows].astype(float))
-    regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=2000)
-    regression.fit(scale.transform(grey[rows].astype(float)), examples.label[rows])
-    expected = regression.predict_proba(scale.transform(grey.astype(float)))[:, 1]
-    table = pd.read_csv(paths.MODELS / "pixels" / "predictions.csv")
-    np.testing.assert_allclose(table["score"], expected, atol=1e-4)
-
-
 def test_pooling_and_projection():
     maps = torch.rand((3, 5, 7, 7), generator=torch.Generator().manual_seed(0))
     assert torch.equal(extract.pooled(maps, 0), maps.flatten(1))

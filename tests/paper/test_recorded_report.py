@@ -125,6 +125,14 @@ def test_a_data_set_with_responses(folder):
     assert "91.0" in text  # accuracy of HMO
 
 
+def test_a_data_set_of_the_readers_own_has_no_address(folder):
+    responses()
+    Path("data/raw/manifest.json").write_text(json.dumps({"citation": "", "url": "", "licence": ""}))
+    text = make()
+    assert "Source:" not in text
+    assert "Licence of the data" not in text
+
+
 def test_a_data_set_of_dissimilarities_alone(folder):
     dissimilarities()
     text = make()

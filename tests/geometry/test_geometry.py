@@ -76,7 +76,10 @@ def project(tmp_path, monkeypatch, settings):
         keys = {"size", "colour"} if name == "pixels" else {*GABOR}
         architecture = entry.model_dump(include=keys)
         network = kind(name).build(architecture)
-        config = {"kind": name, "values": entry.model_dump(), "architecture": architecture, "images": {}}
+        values = entry.model_dump()
+        if name == "gabor":
+            values["activations"]["patches"] = 120  # of the experiment with free viewing; they change no weights
+        config = {"kind": name, "values": values, "architecture": architecture, "images": {}}
         save(tmp_path / paths.MODELS / name, network, config)
     return folder
 

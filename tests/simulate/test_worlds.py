@@ -5,8 +5,8 @@ import pytest
 
 from analysis.core.errors import DataError
 from analysis.params.schema import Noise
-from analysis.simulate.responses import teacher
 from analysis.simulate.experiment import make_image
+from analysis.simulate.responses import teacher
 from analysis.simulate.responses.neurons import Drive, draw_units
 from analysis.simulate.responses.teacher import LAYERS, layer_maps
 from analysis.simulate.responses.variability import draw_gains, showings

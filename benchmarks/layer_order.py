@@ -24,6 +24,7 @@ from analysis.params.protocol import CORRECTED
 from analysis.simulate.experiment import make_image
 from analysis.simulate.responses.early_features import STAGES
 from analysis.simulate.responses.neurons import face_terms
+from analysis.simulate.responses.worlds import EARLY
 from analysis.simulate.scenes import draw_scenes
 from analysis.statistics import inference
 from analysis.stimuli.read import read_table
@@ -39,7 +40,7 @@ def planted_stages(values: params.Params) -> tuple[list[str], dict[str, np.ndarr
     truth = pd.read_csv(paths.TRUTH / "scenes.csv")
     if len(truth) != len(scenes):
         raise SystemExit("data/raw is not the experiment that params.yaml simulates: run dvc repro first")
-    maps = np.stack([_cells(make_image(scene)[2]) for scene in scenes])  # (n_images, channels, CELLS, CELLS)
+    maps = np.stack([_cells(make_image(scene)[2][EARLY]) for scene in scenes])  # (n_images, channels, CELLS, CELLS)
     stages = {stage: maps[:, channels].reshape(len(scenes), -1) for stage, channels in STAGES.items()}
     return truth["stem"].tolist(), stages | {"face": np.stack([face_terms(scene) for scene in scenes])}
 

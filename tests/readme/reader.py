@@ -76,12 +76,12 @@ def git(*words: str, folder: Path | None = None) -> None:
 
 
 def repository(folder: Path, build: Path) -> Path:
-    """Commit the code as it lies here, with parameters and lock file of a finished copy; return the repository."""
+    """Commit the code as it lies here, with parameters, lock and metrics of a finished copy; return the repository."""
     git("init", "--quiet", "--initial-branch=main", str(folder))
     # git reads the files where they are, and leaves out what .gitignore names
     git(f"--git-dir={folder / '.git'}", f"--work-tree={ROOT}", "add", "--all", str(ROOT))
     git("checkout-index", "--all", folder=folder)
-    for name in ("params.yaml", "dvc.lock"):
+    for name in ("params.yaml", "dvc.lock", "results/headline.json"):
         shutil.copy(build / name, folder / name)
     git("add", "--all", folder=folder)
     git("-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "--quiet", "-m", "tiny", folder=folder)

@@ -202,15 +202,7 @@ def _noted(module: object, name: str, note: Callable) -> None:
 def _forked(program: Callable[[], None]) -> tuple[int, str, float]:
     """Return exit status, standard error and seconds of CPU of a function, run in a fork of this process."""
     with tempfile.TemporaryFile("w+b") as stderr:
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            with Path(os.devnull).open("w+b") as null:
-                os.dup2(null.fileno(), 0)
-                os.dup2(null.fileno(), 1)
-            os.dup2(stderr.fileno(), 2)
-            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-            os._exit(sandbox._status_of(program))
+        child = sandbox.fork(program, stderr.fileno())
         end = time.monotonic() + TIMEOUT_S
         while True:
             done, status, used = os.wait4(child, os.WNOHANG)

@@ -141,18 +141,24 @@ def _run(case: Case, folder: Path) -> tuple[int, str]:
 def _forked(program: Callable[[], None]) -> tuple[int, str]:
     """Return exit status and standard error of a function, run in a fork of this process as a program of its own."""
     with tempfile.TemporaryFile("w+b") as stderr:
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            with Path(os.devnull).open("w+b") as null:
-                os.dup2(null.fileno(), 0)
-                os.dup2(null.fileno(), 1)
-            os.dup2(stderr.fileno(), 2)
-            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-            os._exit(_status_of(program))
+        child = fork(program, stderr.fileno())
         status = _wait(child)
         stderr.seek(0)
         return status, stderr.read().decode(errors="replace")
+
+
+def fork(program: Callable[[], None], stderr: int) -> int:
+    """Start a function as a program of its own, whose standard error is this descriptor; return its process id."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        with Path(os.devnull).open("w+b") as null:
+            os.dup2(null.fileno(), 0)
+            os.dup2(null.fileno(), 1)
+        os.dup2(stderr, 2)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        os._exit(_status_of(program))
+    return child
 
 
 def _status_of(program: Callable[[], None]) -> int:

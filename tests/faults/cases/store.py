@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis.core import parallel
 from tests.faults.case import Case, cut, params, together, write
+from tests.faults.pairs import STAGES
 
 RECORDING = "data/recordings/corrected/*.nc"
 WORKERS = {"NNN_WORKERS": "2"}
@@ -94,14 +95,7 @@ CASES = [
             intact=(output,),
             lines=1,
         )
-        for stage, output in {
-            "candidates": "results/candidates",
-            "train hmo": "models/hmo",
-            "train hmo_report": "models/hmo_report",
-            "recordings corrected": "data/recordings/corrected",
-            "activations hmo_report": "data/activations/hmo_report",
-            "explain": "results/explain",
-        }.items()
+        for stage, output in STAGES.items()
     ),
     *(
         Case(

@@ -157,7 +157,11 @@ def fork(program: Callable[[], None], stderr: int) -> int:
             os.dup2(null.fileno(), 1)
         os.dup2(stderr, 2)
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-        os._exit(_status_of(program))
+        status = 1
+        try:
+            status = _status_of(program)
+        finally:  # even if nothing more can be written: the child must not go on as this process
+            os._exit(status)
     return child
 
 

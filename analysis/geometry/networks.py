@@ -7,14 +7,13 @@ import pandas as pd
 import torch
 
 from analysis.acquire.recorded import layout
-from analysis.core import paths, settings
+from analysis.core import settings
 from analysis.core.errors import DataError
 from analysis.core.images import decode
 from analysis.models import elsewhere
 from analysis.models.activations.extract import Reducer, Reduction
 from analysis.models.data import CLASSES, Examples
-from analysis.models.network import read_config
-from analysis.params import Model, Params
+from analysis.params import Params
 from analysis.stimuli.images import pad
 
 BATCH = 64
@@ -48,7 +47,7 @@ def activations(params: Params, name: str, project: Path, examples: Examples) ->
     DataError
         If the model was trained with other parameters than the present ones, or its files are damaged.
     """
-    entry = _with_patches_of(params.models.entry(name), project / paths.MODELS / name)
+    entry = params.models.entry(name)
     found = elsewhere.load(entry, name, project)
     network = found.network.to(settings.device()).eval()
     x, rule = found.inputs(examples), Reduction.of(entry, params.seed)
@@ -60,15 +59,6 @@ def activations(params: Params, name: str, project: Path, examples: Examples) ->
                 reducers = {layer: Reducer.of(rule, maps[layer], output=layer == names[-1]) for layer in names}
             parts.append({layer: reducers[layer](maps[layer]) for layer in names})
     return {layer: np.concatenate([part[layer] for part in parts]).astype(np.float64) for layer in names}
-
-
-def _with_patches_of(entry: Model, folder: Path) -> Model:
-    """Return an entry with the number of patches at the gaze that the model in a folder has; it changes no weights."""
-    known = read_config(folder)["values"].get("activations")
-    if not isinstance(known, dict) or "activations" not in type(entry).model_fields:
-        return entry
-    patches = {"patches": known.get("patches")}
-    return entry.model_copy(update={"activations": entry.activations.model_copy(update=patches)})
 
 
 def pixels(examples: Examples) -> np.ndarray:

@@ -34,8 +34,16 @@ def load(entry: Model, name: str, project: Path) -> TrainedModel:
     """
     folder = project / paths.MODELS / name
     config = read_config(folder)
-    if config["values"] != entry.model_dump():
+    if _trained(config["values"]) != _trained(entry.model_dump()):
         raise DataError(f"{folder} was trained with other values: run the stage train for {name} again")
     network = kind(config["kind"]).build(config["architecture"])
     load_weights(network, folder / WEIGHTS)
     return TrainedModel(network, config)
+
+
+def _trained(values: dict) -> dict:
+    """Return the values without the number of patches at the gaze, on which no weight depends."""
+    read_out = values.get("activations")
+    if not isinstance(read_out, dict):
+        return values
+    return values | {"activations": {name: value for name, value in read_out.items() if name != "patches"}}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.acquire.recorded import layout
 from analysis.core import paths
-from analysis.core.files import atomic, write_csv
+from analysis.core.files import write_csv, write_npy
 from analysis.core.images import FACE_CATEGORIES, decode
 from analysis.core.parallel import map_threads
 from analysis.core.settings import workers
@@ -36,8 +36,7 @@ def run(params: Params) -> None:
         return pad(image, values.size), image.size
 
     pixels, sizes = zip(*map_threads(read, files, workers(), "images"), strict=True)
-    with atomic(paths.STIMULI / "images.npy") as part, part.open("wb") as file:
-        np.save(file, np.stack(pixels))
+    write_npy(paths.STIMULI / "images.npy", np.stack(pixels))
     write_csv(paths.STIMULI / "images.csv", image_table(images, sizes, params))
     for name, columns in (("unreadable", ["path", "reason"]), ("copies", ["path", "used"])):
         write_csv(paths.STIMULI / f"{name}.csv", pd.DataFrame(columns=columns))

@@ -18,13 +18,15 @@ import pandas as pd
 from analysis.acquire.manifest import write_manifest
 from analysis.acquire.recorded import checks
 from analysis.core.errors import DataError
-from analysis.core.files import write_csv
+from analysis.core.files import hdf5, write_bytes, write_csv
 from analysis.core.images import decode
+from analysis.core.reading import read_csv
 
 IMAGES = ["image_id", "file", "category", "object", "group"]
 """Columns of images.csv: a unique name, the path below ``images/``, the category (``face`` for faces; empty if
 unknown), the object (may be empty), and a number shared by images of one object on one scene (may be empty)."""
 RESPONSES, RDMS = "responses.nc", "rdms.nc"
+AGAIN = "run the stage acquire for this data set"
 SUBJECT = ", subject "
 """Parts the name of a system from that of one of its subjects, whose dissimilarities bound what a model can reach."""
 
@@ -148,14 +150,7 @@ def read_images(raw: Path) -> pd.DataFrame:
     DataError
         If the file is missing or lacks a column.
     """
-    path = raw / "images.csv"
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); run the stage acquire for this data set") from error
-    if missing := [name for name in IMAGES if name not in table]:
-        raise DataError(f"{path}: no column {', '.join(missing)}; run the stage acquire for this data set")
-    return table[IMAGES]
+    return read_csv(raw / "images.csv", AGAIN, IMAGES, dtype=str, na_values=[])[IMAGES]
 
 
 def read_responses(raw: Path) -> Responses | None:
@@ -184,13 +179,8 @@ def _read(raw: Path, name: str, other: str, convert: Callable):
     path = raw / name
     if not path.is_file() and (raw / other).is_file():
         return None
-    try:
-        with h5netcdf.File(path, "r") as file:
-            return convert(file)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: run the stage acquire for this data set") from error
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path}: damaged ({' '.join(str(error).split())}); run the stage acquire again") from error
+    with hdf5.opened(path, "netCDF", AGAIN) as file, hdf5.reading(path, "netCDF", AGAIN):
+        return convert(h5netcdf.File(file, "r"))
 
 
 def _responses_of(file: h5netcdf.File) -> Responses:
@@ -217,7 +207,7 @@ def _write_responses(folder: Path, data: Responses, images: pd.DataFrame, origin
     checks.check_responses(data, images)
     rates = np.asarray(data.rates, np.float32)
     units = {"unit_id": data.unit_ids, "subject": data.subjects, "region": data.regions, "recording": data.recordings}
-    with h5netcdf.File(_made(folder / RESPONSES), "w") as file:
+    with hdf5.create_netcdf(folder / RESPONSES) as file:
         file.dimensions = {"presentation": len(rates), "unit": rates.shape[1]}
         rate = file.create_variable("rate", ("presentation", "unit"), np.float32, data=rates, compression="gzip")
         rate.attrs["units"] = "normalised" if data.normalised else "spikes/s"
@@ -240,7 +230,7 @@ def _write_responses(folder: Path, data: Responses, images: pd.DataFrame, origin
 def _write_dissimilarities(folder: Path, data: Dissimilarities, images: pd.DataFrame, origin: Origin) -> dict:
     """Write rdms.nc; return the counts for the manifest."""
     checks.check_dissimilarities(data, images)
-    with h5netcdf.File(_made(folder / RDMS), "w") as file:
+    with hdf5.create_netcdf(folder / RDMS) as file:
         file.dimensions = {"system": len(data.systems), "pair": np.shape(data.distances)[1], "image": len(images)}
         distances = np.asarray(data.distances, np.float64)
         file.create_variable("rdm", ("system", "pair"), np.float64, data=distances, compression="gzip")
@@ -258,11 +248,6 @@ def _put_text(file: h5netcdf.File, name: str, dimension: str, values) -> None:
     file.create_variable(name, (dimension,), h5py.string_dtype(), data=values)
 
 
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def _write_picture(path: Path, image: str, file: str, picture: Callable[[str], bytes]) -> None:
     """Write an image file as published, if it can be decoded."""
     try:
@@ -272,4 +257,4 @@ def _write_picture(path: Path, image: str, file: str, picture: Callable[[str], b
         raise DataError(f"images: there is no file {file} for image {image!r}") from error
     except DataError as error:
         raise DataError(f"images: {file} of image {image!r}: {error}") from error
-    _made(path).write_bytes(data)
+    write_bytes(path, data)

@@ -58,7 +58,7 @@ SIZES = {
         **size({}, {"grid": 4, "top": 40, "n_filt": [[8, 16]]}),
     },
     "hmo_report": {"size": PIXELS, "candidates": size(12, 2), "kept": size(5, 1), "modules": size(5, 1)}
-    | size({}, {"epochs": [1], "final_epochs": 1, "top": 24, "grid": 4}),
+    | size({}, {"epochs": [1], "final_epochs": 1, "top": 24}),
     "simple_cnn": {"size": PIXELS} | size({}, {"epochs": 1}),
     "gabor": {"size": PIXELS},
 }
@@ -169,7 +169,9 @@ def summarise(done: dict) -> dict:
 
 def _of_search(rows: list[dict]) -> dict:
     gain = {
-        stage: _interval([row["search"][stage]["error_of_kept"] - row["search"][stage]["error_of_first"] for row in rows])
+        stage: _interval(
+            [row["search"][stage]["error_of_kept"] - row["search"][stage]["error_of_first"] for row in rows]
+        )
         for stage in ("first", "second")
         if "error_of_first" in rows[0]["search"][stage]
     }

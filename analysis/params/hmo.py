@@ -60,7 +60,7 @@ class HMO(Model):
     shrinkage: Annotated[float, Field(gt=0, le=1)]
     """Factor on how much a round of boosting changes the weights of images (nu of Friedman 2001)."""
     patience: Count | None
-    """Rounds after which a stage ends if the out-of-fold error of all its modules has not fallen (null: it runs all)."""
+    """Rounds without a lower out-of-fold error of all its modules, after which a stage ends (null: it runs all)."""
     tasks: Literal["face", "categories"]
     """What candidates are judged by: the label, or also each category of images against all others."""
     search: Literal["tpe", "random"]

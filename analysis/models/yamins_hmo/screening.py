@@ -1,5 +1,6 @@
 """The screening images of HMO, and the out-of-fold decisions that score candidates."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,8 +45,10 @@ class Screening:
                 raise DataError(f"{n} groups of near-duplicate training images labelled {name}; lower folds = {folds}")
         assigned = np.empty(len(label), dtype=int)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        for fold, (_, rest) in enumerate(splitter.split(label, label, groups)):
-            assigned[rest] = fold
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class")  # few images without a label are no fault
+            for fold, (_, rest) in enumerate(splitter.split(label, label, groups)):
+                assigned[rest] = fold
         y = np.select([label == 1, label == 0], [1.0, -1.0], 0.0)
         return cls(y, assigned, C, {} if category is None else _categories(category, groups, folds))
 

@@ -190,7 +190,7 @@ def coverages(folder: Path = FOLDER) -> Iterator[list[str]]:
 
 
 def parts(folder: Path = FOLDER) -> Iterator[list[str]]:
-    """Yield each variant of HMO (2014) and each rival with its errors, cost, modules kept and the gain of later ones."""
+    """Yield each variant of HMO (2014) and each rival: errors, modules kept, the gain of later ones, and cost."""
     for name, one in (_read(folder, "hmo_parts") or {"summary": {}})["summary"].items():
         kept = one.get("kept")
         modules = "" if kept is None else "; ".join(f"{min(n)} to {max(n)}" for n in kept.values())

@@ -152,10 +152,10 @@ def summarise(done: dict) -> dict:
     """Return mean errors of each variant and rival, and differences from the base over seeds, with 95 % intervals."""
     table = {}
     for name in [*PARTS, *(rival for rival in SIZES if rival != "hmo")]:
-        rows = [done[f"{name}, {number}"] for number in range(SEEDS)]
-        base = [done[f"base, {number}"] for number in range(SEEDS)]
+        seeds = [number for number in range(SEEDS) if f"{name}, {number}" in done]
+        rows, base = ([done[f"{one}, {number}"] for number in seeds] for one in (name, "base"))
         measures = [key for key in ("out_of_fold_error", "validation_error", "test_error") if key in rows[0]]
-        table[name] = {"cpu_seconds": float(np.mean([row["cpu_seconds"] for row in rows]))}
+        table[name] = {"seeds": len(seeds), "cpu_seconds": float(np.mean([row["cpu_seconds"] for row in rows]))}
         table[name]["test_accuracy"] = _interval([row["test_accuracy"] for row in rows])
         for key in measures:
             of_all = np.array([row[key] for row in rows])

@@ -19,7 +19,7 @@ COVERED = ["case", "coverage ± standard error", "mean width", "false alarms of 
 OURS = "nested analysis of variance, jackknife"
 LEAST_TRUTH = 0.3
 """Lower reliabilities of 120 images have standard errors of a half of them or more."""
-PARTS = ["model", "out-of-fold error, % (less base)", "modules kept, stages 1 and 2"]
+PARTS = ["model", "seeds", "out-of-fold error, % (less base)", "modules kept, stages 1 and 2"]
 PARTS += ["error after the last kept less after the first", "test accuracy, %", "test error, % (less base)", "CPU s"]
 TRUTH = ["against planted truth", "aim", "result", "benchmark"]
 
@@ -197,7 +197,16 @@ def parts(folder: Path = FOLDER) -> Iterator[list[str]]:
         gains = "; ".join(_interval(gain) for gain in one.get("kept_less_first", {}).values())
         error = _with_difference(one.get("out_of_fold_error"))
         tested = _interval(one["test_accuracy"], signs=False)
-        yield [name, error, modules, gains, tested, _with_difference(one["test_error"]), f"{one['cpu_seconds']:.0f}"]
+        yield [
+            name,
+            str(one["seeds"]),
+            error,
+            modules,
+            gains,
+            tested,
+            _with_difference(one["test_error"]),
+            f"{one['cpu_seconds']:.0f}",
+        ]
 
 
 def _interval(found: dict, signs: bool = True) -> str:

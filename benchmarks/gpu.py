@@ -5,6 +5,7 @@ Run from the root of the project; each piece writes to benchmarks/gpu.json:
     NNN_DEVICE=cuda python -m benchmarks.gpu report      # the report's HMO
     NNN_DEVICE=cuda python -m benchmarks.gpu hmo         # HMO (2014); without NNN_DEVICE on the processor (18 minutes)
     python -m benchmarks.gpu scores HERE THERE           # the same candidates trained on the processor and on a GPU
+    python -m benchmarks.gpu cost                        # what the report's search would take on two processors
 
 As many images as in the report, of a larger simulated experiment. HERE and THERE are folders that benchmarks/halving.py
 has filled on the two.
@@ -21,14 +22,17 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import ks_2samp
+from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import params
 from analysis.core import environment, numerics, settings
 from analysis.core.numerics import fixed_threads
 from analysis.models.data import Examples
+from analysis.models.network import Standardise
 from analysis.models.registry import Job
 from analysis.models.report_hmo import first_layer
 from analysis.models.report_hmo import network as report_hmo
+from analysis.models.report_hmo.random_cnn import random_module
 from analysis.models.train.training import scores
 from analysis.models.yamins_hmo import procedure as hmo
 from analysis.neural.scoring import number
@@ -145,7 +149,38 @@ def agreement(here: str, there: str) -> dict:
     }
 
 
-PIECES = {"report": report, "hmo": hmo_2014, "scores": agreement}
+def cost() -> dict:
+    """Return what the report's search would take on the processors of benchmarks/models.json, without running it.
+
+    The operations of all candidates, counted on one image each, over the rate that training side by side reached there.
+    """
+    own = {"size": PIXELS, "final_epochs": 5, "copies": 1}
+    chosen, of_one = models.entry(candidates=CANDIDATES, kept=min(10, CANDIDATES), **own), []
+    image = torch.zeros((1, 3, PIXELS, PIXELS))
+    for candidate in range(CANDIDATES):
+        values = random_module(chosen, 1, "candidate", candidate)
+        network = first_layer.initial(values, Standardise(), candidate)
+        with FlopCounterMode(display=False) as forward, torch.no_grad():
+            network(image)
+        with FlopCounterMode(display=False) as both:
+            network(image).sum().backward()
+        of_one.append((both.get_total_flops(), forward.get_total_flops()))
+    training, selection = (int(share * IMAGES) for share in (0.8, 0.2))
+    operations = chosen.epochs[-1] * sum(training * step + selection * check for step, check in of_one)
+    speed = json.loads((sizes.HERE / "models.json").read_text(encoding="utf-8"))["speed"]
+    rate = speed["gflops_of_matrix_product"] / speed["times_the_floor"]["side by side, float32"]
+    return {
+        "images": IMAGES,
+        "pixels": PIXELS,
+        "candidates": CANDIDATES,
+        "epochs": chosen.epochs[-1],
+        "gflop": operations / 1e9,
+        "gflops_measured": rate,
+        "hours": operations / 1e9 / rate / 3600,
+    }
+
+
+PIECES = {"report": report, "hmo": hmo_2014, "scores": agreement, "cost": cost}
 
 
 def main(piece: str, *words: str) -> None:

@@ -19,6 +19,8 @@ COVERED = ["case", "coverage ± standard error", "mean width", "false alarms of 
 OURS = "nested analysis of variance, jackknife"
 LEAST_TRUTH = 0.3
 """Lower reliabilities of 120 images have standard errors of a half of them or more."""
+PARTS = ["model", "seeds", "out-of-fold error, % (less base)", "modules kept, stages 1 and 2"]
+PARTS += ["error after the last kept less after the first", "test accuracy, %", "test error, % (less base)", "CPU s"]
 TRUTH = ["against planted truth", "aim", "result", "benchmark"]
 
 
@@ -187,6 +189,38 @@ def coverages(folder: Path = FOLDER) -> Iterator[list[str]]:
         yield [name, share, f"{one['width']:.2f}", alarms, "" if one["bias"] is None else signed(one["bias"], 3)]
 
 
+def parts(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield each variant of HMO (2014) and each rival: errors, modules kept, the gain of later ones, and cost."""
+    for name, one in (_read(folder, "hmo_parts") or {"summary": {}})["summary"].items():
+        kept = one.get("kept")
+        modules = "" if kept is None else "; ".join(f"{min(n)} to {max(n)}" for n in kept.values())
+        gains = "; ".join(_interval(gain) for gain in one.get("kept_less_first", {}).values())
+        error = _with_difference(one.get("out_of_fold_error"))
+        tested = _interval(one["test_accuracy"], signs=False)
+        yield [
+            name,
+            str(one["seeds"]),
+            error,
+            modules,
+            gains,
+            tested,
+            _with_difference(one["test_error"]),
+            f"{one['cpu_seconds']:.0f}",
+        ]
+
+
+def _interval(found: dict, signs: bool = True) -> str:
+    values = [100 * found[name] for name in ("estimate", "low", "high")]
+    mean, low, high = (signed(value, 1) if signs else f"{value:.1f}" for value in values)
+    return f"{mean} ({low} to {high})"
+
+
+def _with_difference(found: dict | None) -> str:
+    if found is None:
+        return ""
+    return f"{100 * found['mean']:.1f}" + (f": {_interval(found['difference'])}" if "difference" in found else "")
+
+
 def _largest(values: Iterable[float]) -> str:
     """Return the value farthest from 0, with its sign."""
     return signed(max(values, key=abs), 3)
@@ -223,6 +257,7 @@ def texts() -> dict[str, str]:
         for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))
     }
     tables |= {"gpu": blocks.table(FULL, list(devices())), "coverage": blocks.table(COVERED, list(coverages()))}
+    tables["hmo-parts"] = blocks.table(PARTS, list(parts()))
     return tables | reliabilities()
 
 

@@ -40,11 +40,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network, the architecture from which `Kind.build` makes it again, and notes for its configuration."""
+    """A trained network and the architecture from which `Kind.build` makes it again.
+
+    `notes` go to its configuration, `metrics` to its ``metrics.json``.
+    """
 
     network: Network
     architecture: dict
     notes: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

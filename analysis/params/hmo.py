@@ -48,7 +48,7 @@ class HMO(Model):
     grid: Count
     """Cells per side to which the maps of first-stage modules are averaged before they are stacked."""
     top: Count
-    """Top-level outputs: filters of all second-stage modules."""
+    """Top-level outputs: filters of all second-stage modules; fewer if the search for modules stops early."""
     first: HMOStage
     second: HMOStage
     n_filt: Filters
@@ -57,6 +57,12 @@ class HMO(Model):
     """Filter size in the first stage; the published range is 3 to 9."""
     second_k_filt: Bounds
     weights: Literal["boosting", "none", "margin"]
+    shrinkage: Annotated[float, Field(gt=0, le=1)]
+    """Factor on how much a round of boosting changes the weights of images (nu of Friedman 2001)."""
+    patience: Count | None
+    """Rounds without a lower out-of-fold error of all its modules, after which a stage ends (null: it runs all)."""
+    tasks: Literal["face", "categories"]
+    """What candidates are judged by: the label, or also each category of images against all others."""
     search: Literal["tpe", "random"]
     filters: Literal["random", "trained"]
     training: HMOTraining

@@ -94,7 +94,7 @@ def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
     examples = data.load(values.models.entry(MODEL).rules)
     rows = examples.rows("train")
     np.testing.assert_array_equal(screening.y, np.where(examples.label[rows] == 1, 1, -1))
-    np.testing.assert_allclose(weights, boosting.balanced(screening.y))
+    np.testing.assert_allclose(weights, boosting.balanced(screening.tasks))
     groups = examples.table["group"].to_numpy()[rows]
     assert all(len(set(screening.folds[groups == group])) == 1 for group in groups)
     losses = []
@@ -102,15 +102,15 @@ def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
         seed = hmo.seed_of(values.seed, "hmo", "filters", "first", 0, one.number)
         module = hmo_layers.Module(3, one.values).draw(seed)
         decision = screening.decisions(hmo.maps_of(module, stage.x, 4), weights)
-        losses.append(weights[np.sign(decision) != screening.y].sum())
+        losses.append(weights[np.sign(decision) != screening.tasks].sum())
         assert one.told.loss == pytest.approx(losses[-1], abs=0.03)  # one thread, not two: a tie may fall otherwise
     best = min(tried, key=lambda one: (one.told.loss, one.number))
     assert config["architecture"]["first"][0] == best.values
     assert config["notes"]["rounds"]["first"][0]["candidate"] == best.number
     decision = screening.decisions(hmo.maps_of(made.first[0], stage.x, 4), weights)
-    np.testing.assert_allclose(seen[1][3], boosting.reweighted(weights, screening.y, decision))
+    np.testing.assert_allclose(seen[1][3], boosting.reweighted(weights, screening.tasks, decision))
     assert not np.allclose(seen[1][3], weights)
-    np.testing.assert_allclose(seen[2][3], boosting.balanced(screening.y))  # the second stage begins anew
+    np.testing.assert_allclose(seen[2][3], boosting.balanced(screening.tasks))  # the second stage begins anew
     assert seen[2][0].x.shape[1] == sum(len(one.layers[-1].weight) for one in made.first)
 
 
@@ -131,7 +131,7 @@ def test_each_round_is_weighted_by_all_before_it_and_asks_anew(project, tiny, mo
         stage, screening, weights, _ = seen[number]
         maps = [hmo.maps_of(module, stage.x, 4).flatten(1) for module in made.first[: number + 1]]
         decision = screening.decisions(torch.cat(maps, 1), weights)
-        np.testing.assert_allclose(seen[number + 1][2], boosting.reweighted(weights, screening.y, decision))
+        np.testing.assert_allclose(seen[number + 1][2], boosting.reweighted(weights, screening.tasks, decision))
         assert np.ptp(seen[number + 1][2] / weights) > 0.01
     # What the search of a later round makes small is the error under its own weights.
     stage, screening, weights, tried = seen[2]
@@ -140,9 +140,9 @@ def test_each_round_is_weighted_by_all_before_it_and_asks_anew(project, tiny, mo
         for one in tried:
             seed = hmo.seed_of(values.seed, "hmo", "filters", "first", 2, one.number)
             maps = hmo.maps_of(hmo_layers.Module(3, one.values).draw(seed), stage.x, 4)
-            wrong = np.sign(screening.decisions(maps, weights)) != screening.y
+            wrong = np.sign(screening.decisions(maps, weights)) != screening.tasks
             assert one.told.loss == pytest.approx(weights[wrong].sum())
-            gaps.append(abs(one.told.loss - boosting.balanced(screening.y)[wrong].sum()))
+            gaps.append(abs(one.told.loss - boosting.balanced(screening.tasks)[wrong].sum()))
     assert max(gaps) > 0.01
     asked = [one.values["layers"][0]["fmean"] for *_, tried in seen[:3] for one in tried]
     assert len(set(asked)) == len(asked) == 12

@@ -224,8 +224,12 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
                 ("report", "report on the processor"),
                 ("hmo", "hmo on the processor"),
                 ("scores HERE THERE", "scores"),
+                ("cost", "cost"),
             )
         },
+        "python -m benchmarks.hmo_parts": Run(
+            leaves=(f"{FIGURES}/hmo_parts.json",), after=figures_are_kept("hmo_parts", "summary")
+        ),
         **{
             f"python -m benchmarks.{name}": Run(leaves=(f"{FIGURES}/{name}.json",), after=figures_are_kept(name))
             for name in ("acquire", "compare", "explain", "hmo", "models", "recordings", "scale")

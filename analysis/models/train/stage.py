@@ -70,7 +70,8 @@ def _write(job: registry.Job, fitted: registry.Fitted) -> None:
             "n": {name: values["n"] for name, values in splits.items()},
             "parameters": sum(parameter.numel() for parameter in trained.parameters()),
             "splits": splits,
-        },
+        }
+        | fitted.metrics,
     )
     config = {
         "kind": entry.kind,

@@ -55,16 +55,33 @@ class ChosenModules:
     maps: list[torch.Tensor]
     rounds: list[dict]
 
+    def keep(self, n: int) -> None:
+        """Drop all modules but the first n."""
+        for found in (self.modules, self.values, self.maps):
+            del found[n:]
+
+    def summary(self) -> dict:
+        """Return how many modules were kept, how many rounds were run, and the error of all after the first and last.
+
+        The errors are those of the label.
+        """
+        kept, errors = len(self.modules), [one["error_of_all"] for one in self.rounds]
+        about = {"modules": kept, "rounds": len(errors)}
+        return about | ({"error_of_first": errors[0], "error_of_kept": errors[kept - 1]} if errors else {})
+
 
 def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
     """Choose the modules of a stage one after another, in the variant that ``job.entry.weights`` names.
 
-    boosting: each round gives more weight to images that the modules so far misclassify, and starts a new search.
+    boosting: each round gives more weight to images that the modules so far misclassify, and starts a new search. The
+    stage ends once the error of all modules, read out as the finished network is, has not fallen for ``patience``
+    rounds; modules after the lowest error are dropped.
     margin: the decision of the modules so far is an additional feature of every candidate, and weights stay equal.
     none: a single search, whose best candidates are the modules.
     """
     entry, chosen = job.entry, ChosenModules([], [], [], [])
-    weights, margin = boosting.balanced(screening.y), None
+    equal = boosting.balanced(screening.tasks)
+    weights, margin = equal, None
     if entry.weights == "none":
         tried = search_round(job, stage, screening, "all", weights, None, stage.modules * stage.candidates)
         for number, one in enumerate(_best(tried, stage.modules, job.name)):
@@ -74,19 +91,45 @@ def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
         tried = search_round(job, stage, screening, number, weights, margin, stage.candidates)
         [one] = _best(tried, 1, job.name)
         _add(job, stage, chosen, one, number, number)
-        decision = screening.decisions(torch.cat([maps.flatten(1) for maps in chosen.maps], 1), weights)
-        error = boosting.weighted_error(boosting.balanced(screening.y), screening.y, decision)
-        chosen.rounds.append({"candidate": one.number, "loss": one.told.loss, "error_of_all": error})
-        print(
-            f"{job.name}: {stage.name} stage, module {number + 1} of {stage.modules}: loss {one.told.loss:.3f}, "
-            f"balanced error of all modules {error:.3f}",
-            flush=True,
-        )
+        stacked = torch.cat([maps.flatten(1) for maps in chosen.maps], 1)
+        decision = screening.decisions(stacked, weights)
+        whole = decision if number == 0 else screening.decisions(stacked, equal)
+        _record(job, stage, chosen, one, screening, whole)
+        if _ended(chosen, entry.patience):
+            break
         if entry.weights == "margin":
             margin = decision
         else:
-            weights = boosting.reweighted(weights, screening.y, decision)
+            weights = boosting.reweighted(weights, screening.tasks, decision, entry.shrinkage)
+    if entry.patience is not None:
+        chosen.keep(_lowest(chosen) + 1)
     return chosen
+
+
+def _record(job: Job, stage: StageSearch, chosen: ChosenModules, one: Tried, screening: Screening, decision) -> None:
+    """Note and print what a round has found; `decision` (n_tasks, n) is that of all modules so far."""
+    equal = boosting.balanced(screening.tasks)
+    label = boosting.weighted_error(equal[0], screening.y, decision[0])
+    tasks = boosting.weighted_error(equal, screening.tasks, decision)
+    chosen.rounds.append(
+        {"candidate": one.number, "loss": one.told.loss, "error_of_all": label, "error_of_tasks": tasks}
+    )
+    print(
+        f"{job.name}: {stage.name} stage, module {len(chosen.modules)} of {stage.modules}: loss {one.told.loss:.3f}, "
+        f"balanced error of all modules {label:.3f}",
+        flush=True,
+    )
+
+
+def _lowest(chosen: ChosenModules) -> int:
+    """Return the first round after which the error over all tasks is lowest."""
+    errors = [one["error_of_tasks"] for one in chosen.rounds]
+    return errors.index(min(errors))
+
+
+def _ended(chosen: ChosenModules, patience: int | None) -> bool:
+    """Whether the error over all tasks has not fallen for `patience` rounds."""
+    return patience is not None and len(chosen.rounds) - 1 - _lowest(chosen) >= patience
 
 
 def search_round(
@@ -108,7 +151,7 @@ def search_round(
             if not is_memory(error):
                 raise
             return Told(None, "out of memory")
-        return Told(boosting.weighted_error(weights, screening.y, decision))
+        return Told(boosting.weighted_error(weights, screening.tasks, decision))
 
     tried = minimise(
         stage.space,
@@ -154,7 +197,9 @@ def _add(job: Job, stage: StageSearch, chosen: ChosenModules, one: Tried, name, 
 
 def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
     """Train the filters of a module under a linear head."""
-    values, rows = job.entry.training, job.examples.rows("train")
+    values, rows = job.entry.training, screening_rows(job)
+    labelled = torch.from_numpy(np.flatnonzero(job.examples.label[rows] >= 0))
+    x, rows = stage.x[labelled.to(job.device)], rows[labelled.numpy()]
     y = torch.from_numpy(job.examples.label[rows].astype(np.int64)).to(job.device)
     cells = (stage.grid or 1) ** 2
     pooled = nn.AdaptiveAvgPool2d(stage.grid or 1)
@@ -166,17 +211,32 @@ def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
     plan = Plan(epochs=values.epochs, batch=values.batch, learning_rate=values.learning_rate)
     checkpoint = job.folder / f"{stage.name}-{place}.safetensors"
     try:
-        train_network(network, Split(stage.x, y), None, plan, seed, checkpoint)
+        train_network(network, Split(x, y), None, plan, seed, checkpoint)
     except TrainingFailed as error:
         raise DataError(f"model {job.name}: {error}; lower models.{job.name}.training.learning_rate") from error
     module.requires_grad_(False)
 
 
+def screening_rows(job: Job) -> np.ndarray:
+    """Return the rows of the screening images: the labelled training images, with categories all annotated ones."""
+    if job.entry.tasks == "face":
+        return job.examples.rows("train")
+    known = (job.examples.label >= 0) | job.examples.table["annotated"].to_numpy()
+    return np.flatnonzero((job.examples.split == "train") & known)
+
+
+def _screening(job: Job, rows: np.ndarray) -> Screening:
+    entry, table = job.entry, job.examples.table.iloc[rows]
+    category = None if entry.tasks == "face" else table["category"].to_numpy()
+    seed = seed_of(job.seed, entry.kind, "folds")
+    label = job.examples.label[rows]
+    return Screening.of(label, table["group"].to_numpy(), entry.folds, entry.C, seed, category)
+
+
 def fit(job: Job) -> Fitted:
     """Search for the modules of both stages and fit the read-out."""
-    entry, rows, x = job.entry, job.examples.rows("train"), data.resized(job.examples.images, job.entry.size)
-    label, groups = job.examples.label[rows], job.examples.table["group"].to_numpy()[rows]
-    screening = Screening.of(label, groups, entry.folds, entry.C, seed_of(job.seed, entry.kind, "folds"))
+    entry, rows, x = job.entry, screening_rows(job), data.resized(job.examples.images, job.entry.size)
+    screening = _screening(job, rows)
     first = search(
         job,
         StageSearch(
@@ -208,9 +268,15 @@ def fit(job: Job) -> Fitted:
         for module, fitted in zip(modules, searched, strict=True):
             module.load_state_dict(fitted.state_dict())
     network.to(job.device)
-    C, errors = fit_read_out(network, job, x, torch.cat(second.maps, 1), screening.y)
+    labelled = screening.y != 0
+    top = torch.cat(second.maps, 1)[torch.from_numpy(labelled).to(job.device)]
+    C, errors = fit_read_out(network, job, x, top, screening.y[labelled])
     notes = {"rounds": {"first": first.rounds, "second": second.rounds}, "C": C, "selection_error": errors}
-    return Fitted(network, architecture, notes)
+    at_edge = len(entry.Cs) > 1 and C in (min(entry.Cs), max(entry.Cs))
+    if at_edge:
+        print(f"{job.name}: C = {C:g} is at the edge of Cs; extend models.{job.name}.Cs", flush=True)
+    metrics = {"first": first.summary(), "second": second.summary(), "C": C, "C_at_edge": at_edge}
+    return Fitted(network, architecture, notes, {"search": metrics})
 
 
 def fit_read_out(

@@ -47,19 +47,26 @@ def out_of_fold(
 ) -> np.ndarray:
     """Return for each row of features (n, n_features) the decision of a read-out fitted on the other folds.
 
-    `y` is -1 or 1; rows of weight 0 are left out of the fits. `margin`, the decision of the earlier modules, is an
-    additional feature that is hardly regularised (`MARGIN`).
+    `y` is -1 or 1, (n,) or (n_tasks, n), as are the result and all else but `folds`; rows of weight 0 are left out of
+    the fits. `margin`, the decision of the earlier modules, is an additional feature that is hardly regularised
+    (`MARGIN`).
     """
-    decision = np.empty(len(y))
+    tasks = list(zip(np.atleast_2d(y), np.atleast_2d(weights), strict=True))
+    decision = np.empty((len(tasks), len(folds)))
     for fold in np.unique(folds):
         train, rest = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         z, _, _ = standardised(features, torch.from_numpy(train).to(features.device))
         gram = (z @ z[train].T).cpu().numpy().astype(np.float64)  # (n, n_train)
-        if margin is not None:
-            gram += MARGIN * np.outer(margin, margin[train])
-        dual, bias = solve(gram[train], y[train], weights[train], C)
-        decision[rest] = gram[rest] @ dual + bias
-    return decision
+        for number, (sides, importance) in enumerate(tasks):
+            own = gram
+            if margin is not None:
+                of_task = np.atleast_2d(margin)[number]
+                own = gram + MARGIN * np.outer(of_task, of_task[train])
+            fitted = importance[train] > 0
+            rows = train[fitted]
+            dual, bias = solve(own[rows][:, fitted], sides[rows], importance[rows], C)
+            decision[number, rest] = own[rest][:, fitted] @ dual + bias
+    return decision.reshape(np.shape(y))
 
 
 MARGIN = 100.0

@@ -77,7 +77,7 @@ function makeCells(svg, reading, says, place, tips) {
     ahead[0][0].focus();
   };
   cells.forEach((cell, k) => {
-    cell.classList.add("cell");
+    cell.classList.add("spot");
     cell.setAttribute("role", "img");
     cell.setAttribute("aria-label", says(cell.__data__.datum));
     cell.setAttribute("tabindex", k === 0 ? "0" : "-1"); // one stop of the Tab key for the whole chart

@@ -9,9 +9,10 @@ from analysis.core.files import write_bytes, write_text
 from analysis.core.paths import FIGURES
 from analysis.core.reading import damaged, read_json, reading
 from analysis.params import Params
-from paper import html, provenance, style
+from paper import provenance, style
 from paper.draw import plots_for
 from paper.kinds import Stamp
+from paper.page import build as page
 from paper.pdf import compile_pdf
 from paper.plots import explain
 from paper.plots.audit import read as audit
@@ -37,10 +38,10 @@ def run(params: Params) -> None:
     stamp = environment.decisive(read_json(results.file(environment.FILE), AGAIN, Stamp))
     _compare_environments(stamp)
     code_and_data = provenance.describe()
-    page = html.build(results, code_and_data)
+    html = page.build(results, code_and_data)
     pdf = compile_pdf(SOURCE, ".", _context(params, results, stamp, code_and_data))
     write_bytes(OUTPUT, pdf)
-    write_text(html.OUTPUT, page)
+    write_text(page.OUTPUT, html)
 
 
 def _context(params: Params, results: Results, stamp: dict, code_and_data: dict) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from analysis.core.errors import DataError
-from analysis.core.files import write_json
+from analysis.core.files import write_json, write_text
 from analysis.core.parallel import map_processes
 from analysis.core.paths import FIGURES
 from analysis.params import Params
-from paper import style
+from paper import style, vega
 from paper.plots import (
     accuracy,
     areas,
@@ -61,7 +61,7 @@ RECORDED_PLOTS = {"recorded": recorded.draw}
 
 
 def run(params: Params) -> None:
-    """Draw all figures to ``paper/figures`` as SVG.
+    """Draw all figures to ``paper/figures`` as SVG, and write the page in which ``dvc plots show`` draws its charts.
 
     Their alternative texts are written to ``alt.json`` there, and the results each was drawn from to ``sources.json``.
     The validation figure needs the planted truth, so it is drawn for simulated data only.
@@ -82,6 +82,7 @@ def run(params: Params) -> None:
     drawn = map_processes(lambda plot: draw_figure(results, *plot), plots.items(), "figures")
     write_json(FIGURES / "alt.json", {name: text for name, (text, _) in zip(plots, drawn, strict=True)})
     write_json(FIGURES / "sources.json", {name: files for name, (_, files) in zip(plots, drawn, strict=True)})
+    write_text(FIGURES / "plots.html", vega.dvc_page())
 
 
 def draw_figure(results: Results, name: str, draw: Callable) -> tuple[str, list[str]]:

@@ -223,6 +223,16 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
     return folder
 
 
+def fabricate_walk(folder: Path) -> None:
+    """Write the tables of an audit in which two choices lead from -1 to 0.125."""
+    folder.mkdir(exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps({"protocols": {}}))
+    rows = [("r2", "join", 0.25, 0.1, 0.4), ("r2", "regression", 0.875, -0.1, 1.85), ("rho", "join", 0.1, 0.0, 0.2)]
+    pd.DataFrame(rows, columns=["score", "field", "value", "low", "high"]).to_csv(folder / "shapley.csv", index=False)
+    start = {"network": "small networks", "start": "report", "field": "", "r2": -1.0, "rho": np.nan}
+    pd.DataFrame([start]).to_csv(folder / "single_choices.csv", index=False)
+
+
 def _jpeg() -> str:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6)).save(buffer, "JPEG")
@@ -290,3 +300,28 @@ def project(tmp_path, drawn, monkeypatch) -> Path:
 def fabricate_results():
     """Return the function that writes a results folder, for tests that want another one."""
     return fabricate
+
+
+@pytest.fixture(scope="session")
+def page(drawn) -> Path:
+    """The page of the fabricated results, with a recorded data set and a walk."""
+    from paper import provenance
+    from paper.page import build
+    from paper.results import read
+    from tests.paper.tables import table, write
+
+    folder = drawn.parent / "page"
+    shutil.copytree(drawn, folder)
+    write(folder, table())
+    fabricate_walk(folder / "results/audit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        build.OUTPUT.write_text(build.build(read(), provenance.describe()))
+    return folder / build.OUTPUT
+
+
+@pytest.fixture
+def walked(project) -> Path:
+    """A project with the tables of an audit of two choices."""
+    fabricate_walk(project / "results/audit")
+    return project

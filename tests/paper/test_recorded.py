@@ -218,7 +218,7 @@ def test_the_paper_shows_recorded_data_sets(shown):
         "Simulated data in a, recorded data in the other panels",
     ):
         assert tables.says(text, said), said
-    assert "paper/recorded/v4.json" in Path("paper/report.html").read_text()
+    assert "Cowley et al. 2023" in Path("paper/report.html").read_text()
 
 
 def test_without_tables_nothing_is_shown(project):

@@ -115,7 +115,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "dvc exp run -S compare.bootstrap=2000": Run(
             "(Running stage|Stage) 'compare@hmo'(:| is cached)", says_not="Running stage 'train"
         ),
-        "dvc exp show --only-changed": Run(r"compare\.bootstrap(.|\n)* 2000 "),
+        "dvc exp show --only-changed --drop '.*/'": Run(r"compare\.bootstrap(.|\n)* 2000 "),
         "dvc params diff": Run(r"compare\.bootstrap +50 +2000"),
         "git checkout params.yaml": Run("Updated 1 path", after=parameters_are_back),
     },

@@ -1,38 +1,56 @@
-"""What the script of the page reads: the two RDMs, and gaze and spikes of the example recording."""
+"""What the script of the page reads: RDMs, and gaze and spikes of the example recording."""
 
 import base64
 
 import matplotlib
 import numpy as np
 
+from paper import style
 from paper.plots import rdms
 
 UNDEFINED = 255
 """Byte of a pair without a percentile; the others run from 0 to 254."""
 
 
-def describe_rdms(opened, thumbnails: dict[str, str | None]) -> dict:
-    """Return both RDMs in order of category, as base64 bytes: percentiles, and dissimilarities in thousandths.
+def describe_rdms(models: dict, thumbnails: dict[str, str | None]) -> dict:
+    """Return the RDMs of models, of a population and of the labels in order of category, as base64 bytes.
 
     Parameters
     ----------
-    opened : xarray.Dataset
-        RDMs of one model and one population.
+    models : dict of xarray.Dataset
+        RDMs of each model and one population. Of models compared with other images than the first, none is shown.
     thumbnails : dict
         Base64 JPEG of each image to show, by stem, or None if it is not at hand; images without an entry are left out.
+
+    Returns
+    -------
+    dict
+        Of each matrix percentiles (0 to 254) and dissimilarities in thousandths.
     """
+    opened = next(iter(models.values()))
     stems = opened["stem"].values.astype(str)
     order, _, _ = rdms.by_category(opened["category"].values.astype(str))
     order = [image for image in order if stems[image] in thumbnails]
     category = opened["category"].values.astype(str)[order]
     colours = matplotlib.colormaps["cividis"](np.linspace(0, 1, UNDEFINED))[:, :3]
+    same = [one for one in models if np.array_equal(models[one]["stem"].values.astype(str), stems)]
+    same = [one for one in same if models[one].attrs["recording"] == opened.attrs["recording"]]
     return {
         "category": [category_name(name) for name in category],
         "starts": [0, *(np.flatnonzero(category[1:] != category[:-1]) + 1).tolist()],
         "thumbnails": [_jpeg_uri(thumbnails[stem]) for stem in stems[order]],
         "palette": _base64((colours * 255).round().astype(np.uint8)),
-        "model": _describe_rdm(opened["model_rdm"].values[np.ix_(order, order)]),
+        "models": [
+            {
+                "name": style.name(model),
+                "layer": str(models[model].attrs["layer"]),
+                "rho": round(float(models[model].attrs["rho"]), 4),
+                **_describe_rdm(models[model]["model_rdm"].values[np.ix_(order, order)]),
+            }
+            for model in same
+        ],
         "neural": _describe_rdm(opened["neural_rdm"].values[np.ix_(order, order)]),
+        "labels": _describe_rdm((category[:, None] != category[None, :]).astype(float)),
     }
 
 
@@ -47,6 +65,7 @@ def _describe_rdm(rdm: np.ndarray) -> dict:
 
 def describe_recording(recording: dict, screen_grey: int) -> dict:
     """Return the example recording of the results with names of categories and addresses of pictures for the page."""
+    shown = sorted(recording["images"], key=lambda image: image["category"] == "none")  # what has a category first
     images = [
         {
             "stem": image["stem"],
@@ -54,7 +73,7 @@ def describe_recording(recording: dict, screen_grey: int) -> dict:
             "picture": _jpeg_uri(image["jpeg"]),
             "presentations": image["presentations"],
         }
-        for image in recording["images"]
+        for image in shown
     ]
     screen = f"rgb({screen_grey} {screen_grey} {screen_grey})"
     return {"size_dva": recording["size_dva"], "units": recording["units"], "images": images, "screen": screen}

@@ -1,146 +1,50 @@
-"use strict";
-// Sorts and filters the tables; explores the two RDMs and the example recording by pointer, touch or keys.
-
-const data = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id);
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-const number = (x, digits) => (x < 0 ? "\u2212" : "") + Math.abs(x).toFixed(digits);
-
-// --- tables ------------------------------------------------------------------
-
-for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      sortBy(table.tBodies[0], column, down ? -1 : 1);
-    });
-  });
-}
-
-function sortBy(body, column, sign) {
-  const value = (row) => row.cells[column].dataset.v ?? row.cells[column].textContent;
-  const compare = (a, b) => {
-    const [x, y] = [value(a), value(b)];
-    if (x === "" || y === "") return (x === "") - (y === ""); // undefined scores stay at the bottom
-    const gap = Number(x) - Number(y);
-    return sign * (Number.isNaN(gap) ? x.localeCompare(y) : gap);
-  };
-  body.append(...[...body.rows].sort(compare));
-}
-
-for (const choice of document.querySelectorAll("select[data-filter]")) {
-  const table = byId(choice.dataset.filter);
-  const column = Number(choice.dataset.column);
-  choice.addEventListener("change", () => {
-    for (const row of table.tBodies[0].rows) {
-      row.hidden = choice.value !== "" && row.cells[column].textContent !== choice.value;
-    }
-  });
-}
-
-// --- RDMs --------------------------------------------------------------------
-
-function exploreRdms(rdm) {
-  const n = rdm.category.length;
-  const palette = bytes(rdm.palette);
-  const views = ["model", "neural"].map((name) => ({
-    canvas: byId(`rdm-${name}`),
-    rank: bytes(rdm[name].percentile),
-    value: new Int16Array(bytes(rdm[name].thousandths).buffer),
-    picture: null,
-  }));
-  let at = [0, Math.min(n - 1, Math.floor(n / 2))];
-
-  for (const view of views) {
-    const picture = document.createElement("canvas");
-    picture.width = picture.height = n;
-    const image = new ImageData(n, n);
-    view.rank.forEach((rank, k) => {
-      const blank = rank === 255;
-      for (let c = 0; c < 3; c++) image.data[4 * k + c] = blank ? 255 : palette[3 * rank + c];
-      image.data[4 * k + 3] = 255;
-    });
-    picture.getContext("2d").putImageData(image, 0, 0);
-    view.picture = picture;
-    const move = (event) => {
-      const box = view.canvas.getBoundingClientRect();
-      const indexAt = (offset, size) => Math.max(0, Math.min(n - 1, Math.floor((n * offset) / size)));
-      show(indexAt(event.clientY - box.top, box.height), indexAt(event.clientX - box.left, box.width));
-    };
-    view.canvas.addEventListener("pointermove", move);
-    view.canvas.addEventListener("pointerdown", move);
-    view.canvas.addEventListener("keydown", (event) => {
-      const far = event.shiftKey ? 10 : 1;
-      const steps = { ArrowUp: [-far, 0], ArrowDown: [far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] };
-      const ends = { Home: [0, 0], End: [n - 1, n - 1] };
-      if (event.key in ends) show(...ends[event.key]);
-      else if (event.key in steps) show(...steps[event.key].map((step, k) => Math.max(0, Math.min(n - 1, at[k] + step))));
-      else return;
-      event.preventDefault();
-    });
-  }
-
-  function draw(view) {
-    const size = Math.round(view.canvas.clientWidth * (window.devicePixelRatio || 1)) || n;
-    view.canvas.width = view.canvas.height = size;
-    const pen = view.canvas.getContext("2d");
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(view.picture, 0, 0, size, size);
-    const cell = size / n;
-    pen.strokeStyle = "#fff";
-    pen.lineWidth = 1;
-    for (const start of rdm.starts.slice(1)) {
-      pen.strokeRect(start * cell, -1, size, size + 2);
-      pen.strokeRect(-1, start * cell, size + 2, size);
-    }
-    pen.strokeStyle = "#d55e00";
-    pen.lineWidth = Math.max(2, size / 250);
-    pen.strokeRect(at[1] * cell - 1, at[0] * cell - 1, cell + 2, cell + 2);
-  }
-
-  function show(row, column) {
-    at = [row, column];
-    views.forEach(draw);
-    at.forEach((image, k) => {
-      const thumb = byId(`thumb-${k}`);
-      thumb.setAttribute("aria-label", `image ${image + 1}, ${rdm.category[image]}`);
-      thumb.style.backgroundImage = rdm.thumbnails[image] ? `url(${rdm.thumbnails[image]})` : "none";
-    });
-    const describe = (view, name) => {
-      const k = row * n + column;
-      if (view.rank[k] === 255) return `${name}: \u2013`;
-      return `${name}: ${number(view.value[k] / 1000, 3)} (percentile ${Math.round((view.rank[k] / 254) * 100)})`;
-    };
-    byId("rdm-reading").textContent =
-      `Image ${row + 1} (${rdm.category[row]}) and image ${column + 1} (${rdm.category[column]}). Dissimilarity to the ` +
-      [describe(views[0], "network"), describe(views[1], "units")].join(", to the ") + ".";
-  }
-
-  window.addEventListener("resize", () => views.forEach(draw));
-  show(...at);
-}
-
-// --- gaze and spikes ---------------------------------------------------------
+// Gaze and spikes of the example recording.
 
 function exploreExample(example) {
-  const [image, presentation, step] = ["example-image", "example-presentation", "example-step"].map(byId);
+  const [image, presentation, step, play] = ["image", "presentation", "step", "play"].map((name) => byId(`example-${name}`));
   const [gaze, raster] = [byId("gaze"), byId("raster")];
   const AROUND = 1.2; // side of the drawn part of the screen, relative to the image
   const drawn = example.size_dva.map((side) => AROUND * side);
+  const SLOWER = 4; // played at a quarter of the speed
   let active = 0;
+  let playing = null; // time (ms) at which the play began, and that in the presentation
+  let now = null; // time that the play has reached (ms)
 
   example.images.forEach((shown, k) => image.add(new Option(`${shown.category}, ${shown.stem.slice(0, 8)}`, k)));
   const picture = new Image();
   picture.addEventListener("load", draw);
 
+  function halt() {
+    playing = now = null;
+    play.setAttribute("aria-pressed", "false");
+    play.textContent = "Play";
+  }
+
+  function begin() {
+    const [low] = current().window;
+    playing = { began: performance.now(), from: low };
+    play.setAttribute("aria-pressed", "true");
+    play.textContent = "Pause";
+    byId("example-reading").textContent = "Playing.";
+    requestAnimationFrame(frame);
+  }
+
+  function frame(clock) {
+    if (!playing) return;
+    now = playing.from + Math.max(0, clock - playing.began) / SLOWER;
+    if (now >= current().window[1]) {
+      halt();
+      pick(active);
+      return;
+    }
+    const reached = current().fixations.findLastIndex(([, , start]) => start <= now);
+    active = Math.max(0, reached);
+    draw();
+    requestAnimationFrame(frame);
+  }
+
   function choose() {
+    halt();
     const shown = example.images[image.value];
     const count = shown.presentations.length;
     presentation.replaceChildren(...shown.presentations.map((_, k) => new Option(`${k + 1} of ${count}`, k)));
@@ -149,6 +53,7 @@ function exploreExample(example) {
   }
 
   function pick(fixation) {
+    halt();
     const shown = current().fixations;
     active = (fixation + shown.length) % shown.length;
     draw();
@@ -220,35 +125,41 @@ function exploreExample(example) {
     pen.font = "11px sans-serif";
     pen.textAlign = "center";
     fixations.forEach(([, , start, stop], k) => {
-      pen.fillStyle = k === active ? "#cfe3f3" : "#f0f0f0";
+      pen.fillStyle = colour(k === active ? "--now" : "--pause");
       pen.fillRect(across(start), top, across(stop) - across(start), h - foot - top);
-      pen.fillStyle = "#1a1a1a";
+      pen.fillStyle = colour("--ink");
       pen.fillText(k + 1, across((start + stop) / 2), 12);
     });
     let before = "";
     spikes.forEach((times, unit) => {
       const y = top + unit * row;
-      pen.fillStyle = "#1a1a1a";
+      pen.fillStyle = colour("--ink");
       for (const t of times) pen.fillRect(across(t) - 0.6, y + 0.1 * row, 1.3, 0.8 * row);
       if (example.units[unit].area !== before) {
         before = example.units[unit].area;
         pen.textAlign = "right";
         pen.fillText(before, left - 6, y + 10);
-        pen.fillStyle = "#767676";
+        pen.fillStyle = colour("--soft");
         pen.fillRect(left - 4, y, w - left - 2, 0.7);
       }
     });
-    pen.fillStyle = "#1a1a1a";
+    pen.fillStyle = colour("--ink");
     pen.textAlign = "center";
     const tick = high - low > 1500 ? 500 : 200;
     for (let t = Math.ceil(low / tick) * tick; t <= high; t += tick) {
       pen.fillRect(across(t), h - foot, 1, 4);
       pen.fillText(t, across(t), h - foot + 16);
     }
+    if (now !== null) {
+      pen.fillStyle = "#d55e00";
+      pen.fillRect(across(now) - 1, top, 2, h - foot - top);
+    }
+    pen.fillStyle = colour("--ink");
     pen.fillText("ms from the first fixation on the image", left + (w - left) / 2, h - 4);
   }
 
   function nearest(event) {
+    if (playing && event.type === "pointermove") return;
     const box = gaze.getBoundingClientRect();
     const [width, height] = drawn;
     const x = ((event.clientX - box.left) / box.width - 0.5) * width;
@@ -258,6 +169,7 @@ function exploreExample(example) {
   }
 
   function during(event) {
+    if (playing && event.type === "pointermove") return;
     const box = raster.getBoundingClientRect();
     const [low, high] = current().window;
     const t = low + ((event.clientX - box.left - 44) / (box.width - 50)) * (high - low);
@@ -280,9 +192,9 @@ function exploreExample(example) {
   image.addEventListener("change", choose);
   presentation.addEventListener("change", () => pick(0));
   step.addEventListener("click", () => pick(active + 1));
-  window.addEventListener("resize", draw);
+  play.addEventListener("click", () => (playing ? pick(active) : begin()));
+  onChange(draw);
   choose();
 }
 
-if (data.rdm) exploreRdms(data.rdm);
 if (data.example) exploreExample(data.example);

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from analysis.compare.read import CHOSEN
 from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
 from analysis.core.files import as_json, write_bytes, write_json
-from analysis.core.reading import read_json, reading
+from analysis.core.reading import damaged, read_json, reading
 from analysis.statistics.predictivity.nested import LinearMap, fit_ridge
 
 WEIGHTS, ABOUT = "encoders.safetensors", "encoders.json"
@@ -119,8 +120,12 @@ def read(model: str) -> list[Encoder]:
     folder = paths.RESULTS / "compare" / model
     again = f"run the stage compare for {model}"
     about = read_json(folder / ABOUT, again, list[dict])
-    with reading(folder / WEIGHTS, again):
-        tensors = load((folder / WEIGHTS).read_bytes())
+    path = folder / WEIGHTS
+    with reading(path, again):
+        try:
+            tensors = load(path.read_bytes())
+        except SafetensorError as error:
+            raise damaged(path, error, again) from error
         return [_encoder(one, tensors) for one in about]
 
 

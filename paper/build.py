@@ -5,26 +5,29 @@ import sys
 from pathlib import Path
 
 from analysis.core import environment
+from analysis.core.errors import DataError
 from analysis.core.files import write_bytes, write_text
 from analysis.core.paths import FIGURES
 from analysis.core.reading import damaged, read_json, reading
 from analysis.params import Params
 from paper import html, provenance, style
+from paper.claims.build import OUTPUT as CLAIMS
 from paper.draw import plots_for
 from paper.kinds import Stamp
 from paper.pdf import compile_pdf
-from paper.plots import explain
 from paper.plots.audit import read as audit
 from paper.plots.candidates import read as candidates
+from paper.plots.supplement import explain
 from paper.recorded import claims, tables
 from paper.results import AGAIN, Results, path_of
 from paper.results import read as read_results
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
+SUPPLEMENT = Path("paper/supplement.typ"), Path("paper/supplement.pdf")
 
 
 def run(params: Params) -> None:
-    """Build ``paper/report.pdf`` and ``paper/report.html`` from ``results/`` and ``paper/figures/``.
+    """Build ``paper/report.pdf``, ``paper/supplement.pdf`` and ``paper/report.html`` from ``results/`` and ``paper/figures/``.
 
     Raises
     ------
@@ -38,8 +41,12 @@ def run(params: Params) -> None:
     _compare_environments(stamp)
     code_and_data = provenance.describe()
     page = html.build(results, code_and_data)
-    pdf = compile_pdf(SOURCE, ".", _context(params, results, stamp, code_and_data))
-    write_bytes(OUTPUT, pdf)
+    if not CLAIMS.is_file():
+        raise DataError(f"{CLAIMS} not found: run the stage figures")
+    context = _context(params, results, stamp, code_and_data)
+    papers = {output: compile_pdf(source, ".", context) for source, output in ((SOURCE, OUTPUT), SUPPLEMENT)}
+    for output, pdf in papers.items():
+        write_bytes(output, pdf)
     write_text(html.OUTPUT, page)
 
 

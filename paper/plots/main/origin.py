@@ -8,8 +8,8 @@ from paper.claims.verdicts import LARGER, SMALLER
 from paper.plots.audit.read import read_table
 from paper.results import Results
 
-GROUPS = {"single": "one", "merged": "two", "single_misaligned": "one,\nmisaligned", "merged_misaligned": "two,\nmisaligned"}
-"""Tables of the confound, and their names: of how many recordings, and whether trials are misaligned."""
+GROUPS = {"single": "one", "merged": "two", "single_misaligned": "one*", "merged_misaligned": "two*"}
+"""Tables of the confound, and their names: of how many recordings, with a star if trials are misaligned."""
 LABELS = {"r2": "median r²", "rho": "RDM ρ"}
 
 
@@ -57,7 +57,7 @@ def _draw_steps(axes, steps: list[dict], shown: list[str], label: str) -> str:
 
 def _draw_confound(axes, confound: dict | None) -> str:
     axes.set_ylabel("Spearman ρ")
-    axes.set_xlabel("recordings in the table")
+    axes.set_xlabel("recordings in a table\n(*: misaligned trials)")
     axes.axhline(0, color=style.GREY, linewidth=0.6, linestyle=style.DASHED, zorder=0)
     if confound is None:
         axes.text(0.5, 0.5, "not computed", ha="center", va="center", transform=axes.transAxes)
@@ -78,7 +78,7 @@ def _draw_confound(axes, confound: dict | None) -> str:
     axes.plot([], [], "s", color=style.COLOURS[1], label="within recordings")
     axes.set_xticks(range(len(GROUPS)), GROUPS.values())
     axes.set_xlim(-0.5, len(GROUPS) - 0.5)
-    axes.tick_params(axis="x", length=0, labelsize=6)
+    axes.tick_params(axis="x", length=0, labelsize=6.5)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1), ncols=2, handletextpad=0.1, columnspacing=0.8)
     return f"Tables of recordings: {'; '.join(texts)}"
 

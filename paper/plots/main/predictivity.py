@@ -18,25 +18,20 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     known = {model["key"] for panel in panels for model in panel["models"]} | set(results.models)
     unscored = {m for m in known if results.summary["models"].get(m, {}).get("protocol") == "report"}
     models = [m for m in style.in_order(known) if m not in unscored]
-    pairs = list(dict.fromkeys((c["model"], c["other"]) for panel in panels for c in panel["contrasts"]))
-    figure = style.figure(style.PAGE, 30 + 4.4 * len(models) + 3.9 * len(pairs))
-    rows = 2 if pairs else 1
-    grid = figure.subplots(
-        rows, 1 + len(panels), sharey="row", sharex="col" if rows == 1 else False, squeeze=False,
-        height_ratios=[len(models), len(pairs)][:rows] if pairs else None,
-    )  # fmt: skip
-    texts = [_draw_accuracy(grid[0, 0], results, claims, models)]
-    ends = _common_ends(panels)
-    for column, panel in enumerate(panels, 1):
-        texts.append(_draw_panel(grid[0, column], panel, models, ends))
-    style.model_rows(grid[0], models)
+    pairs = list(dict.fromkeys((c["model"], c["other"]) for panel in panels[: len(areas)] for c in panel["contrasts"]))
+    above, below = 22 + 4.2 * len(models), (16 + 3.7 * len(pairs)) * bool(pairs)
+    figure = style.figure(style.PAGE, above + below)
+    parts = figure.subfigures(2, 1, height_ratios=[above, below]) if pairs else [figure]
+    grid = parts[0].subplots(1, 1 + len(panels), sharey=True)
+    texts, ends = [_draw_accuracy(grid[0], results, claims, models)], _common_ends(panels)
+    texts += [_draw_panel(axes, panel, models, ends) for axes, panel in zip(grid[1:], panels, strict=True)]
+    style.model_rows(grid, models)
     if pairs:
-        grid[1, 0].set_axis_off()
+        drawn = np.atleast_1d(parts[1].subplots(1, len(panels), sharey=True))
         reach = _reach(panels)
-        for column, panel in enumerate(panels, 1):
-            texts.append(_draw_contrasts(grid[1, column], panel, pairs, reach))
-        _label_pairs(grid[1, 1], pairs)
-    figure.legend(handles=_entries(results), loc="outside upper left", ncols=5, handletextpad=0.3, columnspacing=1.2)
+        texts += [_draw_contrasts(axes, panel, pairs, reach) for axes, panel in zip(drawn, panels, strict=True)]
+        _label_pairs(drawn[0], pairs)
+    parts[0].legend(handles=_entries(results), loc="outside upper left", ncols=5, handletextpad=0.3, columnspacing=1.2)
     return figure, " ".join(text for text in texts if text)
 
 
@@ -79,7 +74,7 @@ def _recorded(results: Results):
                 for c in said["contrasts"]
                 if c.get("difference") is not None
             ]
-            title = f"{region}, recorded\n{found.n_units(region)} units"
+            title = f"{region} rec.\n{found.n_units(region)} units"
             yield {"title": title, "models": models, "contrasts": contrasts, "seeds": None, "set": found.title}
 
 
@@ -130,6 +125,8 @@ def _draw_panel(axes, panel: dict, models: list[str], ends: tuple[float, float])
 def _draw_contrasts(axes, panel: dict, pairs: list[tuple[str, str]], reach: float) -> str:
     texts = []
     for one in panel["contrasts"]:
+        if (one["model"], one["other"]) not in pairs:
+            continue
         row = pairs.index((one["model"], one["other"]))
         detected = one["p"] is not None and np.isfinite(one["p"]) and one["p"] < 0.05
         colour = style.INK if detected else style.GREY
@@ -143,8 +140,10 @@ def _draw_contrasts(axes, panel: dict, pairs: list[tuple[str, str]], reach: floa
     axes.set_xlim(-reach, reach)
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0, labelleft=False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(panel["title"].split("\n")[0], fontsize=7, pad=4)
     axes.set_xlabel("difference")
+    axes.set_xticks([-0.5, 0, 0.5] if reach > 0.55 else [0], ["−.5", "0", ".5"] if reach > 0.55 else ["0"])
     where = panel["title"].split("\n")[0]
     return f"Contrasts, {where}: {'; '.join(texts)}." if texts else ""
 

@@ -29,16 +29,18 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     spikes = _draw_spikes(grid[0, 1], shown)
     layers = results.summary["models"][model]["layers"]
     _draw_network(grid[1, 1], style.name(model), layers)
-    titles = (f"{opened.attrs['n_units']} units of {opened.attrs['region']}", f"layer {opened.attrs['layer']}")
+    titles = (f"RDM, {opened.attrs['n_units']} units of {opened.attrs['region']}", f"RDM, layer {opened.attrs['layer']}")
     for axes, matrix, title in zip(grid[:, 2], matrices, titles, strict=True):
         axes.imshow(matrix, cmap="cividis", vmin=0, vmax=100)
-        axes.set_title(f"RDM of {title}")
+        axes.set_title(title)
         rdms.mark_categories(axes, names, starts, len(order), labelled=False)
     area = claims["predictivity"]["area"]
     median = _draw_predictivity(grid[0, 3], results, model, area)
     _draw_geometry(grid[1, 3], *matrices, opened.attrs["rho"])
     for axes, letter in zip(grid.ravel(), "abcdefgh", strict=True):
         style.letter(axes, letter)
+    for axes in grid.ravel():
+        axes.title.set_fontsize(7)
     for row in grid:
         for left, right in zip(row[:-1], row[1:], strict=True):
             _draw_arrow(figure, left, right)
@@ -77,9 +79,9 @@ def _draw_image(axes, shown: dict | None, gaze: bool) -> None:
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])
     if not gaze:
-        axes.set_title("what the network sees")
+        axes.set_title("network: the image")
         return
-    axes.set_title("what the monkey looks at")
+    axes.set_title("monkey: gaze")
     on_image = [f for f in shown["presentation"]["fixations"] if abs(f[0]) <= width / 2 and abs(f[1]) <= height / 2]
     x, y = [f[0] for f in on_image], [f[1] for f in on_image]
     axes.plot(x, y, color="white", linewidth=2)
@@ -90,7 +92,7 @@ def _draw_image(axes, shown: dict | None, gaze: bool) -> None:
 
 
 def _draw_spikes(axes, shown: dict | None) -> str:
-    axes.set_title("spikes, and the windows that are used")
+    axes.set_title("spikes and windows")
     axes.set_xlabel("time from image onset (ms)")
     axes.set_ylabel("unit")
     axes.set_yticks([])
@@ -122,7 +124,7 @@ def _draw_network(axes, name: str, layers: list[str]) -> None:
 
 def _draw_predictivity(axes, results: Results, model: str, area: str) -> float:
     values = results.unit_scores(model, area, "r_corrected")
-    axes.set_title("single units, predicted linearly")
+    axes.set_title("predictivity")
     axes.set_xlabel(f"noise-corrected r ({area})")
     axes.set_ylabel("units")
     if len(values) == 0:
@@ -141,7 +143,7 @@ def _draw_predictivity(axes, results: Results, model: str, area: str) -> float:
 def _draw_geometry(axes, neural: np.ndarray, model: np.ndarray, rho: float) -> None:
     upper = np.triu_indices(len(neural), 1)
     axes.hist2d(model[upper], neural[upper], bins=20, range=[[0, 100], [0, 100]], cmap="Blues")
-    axes.set_title(f"dissimilarities, ρ = {rho:.2f}".replace("-", "−"))
+    axes.set_title(f"geometry, ρ = {rho:.2f}".replace("-", "−"))
     axes.set_xlabel("network (percentile)")
     axes.set_ylabel("neurons (percentile)")
 

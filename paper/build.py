@@ -27,7 +27,7 @@ SUPPLEMENT = Path("paper/supplement.typ"), Path("paper/supplement.pdf")
 
 
 def run(params: Params) -> None:
-    """Build ``paper/report.pdf``, ``paper/supplement.pdf`` and ``paper/report.html`` from ``results/`` and ``paper/figures/``.
+    """Build the paper, its supplement and the page from ``results/``, ``paper/figures/`` and ``paper/claims.json``.
 
     Raises
     ------

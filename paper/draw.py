@@ -102,4 +102,3 @@ def plots_for(results: Results) -> dict[str, Callable]:
         "validation": compared and results.source == "simulated",
     }
     return {name: draw for name, draw in possible.items() if (optional | needed).get(name, compared)}
-

@@ -119,7 +119,7 @@ class Results:
         """Scores of networks trained from other seeds, a value per row; None where the stage ``seeds`` did not run."""
         if not (self.folder / SEEDS).is_file():
             return None
-        columns = "model seed area measure value layer".split()
+        columns = ["model", "seed", "area", "measure", "value", "layer"]
         return read_csv(self.file(SEEDS), "run the stage seeds", columns, ("model", "area", "measure", "layer"))
 
     @property

@@ -54,7 +54,7 @@ def geometry(results: Results) -> dict:
             "non_faces": measured(first, "r_nonface"),
             "unseen": measured(first, "r_unseen"),
         },
-        "others": [m["name"] for m in others if measured(m["key"], "r2_unique_model")["verdict"] == LARGER],
+        "others": [m["key"] for m in others if measured(m["key"], "r2_unique_model")["verdict"] == LARGER],
         "compared": len(others),
         "ceiling": {end: _defined(bounds[f"ceiling_{end}"]) for end in ("lower", "upper")},
         "p": _defined(tests.p_max.iloc[0]) if len(tests) else None,
@@ -118,11 +118,11 @@ def _report(results: Results) -> dict | None:
     model = results.roles()["report"]
     if model is None:
         return None
-    rows = results.rsa[(results.rsa.model == model) & (results.rsa.layer == results.top(model)) & results.rsa.rho.notna()]
+    rows = results.rsa[
+        (results.rsa.model == model) & (results.rsa.layer == results.top(model)) & results.rsa.rho.notna()
+    ]
     return named(model) | {"rho": float(rows.rho.mean()) if len(rows) else None}
 
 
 def _defined(value) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-

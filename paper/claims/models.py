@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.core.areas import AREAS
 from paper import style
-from paper.claims.verdicts import LARGER, SMALLER, UNDETECTED, count, estimate, test_verdict
+from paper.claims.verdicts import LARGER, SMALLER, UNDETECTED, count, estimate, p_verdict
 from paper.results import Results
 
 BEST = "best"
@@ -93,9 +93,9 @@ def predictivity(results: Results) -> dict:
         "r2": _defined(getattr(results.scores(roles["first"], area), "r2", None)),
         "contrasts": contrasts,
         "first_against": count(one["verdict"] for one in mine),
-        "beats": [one["other_name"] for one in mine if one["verdict"] == LARGER],
-        "loses_to": [one["other_name"] for one in mine if one["verdict"] == SMALLER],
-        "ties_with": [one["other_name"] for one in mine if one["verdict"] == UNDETECTED],
+        "beats": [one["other"] for one in mine if one["verdict"] == LARGER],
+        "loses_to": [one["other"] for one in mine if one["verdict"] == SMALLER],
+        "ties_with": [one["other"] for one in mine if one["verdict"] == UNDETECTED],
         "beyond_labels": next((one for one in mine if one["other"] == labels), None),
         "by_area": [
             {"area": one} | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
@@ -108,7 +108,7 @@ def predictivity(results: Results) -> dict:
 
 
 def of_contrasts(results: Results, area: str | None = None) -> list[dict]:
-    """Return the paired contrasts of the chosen layer with their verdict after Holm's correction, in one area or all."""
+    """Return the paired contrasts of the chosen layer, in one area or all, with their verdict after Holm's correction."""
     rows = results.contrasts[results.contrasts.layer == BEST]
     rows = rows if area is None else rows[rows.region == area]
     return [
@@ -122,7 +122,7 @@ def of_contrasts(results: Results, area: str | None = None) -> list[dict]:
             "low": _defined(row.low),
             "high": _defined(row.high),
             "p": _defined(row.p_holm),
-            "verdict": test_verdict(row.difference, row.p_holm),
+            "verdict": p_verdict(row.difference, row.p_holm),
         }
         for row in rows.itertuples()
     ]
@@ -171,7 +171,7 @@ def layers(results: Results) -> dict:
     Returns
     -------
     dict
-        ``networks``: key, name, and depth by area; ``mean``: over networks, by area; ``rho``, ``p``, ``verdict``.
+        ``networks``: key, name, and depth by area; ``mean``: over networks, an entry for each area; ``rho``, ``p``, ``verdict``.
     """
     networks = [
         named(model) | {"depth": depth}
@@ -181,7 +181,8 @@ def layers(results: Results) -> dict:
     areas = [area for area in AREAS if any(area in one["depth"] for one in networks)]
     mean = {area: float(np.mean([one["depth"][area] for one in networks if area in one["depth"]])) for area in areas}
     rho, p = order_test(list(mean.values()))
-    return {"networks": networks, "mean": mean, "rho": rho, "p": p, "verdict": test_verdict(rho, p)}
+    course = [{"area": area, "depth": depth} for area, depth in mean.items()]  # JSON keeps the order of a list alone
+    return {"networks": networks, "mean": course, "rho": rho, "p": p, "verdict": p_verdict(rho, p)}
 
 
 def layered(results: Results, fewest: int = 3) -> list[str]:
@@ -223,5 +224,3 @@ def _chosen(results: Results, area: str, model: str | None = None) -> pd.DataFra
 
 def _defined(value) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
-
-

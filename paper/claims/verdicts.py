@@ -5,7 +5,17 @@ from collections.abc import Iterable
 
 from paper.recorded.claims import ABSENT, LARGER, LEVEL, SMALLER, UNDETECTED
 
-__all__ = ["ABSENT", "LARGER", "LEVEL", "SMALLER", "UNDETECTED", "count", "estimate", "interval_verdict", "test_verdict"]
+__all__ = [
+    "ABSENT",
+    "LARGER",
+    "LEVEL",
+    "SMALLER",
+    "UNDETECTED",
+    "count",
+    "estimate",
+    "interval_verdict",
+    "test_verdict",
+]
 
 
 def interval_verdict(value: float | None, low: float | None, high: float | None) -> str:
@@ -21,16 +31,13 @@ def interval_verdict(value: float | None, low: float | None, high: float | None)
     return SMALLER if high < 0 else UNDETECTED
 
 
-def test_verdict(difference: float | None, p: float | None, level: float = LEVEL) -> str:
+def p_verdict(difference: float | None, p: float | None, level: float = LEVEL) -> str:
     """Return the verdict of a test on a difference: its direction if `p` is below `level`."""
     if not (_is_number(difference) and _is_number(p)):
         return ABSENT
     if p >= level or difference == 0:
         return UNDETECTED
     return LARGER if difference > 0 else SMALLER
-
-
-test_verdict.__test__ = False  # not a test of pytest's
 
 
 def estimate(value: float | None, low: float | None = None, high: float | None = None) -> dict:

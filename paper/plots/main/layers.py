@@ -59,7 +59,8 @@ def _course(results: Results, model: str, area: str):
 
 def _draw_depth(axes, said: dict, networks: list[str]) -> str:
     """Draw the mean depth of the layers chosen in each area: of each network, and over all networks."""
-    areas = list(said["mean"])
+    areas = [one["area"] for one in said["mean"]]
+    mean = [one["depth"] for one in said["mean"]]
     for one in said["networks"]:
         if one["key"] in networks:
             places = [k for k, area in enumerate(areas) if area in one["depth"]]
@@ -67,9 +68,9 @@ def _draw_depth(axes, said: dict, networks: list[str]) -> str:
                 places, [one["depth"][areas[k]] for k in places], style.marker_of(one["key"]), linestyle="-",
                 color=style.colour_of(one["key"]), markersize=3, linewidth=0.6, alpha=0.8,
             )  # fmt: skip
-    axes.plot(range(len(areas)), [said["mean"][area] for area in areas], color=style.INK, linewidth=1.8)
+    axes.plot(range(len(areas)), mean, color=style.INK, linewidth=1.8)
     axes.set_xticks(range(len(areas)), areas, fontsize=6)
     axes.set_ylim(-0.05, 1.05)
     axes.set_yticks([0, 0.5, 1], ["first", "", "last"])
     axes.set_title("layer chosen")
-    return "mean depth chosen, from 0 to 1: " + ", ".join(f"{area} {said['mean'][area]:.2f}" for area in areas)
+    return "mean depth chosen, from 0 to 1: " + ", ".join(f"{one['area']} {one['depth']:.2f}" for one in said["mean"])

@@ -10,6 +10,8 @@ from paper.results import Results
 
 GROUPS = {"single": "one", "merged": "two", "single_misaligned": "one*", "merged_misaligned": "two*"}
 """Tables of the confound, and their names: of how many recordings, with a star if trials are misaligned."""
+PAIRS = ((-0.14, "o", style.COLOURS[0]), (0.14, "s", style.COLOURS[1]))
+"""Shift, marker and colour of rho over all pairs, and within recordings."""
 LABELS = {"r2": "median r²", "rho": "RDM ρ"}
 
 
@@ -64,7 +66,10 @@ def _draw_confound(axes, confound: dict | None) -> str:
         return "The confound was not computed"
     texts = []
     for place, (group, name) in enumerate(GROUPS.items()):
-        for shift, key, marker, colour in ((-0.14, "rho", "o", style.COLOURS[0]), (0.14, "within", "s", style.COLOURS[1])):
+        for shift, key, marker, colour in (
+            (-0.14, "rho", "o", style.COLOURS[0]),
+            (0.14, "within", "s", style.COLOURS[1]),
+        ):
             score = confound[group][key]
             if score["value"] is None:
                 continue

@@ -11,6 +11,7 @@ from paper.recorded.claims import of_area
 from paper.recorded.tables import CORRECTED, FOLDER, compared
 from paper.results import Results
 
+
 def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw a row per model: accuracy, score in each area, score in recorded areas; below, a row per paired contrast."""
     areas = [area for area in AREAS if area in set(results.layers.region)]
@@ -160,7 +161,9 @@ def _common_ends(panels: list[dict]) -> tuple[float, float]:
 
 
 def _reach(panels: list[dict]) -> float:
-    ends = [abs(c[key]) for panel in panels for c in panel["contrasts"] for key in ("low", "high") if c[key] is not None]
+    ends = [
+        abs(c[key]) for panel in panels for c in panel["contrasts"] for key in ("low", "high") if c[key] is not None
+    ]
     return min(max([0.1, *(x for x in ends if np.isfinite(x))]) * 1.05, 1.5)
 
 

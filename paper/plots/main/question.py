@@ -2,6 +2,7 @@
 
 import base64
 import io
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,7 +30,10 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     spikes = _draw_spikes(grid[0, 1], shown)
     layers = results.summary["models"][model]["layers"]
     _draw_network(grid[1, 1], style.name(model), layers)
-    titles = (f"RDM, {opened.attrs['n_units']} units of {opened.attrs['region']}", f"RDM, layer {opened.attrs['layer']}")
+    titles = (
+        f"RDM, {opened.attrs['n_units']} units of {opened.attrs['region']}",
+        f"RDM, layer {opened.attrs['layer']}",
+    )
     for axes, matrix, title in zip(grid[:, 2], matrices, titles, strict=True):
         axes.imshow(matrix, cmap="cividis", vmin=0, vmax=100)
         axes.set_title(title)
@@ -42,7 +46,7 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     for axes in grid.ravel():
         axes.title.set_fontsize(7)
     for row in grid:
-        for left, right in zip(row[:-1], row[1:], strict=True):
+        for left, right in pairwise(row):
             _draw_arrow(figure, left, right)
     return figure, (
         f"The path of the data in eight panels. Above, the cortex: an image with the gaze of a monkey, {spikes}, the "
@@ -134,8 +138,8 @@ def _draw_predictivity(axes, results: Results, model: str, area: str) -> float:
     axes.axvline(median, color=style.INK, linewidth=1)
     axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)
     axes.annotate(
-        f"median {median:.2f}".replace("-", "−"), (median, 1), xytext=(-3, -2), textcoords="offset points", va="top", ha="right",
-        xycoords=("data", "axes fraction"), fontsize=6.5,
+        f"median {median:.2f}".replace("-", "−"), (median, 1), xytext=(-3, -2), textcoords="offset points",
+        va="top", ha="right", xycoords=("data", "axes fraction"), fontsize=6.5,
     )  # fmt: skip
     return median
 

@@ -108,7 +108,7 @@ def predictivity(results: Results) -> dict:
 
 
 def of_contrasts(results: Results, area: str | None = None) -> list[dict]:
-    """Return the paired contrasts of the chosen layer, in one area or all, with their verdict after Holm's correction."""
+    """Return the paired contrasts of the chosen layer, in one area or all, with verdicts after Holm's correction."""
     rows = results.contrasts[results.contrasts.layer == BEST]
     rows = rows if area is None else rows[rows.region == area]
     return [
@@ -171,7 +171,8 @@ def layers(results: Results) -> dict:
     Returns
     -------
     dict
-        ``networks``: key, name, and depth by area; ``mean``: over networks, an entry for each area; ``rho``, ``p``, ``verdict``.
+        ``networks``: key, name, and depth by area; ``mean``: over networks, an entry for each area;
+        ``rho``, ``p``, ``verdict``.
     """
     networks = [
         named(model) | {"depth": depth}

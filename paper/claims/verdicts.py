@@ -14,7 +14,7 @@ __all__ = [
     "count",
     "estimate",
     "interval_verdict",
-    "test_verdict",
+    "p_verdict",
 ]
 
 

@@ -12,7 +12,7 @@ from analysis.core.reading import damaged, read_json, reading
 from analysis.params import Params
 from paper import html, provenance, style
 from paper.claims.build import OUTPUT as CLAIMS
-from paper.draw import plots_for
+from paper.draw import MAIN, plots_for
 from paper.kinds import Stamp
 from paper.pdf import compile_pdf
 from paper.plots.audit import read as audit
@@ -70,6 +70,7 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
             "sources": {name: [str(path_of(file)) for file in files] for name, files in sources.items()},
             "recorded": [claims.of_set(found) for found in tables.committed()],
             "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots.items()},
+            "main": [name for name in plots if name in MAIN],
             "stages": provenance.stages_of(results.folder),
         },
         sort_keys=True,

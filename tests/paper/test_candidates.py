@@ -71,7 +71,7 @@ def test_the_section_tells_what_the_searches_found(project):
     assert "a difference from HMO of 0.0 percentage points (0.0 to 0.0)" in text
     assert "0.55" in text
     texts = json.loads(Path("paper/figures/alt.json").read_text())
-    assert "Correlation by area: V1 0.10 (−0.50 to 0.60)" in texts["candidates"]
+    assert "Correlation by area: V1 0.10 (\N{MINUS SIGN}0.50 to 0.60)" in texts["candidates"]
     sources = json.loads(Path("paper/figures/sources.json").read_text())
     assert sources["candidates"] == ["candidates/predictivity.csv", "candidates/searches.csv"]
 

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from analysis import params
@@ -201,7 +200,7 @@ def shown(project):
 
 def test_the_paper_shows_recorded_data_sets(shown):
     texts = json.loads(Path("paper/figures/alt.json").read_text())
-        assert "Noise-corrected r, V4 rec.: HMO 0.530" in texts["predictivity"]
+    assert "Noise-corrected r, V4 rec.: HMO 0.530" in texts["predictivity"]
     assert f"monkey IT, recorded, 640 images: HMO {RHO} 0.520" in texts["geometry"]
     build.run(params.load())
     text = text_of("paper/report.pdf") + text_of("paper/supplement.pdf")

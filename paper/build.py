@@ -5,27 +5,30 @@ import sys
 from pathlib import Path
 
 from analysis.core import environment
+from analysis.core.errors import DataError
 from analysis.core.files import write_bytes, write_text
 from analysis.core.paths import FIGURES
 from analysis.core.reading import damaged, read_json, reading
 from analysis.params import Params
 from paper import provenance, style
-from paper.draw import plots_for
+from paper.claims.build import OUTPUT as CLAIMS
+from paper.draw import MAIN, plots_for
 from paper.kinds import Stamp
 from paper.page import build as page
 from paper.pdf import compile_pdf
-from paper.plots import explain
 from paper.plots.audit import read as audit
 from paper.plots.candidates import read as candidates
+from paper.plots.supplement import explain
 from paper.recorded import claims, tables
 from paper.results import AGAIN, Results, path_of
 from paper.results import read as read_results
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
+SUPPLEMENT = Path("paper/supplement.typ"), Path("paper/supplement.pdf")
 
 
 def run(params: Params) -> None:
-    """Build ``paper/report.pdf`` and ``paper/report.html`` from ``results/`` and ``paper/figures/``.
+    """Build the paper, its supplement and the page from ``results/``, ``paper/figures/`` and ``paper/claims.json``.
 
     Raises
     ------
@@ -39,8 +42,12 @@ def run(params: Params) -> None:
     _compare_environments(stamp)
     code_and_data = provenance.describe()
     html = page.build(results, code_and_data)
-    pdf = compile_pdf(SOURCE, ".", _context(params, results, stamp, code_and_data))
-    write_bytes(OUTPUT, pdf)
+    if not CLAIMS.is_file():
+        raise DataError(f"{CLAIMS} not found: run the stage figures")
+    context = _context(params, results, stamp, code_and_data)
+    papers = {output: compile_pdf(source, ".", context) for source, output in ((SOURCE, OUTPUT), SUPPLEMENT)}
+    for output, pdf in papers.items():
+        write_bytes(output, pdf)
     write_text(page.OUTPUT, html)
 
 
@@ -64,6 +71,7 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
             "sources": {name: [str(path_of(file)) for file in files] for name, files in sources.items()},
             "recorded": [claims.of_set(found) for found in tables.committed()],
             "drawn_by": {name: draw.__module__.replace(".", "/") + ".py" for name, draw in plots.items()},
+            "main": [name for name in plots if name in MAIN],
             "stages": provenance.stages_of(results.folder),
         },
         sort_keys=True,

@@ -53,10 +53,6 @@ def _accuracy(found: Results) -> str:
     return f"test images classified correctly: {scores}"
 
 
-def _predictivity(found: Results) -> str:
-    return f"median r² in {_latest(found)}: corrected {_r2(found, 'first')}, report's protocol {_r2(found, 'report')}"
-
-
 def _areas(found: Results) -> str:
     first, baseline = (number(found.scores(_role(found, p), _latest(found)).r_corrected) for p in ("first", "baseline"))
     return (
@@ -103,11 +99,9 @@ def _choices(found: Results) -> str:
     return f"largest contribution to the median r² of small networks: {row.field}, {number(row.value)}"
 
 
-def _confound(found: Results) -> str:
-    rows = found.table("audit", "confound")
-    rows = rows[(rows["join"] == "trial_id") & (rows["table"] == "merged")]
-    rho, within = number(rows.rho.mean()), number(rows.within.mean())
-    return f"faces and non-faces from different recordings: ρ {rho}, {within} within recordings"
+def _splits(found: Results) -> str:
+    rows = found.table("audit", "report_splits")
+    return f"report's median r² over {len(rows)} splits: median {number(rows.r2.median())}"
 
 
 def _blocks(found: Results) -> str:
@@ -119,12 +113,6 @@ def _candidates(found: Results) -> str:
     rows = found.table("candidates", "correlations")
     row = rows[rows.region == _latest(found)].iloc[0]
     return f"accuracy with predictivity of {_latest(found)}, {row.candidates} random candidates: r = {number(row.r, 2)}"
-
-
-def _ablation(found: Results) -> str:
-    rows = found.table("candidates", "differences")
-    row = rows[(rows.variant == "no_boosting") & (rows.measure == "accuracy")].iloc[0]
-    return f"without boosting {number(100 * row.difference, 1)} points of test accuracy"
 
 
 def _explain(found: Results) -> str:
@@ -141,26 +129,25 @@ def _recorded(found: Results) -> str:
         for area in said["areas"]
         if area["best"]
     ]
-    return "highest score in " + "; ".join(scores)
+    ours = f"mean ρ in {_latest(found)}: {number(found.similarities(_role(found, 'first'), _latest(found)).rho.mean())}"
+    return "; ".join([ours, *(["highest score in " + "; ".join(scores)] if scores else [])])
 
 
 EXPECTED: dict[str, Callable[[Results], str]] = {
-    "accuracy": _accuracy,
-    "rdms": lambda found: f"ρ of the two RDMs shown: {number(found.rdms(_role(found, 'first')).attrs['rho'])}",
-    "predictivity": _predictivity,
-    "areas": _areas,
+    "question": lambda found: f"ρ of the two RDMs shown: {number(found.rdms(_role(found, 'first')).attrs['rho'])}",
+    "predictivity": _accuracy,
+    "geometry": _recorded,
+    "candidates": _candidates,
+    "origin": _choices,
     "layers": _layers,
+    "units": _areas,
+    "validation": _validation,
     "similarity": _similarity,
     "beyond_label": _beyond_label,
     "read_out": _read_out,
-    "validation": _validation,
-    "audit_choices": _choices,
-    "audit_controls": _confound,
-    "audit_table": _blocks,
-    "candidates": _candidates,
-    "ablation": _ablation,
+    "splits": _splits,
+    "merged_table": _blocks,
     "explain": _explain,
-    "recorded": _recorded,
 }
 """A quantity that each figure shows."""
 

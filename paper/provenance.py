@@ -14,7 +14,7 @@ from analysis.core.paths import RAW
 CODE = (Path("analysis"), Path("paper"))
 """Folders of code whose state the paper states."""
 
-GENERATED = re.compile(r"__pycache__|.*\.pyc|\..*|figures|report\.pdf|report\.html")
+GENERATED = re.compile(r"__pycache__|.*\.pyc|\..*|figures|report\.pdf|supplement\.pdf|report\.html|claims\.json")
 """Names within them that are not under version control."""
 
 PIPELINE = Path("dvc.yaml")

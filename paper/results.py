@@ -14,6 +14,7 @@ from paper.kinds import Example, Summary
 
 COLUMNS = {
     "accuracy": "model protocol split n accuracy ci_low ci_high balanced_accuracy",
+    "best": "model region layers",
     "units": "model protocol layer recording subject region unit n_images r_corrected r r2 ceiling",
     "layers": "model protocol layer region n_units r_corrected r_corrected_low r_corrected_high "
     "r2 r2_low r2_high ceiling",
@@ -31,7 +32,7 @@ COLUMNS = {
 
 STAGE_COLUMNS = {
     "audit/shapley": "score field value low high",
-    "audit/single_choices": "network start field",
+    "audit/single_choices": "network start field r2 rho",
     "audit/report_splits": "seed r2",
     "audit/confound": "join table recordings rho rho_low rho_high within within_low within_high",
     "audit/power": "share informative blocks blocks_low blocks_high not_identifiable",
@@ -42,8 +43,8 @@ STAGE_COLUMNS = {
     "candidates/runs": "variant seed accuracy",
     "candidates/differences": "variant measure difference ci_low ci_high",
     "candidates/predictivity": "kind accuracy region median_corrected_r",
-    "candidates/correlations": "region r ci_low ci_high",
-    "candidates/searches": "kind region accuracy median_corrected_r",
+    "candidates/correlations": "region candidates r ci_low ci_high over_v1 over_v1_low over_v1_high",
+    "candidates/searches": "kind region accuracy median_corrected_r accuracy_rank predictivity_rank",
     "explain/localisation": "model weights method in_face in_shifted_faces",
     "explain/images": "model weights method stem in_face in_shifted_faces",
 }
@@ -53,7 +54,7 @@ STAGE_TEXT = (*TEXT, "score", "field", "network", "start", "join", "table", "blo
 STAGE_TEXT += ("weights", "method", "stem", "verdict", "recordings")
 """Columns of these that hold text."""
 
-SUMMARY, EXAMPLE = "summary.json", "example.json"
+SUMMARY, EXAMPLE, SEEDS = "summary.json", "example.json", "seeds.csv"
 AGAIN = "run the stage summary"
 
 UNLEARNED = ("pixels", "gabor", "category")
@@ -112,6 +113,14 @@ class Results:
             for path in sorted((self.folder / stage).glob("*.csv")) if self.ran(stage) else ():
                 known = f"{stage}/{path.stem}" in STAGE_COLUMNS
                 self.table(stage, path.stem) if known else read_csv(path, f"run the stage {stage}")
+
+    @property
+    def seeds(self) -> pd.DataFrame | None:
+        """Scores of networks trained from other seeds, a value per row; None where the stage ``seeds`` did not run."""
+        if not (self.folder / SEEDS).is_file():
+            return None
+        columns = ["model", "seed", "area", "measure", "value", "layer"]
+        return read_csv(self.file(SEEDS), "run the stage seeds", columns, ("model", "area", "measure", "layer"))
 
     @property
     def source(self) -> str:

@@ -140,6 +140,21 @@ def marker(model: str, models: list[str]) -> str:
     return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
 
 
+def colour_of(model: str) -> str:
+    """Return the colour of a model: by its place in `NAMES`, so that it is the same in every figure of the paper."""
+    return COLOURS[_place(model) % len(COLOURS)]
+
+
+def marker_of(model: str) -> str:
+    """Return the marker of a model: no two of the named models share both colour and marker."""
+    return MARKERS[(_place(model) + _place(model) // len(COLOURS)) % len(MARKERS)]
+
+
+def _place(model: str) -> int:
+    known = list(NAMES)
+    return known.index(model) if model in known else len(known)
+
+
 def jitter(values: np.ndarray) -> np.ndarray:
     """Return an offset from -0.5 to 0.5 for each value, set by its rank, so that points separate without randomness."""
     # The golden ratio puts values of neighbouring rank far apart.
@@ -184,8 +199,12 @@ def letter(axes, text: str) -> None:
 
 
 BOTH = "both"
-"""Source of a figure whose first panel alone shows simulated data."""
-STAMPS = {"simulated": "simulated data", "real": "recorded data", BOTH: "a: simulated data; others: recorded data"}
+"""Source of a figure that shows simulated data and, in panels that say so, recorded data."""
+STAMPS = {
+    "simulated": "simulated data",
+    "real": "recorded data",
+    BOTH: "simulated data, but for panels marked recorded",
+}
 
 
 def stamp(drawn: Figure, source: str) -> None:

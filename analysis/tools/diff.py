@@ -19,7 +19,12 @@ from analysis.core.reading import damaged, read_json, reading
 AGAIN = "run the stage that writes it"
 STAMP = RESULTS / environment.FILE
 
-OUTPUTS = (RESULTS, FIGURES, Path("paper/report.pdf"), Path("paper/report.html"))
+PAPER = ("claims.json", "report.pdf", "supplement.pdf", "report.html")
+OUTPUTS = (
+    RESULTS,
+    FIGURES,
+    *map(Path, ("paper/claims.json", "paper/report.pdf", "paper/supplement.pdf", "paper/report.html")),
+)
 """What is compared unless told otherwise: tables, figures, paper, page."""
 
 

@@ -1,1 +1,1 @@
-"""One module per figure: ``draw(results)`` returns the figure and a text for readers who cannot see it."""
+"""One module per figure: ``draw(results, claims)`` returns the figure and a text for readers who cannot see it."""

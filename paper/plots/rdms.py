@@ -1,43 +1,12 @@
-"""The RDMs of a model's layer and of a recorded population, side by side."""
+"""Dissimilarity matrices as figures show them: ordered by category, as percentiles."""
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from paper import style
-from paper.results import Results
 
 ORDER = ("face", "primate_face", "none")
 """Categories that come first and last; the others come between them in alphabetical order."""
-
-
-def draw(results: Results) -> tuple[Figure, str]:
-    """Draw model and neural RDM of the first network, images ordered by category, dissimilarities as ranks."""
-    model = results.roles()["first"]
-    rdms = results.rdms(model)
-    order, names, starts = by_category(rdms["category"].values.astype(str))
-    figure = style.figure(style.PAGE, 67)
-    figure.get_layout_engine().set(wspace=0.04)
-    panels = figure.subplots(1, 2)
-    attrs = rdms.attrs
-    titles = (
-        f"{style.name(model)},\nlayer {attrs['layer']}",
-        f"{attrs['region']} (n = {attrs['n_units']} units),\nrecording {attrs['recording']}",
-    )
-    for axes, key, title, letter in zip(panels, ("model_rdm", "neural_rdm"), titles, "ab", strict=True):
-        shown = axes.imshow(percentiles(rdms[key].values[np.ix_(order, order)]), cmap="cividis", vmin=0, vmax=100)
-        axes.set_title(title, pad=7)
-        style.letter(axes, letter)
-        mark_categories(axes, names, starts, len(order))
-    bar = figure.colorbar(shown, ax=panels, shrink=0.8, pad=0.02)
-    bar.set_label("dissimilarity (1 − Pearson r), percentile")
-    bar.outline.set_linewidth(0.6)
-    alt = (
-        f"Two representational dissimilarity matrices of {len(order)} images, ordered by category "
-        f"({', '.join(names)}): left the layer {attrs['layer']} of {style.name(model)}, right {attrs['n_units']} units "
-        f"of {attrs['region']} in recording {attrs['recording']}. Their Spearman correlation is {attrs['rho']:.3f}."
-    )
-    return figure, alt
 
 
 def by_category(category: np.ndarray) -> tuple[np.ndarray, list[str], list[int]]:
@@ -66,6 +35,20 @@ def percentiles(rdm: np.ndarray) -> np.ndarray:
     _, rank, ties = np.unique(rdm[upper], return_inverse=True, return_counts=True)
     shown[upper] = (100 * (np.cumsum(ties) - ties / 2) / max(upper.sum(), 1))[rank]
     return np.fmax(shown, shown.T)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Spearman's rho_a of two RDMs over the pairs that both define: ties are broken in all ways alike."""
+    both = np.triu(np.isfinite(one) & np.isfinite(other), 1)
+    if (n := int(both.sum())) < 2:
+        return float("nan")
+    ranks = [_mean_ranks(rdm[both]) - (n + 1) / 2 for rdm in (one, other)]
+    return float(12 * np.dot(*ranks) / (n**3 - n))
+
+
+def _mean_ranks(values: np.ndarray) -> np.ndarray:
+    _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(ties) - (ties - 1) / 2)[place]
 
 
 def mark_categories(axes, names: list[str], starts: list[int], n: int, labelled: bool = True) -> None:

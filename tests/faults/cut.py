@@ -107,7 +107,7 @@ def prepare(experiment: Path, folder: Path) -> None:
         shutil.copytree(experiment / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.lock"):
         shutil.copy(experiment / name, folder / name)
-    generated = shutil.ignore_patterns("__pycache__", "figures", "report.pdf", "report.html", ".gitignore")
+    generated = shutil.ignore_patterns("__pycache__", "figures", "*.pdf", "report.html", "claims.json", ".gitignore")
     for name in ("analysis", "paper"):
         shutil.copytree(ROOT / name, folder / name, ignore=generated, dirs_exist_ok=True)
     for name in ("dvc.yaml", "CITATION.cff", *(lock.name for lock in ROOT.glob("requirements*.lock"))):

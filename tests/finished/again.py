@@ -86,7 +86,7 @@ def _lay_out(entry: dict, folder: Path, tracked: dict[str, str]) -> None:
     """
     for name in (*PROJECT, *(path.name for path in Path().glob("requirements*.lock"))):
         if Path(name).is_dir():
-            skip = shutil.ignore_patterns("__pycache__", "figures", "report.pdf", "report.html")
+            skip = shutil.ignore_patterns("__pycache__", "figures", "*.pdf", "report.html", "claims.json")
             shutil.copytree(name, folder / name, ignore=skip)
         else:
             shutil.copy(name, folder / name)

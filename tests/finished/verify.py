@@ -16,8 +16,9 @@ import pypdf
 from tests.finished.again import run_again
 from tests.project import ROOT
 
-PDF, PAGE = Path("paper/report.pdf"), Path("paper/report.html")
-PAGES = range(8, 15)
+PDF, SUPPLEMENT, PAGE = (Path("paper") / name for name in ("report.pdf", "supplement.pdf", "report.html"))
+PAGES = {PDF: range(4, 9), SUPPLEMENT: range(4, 25)}
+"""How many pages each may have: the main text at most eight."""
 
 
 def status() -> Iterator[str]:
@@ -40,22 +41,27 @@ def numerics() -> Iterator[str]:
 
 
 def pdf() -> Iterator[str]:
-    """The paper is archival and tagged, holds its fonts, has a reasonable length and no empty page."""
-    reader = pypdf.PdfReader(PDF)
+    """Paper and supplement are archival and tagged, hold their fonts, have a fit length and no empty page."""
+    for path, pages in PAGES.items():
+        yield from _pdf(path, pages)
+
+
+def _pdf(path: Path, pages: range) -> Iterator[str]:
+    reader = pypdf.PdfReader(path)
     meta = reader.xmp_metadata.rdf_root.toxml()
     for standard, pattern in (("PDF/A-2a", "pdfaid:part>2<.*pdfaid:conformance>A<"), ("PDF/UA-1", "pdfuaid:part>1<")):
         if not re.search(pattern, meta, re.DOTALL):
-            yield f"{PDF} does not say that it is {standard}"
-    if len(reader.pages) not in PAGES:
-        yield f"{PDF} has {len(reader.pages)} pages, not {PAGES.start} to {PAGES.stop - 1}"
+            yield f"{path} does not say that it is {standard}"
+    if len(reader.pages) not in pages:
+        yield f"{path} has {len(reader.pages)} pages, not {pages.start} to {pages.stop - 1}"
     for number, page in enumerate(reader.pages, 1):
         if len(page.extract_text()) < 300:
-            yield f"{PDF}: page {number} is almost empty"
+            yield f"{path}: page {number} is almost empty"
         for name, font in page.get("/Resources", {}).get("/Font", {}).items():
             for inner in font.get_object().get("/DescendantFonts", [font]):
                 descriptor = inner.get_object().get("/FontDescriptor", {})
                 if not any(key in descriptor for key in ("/FontFile", "/FontFile2", "/FontFile3")):
-                    yield f"{PDF}: page {number}: font {name} is not embedded"
+                    yield f"{path}: page {number}: font {name} is not embedded"
 
 
 def paths_of_this_machine() -> Iterator[str]:
@@ -63,7 +69,7 @@ def paths_of_this_machine() -> Iterator[str]:
     here = {str(ROOT), str(Path.home())} - {"/", "/root"}
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=False).stdout.split()
     made = [path for name in ("results", "paper/figures", "models") for path in Path(name).rglob("*") if path.is_file()]
-    for path in [*map(Path, tracked), *made, PDF, PAGE]:
+    for path in [*map(Path, tracked), *made, *PAGES, PAGE]:
         if not path.is_file():
             continue
         content = path.read_bytes()
@@ -75,13 +81,12 @@ def links() -> Iterator[str]:
     page = PAGE.read_text(encoding="utf-8")
     ids = set(re.findall(r'\bid="([^"]+)"', page))
     yield from (f"{PAGE}: no part {name}" for name in re.findall(r'href="#([^"]+)"', page) if name not in ids)
-    reader = pypdf.PdfReader(PDF)
-    for number, one in enumerate(reader.pages, 1):
-        for note in one.get("/Annots", []):
-            action = note.get_object().get("/A", {})
-            address = str(action.get("/URI", "https://"))
-            if not re.fullmatch(r"https://\S*", address):
-                yield f"{PDF}: page {number}: link to {address}"
+    for path in PAGES:
+        for number, one in enumerate(pypdf.PdfReader(path).pages, 1):
+            for note in one.get("/Annots", []):
+                address = str(note.get_object().get("/A", {}).get("/URI", "https://"))
+                if not re.fullmatch(r"https://\S*", address):
+                    yield f"{path}: page {number}: link to {address}"
 
 
 def expected_values() -> Iterator[str]:

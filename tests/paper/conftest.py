@@ -85,6 +85,18 @@ def _layers(units: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().assign(reduction="none", above_chance=0.5)
 
 
+def _best() -> pd.DataFrame:
+    """Return the layers chosen: of each network the first layer in V1, the last in AIT, by the order of the areas."""
+    rows = [
+        {"model": model, "protocol": protocol, "recording": recording, "subject": subject, "region": region}
+        | {"layers": f"{names[round((len(names) - 1) * AREAS.index(region) / (len(AREAS) - 1))]}:5"}
+        for model, (_, protocol, names) in MODELS.items()
+        for recording, (subject, regions) in RECORDINGS.items()
+        for region in regions
+    ]
+    return pd.DataFrame(rows)
+
+
 def _contrasts(layers: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {"model": "hmo_report", "other": "pixels", "layer": layer, "region": region, "difference": 0.123}
@@ -161,6 +173,7 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
     layers = _layers(units)
     layers.to_csv(folder / "layers.csv", index=False)
     _contrasts(layers).to_csv(folder / "contrasts.csv", index=False)
+    _best().to_csv(folder / "best.csv", index=False)
     rsa = _rsa(units[units.layer != "best"], rng)
     rsa.to_csv(folder / "rsa.csv", index=False)
     accuracy = pd.DataFrame(
@@ -271,7 +284,7 @@ def drawn(tmp_path_factory, fabricated) -> Path:
     from paper import draw
 
     folder = tmp_path_factory.mktemp("drawn")
-    skip = shutil.ignore_patterns("figures", "report.pdf", "report.html", "__pycache__")
+    skip = shutil.ignore_patterns("figures", "*.pdf", "report.html", "claims.json", "__pycache__")
     shutil.copytree(ROOT / "paper", folder / "paper", ignore=skip)
     for table in (folder / "paper/recorded").glob("*.json"):
         table.unlink()  # tests write the tables that they want

@@ -66,8 +66,8 @@ def draw_explanations() -> None:
     found, folder = results.read(), Path("paper/figures")
     texts, sources = (json.loads((folder / name).read_text()) for name in ("alt.json", "sources.json"))
     for name, how in draw.plots_for(found).items():
-        if name in draw.EXPLAIN_PLOTS:
-            texts[name], sources[name] = draw.draw_figure(found, name, how)
+        if name == "explain":
+            texts[name], sources[name] = draw.draw_figure(found, {}, name, how)
     write_json(folder / "alt.json", texts)
     write_json(folder / "sources.json", sources)
 
@@ -78,7 +78,7 @@ def text_of_paper() -> str:
     assert 'paper: "a4"' in text
     source.write_text(text.replace('paper: "a4"', "width: 210mm, height: 3000mm"), encoding="utf-8")
     build.run(params.load())
-    pages = pypdf.PdfReader("paper/report.pdf").pages
+    pages = pypdf.PdfReader("paper/supplement.pdf").pages
     text = " ".join(" ".join(page.extract_text() for page in pages).split())
     return text.replace("\N{SOFT HYPHEN} ", "").replace("\N{SOFT HYPHEN}", "")
 

@@ -58,7 +58,7 @@ def build(tag: str, arguments: list[str], context: Path) -> None:
         sys.exit("BASE_DIGEST is not the digest in BASE_IMAGE")
     image = STATE / tag
     shutil.rmtree(image, ignore_errors=True)
-    generated = shutil.ignore_patterns("__pycache__", ".gitignore", "figures", "report.pdf", "report.html")
+    generated = shutil.ignore_patterns("__pycache__", ".gitignore", "figures", "*.pdf", "report.html", "claims.json")
     for pattern in re.findall(r"^!(.*)", (context / ".dockerignore").read_text(), re.MULTILINE):
         for path in context.glob(pattern):
             target = image / path.relative_to(context)

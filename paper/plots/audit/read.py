@@ -33,11 +33,9 @@ def is_available(results: Results) -> bool:
     return results.ran("audit")
 
 
-def is_drawable(results: Results, figure: str) -> bool:
-    """Say whether the table of a figure has rows: without images there are no networks to score."""
-    if not is_available(results):
-        return False
-    return not read_table(results, {"audit_table": "table_blocks"}.get(figure, "single_choices")).empty
+def has_rows(results: Results, table: str) -> bool:
+    """Say whether a table of the audit has rows: without images there are no networks to score."""
+    return is_available(results) and not read_table(results, table).empty
 
 
 def read_table(results: Results, name: str) -> pd.DataFrame:

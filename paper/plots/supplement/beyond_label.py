@@ -16,7 +16,7 @@ ROWS = (
 """Axis of each row of panels, and its measures with their names: the first has open markers, the second filled ones."""
 
 
-def draw(results: Results) -> tuple[Figure, str]:
+def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw two measures in each row of panels: a panel per area, a line per model."""
     table = results.beyond_label[results.beyond_label.recording == ALL]
     models = [model for model in results.models if model in set(table.model)]
@@ -32,7 +32,7 @@ def draw(results: Results) -> tuple[Figure, str]:
                 scores = table[(table.region == area) & (table.measure == measure)].set_index("model")
                 for row, model in enumerate(models):
                     if model in scores.index:
-                        colour = style.colour(model, results.models)
+                        colour = style.colour_of(model)
                         _draw_score(axes, row + shift, scores.loc[model], colour, filled)
                 texts = [
                     f"{style.name(m)} {scores.value[m]:.3f} ({scores.ci_low[m]:.3f} to {scores.ci_high[m]:.3f})"

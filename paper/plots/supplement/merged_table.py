@@ -11,7 +11,7 @@ REACH = 2.0
 """Standard deviations at which the colour scale ends."""
 
 
-def draw(results: Results) -> tuple[Figure, str]:
+def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw blocks by units, and the labels of each block."""
     figure = style.figure(style.PAGE, 62)
     left, right = figure.subplots(1, 2, width_ratios=[2.0, 0.9])

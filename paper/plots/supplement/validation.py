@@ -8,7 +8,7 @@ from paper import style
 from paper.results import Results
 
 
-def draw(results: Results) -> tuple[Figure, str]:
+def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw the reliability against the planted explainable variance, one point per unit."""
     table = results.validation[results.validation.ceiling.notna() & results.validation.explainable.notna()]
     figure = style.figure(style.COLUMN, 76)

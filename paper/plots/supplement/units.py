@@ -11,7 +11,7 @@ LOWEST, HIGHEST = -0.75, 1.25
 """Ends of the axis: dividing by the ceiling carries units that hardly repeat far beyond."""
 
 
-def draw(results: Results) -> tuple[Figure, str]:
+def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw the median noise-corrected r with its interval over the single units: a panel per area, a row per model."""
     areas = [area for area in AREAS if area in set(results.layers.region)]
     scored = set(results.layers.model[results.layers.r_corrected.notna()])  # no noise ceiling, no score
@@ -27,7 +27,7 @@ def draw(results: Results) -> tuple[Figure, str]:
             values = results.unit_scores(model, area, "r_corrected")
             inside = (values >= LOWEST) & (values <= HIGHEST)
             outside += int((~inside).sum())
-            _draw_row(axes, row, scores, values[inside], style.colour(model, results.models))
+            _draw_row(axes, row, scores, values[inside], style.colour_of(model))
             if np.isfinite(scores.r_corrected):
                 descriptions.append(f"{style.name(model)} in {area} {scores.r_corrected:.3f}")
         for x in (0, 1):

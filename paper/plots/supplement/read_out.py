@@ -9,7 +9,7 @@ from paper import style
 from paper.results import Results
 
 
-def draw(results: Results) -> tuple[Figure, str]:
+def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw precision against complexity and accuracy against training images in the latest area, and accuracy by area.
 
     Values are means over recordings.
@@ -31,7 +31,7 @@ def draw(results: Results) -> tuple[Figure, str]:
             mean = rows.groupby(x)[y].mean()
             # Small superscripts of powers of ten are hard to read, so that the axis shows the exponents.
             at = np.log10(mean.index) if x == "complexity" else mean.index
-            _plot(axes, at, mean, system, results.models, every=4 if x == "complexity" else 1)
+            _plot(axes, at, mean, system, every=4 if x == "complexity" else 1)
             descriptions.append(
                 f"{_name(system)} in {area}, {names[y]} {mean.iloc[-1]:.3f} at {mean.index[-1]:.0f} {units[x]}"
             )
@@ -44,7 +44,7 @@ def draw(results: Results) -> tuple[Figure, str]:
     areas = [name for name in AREAS if name in set(decoding.region)]
     for system, rows in _systems(decoding, models):
         mean = rows.groupby("region")["score"].mean().reindex(areas)
-        _plot(panels[2], np.arange(len(areas)), mean, system, results.models)
+        _plot(panels[2], np.arange(len(areas)), mean, system)
         scores = ", ".join(f"{name} {score:.3f}" for name, score in mean.items())
         descriptions.append(f"{_name(system)}, balanced accuracy {scores}")
     panels[2].set_xticks(range(len(areas)), areas)
@@ -70,9 +70,9 @@ def _name(system: str | None) -> str:
     return "recorded units" if system is None else style.name(system)
 
 
-def _plot(axes, x, y, system: str | None, models: list[str], every: int = 1) -> None:
-    colour = style.INK if system is None else style.colour(system, models)
-    marker = "*" if system is None else style.marker(system, models)
+def _plot(axes, x, y, system: str | None, every: int = 1) -> None:
+    colour = style.INK if system is None else style.colour_of(system)
+    marker = "*" if system is None else style.marker_of(system)
     axes.plot(
         x, y, color=colour, marker=marker, markersize=3, markevery=every, linewidth=1.6 if system is None else 0.8,
         label=_name(system),

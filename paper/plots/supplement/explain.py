@@ -21,7 +21,7 @@ def is_drawable(results: Results) -> bool:
     return is_available(results) and not _read_table(results).empty
 
 
-def draw(results: Results) -> tuple[Figure, str]:
+def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw a column per image: the image, then a map per model and method with its share in the face."""
     data, shares = _read_gallery(results), _read_table(results)
     models = list(dict.fromkeys(shares["model"]))

@@ -1,0 +1,46 @@
+"""All claims of the paper, from the results and the committed tables of recorded data sets."""
+
+from pathlib import Path
+
+from analysis.core.files import as_json, write_json
+from paper.claims import audit, geometry, models
+from paper.recorded.claims import of_set
+from paper.recorded.tables import committed
+from paper.results import Results
+
+OUTPUT = Path("paper/claims.json")
+
+
+def work_out(results: Results) -> dict:
+    """Return every claim as JSON values.
+
+    Returns
+    -------
+    dict
+        ``source``, ``missing``; ``task``, ``predictivity``, ``geometry``, ``layers`` (None where no model was
+        compared); ``performance``, ``audit``, ``seeds``, ``calibration`` (None where they were not computed);
+        ``recorded``: one entry for each committed table.
+    """
+    compared = results.roles()["first"] is not None
+    return as_json(
+        {
+            "source": results.source,
+            "missing": results.summary["missing"],
+            "task": models.task(results) if compared else None,
+            "predictivity": models.predictivity(results) if compared else None,
+            "seeds": models.seeds(results) if compared else None,
+            "geometry": geometry.geometry(results) if compared else None,
+            "performance": geometry.performance(results) if compared else None,
+            "layers": models.layers(results) if compared else None,
+            "audit": audit.audit(results),
+            "calibration": geometry.calibration(results) if compared else None,
+            "recorded": [of_set(found) for found in committed()],
+        }
+    )
+
+
+def write(results: Results) -> dict:
+    """Write the claims to `OUTPUT`; return them."""
+    claims = work_out(results)
+    write_json(OUTPUT, claims)
+    return claims

@@ -1,0 +1,227 @@
+"""Claims on the task, on the prediction of single units, on seeds, and on layers along the ventral stream."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+
+from analysis.core.areas import AREAS
+from paper import style
+from paper.claims.verdicts import LARGER, SMALLER, UNDETECTED, count, estimate, p_verdict
+from paper.results import Results
+
+BEST = "best"
+"""The layer chosen within the training images of each fold."""
+LABELS = "category"
+"""Kind of model that knows the labels and categories of the images and nothing else."""
+FEWEST_AREAS = 4
+"""With fewer areas no order of depths could be significant."""
+
+
+def areas_of(results: Results, model: str) -> list[str]:
+    """Return the areas in which a model was compared, along the ventral stream."""
+    known = set(results.layers.region[results.layers.model == model])
+    return [area for area in AREAS if area in known]
+
+
+def main_area(results: Results) -> str:
+    """Return the area of the main claims: the latest in which the first network was compared."""
+    return areas_of(results, results.roles()["first"])[-1]
+
+
+def named(model: str | None) -> dict | None:
+    """Return a model as claims name it: its key, and its name in the text."""
+    return None if model is None else {"key": model, "name": style.name(model)}
+
+
+def task(results: Results) -> dict:
+    """Return the accuracy on test images of each model in a role, and how wide the intervals are."""
+    table = results.accuracy[results.accuracy.split == "test"].set_index("model")
+
+    def scores(model: str | None) -> dict | None:
+        if model is None or model not in table.index:
+            return None
+        row = table.loc[model]
+        return named(model) | {
+            "accuracy": float(row.accuracy),
+            "low": float(row.ci_low),
+            "high": float(row.ci_high),
+            "balanced": float(row.balanced_accuracy),
+            "images": int(row.n),
+        }
+
+    found = {role: scores(model) for role, model in results.roles().items()}
+    first = found["first"]
+    return found | {
+        "models": [scores(model) for model in results.models if model in table.index],
+        "half_width": None if first is None else (first["high"] - first["low"]) / 2,
+    }
+
+
+def predictivity(results: Results) -> dict:
+    """Return noise-corrected predictivity in the main area, each model by the layer chosen in the training images.
+
+    Returns
+    -------
+    dict
+        ``area``, ``units``, ``ceiling``; ``models``: score with interval, best first; ``first``, ``baseline``,
+        ``labels``: those of the first network, of the pixels and of the labels; ``contrasts``: paired, with verdict,
+        of this area; ``first_against``: how many of them the first network wins and loses; ``beyond_labels``: the
+        first network's contrast with the labels; ``by_area``: the first network along the stream; ``report``: the
+        median r2 under the report's protocol.
+    """
+    roles, area = results.roles(), main_area(results)
+    rows = _chosen(results, area)
+    models = [
+        named(row.model) | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
+        for row in rows.itertuples()
+    ]
+    models.sort(key=lambda model: -model["value"])
+    by_key = {model["key"]: model for model in models}
+    contrasts = of_contrasts(results, area)
+    mine = [oriented(one, roles["first"]) for one in contrasts if roles["first"] in (one["model"], one["other"])]
+    labels = next((m for m in by_key if results.summary["models"][m]["kind"] == LABELS), None)
+    reported = results.scores(roles["report"], areas_of(results, roles["report"])[-1]) if roles["report"] else None
+    return {
+        "area": area,
+        "units": int(rows.n_units.max()) if len(rows) else 0,
+        "ceiling": _defined(rows.ceiling.median()),
+        "models": models,
+        "first": by_key.get(roles["first"]),
+        "baseline": by_key.get(roles["baseline"]),
+        "labels": by_key.get(labels),
+        "r2": _defined(getattr(results.scores(roles["first"], area), "r2", None)),
+        "contrasts": contrasts,
+        "first_against": count(one["verdict"] for one in mine),
+        "beats": [one["other"] for one in mine if one["verdict"] == LARGER],
+        "loses_to": [one["other"] for one in mine if one["verdict"] == SMALLER],
+        "ties_with": [one["other"] for one in mine if one["verdict"] == UNDETECTED],
+        "beyond_labels": next((one for one in mine if one["other"] == labels), None),
+        "by_area": [
+            {"area": one} | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
+            for one in areas_of(results, roles["first"])
+            for row in _chosen(results, one, roles["first"]).itertuples()
+        ],
+        "report": None if reported is None else named(roles["report"]) | estimate(reported.r2, reported.r2_low,
+                                                                                  reported.r2_high),
+    }  # fmt: skip
+
+
+def of_contrasts(results: Results, area: str | None = None) -> list[dict]:
+    """Return the paired contrasts of the chosen layer, in one area or all, with verdicts after Holm's correction."""
+    rows = results.contrasts[results.contrasts.layer == BEST]
+    rows = rows if area is None else rows[rows.region == area]
+    return [
+        {
+            "model": row.model,
+            "other": row.other,
+            "name": style.name(row.model),
+            "other_name": style.name(row.other),
+            "area": row.region,
+            "difference": _defined(row.difference),
+            "low": _defined(row.low),
+            "high": _defined(row.high),
+            "p": _defined(row.p_holm),
+            "verdict": p_verdict(row.difference, row.p_holm),
+        }
+        for row in rows.itertuples()
+    ]
+
+
+def oriented(contrast: dict, model: str | None) -> dict:
+    """Return a contrast as that of `model` with the other one, which turns its sign and verdict round if need be."""
+    if contrast["other"] != model:
+        return contrast
+    turned = {LARGER: SMALLER, SMALLER: LARGER}.get(contrast["verdict"], contrast["verdict"])
+    swapped = {"model": "other", "other": "model", "name": "other_name", "other_name": "name"}
+    ends = {"difference": "difference", "low": "high", "high": "low"}
+    return (
+        contrast
+        | {new: contrast[old] for new, old in swapped.items()}
+        | {new: None if contrast[old] is None else -contrast[old] for new, old in ends.items()}
+        | {"verdict": turned}
+    )
+
+
+def seeds(results: Results) -> dict | None:
+    """Return, for the first network, how its predictivity in the main area varies between seeds; None without seeds."""
+    table, model, area = results.seeds, results.roles()["first"], main_area(results)
+    if table is None:
+        return None
+    rows = table[(table.model == model) & (table.area == area) & (table.measure == "r_corrected")]
+    values = rows.value[(rows.layer == BEST) & rows.value.notna()].to_numpy(float)
+    if len(values) < 2:
+        return None
+    return named(model) | {
+        "area": area,
+        "seeds": len(values),
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)),
+        "least": float(values.min()),
+        "most": float(values.max()),
+    }
+
+
+def layers(results: Results) -> dict:
+    """Return how deep the chosen layers lie along the ventral stream, and whether depth rises with the area.
+
+    Depth runs from 0, the first layer, to 1, the last, and is the mean over folds and recordings. The test orders the
+    mean depths over networks in all possible ways (exact permutation test of Spearman's rank correlation).
+
+    Returns
+    -------
+    dict
+        ``networks``: key, name, and depth by area; ``mean``: over networks, an entry for each area;
+        ``rho``, ``p``, ``verdict``.
+    """
+    networks = [
+        named(model) | {"depth": depth}
+        for model in layered(results)
+        if (depth := _depths(results, model, results.summary["models"][model]["layers"]))
+    ]
+    areas = [area for area in AREAS if any(area in one["depth"] for one in networks)]
+    mean = {area: float(np.mean([one["depth"][area] for one in networks if area in one["depth"]])) for area in areas}
+    rho, p = order_test(list(mean.values()))
+    course = [{"area": area, "depth": depth} for area, depth in mean.items()]  # JSON keeps the order of a list alone
+    return {"networks": networks, "mean": course, "rho": rho, "p": p, "verdict": p_verdict(rho, p)}
+
+
+def layered(results: Results, fewest: int = 3) -> list[str]:
+    """Return the networks of the corrected protocol with enough layers for a course along depth."""
+    models = results.summary["models"]
+    return [m for m in results.models if models[m]["protocol"] == "corrected" and len(models[m]["layers"]) >= fewest]
+
+
+def order_test(values: list[float]) -> tuple[float | None, float | None]:
+    """Return Spearman's rank correlation of values with their order, and its exact two-sided p-value."""
+    if len(values) < FEWEST_AREAS or len(set(values)) < 2:
+        return None, None
+    ranks = pd.Series(values).rank().to_numpy()
+    place = np.arange(len(values), dtype=float)
+    place -= place.mean()
+    scale = np.sqrt((place**2).sum() * ((ranks - ranks.mean()) ** 2).sum())
+    null = np.array([(place * np.array(order)).sum() for order in permutations(ranks)]) / scale
+    rho = float((place * ranks).sum() / scale)
+    return rho, float(np.mean(np.abs(null) >= abs(rho) - 1e-12))
+
+
+def _depths(results: Results, model: str, names: list[str]) -> dict[str, float]:
+    """Return the mean relative depth of the layers chosen in each area: ``N1:4 N2:1`` counts folds."""
+    rows, depths = results.best[results.best.model == model], {}
+    place = {name: k / (len(names) - 1) for k, name in enumerate(names)}
+    for area in AREAS:
+        chosen = [part.rsplit(":", 1) for text in rows.layers[rows.region == area].dropna() for part in text.split()]
+        weights = [(place[name], int(n)) for name, n in chosen if name in place]
+        if total := sum(n for _, n in weights):
+            depths[area] = float(sum(at * n for at, n in weights) / total)
+    return depths
+
+
+def _chosen(results: Results, area: str, model: str | None = None) -> pd.DataFrame:
+    rows = results.layers[(results.layers.layer == BEST) & (results.layers.region == area)]
+    rows = rows[rows.r_corrected.notna()]
+    return rows if model is None else rows[rows.model == model]
+
+
+def _defined(value) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)

@@ -1,0 +1,61 @@
+"""The verdicts that a claim can have, and the rules by which it gets one."""
+
+import math
+from collections.abc import Iterable
+
+from paper.recorded.claims import ABSENT, LARGER, LEVEL, SMALLER, UNDETECTED
+
+__all__ = [
+    "ABSENT",
+    "LARGER",
+    "LEVEL",
+    "SMALLER",
+    "UNDETECTED",
+    "count",
+    "estimate",
+    "interval_verdict",
+    "p_verdict",
+]
+
+
+def interval_verdict(value: float | None, low: float | None, high: float | None) -> str:
+    """Return the verdict of a 95 % interval on a difference, or on a score whose chance level is 0.
+
+    `LARGER` and `SMALLER` need an interval on one side of 0, `UNDETECTED` is one that holds 0, and `ABSENT` stands for
+    a value or interval that is undefined, or an interval of no width at 0, which measures nothing.
+    """
+    if not all(_is_number(x) for x in (value, low, high)) or low == high == 0:
+        return ABSENT
+    if low > 0:
+        return LARGER
+    return SMALLER if high < 0 else UNDETECTED
+
+
+def p_verdict(difference: float | None, p: float | None, level: float = LEVEL) -> str:
+    """Return the verdict of a test on a difference: its direction if `p` is below `level`."""
+    if not (_is_number(difference) and _is_number(p)):
+        return ABSENT
+    if p >= level or difference == 0:
+        return UNDETECTED
+    return LARGER if difference > 0 else SMALLER
+
+
+def estimate(value: float | None, low: float | None = None, high: float | None = None) -> dict:
+    """Return a value with its 95 % interval and the interval's verdict, as JSON values."""
+    ends = [float(x) if _is_number(x) else None for x in (value, low, high)]
+    return dict(zip(("value", "low", "high"), ends, strict=True)) | {"verdict": interval_verdict(*ends)}
+
+
+def count(verdicts: Iterable[str]) -> dict[str, int]:
+    """Return how many verdicts are ``larger``, ``smaller`` and ``undetected``, and of how many that are not absent."""
+    found = [verdict for verdict in verdicts if verdict != ABSENT]
+    return {
+        "larger": found.count(LARGER),
+        "smaller": found.count(SMALLER),
+        "undetected": found.count(UNDETECTED),
+        "of": len(found),
+    }
+
+
+def _is_number(x) -> bool:
+    return x is not None and math.isfinite(x)

@@ -188,7 +188,7 @@ def test_tests_and_single_fixations_reach_the_text(built):
 
 def test_the_colophon_names_what_made_each_figure_and_table(built):
     text = text_built(built)
-    assert tables.says(text, "Figure 4 dvc repro figures: paper/plots/main/layers.py layers.csv summary.json summary")
+    assert tables.says(text, "Figure 4 dvc repro figures: paper/plots/main/layers.py layers.csv, summary.json summary")
     assert re.search(r"Table S\d dvc repro report accuracy\.csv, layers\.csv, rsa\.csv, .*? summary", text)
     manifest = hashlib.sha256((built / "data/raw/manifest.json").read_bytes()).hexdigest()
     assert manifest[:16] in text

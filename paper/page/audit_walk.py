@@ -36,7 +36,7 @@ def steps(results: Results) -> dict | None:
 
     A step adds the choice's Shapley value: the values of all choices add up to the difference of the two protocols.
     """
-    if not read.is_drawable(results, "audit_choices"):
+    if not read.has_rows(results, "shapley"):
         return None
     values, single = read.read_table(results, "shapley"), read.read_table(results, "single_choices")
     start = single[(single.network == NETWORKS) & (single.start == "report") & single.field.fillna("").eq("")]

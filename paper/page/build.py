@@ -13,7 +13,7 @@ from paper.results import Results
 TEMPLATES, SCRIPTS = Path("paper/page/templates"), Path("paper/page/scripts")
 OUTPUT = Path("paper/report.html")
 TITLE = "Does a network trained on faces represent images as macaque visual cortex does?"
-PAPERS = ("report.pdf",)
+PAPERS = ("report.pdf", "supplement.pdf")
 """Files beside the page that it links to."""
 ORDER = ("common", "charts", "scores", "layers", "audit", "rdm", "gaze", "tables")
 """Scripts, in the order in which they run."""

@@ -41,7 +41,7 @@ def test_the_page_asks_for_nothing_and_its_links_lead_somewhere(page):
     found = Elements(page.read_text())
     assert len(found.ids) == len(set(found.ids))
     assert all(link[1:] in found.ids for link in found.links if link.startswith("#"))
-    assert [link for link in found.links if not link.startswith("#")] == ["report.pdf"]
+    assert [link for link in found.links if not link.startswith("#")] == ["report.pdf", "supplement.pdf"]
     assert all(source.startswith("data:") for source in found.sources)
     assert page.stat().st_size < 4e6
 
@@ -70,7 +70,8 @@ def test_numbers_of_the_page_follow_the_results(project):
 
 
 def test_the_headline_of_the_claims_opens_the_page(project):
-    Path("paper/claims.json").write_text(json.dumps({"headline": "It does <not>."}))
+    claims = json.loads(Path("paper/claims.json").read_text()) | {"headline": "It does <not>."}
+    Path("paper/claims.json").write_text(json.dumps(claims))
     build.run(params.load())
     assert '<h1 id="finding">It does &lt;not&gt;.</h1>' in Path(OUTPUT).read_text()
 

@@ -119,3 +119,15 @@ def test_files_of_data_raw_are_compared_with_their_list(tmp_path, monkeypatch):
     Path("data/raw/manifest.json").write_text('{"files": {"a": 1}}')
     with pytest.raises(DataError, match=r"manifest\.json is damaged \(files\.a: .*\): run the stage acquire again"):
         reading.check_raw(["data/raw"])
+
+
+def test_a_recording_cut_short_is_left_to_the_stage_that_may_go_on_without_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths.DANDISET.mkdir(parents=True)
+    (paths.DANDISET / "a.nwb").write_text("ab\n")
+    listed = {"dandiset/a.nwb": {"size": 4, "sha256": ""}}
+    (paths.RAW / "manifest.json").write_text(json.dumps({"files": listed}))
+    reading.check_raw(["data/raw/dandiset"])
+    (paths.DANDISET / "a.nwb").unlink()
+    with pytest.raises(DataError, match=r"dandiset/a\.nwb not found: run the stage acquire"):
+        reading.check_raw(["data/raw/dandiset"])

@@ -58,7 +58,7 @@ class Reference:
 
 def clone(experiment: Path, folder: Path) -> Path:
     """Copy an experiment with the code of today; return the copy."""
-    for name in COPIED:
+    for name in [*COPIED, "analysis"]:
         source = ROOT / name if name == "analysis" else experiment / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cache"))

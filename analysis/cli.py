@@ -164,8 +164,8 @@ def check(
     from analysis.core.files.claim import claim
     from analysis.tools.check import problems, write_mark
 
-    if out:
-        claim(out, suffixes=[""])  # of a mark; DVC removes the one before
+    if out and out.exists():  # DVC removes the mark before it runs this
+        claim(out, suffixes=[""])
     if wrong := problems():
         print(*(f"error: {line}" for line in wrong), sep="\n", file=sys.stderr)
         raise typer.Exit(1)

@@ -5,7 +5,6 @@ on all images. Scores are those of the chosen layer in tables (`CHOSEN`): of pre
 without the tested images.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import as_json, atomic, write_json
+from analysis.core.reading import read_json
 from analysis.statistics.predictivity.nested import LinearMap, fit_ridge
 
 WEIGHTS, ABOUT = "encoders.safetensors", "encoders.json"
@@ -121,14 +121,15 @@ def read(model: str) -> list[Encoder]:
     """
     folder = paths.RESULTS / "compare" / model
     again = f"run the stage compare for {model}"
+    about = read_json(folder / ABOUT, again, list[dict])
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
         return [_encoder(one, tensors) for one in about]
     except FileNotFoundError as error:
         raise DataError(f"{error.filename or folder / WEIGHTS} not found: {again}") from error
     except (ValueError, KeyError, TypeError, OSError, safetensors.SafetensorError) as error:
-        raise DataError(f"{folder / WEIGHTS}: damaged ({' '.join(str(error).split())}): {again}") from error
+        why = " ".join(str(error).split())
+        raise DataError(f"{folder / WEIGHTS}: damaged ({why}), or not of the run of {ABOUT}: {again}") from error
 
 
 def _encoder(about: dict, tensors: dict[str, np.ndarray]) -> Encoder:

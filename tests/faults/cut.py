@@ -36,6 +36,8 @@ TIMEOUT_S, LATE_S = 300, 2.0
 """An error counts as late after so many seconds of CPU that are also more than half of those of an undisturbed run."""
 
 GOOD = ("same", "named", "listed", "shown")
+STDOUT = ".stdout"
+"""What a step prints goes to this file of its folder."""
 SHOWN = ("data/raw/", "data/stimuli/")
 """What the page of ``inspect --plot`` can do without: the panel says so."""
 ADVICE = re.compile(r"\b(run|fetch|give|dvc|restores|write|writes|add|choose|correct)\b")
@@ -55,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step ended: status, standard error, seconds of CPU, hashes of its outputs, and their lines of text."""
+    """How a step ended: status, standard error, seconds of CPU, hashes of its outputs, lines of them and printed."""
 
     status: int
     stderr: str
@@ -138,6 +140,7 @@ def run(step: Step, folder: Path, log: Path | None = None) -> Outcome:
     def program() -> None:
         os.environ.update(environment)
         os.chdir(folder)
+        os.dup2(os.open(STDOUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), 1)
         if log is not None:
             note_reads(log, folder)
         sys.argv = ["analysis", *step.words]
@@ -147,7 +150,9 @@ def run(step: Step, folder: Path, log: Path | None = None) -> Outcome:
 
     status, stderr, seconds = _forked(program)
     outputs = _hashes(folder, step.outs)
-    tables = [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
+    said = folder / STDOUT
+    tables = [said.read_text(encoding="utf-8")] if said.is_file() else []
+    tables += [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
     return Outcome(status, stderr, seconds, outputs, frozenset(line for text in tables for line in text.splitlines()))
 
 
@@ -190,6 +195,8 @@ def judge(outcome: Outcome, usual: Outcome, path: str, command: tuple[str, ...] 
     errors = [line for line in lines if line.startswith("error: ")]
     if outcome.status < 0:
         return f"killed by signal {-outcome.status}"
+    if command[:1] == ("diff",) and outcome.status == 1 and not lines:  # it prints the files that differ
+        return "listed" if any(path in line for line in outcome.listed - usual.listed) else "not named"
     if any("Traceback" in line for line in lines) or (outcome.status and len(errors) != 1):
         return "traceback"
     if outcome.status == 0:

@@ -20,7 +20,7 @@ def note_reads(log: Path, folder: Path) -> None:
     def note(path: object) -> None:
         with suppress(TypeError, ValueError):
             name = os.path.relpath(os.path.join(folder, os.fspath(path)), folder)  # noqa: PTH118
-            if isinstance(name, str) and name.startswith(INPUTS) and Path(name).is_file():
+            if name.startswith(INPUTS) and Path(name).is_file() and not Path(name).name.startswith("."):
                 file.write(f"{name}\n")
 
     sys.addaudithook(lambda event, arguments: note(arguments[0]) if event == "open" else None)

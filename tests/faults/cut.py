@@ -36,8 +36,6 @@ TIMEOUT_S, LATE_S = 300, 2.0
 """An error counts as late after so many seconds of CPU that are also more than half of those of an undisturbed run."""
 
 GOOD = ("same", "named", "listed", "shown")
-STDOUT = ".stdout"
-"""What a step prints goes to this file of its folder."""
 SHOWN = ("data/raw/", "data/stimuli/")
 """What the page of ``inspect --plot`` can do without: the panel says so."""
 ADVICE = re.compile(r"\b(run|fetch|give|dvc|restores|write|writes|add|choose|correct)\b")
@@ -137,23 +135,25 @@ def run(step: Step, folder: Path, log: Path | None = None) -> Outcome:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     environment = {"NNN_STORE": str(folder / "store"), "NNN_WORKERS": "1", "DVC_NO_ANALYTICS": "1"}
 
-    def program() -> None:
-        os.environ.update(environment)
-        os.chdir(folder)
-        os.dup2(os.open(STDOUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), 1)
-        if log is not None:
-            note_reads(log, folder)
-        sys.argv = ["analysis", *step.words]
-        from analysis.__main__ import main
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
 
-        main()
+        def program() -> None:
+            os.environ.update(environment)
+            os.chdir(folder)
+            os.dup2(printed.fileno(), 1)
+            if log is not None:
+                note_reads(log, folder)
+            sys.argv = ["analysis", *step.words]
+            from analysis.__main__ import main
 
-    status, stderr, seconds = _forked(program)
+            main()
+
+        status, stderr, seconds = _forked(program)
+        printed.seek(0)
+        texts = [printed.read()]
     outputs = _hashes(folder, step.outs)
-    said = folder / STDOUT
-    tables = [said.read_text(encoding="utf-8")] if said.is_file() else []
-    tables += [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
-    return Outcome(status, stderr, seconds, outputs, frozenset(line for text in tables for line in text.splitlines()))
+    texts += [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
+    return Outcome(status, stderr, seconds, outputs, frozenset(line for text in texts for line in text.splitlines()))
 
 
 def _hashes(folder: Path, outs: tuple[str, ...]) -> dict[str, str]:
@@ -295,16 +295,16 @@ def _finished(report: Path | None) -> dict[str, list[str]]:
 def _tried(step: Step, folder: Path, path: str, spoil: Callable, usual: Outcome) -> tuple[str, str]:
     """Spoil a file in `folder` and run a step; return the verdict and the last line on standard error."""
     spoil(folder / path)
-    before = _stats(folder, step)
+    before = stats(folder, step)
     outcome = run(step, folder)
     verdict = judge(outcome, usual, path, step.words)
-    after = _stats(folder, step)
+    after = stats(folder, step)
     if changed := [name for name in sorted(before | after) if before.get(name) != after.get(name)]:
         verdict = f"changed {', '.join(changed)}"
     return verdict, ([one for one in outcome.stderr.splitlines() if one.strip()] or [""])[-1]
 
 
-def _stats(folder: Path, step: Step) -> dict[str, tuple[int, int, int]]:
+def stats(folder: Path, step: Step) -> dict[str, tuple[int, int, int]]:
     """Return what shows that a file changed, by name, for all but the outputs of a step, the store and hidden files."""
     found = {}
     for path in folder.rglob("*"):

@@ -161,11 +161,8 @@ def check(
     out: Annotated[Path | None, typer.Option(help="file to write if nothing is wrong (used by dvc.yaml)")] = None,
 ) -> None:
     """Check params.yaml, environment variables, disk, device and scheduler, and print all that is wrong."""
-    from analysis.core.files.claim import claim
     from analysis.tools.check import problems, write_mark
 
-    if out and out.exists():  # DVC removes the mark before it runs this
-        claim(out, suffixes=[""])
     if wrong := problems():
         print(*(f"error: {line}" for line in wrong), sep="\n", file=sys.stderr)
         raise typer.Exit(1)

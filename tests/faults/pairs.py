@@ -38,6 +38,8 @@ STAGES = {
 LIVE = "dvclive"
 """Folder of what a run writes line by line, for those who watch."""
 TIMEOUT_S = 600
+STARTS_S = 6
+"""How long a stage may take to load torch and all else before it holds its lock."""
 LINGER_S = 3
 """How long the processes of a killed run may outlive it."""
 NO_LOCKS = """
@@ -169,7 +171,7 @@ def same_clone(folder: Path, stage: str, store: Path, reference: Reference) -> l
     runs = [start(folder, stage, store.with_name(f"{store.name}-{number}")) for number in range(2)]
     said = [end(process) for process in runs]
     refused = [text for text, process in zip(said, runs, strict=True) if process.returncode == 1]
-    in_turn = not refused and reference.seconds < 2 * PATIENCE_S  # the second had but to wait a little
+    in_turn = not refused and reference.seconds < PATIENCE_S + STARTS_S  # the second had but to wait a little
     wrongly = len(refused) != 1 and not in_turn
     complaints = [f"{len(refused)} of 2 runs in one clone were refused: {said}"] if wrongly else []
     complaints += [f"refused with {text}" for text in refused if "runs already, as process" not in text]

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from analysis.compare.read import CHOSEN
 from analysis.compare.unit_scores import Predicted
 from analysis.core import paths
-from analysis.core.errors import DataError
-from analysis.core.files import as_json, atomic, write_json
-from analysis.core.reading import read_json
+from analysis.core.files import as_json, write_bytes, write_json
+from analysis.core.reading import damaged, read_json, reading
 from analysis.statistics.predictivity.nested import LinearMap, fit_ridge
 
 WEIGHTS, ABOUT = "encoders.safetensors", "encoders.json"
@@ -93,8 +92,7 @@ def _in_single_precision(fitted: LinearMap) -> LinearMap:
 def write(folder: Path, encoders: Sequence[Encoder]) -> None:
     """Write the maps, and what is known of them and of their units."""
     tensors = {f"{_name(one)}.{field}": getattr(one.map, field) for one in encoders for field in ARRAYS}
-    with atomic(folder / WEIGHTS) as part:
-        save_file(tensors, part)
+    write_bytes(folder / WEIGHTS, save(tensors))
     write_json(folder / ABOUT, [as_json(_about(one)) for one in encoders])
 
 
@@ -122,14 +120,13 @@ def read(model: str) -> list[Encoder]:
     folder = paths.RESULTS / "compare" / model
     again = f"run the stage compare for {model}"
     about = read_json(folder / ABOUT, again, list[dict])
-    try:
-        tensors = load_file(folder / WEIGHTS)
+    path = folder / WEIGHTS
+    with reading(path, again):
+        try:
+            tensors = load(path.read_bytes())
+        except SafetensorError as error:
+            raise damaged(path, error, again) from error
         return [_encoder(one, tensors) for one in about]
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or folder / WEIGHTS} not found: {again}") from error
-    except (ValueError, KeyError, TypeError, OSError, safetensors.SafetensorError) as error:
-        why = " ".join(str(error).split())
-        raise DataError(f"{folder / WEIGHTS}: damaged ({why}), or not of the run of {ABOUT}: {again}") from error
 
 
 def _encoder(about: dict, tensors: dict[str, np.ndarray]) -> Encoder:

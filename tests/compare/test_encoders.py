@@ -87,7 +87,7 @@ def test_the_report_s_protocol_keeps_none(project):
 def test_damaged_files_are_named(compared):
     whole = (FOLDER / "encoders.safetensors").read_bytes()
     (FOLDER / "encoders.safetensors").write_bytes(whole[:200])
-    with pytest.raises(DataError, match=r"encoders\.safetensors: damaged .*: run the stage compare for good"):
+    with pytest.raises(DataError, match=r"encoders\.safetensors is damaged .*: run the stage compare for good"):
         encoders.read("good")
     tensors = load_file_of(whole)
     tensors.pop("Aa000001-V1.mean")

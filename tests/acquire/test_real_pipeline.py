@@ -66,7 +66,7 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     assert summary["data"]["faces"] == 6
     pages = pypdf.PdfReader(project / "paper/report.pdf").pages
     text = re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages).replace("\u00ad\n", ""))
-    assert "Some data were not available." in text
+    assert "Some data were not available:" in text
     assert "300 of 309 images" in text
     assert "1 recording from 1 monkey with 35 stable units" in text
     assert "sums the spikes of all fixations without one" in text

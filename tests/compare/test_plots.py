@@ -7,11 +7,10 @@ import pytest
 import yaml
 
 from analysis.compare import read as tables
-from analysis.summary import stage as summary
 from tests.project import ROOT
 
 PLOTS = {name: one for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] for name, one in entry.items()}
-COLUMNS = {"layers": tables.LAYERS, "rsa": tables.RSA, "accuracy": summary.ACCURACY}
+COLUMNS = {"layers": tables.LAYERS, "beyond_label": tables.TABLES["beyond_label"]}
 
 
 def fields(part) -> set[str]:
@@ -34,11 +33,6 @@ def test_columns_are_those_of_the_table(name):
         assert drawn - {"<DVC_METRIC_X>", "<DVC_METRIC_Y>", "rev"} <= set(columns)
 
 
-def test_layers_by_area_and_rsa_with_its_ceilings_have_templates():
-    drawn = {
-        name: fields(json.loads((ROOT / f".dvc/plots/{name}.json").read_text()))
-        for name in ("layer_area", "rsa_ceilings")
-    }
-    assert {"layer", "<DVC_METRIC_X>", "<DVC_METRIC_Y>"} <= drawn["layer_area"]
-    assert {"layer", "ceiling_lower", "ceiling_upper", "ci_low", "ci_high"} <= drawn["rsa_ceilings"]
-    assert {PLOTS["predictivity"]["template"], PLOTS["rsa"]["template"]} == set(drawn)
+def test_every_template_is_drawn_by_one_plot():
+    kept = {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")}
+    assert kept == {plot["template"] for plot in PLOTS.values()}

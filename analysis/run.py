@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 PARAMS = Path("params.yaml")
 LOCKS = Path(".dvc/tmp/locks")
 """Of a copy of the project, a lock for each stage and item."""
+LOCKS_WITHOUT_DVC = Path("data/.locks")
+"""The same where DVC does not run; a new folder ``.dvc`` would be taken for a repository."""
 PATIENCE_S = 3.0
 """How long the workers of a run that was killed may hold its lock."""
 
@@ -140,7 +142,8 @@ def of_data_sets(name: str) -> str:
 
 def _alone(name: str, *items: str) -> AbstractContextManager[None]:
     """Hold the lock of a stage's output in this folder: two runs at once would mix theirs."""
-    lock = LOCKS / quote("-".join([name, *items]), safe="")
+    folder = LOCKS if LOCKS.parents[1].is_dir() else LOCKS_WITHOUT_DVC
+    lock = folder / quote("-".join([name, *items]), safe="")
     return locks.held(lock, " ".join(["stage", name, *items]), "run it in a folder on a local disk", PATIENCE_S)
 
 

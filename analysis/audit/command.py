@@ -1,5 +1,6 @@
 """Command ``audit``: run the stage, or audit a table of your own."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,8 +38,10 @@ def table(
 ) -> None:
     """Audit any table of images x units: filled cells, blocks, labels by block, controls for its RDM."""
     from analysis.audit.table import response_table, table_audit
+    from analysis.core import reading
 
     inputs = [path, *(Path(file) for file in (label, block) if file is not None)]
+    reading.check_raw([os.path.relpath(one) for one in inputs])
     claim_folder(out, names=table_audit.FILES, inputs=inputs, force=force)
     responses = response_table.read(path, label, block)
     result = table_audit.audit_table(responses, rows=rows, draws=draws, shuffles=shuffles, seed=seed)

@@ -65,7 +65,7 @@ def read_image(path: str | os.PathLike) -> Image.Image:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{path}: {error}; give another image file") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -20,6 +20,13 @@ RESULTS = Path("results")
 FIGURES = Path("paper/figures")
 RECORDED = Path("recorded")
 """Holds a folder for each recorded data set, of the same layout."""
+_changed_from: list[Path] = []
+"""The folder that holds ``params.yaml``, while a stage runs in that of a recorded data set."""
+
+
+def of_reader(file: str) -> Path:
+    """Return the path of a file that ``params.yaml`` names: relative to the folder that holds ``params.yaml``."""
+    return Path(*_changed_from, file)
 
 
 @contextmanager
@@ -36,7 +43,9 @@ def inside(dataset: str | None) -> Iterator[None]:
         os.environ["NNN_STORE"] = str(before / store)
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
+    _changed_from.append(before)
     try:
         yield
     finally:
+        _changed_from.pop()
         os.chdir(before)

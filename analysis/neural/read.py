@@ -14,6 +14,7 @@ from analysis.neural import readout
 from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
+from analysis.stimuli import read as stimuli
 
 TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL, "learning": readout.LEARNING}
 """Columns of the tables of the populations' read-out."""
@@ -105,8 +106,11 @@ def read_populations(protocol: str) -> Iterator[MeasuredPopulation]:
 
 def read_levels(protocol: str) -> pd.DataFrame:
     """Read the levels of variation of the images (`variation.assign_levels`), indexed by stem."""
-    path = paths.NEURAL / protocol / "levels.csv"
-    return read_csv(path, _again(protocol), ["stem", "category"], dtype=str, na_values=[]).set_index("stem")
+    path, again = paths.NEURAL / protocol / "levels.csv", _again(protocol)
+    levels = read_csv(path, again, ["stem", "category"], dtype=str, na_values=[]).set_index("stem")
+    if len(absent := stimuli.read_table().set_index("stem").index.difference(levels.index)):
+        raise damaged(path, f"no row for image {absent[0]}", again)
+    return levels
 
 
 def read_table(protocol: str, name: str) -> pd.DataFrame:

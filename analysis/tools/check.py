@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from analysis.core import numerics, settings
 from analysis.core.errors import DataError
 from analysis.core.files import write_text
+from analysis.core.files.claim import claim
 from analysis.params import Params
 from analysis.params.across import disagreements
 from analysis.params.loading import examine
@@ -40,9 +41,17 @@ def problems(path: Path = PARAMS) -> list[str]:
     return [*found, *_environment()]
 
 
+MARK = "python -m analysis check found nothing wrong with params.yaml\n"
+
+
 def write_mark(out: Path) -> None:
-    """Write the file that says that nothing was wrong, the same bytes every time: stages that depend on it stay."""
-    write_text(out, "python -m analysis check found nothing wrong with params.yaml\n")
+    """Write the file that says that nothing was wrong, the same bytes every time: stages that depend on it stay.
+
+    Raises `DataError` if another file is there.
+    """
+    if out.exists():
+        claim(out, suffixes=[""], force=out.is_file() and out.read_bytes() == MARK.encode())
+    write_text(out, MARK)
 
 
 def _own_models(params: Params) -> Iterator[str]:

@@ -47,11 +47,14 @@ def repeatability(
     main_file: Annotated[Path, typer.Argument(metavar="MAIN.nwb", help="trials, presentations and fixations")],
     rasters: Annotated[Path, typer.Argument(metavar="RASTERS.nwb", help="spike rasters of the same recording")],
     annotations: Annotated[Path, typer.Option(help="folder with the authors' tables")],
-    out: Annotated[Path, typer.Option(metavar="OUT.json", help="file to write")],
+    out: Annotated[Path, typer.Option(metavar="OUT.json", readable=False, help="file to write")],
+    force: Force = False,
 ) -> None:
     """Write how repeatable the units of one recording are, by area, beside the authors' list of selective units."""
+    from analysis.core.files.claim import claim
     from analysis.tools.repeatability import write_repeatability
 
+    claim(out, suffixes=[".json"], inputs=[main_file, rasters, annotations], force=force)
     found = write_repeatability(main_file, rasters, annotations, out)
     print(f"wrote {out}: {found['units']} units, median reliability {found['median_reliability']:.3f}")
 
@@ -93,14 +96,22 @@ def predict(
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="the others")] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="a recorded data set, in recorded/NAME")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="OUT.csv", help="file to write, in place of standard output")
+        Path | None, typer.Option(metavar="OUT.csv", readable=False, help="file to write, in place of standard output")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Predict the response of every recorded unit to images, as CSV."""
+    from analysis.core.errors import DataError
     from analysis.core.files import write_csv
+    from analysis.core.files.claim import claim
     from analysis.tools.predict import predict
 
-    table = predict(model, [*image, *(more or [])], dataset)
+    images = [*image, *(more or [])]
+    if out is None and force:
+        raise DataError("--force is about the file to write: give it with --out")
+    if out is not None:
+        claim(out, suffixes=[".csv"], inputs=images, force=force)
+    table = predict(model, images, dataset)
     if out is None:
         print(table.to_csv(index=False, lineterminator="\n"), end="")
     else:

@@ -28,6 +28,8 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str | None =
     if out:
         claim(out, suffixes=SUFFIXES, inputs=[path], force=force)
     dataset = open_recording(path)
+    if plot and not _free(dataset):
+        raise DataError(f"{path} shows no free viewing, which the page of pictures is about: leave --plot out")
     print("\n".join(summary(dataset)))
     if plot:
         from analysis.tools.page import draw
@@ -52,6 +54,8 @@ def find(recording: str, protocol: str | None) -> Path:
 
 def summary(dataset: xr.Dataset) -> list[str]:
     """Return the lines of the one-screen summary."""
+    if not _free(dataset):
+        return _presented(dataset)
     attrs = dataset.attrs
     counts = [f"{attrs[f'fixations_{step}']} {words}" for step, words in STEPS.items()]
     rules = ", ".join(f"{rule} {attrs[rule]}" for rule in ("join", "fixations", "response", "latency", "stability"))
@@ -74,6 +78,28 @@ def summary(dataset: xr.Dataset) -> list[str]:
         "area   units  stable  latency ms  spikes/s  RSC all  RSC across  selective    FSI  face-selective",
     ]
     return lines + [_area_line(dataset, area) for area in AREAS if (dataset["region"] == area).any()]
+
+
+def _free(dataset: xr.Dataset) -> bool:
+    return "join" in dataset.attrs
+
+
+def _presented(dataset: xr.Dataset) -> list[str]:
+    """Return the summary of a recording whose images were shown to a fixating monkey, or at unknown gaze."""
+    attrs, lines = dataset.attrs, []
+    for area in dict.fromkeys(dataset["region"].values.tolist()):
+        units = dataset.isel(unit=dataset["region"].values == area)
+        rate = _median(units["rate"].values.mean(axis=0))
+        lines.append(f"{area:<6} {units.sizes['unit']:>5} {int(units['stable'].sum()):>7} {rate:>9.1f}")
+    return [
+        f"{attrs['recording']}   monkey {attrs['subject']}",
+        f"images     {len(np.unique(dataset['stimulus_id']))}, {dataset.sizes['fixation']} presentations,"
+        f" {int(dataset['selected'].sum())} selected",
+        f"units      {dataset.sizes['unit']}, {int(dataset['stable'].sum())} stable",
+        "",
+        f"area   units  stable  {dataset['rate'].attrs.get('units', 'response')}",
+        *lines,
+    ]
 
 
 def _area_line(dataset: xr.Dataset, area: str) -> str:

@@ -184,6 +184,18 @@ def test_fewer_labels_than_a_sample_needs(merged, tmp_path):
         table_audit.audit_table(read(saved(frame, tmp_path), "kind", "session"), **SMALL)
 
 
+@pytest.mark.parametrize("units", [2, 6])
+def test_a_table_without_distances_is_refused_in_one_line(units, tmp_path):
+    rng = np.random.default_rng(0)
+    values, block = rng.normal(size=(60, units)), np.arange(60) // 20
+    for k in range(3):  # with six units, each block has two that no other has
+        values[block == k] = np.where(np.arange(units) // 2 == k if units == 6 else True, values[block == k], np.nan)
+    frame = pd.DataFrame(values, columns=[f"u{k}" for k in range(units)])
+    frame = frame.assign(image=[f"i{k}.png" for k in range(60)], kind=np.arange(60) % 2, session=block)
+    with pytest.raises(DataError, match=r"1 of 60 sampled images have distances.* 3 or more units that vary"):
+        table_audit.audit_table(read(saved(frame, tmp_path), "kind", "session"), **SMALL | {"rows": 60})
+
+
 def test_response_table_of_the_report(reference):
     source = reference / "report"
     found = read(source / "combinedAIT.csv", str(source / "face.csv"))

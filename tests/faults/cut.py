@@ -6,6 +6,7 @@ process. Which files one reads is observed, not declared.
 
 ``python -m tests.faults.cut EXPERIMENT [STEPS [CASES]]`` spoils one file of each kind for one item of each matrix;
 ``--all`` every file and item. Regular expressions choose steps, and cases by their names ``step | file | spoiling``.
+With ``--report``, a sweep that was interrupted goes on: cases that the file holds are not run again.
 """
 
 import argparse
@@ -21,7 +22,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,12 @@ import yaml
 
 from analysis.core import numerics
 from tests.faults import sandbox
+from tests.faults.reads import note_reads
 from tests.project import ROOT
 
 TIMEOUT_S, LATE_S = 300, 2.0
 """An error counts as late after so many seconds of CPU that are also more than half of those of an undisturbed run."""
 
-INPUTS = ("data/", "models/", "results/", "paper/figures/")
 GOOD = ("same", "named", "listed", "shown")
 SHOWN = ("data/raw/", "data/stimuli/")
 """What the page of ``inspect --plot`` can do without: the panel says so."""
@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step ended: status, standard error, seconds of CPU, hashes of its outputs, and their lines of text."""
+    """How a step ended: status, standard error, seconds of CPU, hashes of its outputs, lines of them and printed."""
 
     status: int
     stderr: str
@@ -83,6 +83,7 @@ def steps(folder: Path, every: bool) -> list[Step]:
         Step(("inspect", recording, "--plot", "--out", "page.svg"), ("page.svg",)),
         Step(("export-assembly", recording, "assembly.nc"), ("assembly.nc",)),
         Step(("explain", "--model", models[0], "--image", image), ("explained",)),
+        Step(("predict", models[0], "--image", image, "--out", "predicted.csv"), ("predicted.csv",)),
         Step(("audit", "table", "table.csv", "--label", "data/raw/report/face.csv", "--out", "audited"), ("audited",)),
         Step(("diff", "other"), ()),
         Step(("environment",), ()),
@@ -134,20 +135,25 @@ def run(step: Step, folder: Path, log: Path | None = None) -> Outcome:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     environment = {"NNN_STORE": str(folder / "store"), "NNN_WORKERS": "1", "DVC_NO_ANALYTICS": "1"}
 
-    def program() -> None:
-        os.environ.update(environment)
-        os.chdir(folder)
-        if log is not None:
-            _note_reads(log, folder)
-        sys.argv = ["analysis", *step.words]
-        from analysis.__main__ import main
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
 
-        main()
+        def program() -> None:
+            os.environ.update(environment)
+            os.chdir(folder)
+            os.dup2(printed.fileno(), 1)
+            if log is not None:
+                note_reads(log, folder)
+            sys.argv = ["analysis", *step.words]
+            from analysis.__main__ import main
 
-    status, stderr, seconds = _forked(program)
+            main()
+
+        status, stderr, seconds = _forked(program)
+        printed.seek(0)
+        texts = [printed.read()]
     outputs = _hashes(folder, step.outs)
-    tables = [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
-    return Outcome(status, stderr, seconds, outputs, frozenset(line for text in tables for line in text.splitlines()))
+    texts += [(folder / name).read_text(encoding="utf-8") for name in outputs if name.endswith((".csv", ".json"))]
+    return Outcome(status, stderr, seconds, outputs, frozenset(line for text in texts for line in text.splitlines()))
 
 
 def _hashes(folder: Path, outs: tuple[str, ...]) -> dict[str, str]:
@@ -159,44 +165,6 @@ def _hashes(folder: Path, outs: tuple[str, ...]) -> dict[str, str]:
         for path in sorted(files)
         if path.is_file()
     }
-
-
-def _note_reads(log: Path, folder: Path) -> None:
-    """Write the name of every file that this process opens to `log`, by whatever library."""
-    import h5py
-    import safetensors
-    import safetensors.torch
-
-    file = log.open("a", buffering=1, encoding="utf-8")
-
-    def note(path: object) -> None:
-        with suppress(TypeError, ValueError):
-            name = os.path.relpath(os.path.join(folder, os.fspath(path)), folder)  # noqa: PTH118
-            if isinstance(name, str) and name.startswith(INPUTS) and Path(name).is_file():
-                file.write(f"{name}\n")
-
-    sys.addaudithook(lambda event, arguments: note(arguments[0]) if event == "open" else None)
-    for module, name in ((h5py, "File"), (safetensors, "safe_open"), (safetensors.torch, "safe_open")):
-        _noted(module, name, note)
-
-
-def _noted(module: object, name: str, note: Callable) -> None:
-    original = getattr(module, name)
-    if isinstance(original, type) and name == "File":
-        begin = original.__init__
-
-        def __init__(self, path, *args, **options):
-            note(path)
-            begin(self, path, *args, **options)
-
-        original.__init__ = __init__
-    else:
-
-        def opened(path, *args, **options):
-            note(path)
-            return original(path, *args, **options)
-
-        setattr(module, name, opened)
 
 
 def _forked(program: Callable[[], None]) -> tuple[int, str, float]:
@@ -227,6 +195,8 @@ def judge(outcome: Outcome, usual: Outcome, path: str, command: tuple[str, ...] 
     errors = [line for line in lines if line.startswith("error: ")]
     if outcome.status < 0:
         return f"killed by signal {-outcome.status}"
+    if command[:1] == ("diff",) and outcome.status == 1 and not lines:  # it prints the files that differ
+        return "listed" if any(path in line for line in outcome.listed - usual.listed) else "not named"
     if any("Traceback" in line for line in lines) or (outcome.status and len(errors) != 1):
         return "traceback"
     if outcome.status == 0:
@@ -278,6 +248,7 @@ def sweep(experiment: Path, every: bool, chosen: str = "", pattern: str = "", re
     preload()
     failed, counts = [], Counter()
     start = time.monotonic()
+    done = _finished(report)
     with tempfile.TemporaryDirectory(prefix="cut-") as root:
         base = Path(root, "base")
         base.mkdir()
@@ -300,21 +271,48 @@ def sweep(experiment: Path, every: bool, chosen: str = "", pattern: str = "", re
             case = f"{step.name} | {path} | {name}"
             if not re.search(pattern, case):
                 continue
-            folder = _linked(base, Path(root, "case"))
-            spoil(folder / path)
-            outcome = run(step, folder)
-            verdict = judge(outcome, usual[step], path, step.words)
+            if case not in done:
+                done[case] = _tried(step, _linked(base, Path(root, "case")), path, spoil, usual[step])
+                if report:
+                    with report.open("a", encoding="utf-8") as out:
+                        out.write(json.dumps([case, *done[case]]) + "\n")
+            verdict, line = done[case]
             counts[verdict] += 1
             files.add(path)
-            line = ([one for one in outcome.stderr.splitlines() if one.strip()] or [""])[-1]
-            if report:
-                with report.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps([verdict, case, round(outcome.seconds, 1), line]) + "\n")
             if verdict not in GOOD:
                 failed.append(f"{verdict}: {case}: {line}")
     spent = f"{time.monotonic() - start:.0f} s"
     print(f"cut: {counts.total()} cases, {len(files)} files, {len(read)} steps, {spent}: {dict(counts)}")
     return failed
+
+
+def _finished(report: Path | None) -> dict[str, list[str]]:
+    """Return verdict and last line of the cases that a report holds."""
+    lines = report.read_text(encoding="utf-8").splitlines() if report and report.exists() else []
+    return {case: said for case, *said in map(json.loads, lines)}
+
+
+def _tried(step: Step, folder: Path, path: str, spoil: Callable, usual: Outcome) -> tuple[str, str]:
+    """Spoil a file in `folder` and run a step; return the verdict and the last line on standard error."""
+    spoil(folder / path)
+    before = stats(folder, step)
+    outcome = run(step, folder)
+    verdict = judge(outcome, usual, path, step.words)
+    after = stats(folder, step)
+    if changed := [name for name in sorted(before | after) if before.get(name) != after.get(name)]:
+        verdict = f"changed {', '.join(changed)}"
+    return verdict, ([one for one in outcome.stderr.splitlines() if one.strip()] or [""])[-1]
+
+
+def stats(folder: Path, step: Step) -> dict[str, tuple[int, int, int]]:
+    """Return what shows that a file changed, by name, for all but the outputs of a step, the store and hidden files."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not name.startswith((*step.outs, "store/")) and "/." not in f"/{name}":
+            stat = path.stat()
+            found[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return found
 
 
 def _linked(base: Path, folder: Path) -> Path:

@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.run import PATIENCE_S
 from tests.faults.sandbox import COPIED, LOCKS
 from tests.fixture import twice
 from tests.project import ROOT
@@ -37,6 +38,8 @@ STAGES = {
 LIVE = "dvclive"
 """Folder of what a run writes line by line, for those who watch."""
 TIMEOUT_S = 600
+STARTS_S = 6
+"""How long a stage may take to load torch and all else before it holds its lock."""
 LINGER_S = 3
 """How long the processes of a killed run may outlive it."""
 NO_LOCKS = """
@@ -58,7 +61,7 @@ class Reference:
 
 def clone(experiment: Path, folder: Path) -> Path:
     """Copy an experiment with the code of today; return the copy."""
-    for name in COPIED:
+    for name in [*COPIED, "analysis"]:
         source = ROOT / name if name == "analysis" else experiment / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cache"))
@@ -168,7 +171,9 @@ def same_clone(folder: Path, stage: str, store: Path, reference: Reference) -> l
     runs = [start(folder, stage, store.with_name(f"{store.name}-{number}")) for number in range(2)]
     said = [end(process) for process in runs]
     refused = [text for text, process in zip(said, runs, strict=True) if process.returncode == 1]
-    complaints = [f"{len(refused)} of 2 runs in one clone were refused: {said}"] if len(refused) != 1 else []
+    in_turn = not refused and reference.seconds < PATIENCE_S + STARTS_S  # the second had but to wait a little
+    wrongly = len(refused) != 1 and not in_turn
+    complaints = [f"{len(refused)} of 2 runs in one clone were refused: {said}"] if wrongly else []
     complaints += [f"refused with {text}" for text in refused if "runs already, as process" not in text]
     complaints += [f"refused in {len(text.splitlines())} lines" for text in refused if len(text.splitlines()) > 1]
     return complaints + [f"other bytes: {bad}" for bad in wrong(folder / STAGES[stage], reference, complete=True)]
@@ -192,6 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--experiment", type=Path)
     parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial, to go on with others")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=list(STAGES))
@@ -212,7 +218,7 @@ def main() -> None:
             failed += bool(complaints)
             print("FAILED" if complaints else "same bytes", name, *complaints, sep="  ", flush=True)
 
-        for number in range(arguments.pairs):
+        for number in range(arguments.first, arguments.pairs):
             stage = arguments.stages[number % len(arguments.stages)]
             draw = random.Random(f"{arguments.seed} {number}")
             kill = number * arguments.kills // arguments.pairs != (number + 1) * arguments.kills // arguments.pairs

@@ -13,11 +13,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.models import own
 from analysis.models.activations import read as activations
 from analysis.models.activations import stage as activations_stage
 from analysis.models.network import read_tensors
+from analysis.models.pretrained.weights import path_of
 from analysis.models.train import stage as train
 from analysis.stimuli.read import read_images
 
@@ -125,6 +127,16 @@ def test_weights_of_before_the_counters_of_batches_fit(mine):
     save_file(kept, "lacking.safetensors")
     with pytest.raises(DataError, match=r"they lack norm\.running_var"):
         train.run(mine(module="mine:Normed", layers=["early"], weights=weights("lacking.safetensors")), "mine")
+
+
+def test_weights_are_found_from_the_folder_of_a_data_set_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("w.pth").write_bytes(b"")
+    assert path_of("w.pth").samefile("w.pth")
+    with paths.inside("v4"):
+        assert path_of("w.pth").samefile(tmp_path / "w.pth")
+        assert path_of(str(tmp_path / "w.pth")) == tmp_path / "w.pth"
+    assert path_of("w.pth").samefile("w.pth")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_bad_value_is_one_line_that_names_the_key_and_what_it_takes(word):
             old = old[part]
         params, wrong = judge(put(key, BAD[word]))
         if not wrong:
-            nullable = BAD[word] is None and name in ("acquire.limit", "models.mine.weights")
+            nullable = BAD[word] is None and name in ("acquire.limit", "models.hmo.patience", "models.mine.weights")
             listed = isinstance(BAD[word], list) and name in ("acquire.areas", "acquire.monkeys", "acquire.recordings")
             takes = nullable or listed or (name == "acquire.limit" and isinstance(BAD[word], int))
             assert takes or FREE.match(name) or not of_another_type(old, BAD[word]), (name, BAD[word])

@@ -98,12 +98,8 @@ def test_two_hmo_models_make_one_pair():
 
 def test_no_stage_writes_outside_the_data_set(analysed):  # noqa: F811
     project = analysed.parents[1]
-    assert {path.name for path in project.iterdir()} == {
-        ".dvc",
-        "params.yaml",
-        "recorded",
-        "store",
-    }  # locks lie in .dvc/tmp
+    assert {path.name for path in project.iterdir()} == {"data", "params.yaml", "recorded", "store"}
+    assert [path.name for path in (project / "data").iterdir()] == [".locks"]  # .dvc, which holds them, is not made
 
 
 def test_grey_pixels_are_means_of_blocks():

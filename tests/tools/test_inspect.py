@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from PIL import Image
 
 from analysis.core import paths
@@ -90,3 +91,27 @@ def test_real_recording(reference, tmp_path):
     assert "6433 in the file, 6157 in trials with an image, 3720 on the image, 3426 selected" in text
     assert "35, 35 stable, 12 visually selective" in text
     assert "1581 of fixations on one image at most 1 dva apart, 1033 of them across trials" in text
+
+
+def test_a_recording_of_presented_images_has_a_summary_and_no_page(tmp_path, capsys):
+    from analysis.core.files import hdf5
+
+    values = np.array([[1.0, 2.0], [3.0, 6.0], [5.0, 4.0]])
+    flags = np.ones(3, bool)
+    presented = xr.Dataset(
+        {"rate": (("fixation", "unit"), values, {"units": "spikes/s"})},
+        {
+            "trial": ("fixation", [0, 1, 2]), "stimulus_id": ("fixation", ["a", "b", "a"]),
+            "selected": ("fixation", flags), "unit": ["u0", "u1"], "neuroid_id": ("unit", ["n0", "n1"]),
+            "region": ("unit", ["V4", "V4"]), "stable": ("unit", [True, False]),
+        },
+        {"recording": "PE210325", "subject": "PE"},
+    )  # fmt: skip
+    path = tmp_path / "PE210325.nc"
+    hdf5.write_dataset(presented, path)
+    inspect(str(path), plot=False, out=None)
+    text = capsys.readouterr().out
+    assert "images     2, 3 presentations, 3 selected" in text
+    assert "V4         2       1       3.5" in text  # the median of 3 and 4
+    with pytest.raises(DataError, match=r"PE210325\.nc shows no free viewing.*leave --plot out"):
+        inspect(str(path), plot=True, out=tmp_path / "x.png")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.audit.table.blocks import Blocks
-from analysis.audit.table.rdms import category_rdm, drop_undefined_images, row_rdm
+from analysis.audit.table.rdms import LEAST_COMMON_UNITS, category_rdm, drop_undefined_images, row_rdm
 from analysis.audit.table.response_table import ResponseTable, TableNotAuditable
 from analysis.core.progress import track
 from analysis.core.seeds import seed_of
@@ -16,6 +16,8 @@ from analysis.statistics.inference import percentile_interval
 RAREST_SHARE = 0.5
 """Share of the rarest label in a sample. The RDM correlation depends on it, and the report balanced its labels."""
 LEAST_OF_LABEL = 10
+SHOWN = 5
+"""Labels that a message names."""
 QUANTITIES = ("rho", "within", "partial")
 COLUMNS = ["model", "samples", "images", *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high"))]
 COLUMNS += ["carried", "p_value", "block_p", "determined", "verdict"]
@@ -47,6 +49,13 @@ def sample(table: ResponseTable, rows: int, rng: np.random.Generator, share: flo
     return np.concatenate([rng.choice(group, n, replace=False) for group, n in zip((rare, rest), sizes, strict=True)])
 
 
+def _listed(label: np.ndarray) -> str:
+    """Return the labels and their images as text, the most frequent first."""
+    counts = sorted(zip(*np.unique(label, return_counts=True), strict=True), key=lambda pair: -pair[1])
+    shown = ", ".join(f"{str(name)!r} ({n})" for name, n in counts[:SHOWN])
+    return shown + (f" and {len(counts) - SHOWN} others" if len(counts) > SHOWN else "")
+
+
 def compare_controls(
     table: ResponseTable, blocks: Blocks, *, rows: int, draws: int, shuffles: int, seed: int
 ) -> pd.DataFrame:
@@ -62,7 +71,7 @@ def compare_controls(
     Raises
     ------
     TableNotAuditable
-        If a label has too few images.
+        If a label has too few images, or too few images have distances from each other.
     """
     formats = file_formats(table.images)
     categories = {"label": table.label} | ({"format": formats} if len(np.unique(formats)) > 1 else {})
@@ -70,12 +79,17 @@ def compare_controls(
     for draw in track(range(draws), "controls of the table"):
         chosen = sample(table, rows, np.random.default_rng(seed_of(seed, "sample", draw)))
         if chosen is None:
-            counts = dict(zip(*np.unique(table.label, return_counts=True), strict=True))
             raise TableNotAuditable(
-                f"labels {', '.join(f'{str(k)!r} ({v})' for k, v in counts.items())} are too few for RDMs: a sample"
-                f" needs {LEAST_OF_LABEL} images of the rarest label"
+                f"labels {_listed(table.label)} are too few for RDMs: a sample needs {LEAST_OF_LABEL} images of the"
+                " rarest label"
             )
         [neural], keep = drop_undefined_images(row_rdm(table.values[chosen]))
+        if len(keep) < LEAST_OF_LABEL:
+            raise TableNotAuditable(
+                f"{len(keep)} of {len(chosen)} sampled images have distances from each other: an RDM needs"
+                f" {LEAST_OF_LABEL} images, each pair with responses of {LEAST_COMMON_UNITS} or more units that vary;"
+                " give more units, or audit the blocks one by one"
+            )
         chosen = chosen[keep]
         for name, values in categories.items():
             model = category_rdm(values[chosen])

@@ -89,7 +89,7 @@ def _csv(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: give a csv file with a row per image and a column per unit") from error
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} is not a csv table: {' '.join(str(error).split())}") from error
+        raise DataError(f"{path} is not a csv table ({' '.join(str(error).split())}): give another file") from error
     if table.columns.duplicated().any() or not len(table):
         raise DataError(f"{path} has no rows or repeats a column name")
     return table

@@ -16,7 +16,7 @@ def claim(out: Path, *, suffixes: Sequence[str], inputs: Iterable[Path] = (), fo
     ----------
     out : path
     suffixes : sequence of str
-        Endings that its name may have.
+        Endings that its name may have; ``""``: none.
     inputs : iterable of path
         Files that the command reads, and folders from which it reads; none of them is replaced, whatever path leads to
         it (a link, ``..``, another spelling).
@@ -32,7 +32,8 @@ def claim(out: Path, *, suffixes: Sequence[str], inputs: Iterable[Path] = (), fo
     if out.is_dir():
         raise DataError(f"{out} is a folder; give the name of a file in it")
     if out.suffix not in suffixes:
-        raise DataError(f"{out}: give a name that ends in {' or '.join(suffixes)}")
+        ending = " or ".join(suffixes)
+        raise DataError(f"{out}: give a name " + (f"that ends in {ending}" if ending else "without an ending"))
     _check_folder(out.parent)
     _check(out, inputs, force)
 

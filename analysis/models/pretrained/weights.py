@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.models.network import read_tensors, set_weights
@@ -18,7 +19,7 @@ def load_file(module: nn.Module, file: str, digest: str) -> None:
     ----------
     module : torch module
     file : str
-        Path, or ``package:path`` inside an installed package.
+        Path, relative to the folder that holds params.yaml, or ``package:path`` inside an installed package.
     digest : str
         SHA-256 that the file must have.
 
@@ -42,7 +43,7 @@ def path_of(file: str) -> Path:
     Raises `DataError` if there is no such file or package.
     """
     package, inside, rest = file.partition(":")
-    path = Path(file)
+    path = paths.of_reader(file)
     if inside and not path.exists():
         found = importlib.util.find_spec(package)
         if found is None or not found.submodule_search_locations:

@@ -19,6 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
+from analysis.core.files import writing
 from analysis.core.seeds import seed_of
 
 NAME = "search"
@@ -83,7 +84,8 @@ def minimise(
             study.tell(trial, told.loss, TrialState.COMPLETE if told.failed is None else TrialState.FAIL)
             result.append(Tried(number, values, told))
             if kept and number >= len(done):
-                kept.add_trial(study.get_trials(deepcopy=False)[number])
+                with writing(journal):
+                    kept.add_trial(study.get_trials(deepcopy=False)[number])
     return result
 
 
@@ -117,9 +119,10 @@ class _Owned:
 
 def _open(path: Path) -> optuna.Study:
     """Open the journal, without the unfinished last line that a killed process left behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        whole = path.read_bytes()
-        os.truncate(path, whole.rfind(b"\n") + 1)
-    storage = JournalStorage(JournalFileBackend(str(path), _Owned()))
-    return optuna.create_study(storage=storage, study_name=NAME, load_if_exists=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            whole = path.read_bytes()
+            os.truncate(path, whole.rfind(b"\n") + 1)
+        storage = JournalStorage(JournalFileBackend(str(path), _Owned()))
+        return optuna.create_study(storage=storage, study_name=NAME, load_if_exists=True)

@@ -41,9 +41,9 @@ def picture(folder: Path) -> None:
     Image.new("RGB", (40, 40), "white").save(folder / "face.png")
 
 
-def responses(name: str) -> Callable[[Path], None]:
+def responses(name: str, n_units: int = 6) -> Callable[[Path], None]:
     """Return the fault of a table to audit."""
-    kinds, units = ["face", "other"], range(1, 7)
+    kinds, units = ["face", "other"], range(1, n_units + 1)
     rows = [
         ",".join([f"i{n}.png", kinds[n % 2], str(n // 30), *(str(n * n % (7 + 4 * unit)) for unit in units)])
         for n in range(60)
@@ -102,6 +102,22 @@ CASES = [
     case("explain-over-other", IMAGE, THERE, picture, write("explained/face.json", "1"), intact=("explained/*",)),
     case("explain-into-file", f"{IMAGE} --out params.yaml", "is a file; give a folder", picture),
     case("explain-out-unasked", "explain --out x", "are for one image", intact=("results/explain/*",)),
+    case("audit-two-units", "audit table t.csv --label label --block block --out out", "3 or more units that vary",
+         responses("t.csv", 2), intact=("t.csv",)),
+    case("repeatability-over-main", f"repeatability {MAIN} {RASTERS} --annotations {DB} --out {MAIN} --force",
+         r"ends in \.json"),
+    case("repeatability-over-link", f"repeatability {MAIN} {RASTERS} --annotations {DB} --out x.json --force", INPUT,
+         link("x.json", MAIN)),
+    case("repeatability-over-other", f"repeatability {MAIN} {RASTERS} --annotations {DB} --out x.json", THERE,
+         write("x.json", "mine"), intact=("x.json",)),
+    case("predict-over-image", "predict hmo_report --image face.png --out face.png --force", r"ends in \.csv", picture,
+         intact=("face.png",)),
+    case("predict-over-link", "predict hmo_report --image face.png --out x.csv --force", INPUT, picture,
+         link("x.csv", "face.png"), intact=("face.png",)),
+    case("predict-over-other", "predict hmo_report --image face.png --out x.csv", THERE, picture,
+         write("x.csv", "mine"), intact=("x.csv",)),
+    case("check-over-parameters", "check --out params.yaml", "give a name without an ending", intact=("params.yaml",)),
+    case("check-over-licence", "check --out LICENSE", THERE, write("LICENSE", "MIT"), intact=("LICENSE",)),
     case("crate-over-other", "crate", THERE, write("ro-crate-metadata.json", "{}"), intact=("ro-crate*",)),
     case("acquire-over-other-data", "acquire", "did not write", lambda folder: one(
         folder, "data/raw/manifest.json").unlink()),

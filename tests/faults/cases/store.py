@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis.core import parallel
+from analysis.run import LOCKS_WITHOUT_DVC
 from tests.faults.case import Case, cut, params, together, write
 from tests.faults.pairs import STAGES
 
@@ -44,7 +45,7 @@ def running(stage: str) -> Callable[[], None]:
     """Return a function that holds the lock of a stage in this folder until the process ends."""
 
     def hold() -> None:
-        path = Path(".dvc/tmp/locks", stage)
+        path = LOCKS_WITHOUT_DVC / stage  # a copy that runs in this process has no .dvc
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("process 7 on elsewhere since 2026-01-31 12:00:00", encoding="utf-8")
         fcntl.flock(os.open(path, os.O_RDWR), fcntl.LOCK_EX)

@@ -162,6 +162,15 @@ class Explain(Group):
         return self
 
 
+class Seeds(Group):
+    """Models that are trained again from further seeds."""
+
+    models: list[Name]
+    """Among ``models.run``, under the corrected protocol, and with random weights."""
+    further: Count
+    """Seeds beside that of the model itself."""
+
+
 class AblationHMO(Group):
     """Sizes at which the variants of HMO are trained; small, as each is trained several times."""
 
@@ -232,6 +241,7 @@ class Params(Group):
     recordings: Recordings
     models: Models
     compare: Compare
+    seeds: Seeds
     audit: Audit
     candidates: Candidates
     explain: Explain

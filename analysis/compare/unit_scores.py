@@ -107,9 +107,7 @@ def predict_units(
     return Predicted(measured, labels, plan.folds, plan.against, layers, chosen, by_pls)
 
 
-def choose_layer(
-    fits: dict[str, list[Nested]], Y: np.ndarray, plan: scoring.Plan | None
-) -> layer_choice.Choice | None:
+def choose_layer(fits: dict[str, list[Nested]], Y: np.ndarray, plan: scoring.Plan | None) -> layer_choice.Choice | None:
     """Return the predictions by the layer chosen within the training images of each fold, from all layers' fits.
 
     None where images are too few for that.

@@ -37,9 +37,7 @@ class Experiment:
         seed = seed_of(self.params.seed, "further", number)
         # As in the stage train, so that the untrained twin finds what the search of the trained one has chosen.
         origin = {"seed": seed, "images": self.examples.digest} | store.origin()
-        return registry.Job(
-            self.model, self.entry, self.examples, seed, self.device, folder, lambda *_: None, origin
-        )
+        return registry.Job(self.model, self.entry, self.examples, seed, self.device, folder, lambda *_: None, origin)
 
 
 def score_seed(shared: Experiment, number: int, folder: str) -> list[dict]:
@@ -74,7 +72,5 @@ def _score(shared: Experiment, job: registry.Job) -> list[dict]:
         rows = scoring.rows_of(population, stems)
         return {layer: np.asarray(values[rows], np.float64) for layer, values in activity.items()}
 
-    areas = measures.score_areas(
-        shared.measured, features_of, shared.images, entry.rules, params.compare, params.seed
-    )
+    areas = measures.score_areas(shared.measured, features_of, shared.images, entry.rules, params.compare, params.seed)
     return [measures.accuracy_row(accuracy), *areas]

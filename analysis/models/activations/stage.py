@@ -9,6 +9,7 @@ from analysis.core.files import copy, sha256, write_csv, write_json
 from analysis.models.activations.read import untrained
 from analysis.params import Model, Params
 
+
 def run(params: Params, model: str) -> None:
     """Write ``data/activations/<model>/``: ``index.csv``, ``layers.json`` and ``<layer>.npy`` (n_images, features).
 

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
-
 import torch
+from scipy.special import ndtri
 
 from analysis.models.data import CLASSES, SPLITS, Examples
 from analysis.models.network import Network

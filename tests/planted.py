@@ -163,7 +163,6 @@ def write_parameters(path: Path):
     pixels = next(v for k, v in values["models"].items() if k != "run" and v["kind"] == "pixels")
     values["models"] = {"run": list(MODELS)} | {m: pixels | {"protocol": p} for m, p in MODELS.items()}
     values["recorded"]["models"] = [m for m, p in MODELS.items() if p == "corrected"]
-    values["seeds"]["models"] = []
     values["compare"] |= {
         "fixed_components": 4,
         "yamins_components": 9,

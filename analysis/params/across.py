@@ -9,13 +9,10 @@ from analysis.params.hmo import HMO, ReportHMO
 from analysis.params.models import Models
 from analysis.params.schema import Candidates, Params
 
-WITHOUT_SEED = ("gabor", "pixels", "category", "efficientnet")
-"""Kinds of model that draw nothing at random."""
-
 
 def disagreements(params: Params) -> list[str]:
     """Return what cannot be together, one message each."""
-    return [*_repeated(params), *_explained(params), *_seeded(params), *_searched(params)]
+    return [*_repeated(params), *_explained(params), *_searched(params)]
 
 
 def ablated(models: Models, candidates: Candidates) -> tuple[HMO, ReportHMO]:
@@ -37,7 +34,6 @@ def _repeated(params: Params) -> Iterator[str]:
         "acquire.recordings": params.acquire.recordings,
         "acquire.kinds": params.acquire.kinds,
         "candidates.areas": params.candidates.areas,
-        "seeds.models": params.seeds.models,
         "explain.models": params.explain.models,
         "recorded.run": params.recorded.run,
         "recorded.models": params.recorded.models,
@@ -52,17 +48,6 @@ def _explained(params: Params) -> Iterator[str]:
     run = params.models.run
     if absent := [name for name in params.explain.models if name not in run]:
         yield f"explain.models names {', '.join(absent)}: give models of models.run ({', '.join(run)})"
-
-
-def _seeded(params: Params) -> Iterator[str]:
-    named = params.seeds.models
-    if absent := [name for name in named if name not in params.models.run]:
-        yield f"seeds.models names {', '.join(absent)}: give models of models.run ({', '.join(params.models.run)})"
-    entries = {name: params.models.entry(name) for name in named if name not in absent}
-    if fixed := [name for name, entry in entries.items() if entry.kind in WITHOUT_SEED]:
-        yield f"seeds.models names {', '.join(fixed)}, which no seed changes: leave them out"
-    if reported := [name for name, entry in entries.items() if entry.protocol != "corrected"]:
-        yield f"seeds.models names {', '.join(reported)} of the report's protocol: give models of the corrected one"
 
 
 def _searched(params: Params) -> Iterator[str]:

@@ -163,11 +163,9 @@ class Explain(Group):
 
 
 class Seeds(Group):
-    """Models that are trained again from further seeds."""
+    """Seeds from which the models with random weights are trained again."""
 
-    models: list[Name]
-    """Among ``models.run``, under the corrected protocol, and with random weights."""
-    further: Count
+    further: Annotated[int, Field(ge=0, le=MOST)]
     """Seeds beside that of the model itself."""
 
 

@@ -9,15 +9,19 @@ from analysis.core.files import write_csv
 from analysis.core.parallel import process_pool
 from analysis.models.activations.read import untrained
 from analysis.params import Params
+from analysis.params.kinds import Category, FixedFeatures
 from analysis.seeds import further, measures
 from analysis.seeds.read import COLUMNS, FOLDER
+
+PROTOCOL = "corrected"
 
 
 def run(params: Params, model: str) -> None:
     """Write ``results/seeds/<model>.csv``: the scores of the main model (seed 0) and of the further ones.
 
     Further seeds run side by side, one thread each. Images, their splits, the responses and their folds are the same
-    for all. The store keeps unfinished work; no weights are kept. A model that could not be trained has no rows.
+    for all. The store keeps unfinished work; no weights are kept. A model without random weights, or under the report's
+    protocol, has seed 0 alone; one that could not be trained has no rows.
 
     Raises
     ------
@@ -25,8 +29,8 @@ def run(params: Params, model: str) -> None:
         If the main model was not trained or compared, the stage ``neural`` has not run, or a training fails.
     """
     by_seed = [measures.read_main(model)]
-    if not untrained(model):
-        n = params.seeds.further
+    n, entry = params.seeds.further, params.models.entry(model)
+    if n and entry.protocol == PROTOCOL and not isinstance(entry, FixedFeatures | Category) and not untrained(model):
         shared = further.Experiment(params, model, settings.device())
         with (
             store.work_folder("seeds", _key(shared)) as folder,

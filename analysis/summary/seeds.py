@@ -33,28 +33,26 @@ def contrasts_over_seeds(contrasts: pd.DataFrame, values: pd.DataFrame) -> pd.Da
 
     ``difference``, ``low`` and ``high`` are those of `contrasts`: the models themselves, with the interval over images
     and units. ``mean``, ``sd``, ``lowest`` and ``highest`` are of the difference over all pairs of seeds, which are
-    independent: the variance of a difference is the sum of both variances. A model without further seeds, such as one
-    without random weights, counts as one that does not vary, with its own score.
+    independent: the variance of a difference is the sum of both variances. A model with a single seed, such as one
+    without random weights, does not vary.
 
     Parameters
     ----------
     contrasts : DataFrame
         Table ``contrasts``; its rows of the chosen layer are used.
     values : DataFrame
-        As in `summarise`; a model may be missing.
+        As in `summarise`.
     """
     scores = values[(values["measure"] == "r_corrected") & values["value"].notna()]
     by_area = {key: found["value"].to_numpy(float) for key, found in scores.groupby(["model", "region"])}
     rows = []
     for row in contrasts[contrasts["layer"] == CHOSEN].to_dict("records"):
-        one, other = (by_area.get((row[name], row["region"])) for name in ("model", "other"))
-        if one is None:
+        one, other = (by_area.get((row[name], row["region"]), np.array([])) for name in ("model", "other"))
+        if not (len(one) and len(other)):  # no median unit with a positive reliability
             continue
-        fixed = other is None
-        other = one[:1] - row["difference"] if fixed else other
         differences = np.subtract.outer(one, other)
         variance = sum(np.var(found, ddof=1) if len(found) > 1 else 0.0 for found in (one, other))
         over = (differences.mean(), np.sqrt(variance), differences.min(), differences.max())
-        numbers = dict(zip(CONTRASTS[7:], (len(one), 0 if fixed else len(other), *over), strict=True))
+        numbers = dict(zip(CONTRASTS[7:], (len(one), len(other), *over), strict=True))
         rows.append({name: row[name] for name in CONTRASTS[:7]} | numbers)
     return pd.DataFrame(rows, columns=CONTRASTS)

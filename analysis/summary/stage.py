@@ -20,7 +20,7 @@ from analysis.neural.scoring import number
 from analysis.params import Params
 from analysis.recordings import netcdf
 from analysis.recordings.read import read_truth, recording_files
-from analysis.seeds.read import COLUMNS, read_seeds
+from analysis.seeds.read import read_seeds
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
@@ -48,8 +48,7 @@ def run(params: Params) -> None:
     tables["levels"] = levels_table(models, tables["decoding"])
     tables["tests"] = tests_table(models, tables["rsa"])
     tables["contrasts"] = contrasts.contrast_table(params, contrasts.pairs_of_kinds(params))
-    by_seed = [read_seeds(model) for model in params.seeds.models]
-    tables["seed_values"] = pd.concat(by_seed or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
+    tables["seed_values"] = pd.concat([read_seeds(model) for model in models], ignore_index=True)
     tables["seeds"] = seeds.summarise(tables["seed_values"])
     tables["seed_contrasts"] = seeds.contrasts_over_seeds(tables["contrasts"], tables["seed_values"])
     for name, table in tables.items():

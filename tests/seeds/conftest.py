@@ -30,7 +30,7 @@ def trained(project, tmp_path, monkeypatch) -> params.Params:  # noqa: F811
         Path(name).mkdir()
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["models"] = {"run": [MODEL], MODEL: TINY["cnn"]}
-    values["seeds"] = {"models": [MODEL], "further": 2}
+    values["seeds"] = {"further": 2}
     Path("params.yaml").write_text(yaml.safe_dump(values))
     found = params.load()
     for stage in (train, activations, compare):

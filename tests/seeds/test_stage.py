@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.compare import stage as compare
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
 from analysis.models.activations import read as activations
@@ -62,6 +63,14 @@ def test_a_killed_run_goes_on_from_the_seeds_that_are_done(trained, monkeypatch)
     stage.run(trained, MODEL)
     assert fitted == [seed_of(trained.seed, "further", number) for number in (1, 2, 2)]
     assert Path(f"results/seeds/{MODEL}.csv").read_bytes() == whole
+
+
+@pytest.mark.parametrize("model", ["good", "reported"])
+def test_models_that_no_seed_changes_have_one(project, model):
+    values, _ = project
+    compare.run(values, model)
+    stage.run(values, model)
+    assert read_seeds(model)["seed"].unique().tolist() == [0]
 
 
 def test_a_table_of_another_model_is_refused(trained):

@@ -26,7 +26,8 @@ def test_mean_sd_and_range_by_hand():
 
 
 def test_contrasts_take_every_pair_of_seeds():
-    scores = pd.concat([values("a", [0.5, 0.7, 0.6]), values("b", [0.4, 0.4, 0.1]), values("b", [0.0] * 3, "rho")])
+    scores = pd.concat([values("a", [0.5, 0.7, 0.6]), values("b", [0.4, 0.4, 0.1]), values("fixed", [0.3])])
+    scores = pd.concat([scores, values("b", [0.0] * 3, "rho")])
     rows = [contrast("a", "b", 0.1), contrast("a", "fixed", 0.2), contrast("a", "b", 9.0, "top")]
     table = contrasts_over_seeds(pd.DataFrame(rows), scores)
     assert list(table) == CONTRASTS
@@ -34,10 +35,9 @@ def test_contrasts_take_every_pair_of_seeds():
     assert (both.difference, both.seeds, both.other_seeds) == (0.1, 3, 3)
     assert (both.mean, both.sd) == pytest.approx((0.3, (0.01 + 0.03) ** 0.5))
     assert (both.lowest, both.highest) == pytest.approx((0.1, 0.6))
-    # The other model does not vary: it keeps its score, 0.5 - 0.2.
-    assert (fixed.seeds, fixed.other_seeds) == (3, 0)
+    assert (fixed.seeds, fixed.other_seeds) == (3, 1)
     assert (fixed.mean, fixed.sd, fixed.lowest, fixed.highest) == pytest.approx((0.3, 0.1, 0.2, 0.4))
 
 
-def test_models_without_seeds_have_no_rows():
+def test_areas_without_a_score_have_no_rows():
     assert contrasts_over_seeds(pd.DataFrame([contrast("x", "y", 0.1)]), values("a", [0.5])).empty

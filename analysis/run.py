@@ -62,6 +62,7 @@ STAGES = {
     "activations": Stage("analysis.models.activations.stage", "model", torch=True),
     "neural": Stage("analysis.neural.stage", "protocol"),
     "compare": Stage("analysis.compare.stage", "model"),
+    "seeds": Stage("analysis.seeds.stage", "model", torch=True),
     "candidates": Stage("analysis.candidates.stage", torch=True),
     "audit": Stage("analysis.audit.stage", torch=True, threads=1),
     "explain": Stage("analysis.explain.stage", torch=True),

@@ -121,6 +121,12 @@ def compare(model: Model) -> None:
 
 
 @app.command(rich_help_panel=IN_ORDER)
+def seeds(model: Model) -> None:
+    """Train a model again from further seeds, and score each as the stage compare does."""
+    _run("seeds", model)
+
+
+@app.command(rich_help_panel=IN_ORDER)
 def candidates() -> None:
     """Search candidate modules: performance against predictivity, and what each part of HMO contributes."""
     _run("candidates")

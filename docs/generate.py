@@ -24,12 +24,13 @@ PLACES = {
     "activations": (3, 0),
     "neural": (2, 2),
     "compare": (4, 1),
+    "seeds": (5, 2),
     "candidates": (2, 4),
     "audit": (5, 0),
     "explain": (3, 3),
-    "summary": (5, 1),
-    "figures": (6, 1.5),
-    "report": (7, 1.5),
+    "summary": (6, 1),
+    "figures": (7, 1.5),
+    "report": (8, 1.5),
 }
 """Column and row of each stage in the picture."""
 

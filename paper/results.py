@@ -54,7 +54,7 @@ STAGE_TEXT = (*TEXT, "score", "field", "network", "start", "join", "table", "blo
 STAGE_TEXT += ("weights", "method", "stem", "verdict", "recordings")
 """Columns of these that hold text."""
 
-SUMMARY, EXAMPLE, SEEDS = "summary.json", "example.json", "seeds.csv"
+SUMMARY, EXAMPLE, SEEDS = "summary.json", "example.json", "seed_values.csv"
 AGAIN = "run the stage summary"
 
 UNLEARNED = ("pixels", "gabor", "category")
@@ -116,11 +116,12 @@ class Results:
 
     @property
     def seeds(self) -> pd.DataFrame | None:
-        """Scores of networks trained from other seeds, a value per row; None where the stage ``seeds`` did not run."""
+        """Scores of models trained from several seeds, a value per row; None where there is one seed."""
         if not (self.folder / SEEDS).is_file():
             return None
-        columns = ["model", "seed", "area", "measure", "value", "layer"]
-        return read_csv(self.file(SEEDS), "run the stage seeds", columns, ("model", "area", "measure", "layer"))
+        columns = ["model", "seed", "region", "measure", "value", "layer"]
+        table = read_csv(self.file(SEEDS), "run the stage summary", columns, ("model", "region", "measure", "layer"))
+        return table if table.seed.nunique() > 1 else None
 
     @property
     def source(self) -> str:

@@ -15,6 +15,7 @@ from analysis.statistics.crossval import mean_of_defined, mean_pearson
 from analysis.statistics.inference import Predictions
 from analysis.statistics.predictivity import layer_choice, pls
 from analysis.statistics.predictivity.above_chance import chance_p_values
+from analysis.statistics.predictivity.nested import Nested
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,22 @@ def predict_units(
     numbers = (settings.yamins_components, settings.fixed_components)
     by_pls = {layer: _predict_by_pls(population.responses, X, plan, numbers) for layer, X in features.items()}
     by_pls[CHOSEN], chosen = np.stack([nothing, nothing]), ()
-    candidates = {layer: repeats for layer, repeats in fits.items() if np.isfinite(repeats[0].inner_r).any()}
-    if candidates:
-        chosen = layer_choice.choose(candidates, population.responses, plan.folds).layers
+    choice = choose_layer(fits, population.responses, plan)
+    if choice is not None:
+        chosen = choice.layers
         layers[CHOSEN] = layer_choice.of_chosen_layers(chosen, layers, plan.folds)
         parts = ({layer: both[k] for layer, both in by_pls.items()} for k in range(2))
         by_pls[CHOSEN] = np.stack([layer_choice.of_chosen_layers(chosen, part, plan.folds) for part in parts])
     return Predicted(measured, labels, plan.folds, plan.against, layers, chosen, by_pls)
+
+
+def choose_layer(fits: dict[str, list[Nested]], Y: np.ndarray, plan: scoring.Plan | None) -> layer_choice.Choice | None:
+    """Return the predictions by the layer chosen within the training images of each fold, from all layers' fits.
+
+    None where images are too few for that.
+    """
+    candidates = {layer: repeats for layer, repeats in fits.items() if np.isfinite(repeats[0].inner_r).any()}
+    return layer_choice.choose(candidates, Y, plan.folds, against=plan.against) if candidates else None
 
 
 def _predict_by_pls(Y: np.ndarray, X: np.ndarray, plan: scoring.Plan, numbers) -> np.ndarray:

@@ -162,6 +162,13 @@ class Explain(Group):
         return self
 
 
+class Seeds(Group):
+    """Seeds from which the models with random weights are trained again."""
+
+    further: Annotated[int, Field(ge=0, le=MOST)]
+    """Seeds beside that of the model itself."""
+
+
 class AblationHMO(Group):
     """Sizes at which the variants of HMO are trained; small, as each is trained several times."""
 
@@ -232,6 +239,7 @@ class Params(Group):
     recordings: Recordings
     models: Models
     compare: Compare
+    seeds: Seeds
     audit: Audit
     candidates: Candidates
     explain: Explain

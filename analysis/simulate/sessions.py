@@ -76,16 +76,19 @@ PLAN = (
     Session("Zu200316", _at(2020, 3, 16, 13, 37, 12), ("PIT", "CIT"), "b", "wide", "mixed", (24.0, 24.0)),
 )
 """The first six have every irregularity of the published data; the others add units. Monkeys and dates are invented."""
-EXTRA_REGIONS = (("AIT",), ("V4",), ("CIT",), ("V1",), ("PIT",), ("V2",))
+EXTRA_REGIONS = (("V1", "AIT"), ("V2", "AIT"), ("V4", "AIT"), ("PIT", "AIT"), ("CIT", "AIT"))
+"""Of the recordings beside those of `PLAN`: every other area with AIT, on the same images."""
+EXTRA_START, EXTRA_EVERY = _at(2021, 4, 12, 9, 30, 0), timedelta(days=9)
+"""Three precede the recordings of AIT in `PLAN`, so that an even choice by name, as in the audit, includes these."""
 
 
 def plan_sessions(n: int) -> list[Session]:
-    """Return `n` recordings: those of `PLAN`, then further mixed ones on later days."""
+    """Return `n` recordings: those of `PLAN`, then further mixed ones with units of AIT."""
     sessions = list(PLAN[:n])
     for i in range(n - len(PLAN)):
-        day = _at(2022, 1, 3, 9, 30, 0) + timedelta(days=i)
+        day = EXTRA_START + i * EXTRA_EVERY
         name = f"Mo{day:%y%m%d}"
-        sessions.append(Session(name, day, EXTRA_REGIONS[i % 6], "d", "square", "mixed", SQUARE))
+        sessions.append(Session(name, day, EXTRA_REGIONS[i % len(EXTRA_REGIONS)], "d", "square", "mixed", SQUARE))
     return sessions
 
 

@@ -20,10 +20,11 @@ from analysis.neural.scoring import number
 from analysis.params import Params
 from analysis.recordings import netcdf
 from analysis.recordings.read import read_truth, recording_files
+from analysis.seeds.read import read_seeds
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
 from analysis.stimuli.read import read_missing, read_table
-from analysis.summary import contrasts, example, headline
+from analysis.summary import contrasts, example, headline, seeds
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable", "drifting"]
@@ -47,6 +48,9 @@ def run(params: Params) -> None:
     tables["levels"] = levels_table(models, tables["decoding"])
     tables["tests"] = tests_table(models, tables["rsa"])
     tables["contrasts"] = contrasts.contrast_table(params, contrasts.pairs_of_kinds(params))
+    tables["seed_values"] = pd.concat([read_seeds(model) for model in models], ignore_index=True)
+    tables["seeds"] = seeds.summarise(tables["seed_values"])
+    tables["seed_contrasts"] = seeds.contrasts_over_seeds(tables["contrasts"], tables["seed_values"])
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
     write_json(paths.RESULTS / environment.FILE, environment.stamp())

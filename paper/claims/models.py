@@ -148,7 +148,7 @@ def seeds(results: Results) -> dict | None:
     table, model, area = results.seeds, results.roles()["first"], main_area(results)
     if table is None:
         return None
-    rows = table[(table.model == model) & (table.area == area) & (table.measure == "r_corrected")]
+    rows = table[(table.model == model) & (table.region == area) & (table.measure == "r_corrected")]
     values = rows.value[(rows.layer == BEST) & rows.value.notna()].to_numpy(float)
     if len(values) < 2:
         return None

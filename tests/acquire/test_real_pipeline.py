@@ -17,6 +17,11 @@ from tests.acquire.world import ROOT
 SOURCES = ["analysis", "paper", "dvc.yaml", ".dvcignore", "requirements.lock", "requirements-cpu.lock"]
 
 
+def _text(pdf: Path) -> str:
+    pages = pypdf.PdfReader(pdf).pages
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages).replace("\u00ad\n", ""))
+
+
 def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     project = tmp_path / "clone"
     project.mkdir()
@@ -64,11 +69,10 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     assert summary["data"]["fixations_selected"] == 3426
     assert summary["data"]["images"] == 9
     assert summary["data"]["faces"] == 6
-    pages = pypdf.PdfReader(project / "paper/report.pdf").pages
-    text = re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages).replace("\u00ad\n", ""))
-    assert "Some data were not available:" in text
-    assert "300 of 309 images" in text
-    assert "1 recording from 1 monkey with 35 stable units" in text
-    assert "sums the spikes of all fixations without one" in text
-    assert "For any data:" in text
-    assert "No model could be compared with the available data." in text
+    report, supplement = (_text(project / f"paper/{name}.pdf") for name in ("report", "supplement"))
+    assert "Some data were not available:" in report
+    assert "300 of 309 images" in report
+    assert "1 recording from 1 monkey, 35 stable units" in report
+    assert "No model could be compared with the available data." in report
+    assert "1 recording from 1 monkey with 35 stable units" in supplement
+    assert "sums the spikes of all fixations without one" in supplement

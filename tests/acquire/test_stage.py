@@ -154,7 +154,7 @@ def test_a_killed_run_goes_on_from_its_last_byte(world, tmp_path):
     left = {path.stem: path.stat().st_size for path in blobs.parts()}
     assert 60_000 < max(left.values()) < 120_000  # killed in the middle of a file
     whole = {path.name for path in blobs.blobs()}
-    assert not (project / "data").exists()
+    assert not (project / "data/raw").exists()
     world.dandi.rate = 0
     for server in (world.dandi, world.osf, world.github):
         server.log.clear()

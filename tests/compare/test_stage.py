@@ -18,6 +18,7 @@ from analysis.compare import stage
 from analysis.core.errors import DataError
 from analysis.models.activations import read as activations
 from analysis.neural import stage as neural_stage
+from analysis.seeds import stage as seeds
 from analysis.statistics.predictivity.ridge import ALPHAS
 from analysis.statistics.rsa import significance
 from analysis.summary import stage as summary
@@ -123,6 +124,7 @@ def test_ceilings_lie_at_the_planted_explainable_variance(project):
     values, _ = project
     for model in values.models.run:
         stage.run(values, model)
+        seeds.run(values, model)
     summary.run(values)
     found = pd.read_csv("results/validation.csv")
     assert len(found) == 24
@@ -227,6 +229,7 @@ def test_no_image_at_hand_is_an_error_unless_images_are_missing(project):
     Path("data/stimuli/missing.csv").write_text(lost)
     for model in values.models.run:
         stage.run(values, model)
+        seeds.run(values, model)
         assert table(model, "units").empty
     summary.run(values)
     found = json.loads(Path("results/summary.json").read_text())
@@ -273,6 +276,7 @@ def test_all_layers_of_all_models_are_tested_together(project):
     values, _ = project
     for model in values.models.run:
         stage.run(values, model)
+        seeds.run(values, model)
     summary.run(values)
     found = pd.read_csv("results/tests.csv").set_index(["model", "layer", "region"]).sort_index()
     assert set(found.columns) | {"model", "layer", "region"} == set(significance.COLUMNS)
@@ -293,6 +297,7 @@ def test_networks_and_areas_are_set_side_by_side_at_each_level(project):
     values, _ = project
     for model in values.models.run:
         stage.run(values, model)
+        seeds.run(values, model)
     summary.run(values)
     found = pd.read_csv("results/levels.csv").set_index(["what", "system", "level"])
     assert set(found.loc["network"].index.get_level_values("system")) == set(values.models.run)

@@ -177,7 +177,7 @@ def kill_when(code, ready, seconds=100):
 def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(project, tiny, tmp_path, monkeypatch):
     """SIGKILL at three places; nothing finished is done again and no byte differs from an undisturbed run."""
     values = project(report_hmo=tiny["report_hmo"] | {"candidates": 9, "epochs": [1, 4], "final_epochs": 15})
-    monkeypatch.setattr(activations_stage, "BATCH", 4)
+    monkeypatch.setattr(extract, "BATCH", 4)
     folders = (paths.MODELS / "report_hmo", paths.ACTIVATIONS / "report_hmo")
     train.run(values, "report_hmo")
     activations_stage.run(values, "report_hmo")
@@ -189,7 +189,8 @@ def test_killed_in_search_training_and_activations_it_ends_with_the_same_bytes(p
         "from analysis import params; from analysis.models.{0} import stage; {1}; "
         "stage.run(params.load(), 'report_hmo')"
     )
-    training, extracting = stage.format("train", "0"), stage.format("activations", "stage.BATCH = 4")
+    smaller = "from analysis.models.activations import extract; extract.BATCH = 4"
+    training, extracting = stage.format("train", "0"), stage.format("activations", smaller)
 
     def finished():
         return sorted(work.glob("train-*/rung0/candidate-*.safetensors"))
@@ -231,7 +232,7 @@ def test_killed_in_training_end_to_end_it_ends_with_the_same_bytes(project, tiny
 
 def test_finished_batches_are_not_computed_again(project, monkeypatch):
     values = project()
-    monkeypatch.setattr(activations_stage, "BATCH", 16)
+    monkeypatch.setattr(extract, "BATCH", 16)
     train.run(values, "cnn")
     activations_stage.run(values, "cnn")
     undisturbed = digests(paths.ACTIVATIONS / "cnn")
@@ -254,7 +255,7 @@ def test_finished_batches_are_not_computed_again(project, monkeypatch):
 
 
 def test_work_on_other_weights_or_with_another_reduction_is_not_gone_on_with(project, tiny, monkeypatch):
-    monkeypatch.setattr(activations_stage, "BATCH", 16)
+    monkeypatch.setattr(extract, "BATCH", 16)
     entry = tiny["cnn"] | {"activations": {"pool": 2, "features": 1000, "patches": 0}}
     values = project(cnn=entry)
     train.run(values, "cnn")

@@ -176,12 +176,12 @@ def test_rho_of_matrices_with_ties_is_the_mean_over_ways_to_break_them():
 
 
 def test_seeds_are_drawn_where_there_are_any(project):
-    about = {"model": "hmo_report", "area": "AIT", "measure": "r_corrected", "layer": "best"}
+    about = {"model": "hmo_report", "region": "AIT", "measure": "r_corrected", "layer": "best"}
     rows = [about | {"seed": k, "value": 0.3 + k / 10} for k in range(3)]
-    pd.DataFrame(rows).to_csv("results/seeds.csv", index=False)
+    pd.DataFrame(rows).to_csv("results/seed_values.csv", index=False)
     before = (project / "paper/figures/predictivity.svg").read_bytes()
     run()
     assert (project / "paper/figures/predictivity.svg").read_bytes() != before
-    assert "seeds.csv" in json.loads((project / "paper/figures/sources.json").read_text())["predictivity"]
+    assert "seed_values.csv" in json.loads((project / "paper/figures/sources.json").read_text())["predictivity"]
     said = json.loads((project / "paper/claims.json").read_text())["seeds"]
     assert (said["seeds"], round(said["mean"], 6), round(said["sd"], 6)) == (3, 0.4, 0.1)

@@ -19,6 +19,9 @@ from analysis.params import Model
 if TYPE_CHECKING:
     from sklearn.random_projection import SparseRandomProjection
 
+BATCH = 64
+"""Images at once, for networks that do not say how many."""
+
 
 @dataclass(frozen=True)
 class Reduction:

@@ -9,8 +9,6 @@ from analysis.core.files import copy, sha256, write_csv, write_json
 from analysis.models.activations.read import untrained
 from analysis.params import Model, Params
 
-BATCH = 64
-
 
 def run(params: Params, model: str) -> None:
     """Write ``data/activations/<model>/``: ``index.csv``, ``layers.json`` and ``<layer>.npy`` (n_images, features).
@@ -36,7 +34,7 @@ def run(params: Params, model: str) -> None:
     with fixed_threads():
         examples = data.load(entry.rules)
         found = registry.load_trained(params, model, examples)
-        reduce, batch = extract.Reduction.of(entry, params.seed), found.network.at_once or BATCH
+        reduce, batch = extract.Reduction.of(entry, params.seed), found.network.at_once or extract.BATCH
         key = {
             "model": sha256(paths.MODELS / model / network.WEIGHTS),
             "config": found.config,

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import ndtri
 
 from analysis.models.data import CLASSES, SPLITS, Examples
+from analysis.models.network import Network
+from analysis.models.train import training
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -17,6 +20,13 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     centre = (2 * n * p + z**2) / denominator
     half = z / denominator * math.sqrt(4 * n * p * (1 - p) + z**2)
     return 0.0 if hits == 0 else centre - half, 1.0 if hits == n else centre + half
+
+
+def classify(network: Network, x: torch.Tensor, examples: Examples, device: str) -> pd.DataFrame:
+    """Return the `predictions` of a network on `device` for its inputs (n_images, ...)."""
+    at_once = {} if network.at_once is None else {"batch": network.at_once}
+    logits = torch.cat([training.scores(network, part.to(device), **at_once).cpu() for part in x.split(512)])
+    return predictions(examples, logits.numpy())
 
 
 def predictions(examples: Examples, logits: np.ndarray) -> pd.DataFrame:

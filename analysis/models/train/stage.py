@@ -1,12 +1,10 @@
 """The stage ``train``: one model, from images and labels to weights, scores and curves."""
 
-import torch
-
 from analysis.core import paths, settings, store
 from analysis.core.files import write_csv, write_json
 from analysis.core.numerics import fixed_threads
 from analysis.models import data, network, registry
-from analysis.models.train import scoring, training
+from analysis.models.train import scoring
 from analysis.models.train.log import Log
 from analysis.params import Params
 from analysis.stimuli.read import read_missing
@@ -54,9 +52,7 @@ def _write(job: registry.Job, fitted: registry.Fitted) -> None:
     out, entry, examples = paths.MODELS / job.name, job.entry, job.examples
     x = registry.kind(entry.kind).inputs(examples, fitted.architecture)
     trained = fitted.network.to(job.device)
-    at_once = {} if trained.at_once is None else {"batch": trained.at_once}
-    logits = torch.cat([training.scores(trained, part.to(job.device), **at_once).cpu() for part in x.split(512)])
-    table = scoring.predictions(examples, logits.numpy())
+    table = scoring.classify(trained, x, examples, job.device)
     splits = scoring.accuracy(table)
     write_csv(out / "predictions.csv", table)
     write_json(

@@ -1,7 +1,6 @@
 """Corrections for many tests: false discovery rate and family-wise error."""
 
 import numpy as np
-import scipy
 
 from analysis.core.errors import DataError
 from analysis.statistics.inference.permutation import p_value
@@ -46,13 +45,22 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
     p, tested = _checked(p)
     adjusted = np.full(p.shape, np.nan)
     if tested.any():
-        stepped = scipy.stats.false_discovery_control(p[tested])
+        stepped = _benjamini_hochberg(p[tested])
         if method == "tsbh":
             n_true = len(stepped) - int(np.sum(stepped <= q / (1 + q)))
             stepped = np.minimum(stepped * (1 + q) * (n_true / len(stepped)), 1)
         adjusted[tested] = stepped
     with np.errstate(invalid="ignore"):
         return adjusted <= q, adjusted
+
+
+def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Return adjusted p-values, (n_tests,). As `scipy.stats.false_discovery_control`, whose module loads for a second."""
+    order = np.argsort(p)
+    steps = p[order] * (len(p) / np.arange(1, len(p) + 1, dtype=float))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum.accumulate(steps[::-1])[::-1]
+    return np.minimum(adjusted, 1)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from scipy.special import stdtrit
 
 from analysis.core.errors import DataError
 from analysis.core.parallel import one_thread
 from analysis.statistics.inference import cluster_draws, p_value
 from analysis.statistics.keys import check_keys, check_number, has_labels, of_images, one_per_row
+from analysis.statistics.midranks import midranks
 from analysis.statistics.rsa.rdm import RDM, upper
 from analysis.statistics.rsa.significance import _undefined_images
 from analysis.statistics.rsa.similarity import aligned
@@ -193,7 +193,7 @@ def _undefined(n_images: int) -> PartialRho:
 def _centred_ranks(distances: np.ndarray) -> np.ndarray:
     # Equal distances of a model of labels differ by rounding, which must not order them.
     scale = np.abs(distances).max() or 1.0
-    return scipy.stats.rankdata(np.round(distances / scale, 12)) - (len(distances) + 1) / 2
+    return midranks(np.round(distances / scale, 12)) - (len(distances) + 1) / 2
 
 
 def _basis(vectors: list[np.ndarray], n: int) -> np.ndarray:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from analysis.core.errors import DataError
 from analysis.core.parallel import one_thread
 from analysis.statistics.inference import fdr, max_t
+from analysis.statistics.midranks import midranks
 from analysis.statistics.rsa.rdm import RDM
 
 COLUMNS = ["model", "protocol", "layer", "region", "recordings", "rho", "p", "p_bh", "p_tsbh", "p_max"]
@@ -86,7 +86,7 @@ def _undefined_images(square: np.ndarray) -> np.ndarray:
 def _ranks(square: np.ndarray) -> np.ndarray:
     """Return the matrix of centred midranks of the distances, with zeros on the diagonal."""
     pairs = np.triu_indices(len(square), 1)
-    ranks = scipy.stats.rankdata(square[pairs])
+    ranks = midranks(square[pairs])
     out = np.zeros_like(square)
     out[pairs] = ranks - ranks.mean()
     return out + out.T

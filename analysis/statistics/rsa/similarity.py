@@ -9,6 +9,7 @@ import scipy
 
 from analysis.core.errors import DataError
 from analysis.statistics.keys import as_array, join, shared
+from analysis.statistics.midranks import midranks
 from analysis.statistics.rsa.rdm import RDM
 
 
@@ -24,7 +25,7 @@ def _pearson(a, b):
 
 
 def _ranks(x):
-    return scipy.stats.rankdata(x)  # not named above, as `scipy.stats` loads, slowly, when first used
+    return midranks(np.asarray(x))
 
 
 def _centred_ranks(x):

@@ -52,7 +52,7 @@ def _of_experiment(results: Results, area: str) -> dict:
     ]
     seeds = results.seeds
     if seeds is not None:
-        seeds = seeds[(seeds.area == area) & (seeds.measure == CORRECTED) & (seeds.layer == BEST)]
+        seeds = seeds[(seeds.region == area) & (seeds.measure == CORRECTED) & (seeds.layer == BEST)]
     units = f"{rows.n_units.max():.0f} units" if len(rows) else "no units"
     return {"title": f"{area}\n{units}", "models": models, "contrasts": contrasts, "seeds": seeds}
 
@@ -174,5 +174,5 @@ def _entries(results: Results) -> list:
         style.entry("o", "not significant", color=style.GREY, markerfacecolor="white", markersize=3),
     ]
     if results.seeds is not None:
-        entries.append(style.entry("|", "other seeds", color=style.INK))
+        entries.append(style.entry("|", "each seed", color=style.INK))
     return entries

@@ -1,0 +1,65 @@
+"""The stage ``seeds``: one model trained again from further seeds, and how well each predicts the areas."""
+
+import hashlib
+
+import pandas as pd
+
+from analysis.core import settings, store
+from analysis.core.files import write_csv
+from analysis.core.parallel import process_pool
+from analysis.models.activations.read import untrained
+from analysis.params import Params
+from analysis.params.kinds import Category, FixedFeatures
+from analysis.seeds import further, measures
+from analysis.seeds.read import COLUMNS, FOLDER
+
+PROTOCOL = "corrected"
+
+
+def run(params: Params, model: str) -> None:
+    """Write ``results/seeds/<model>.csv``: the scores of the main model (seed 0) and of the further ones.
+
+    Further seeds run side by side, one thread each. Images, their splits, the responses and their folds are the same
+    for all. The store keeps unfinished work; no weights are kept. A model without random weights, or under the report's
+    protocol, has seed 0 alone; one that could not be trained has no rows.
+
+    Raises
+    ------
+    DataError
+        If the main model was not trained or compared, the stage ``neural`` has not run, or a training fails.
+    """
+    by_seed = [measures.read_main(model)]
+    n, entry = params.seeds.further, params.models.entry(model)
+    if n and entry.protocol == PROTOCOL and not isinstance(entry, FixedFeatures | Category) and not untrained(model):
+        shared = further.Experiment(params, model, settings.device())
+        with (
+            store.work_folder("seeds", _key(shared)) as folder,
+            process_pool(further.Experiment, params, model, settings.device(), workers=_workers(n)) as run_all,
+        ):
+            by_seed += run_all(further.score_seed, [(number, str(folder)) for number in range(1, n + 1)])
+    rows = [{"model": model, "seed": seed} | row for seed, found in enumerate(by_seed) for row in found]
+    write_csv(FOLDER / f"{model}.csv", pd.DataFrame(rows, columns=COLUMNS).astype({"value": float}))
+
+
+def _workers(seeds: int) -> int:
+    return min(settings.workers(), seeds)
+
+
+def _key(shared: further.Experiment) -> dict:
+    """Return what determines the rows of a further seed beside its number."""
+    responses = hashlib.sha256()
+    for one in shared.measured:
+        population = one.population
+        responses.update(repr((population.recording, population.region, population.units, population.images)).encode())
+        responses.update(population.responses.tobytes() + one.ceiling.tobytes())
+    return {
+        "entry": shared.entry.model_dump(),
+        "compare": {name: getattr(shared.params.compare, name) for name in COMPARED},
+        "seed": shared.params.seed,
+        "images": shared.examples.digest,
+        "responses": responses.hexdigest(),
+    } | store.origin()
+
+
+COMPARED = ("fixed_components", "folds", "repeats", "splits")
+"""Parameters of the group ``compare`` that decide the scores; images were chosen in the stage ``neural``."""

@@ -1,6 +1,7 @@
 """Find in a second what would end a run hours later: parameters, environment variables, disk, device, scheduler."""
 
 import difflib
+import errno
 import importlib.util
 import json
 import os
@@ -88,10 +89,11 @@ def _environment() -> Iterator[str]:
         yield str(error)
     wrong = settings.faults()
     yield from wrong.values()
-    yield from _folder("this folder", Path())
+    full: set[int] = set()
+    yield from _folder("this folder", Path(), full)
     if not wrong:
         values = settings.read()
-        yield from _folder(f"the store {values.store}", values.store, "; set NNN_STORE to another folder")
+        yield from _folder(f"the store {values.store}", values.store, full, "; set NNN_STORE to another folder")
         yield from _scheduler(values.scheduler)
     if "device" not in wrong:
         try:
@@ -107,17 +109,25 @@ def _misspelt() -> Iterator[str]:
             yield f"{name}: no such variable; did you mean {close[0]}?"
 
 
-def _folder(what: str, folder: Path, advice: str = "") -> Iterator[str]:
-    """Yield why a folder cannot hold the work: not to be written, or no room."""
+def _folder(what: str, folder: Path, full: set[int], advice: str = "") -> Iterator[str]:
+    """Yield why a folder cannot hold the work: not to be written, or no room; add its disk to `full` in that case.
+
+    Of a disk in `full`, lack of room has been said.
+    """
+    failed = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
-        free = shutil.disk_usage(folder).free
     except OSError as error:
-        yield f"{what} cannot be written: {error.strerror}{advice}"
-        return
-    if free < ROOM:
+        failed = error
+    there = next(place for place in [folder, *folder.absolute().parents] if place.is_dir())
+    disk, free = there.stat().st_dev, shutil.disk_usage(there).free
+    short = free < ROOM
+    if failed and not (short and failed.errno == errno.ENOSPC):
+        yield f"{what} cannot be written: {failed.strerror}{advice}"
+    elif short and disk not in full:
+        full.add(disk)
         yield f"{what} has {free / 1e9:.1f} GB free and a run needs {ROOM / 1e9:g} GB: make room{advice}"
 
 

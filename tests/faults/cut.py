@@ -75,7 +75,7 @@ def steps(folder: Path, every: bool) -> list[Step]:
         listed = [*entry.get("outs", ()), *entry.get("metrics", ())]
         outs = [out if isinstance(out, str) else next(iter(out)) for out in listed]
         for item in items if every or key == "protocol" else items[:1]:
-            words = (name, item) if item else (name,)
+            words = (name, item) if item else tuple(entry["cmd"].split()[3:])
             found.append(Step(words, tuple(out.replace(f"${{item.{key}}}", item or "") for out in outs)))
     recording = sorted((folder / "data/recordings/corrected").glob("*.nc"))[0].stem
     image = next((folder / "data/raw/annotations").rglob("*.png")).relative_to(folder).as_posix()

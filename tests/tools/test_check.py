@@ -1,8 +1,11 @@
 """One command says all that is wrong before a run."""
 
+import errno
 import json
 import shutil
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -93,12 +96,28 @@ def test_a_scheduler_that_answers(project, monkeypatch):
             assert check.problems() == []
 
 
-def test_a_full_disk(project, monkeypatch):
+def test_a_disk_with_little_room_is_said_once(project, monkeypatch):
     monkeypatch.setattr(check, "ROOM", 1e18)
-    assert [line.partition(" has ")[0] for line in check.problems()] == [
-        "this folder",
-        f"the store {project / 'store'}",
-    ]
+    assert [line.partition(" has ")[0] for line in check.problems()] == ["this folder"]
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if Path(elsewhere).stat().st_dev != project.stat().st_dev:
+            monkeypatch.setenv("NNN_STORE", f"{elsewhere}/store")
+            assert [line.partition(" has ")[0] for line in check.problems()] == [
+                "this folder",
+                f"the store {elsewhere}/store",
+            ]
+
+
+def no_room(*_args, **_options):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_without_any_room_is_said_once(project, monkeypatch):
+    monkeypatch.setattr(check, "ROOM", 1e18)
+    monkeypatch.setattr(check.tempfile, "TemporaryFile", no_room)
+    assert [line.partition(" has ")[0] for line in check.problems()] == ["this folder"]
+    monkeypatch.setattr(check, "ROOM", 0)  # no inode is left
+    assert check.problems()[0] == "this folder cannot be written: No space left on device"
 
 
 def test_modules_and_weights_of_ones_own(project):

@@ -55,7 +55,7 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
 
 
 def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Return adjusted p-values, (n_tests,). As `scipy.stats.false_discovery_control`, whose module loads for a second."""
+    """Return adjusted p-values, (n_tests,). As `scipy.stats.false_discovery_control`, whose module is slow to load."""
     order = np.argsort(p)
     steps = p[order] * (len(p) / np.arange(1, len(p) + 1, dtype=float))
     adjusted = np.empty(len(p))

@@ -4,13 +4,16 @@ Run from the root of a project whose default is finished (simulated data):
 
     python -m benchmarks.layer_order
 
-The layers are those of every network in the results, and those of the simulation itself: its V1, V2 and V4 maps, and
-its face term. The latter are compared with the same folds and the same regression as networks, so that what they fail
-to predict is due to the comparison and not to a network.
+The layers are those of every network in the results, and those that the units of the simulated world follow: maps of
+early features, then blocks of the teacher network or the face term. The latter are compared with the same folds and the
+same regression as networks, so that what they fail to predict is due to the comparison and not to a network.
 """
+
+import io
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy import stats
 
 from analysis import params
@@ -22,9 +25,9 @@ from analysis.neural import scoring
 from analysis.neural.scoring import number
 from analysis.params.protocol import CORRECTED
 from analysis.simulate.experiment import make_image
-from analysis.simulate.responses.early_features import STAGES
 from analysis.simulate.responses.neurons import face_terms
-from analysis.simulate.responses.worlds import EARLY
+from analysis.simulate.responses.teacher import layer_maps
+from analysis.simulate.responses.worlds import FACE, MAPS, WORLDS, teacher_is_needed
 from analysis.simulate.scenes import draw_scenes
 from analysis.statistics import inference
 from analysis.stimuli.read import read_table
@@ -40,9 +43,19 @@ def planted_stages(values: params.Params) -> tuple[list[str], dict[str, np.ndarr
     truth = pd.read_csv(paths.TRUTH / "scenes.csv")
     if len(truth) != len(scenes):
         raise SystemExit("data/raw is not the experiment that params.yaml simulates: run dvc repro first")
-    maps = np.stack([_cells(make_image(scene)[2][EARLY]) for scene in scenes])  # (n_images, channels, CELLS, CELLS)
-    stages = {stage: maps[:, channels].reshape(len(scenes), -1) for stage, channels in STAGES.items()}
-    return truth["stem"].tolist(), stages | {"face": np.stack([face_terms(scene) for scene in scenes])}
+    made = [make_image(scene) for scene in scenes]
+    maps = [one[2] for one in made]
+    if teacher_is_needed(values.simulate.world):
+        late = layer_maps((np.array(Image.open(io.BytesIO(one[0])).convert("RGB")) for one in made), len(made))
+        maps = [one | more for one, more in zip(maps, late, strict=True)]
+    stages = {}
+    for source in WORLDS[values.simulate.world]:
+        if source == FACE:
+            stages[source] = np.stack([face_terms(scene) for scene in scenes])
+        elif source in MAPS:  # else the units follow nothing in the images
+            array, part = MAPS[source].array, MAPS[source].part
+            stages[source] = np.stack([_cells(one[array][part]).ravel() for one in maps])
+    return truth["stem"].tolist(), stages
 
 
 def _cells(maps: np.ndarray) -> np.ndarray:

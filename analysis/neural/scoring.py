@@ -197,7 +197,9 @@ def correction(reliability: np.ndarray) -> np.ndarray:
 def unit_ceilings(population: Population) -> np.ndarray:
     """Return the reliability of each unit's mean responses, (n_units,); NaN where too few images were repeated."""
     shown = population.presentations
-    if shown is None or (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
+    if shown is None or len(shown.images) < ceilings.LEAST_IMAGES:
+        return np.full(len(population.units), np.nan)
+    if (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
         return np.full(len(population.units), np.nan)
     return shown.reliability().value
 

@@ -7,6 +7,9 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.statistics.keys import as_array, numbers, numbers_alone, one_per_row, same_rows
 
+LEAST_IMAGES = 7
+"""Images that an estimate needs: without one, the variance of the means has 5 degrees of freedom, the fewest at which
+a ratio to it has finite variance over samples of noise."""
 LEAST_REPEATED = 3
 """Images shown twice or more that an estimate needs: two remain when the jackknife leaves one out."""
 LEAST_RATIO = 2.0
@@ -124,6 +127,8 @@ class Presentations:
     def reliability(self) -> Reliability:
         """Return the reliability of `means`, for every unit; see the function `reliability`."""
         n, n_repeated = len(self.images), int((self.n_presentations >= 2).sum())
+        if n < LEAST_IMAGES:
+            raise DataError(f"{n} images; a reliability needs {LEAST_IMAGES}: with fewer, noise alone gives any value")
         if n_repeated < LEAST_REPEATED:
             raise DataError(
                 f"{n_repeated} images were shown twice or more; a reliability needs {LEAST_REPEATED}: give more "
@@ -211,7 +216,8 @@ def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
     Raises
     ------
     DataError
-        If the arrays differ in length, a rate is not finite, or fewer than 3 images were shown twice.
+        If the arrays differ in length, a rate is not finite, there are fewer than 7 images, or fewer than 3 were shown
+        twice.
 
     Examples
     --------

@@ -144,16 +144,36 @@ def oriented(contrast: dict, model: str | None) -> dict:
 
 
 def seeds(results: Results) -> dict | None:
-    """Return, for the first network, how its predictivity in the main area varies between seeds; None without seeds."""
-    table, model, area = results.seeds, results.roles()["first"], main_area(results)
+    """Return how scores vary between the seeds of each model, and of the first network in the main area.
+
+    Returns
+    -------
+    dict or None
+        ``area``, ``seeds``, ``mean``, ``sd``, ``least``, ``most``: of the first network; ``models``: name, ``accuracy``
+        and ``predictivity``, each with mean, SD, least and most. None where the first network has a single seed.
+    """
+    table, first, area = results.seeds, results.roles()["first"], main_area(results)
     if table is None:
         return None
-    rows = table[(table.model == model) & (table.region == area) & (table.measure == "r_corrected")]
-    values = rows.value[(rows.layer == BEST) & rows.value.notna()].to_numpy(float)
+    accuracy = table[table.measure == "accuracy"]
+    predicted = table[(table.region == area) & (table.measure == "r_corrected") & (table.layer == BEST)]
+    models = []
+    for model in results.models:
+        found = {
+            "accuracy": _over_seeds(accuracy[accuracy.model == model]),
+            "predictivity": _over_seeds(predicted[predicted.model == model]),
+        }
+        if all(found.values()):
+            models.append(named(model) | found)
+    main = next((one["predictivity"] for one in models if one["key"] == first), None)
+    return None if main is None else named(first) | {"area": area, **main, "models": models}
+
+
+def _over_seeds(rows: pd.DataFrame) -> dict | None:
+    values = rows.value.dropna().to_numpy(float)
     if len(values) < 2:
         return None
-    return named(model) | {
-        "area": area,
+    return {
         "seeds": len(values),
         "mean": float(values.mean()),
         "sd": float(values.std(ddof=1)),

@@ -99,7 +99,11 @@ def test_claims_are_those_of_the_tables(fabricated):
     assert said["geometry"]["first"]["partial"]["value"] == pytest.approx(beyond.value["rho_given_both"])
     assert [one["area"] for one in said["layers"]["mean"]] == ["V1", "V2", "V4", "PIT", "CIT", "AIT"]
     assert said["layers"]["verdict"] == verdicts.LARGER  # chosen so
-    assert said["audit"] is said["performance"] is said["seeds"] is None
+    assert said["audit"] is said["performance"] is None
+    seeds = said["seeds"]
+    assert (seeds["seeds"], seeds["mean"], seeds["sd"]) == (3, pytest.approx(0.4), pytest.approx(0.1))
+    (one,) = seeds["models"]  # pixels have a single one
+    assert (one["key"], one["accuracy"]["least"], one["accuracy"]["most"]) == ("hmo_report", 0.8, pytest.approx(0.82))
     json.dumps(said, allow_nan=False)
 
 

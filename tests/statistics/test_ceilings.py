@@ -101,8 +101,8 @@ def test_presentations_are_repeats_and_fixations_of_one_are_not():
 
 
 def test_low_and_negative_values_are_linear_and_flagged():
-    image, trial = np.repeat(np.arange(4), 2), np.arange(8)
-    rates = np.random.default_rng(0).normal(size=(8, 2000))
+    image, trial = np.repeat(np.arange(7), 2), np.arange(14)
+    rates = np.random.default_rng(0).normal(size=(14, 2000))
     few = ceilings.reliability(rates, image, trial)
     assert few.value.min() < 0
     assert np.mean(few.low) > 0.8
@@ -111,6 +111,14 @@ def test_low_and_negative_values_are_linear_and_flagged():
     assert abs(found.value.mean()) < 0.01  # not cut off at 0, which would raise the mean
     assert -1 < found.value.min() < -0.3
     assert np.mean(found.low) > 0.95
+
+
+@pytest.mark.parametrize(("n_images", "n_shown"), [(4, 2), (6, 2), (3, 40)])
+def test_too_few_images_give_no_value_however_often_they_were_shown(n_images, n_shown):
+    image = np.repeat(np.arange(n_images), n_shown)
+    rates = np.random.default_rng(0).normal(size=(len(image), 5))
+    with pytest.raises(DataError, match=f"^{n_images} images; a reliability needs 7: with fewer, noise alone gives"):
+        ceilings.reliability(rates, image, np.arange(len(image)))
 
 
 def test_noise_free_units_are_perfect_and_constant_units_undefined():

@@ -1,6 +1,7 @@
 """Accuracy and noise-corrected predictivity of the models by area, with paired contrasts."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.core.areas import AREAS
@@ -90,8 +91,7 @@ def _draw_accuracy(axes, results: Results, claims: dict, models: list[str]) -> s
         axes.plot([one["low"], one["high"]], [row, row], color=colour, linewidth=1.2)
         axes.plot(one["accuracy"], row, style.marker_of(model), color=colour, markersize=4, clip_on=False)
         if seeds is not None:
-            others = seeds[(seeds.model == model) & (seeds.measure == "accuracy")].value
-            axes.plot(others, np.full(len(others), row + 0.28), "|", color=colour, markersize=3.5, clip_on=False)
+            _draw_seeds(axes, seeds[(seeds.model == model) & (seeds.measure == "accuracy")].value, row, colour)
         texts.append(f"{style.name(model)} {one['accuracy']:.3f} ({one['low']:.3f} to {one['high']:.3f})")
     axes.axvline(0.5, color=style.GREY, linestyle=style.DASHED, linewidth=0.6, zorder=0)
     axes.set_xlim(min([0.4, *(one["low"] for one in scores.values())]), 1.0)
@@ -107,8 +107,7 @@ def _draw_panel(axes, panel: dict, models: list[str], ends: tuple[float, float])
             continue
         row, colour = models.index(one["key"]), style.colour_of(one["key"])
         if panel["seeds"] is not None:
-            others = panel["seeds"][panel["seeds"].model == one["key"]].value
-            axes.plot(others, np.full(len(others), row + 0.28), "|", color=colour, markersize=3.5)
+            _draw_seeds(axes, panel["seeds"][panel["seeds"].model == one["key"]].value, row, colour)
         if one["low"] is not None:
             axes.plot(np.clip([one["low"], one["high"]], *ends), [row, row], color=colour, linewidth=1.2)
         axes.plot(np.clip(one["value"], *ends), row, style.marker_of(one["key"]), color=colour, markersize=4)
@@ -121,6 +120,11 @@ def _draw_panel(axes, panel: dict, models: list[str], ends: tuple[float, float])
     axes.set_xlabel("corrected r")
     where = panel["title"].split("\n")[0]
     return f"Noise-corrected r, {where}: {'; '.join(texts)}." if texts else ""
+
+
+def _draw_seeds(axes, values: pd.Series, row: int, colour: str) -> None:
+    if len(values) > 1:
+        axes.plot(values, np.full(len(values), row + 0.28), "|", color=colour, markersize=3)
 
 
 def _draw_contrasts(axes, panel: dict, pairs: list[tuple[str, str]], reach: float) -> str:

@@ -47,7 +47,7 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
         axes.title.set_fontsize(7)
     for row in grid:
         for left, right in pairwise(row):
-            _draw_arrow(figure, left, right)
+            _draw_arrow(figure, left, right, end=-0.34 if right is row[-1] else -0.12)
     return figure, (
         f"The path of the data in eight panels. Above, the cortex: an image with the gaze of a monkey, {spikes}, the "
         f"dissimilarity matrix of {titles[0]}, and noise-corrected r of single units of {area}, median {median:.3f}. "
@@ -152,11 +152,11 @@ def _draw_geometry(axes, neural: np.ndarray, model: np.ndarray, rho: float) -> N
     axes.set_ylabel("neurons (percentile)")
 
 
-def _draw_arrow(figure, left, right) -> None:
-    """Draw a short arrow in the gap between two panels, which stays free of labels at its upper end."""
+def _draw_arrow(figure, left, right, end: float) -> None:
+    """Draw a short arrow in the gap between two panels, up to the labels at the upper end of the right one."""
     figure.add_artist(
         ConnectionPatch(
-            (1.03, 1.0), (-0.12, 1.0), left.transAxes, right.transAxes, arrowstyle="-|>", mutation_scale=7,
+            (1.03, 1.0), (end, 1.0), left.transAxes, right.transAxes, arrowstyle="-|>", mutation_scale=7,
             color=style.GREY, linewidth=0.8,
         )
     )  # fmt: skip

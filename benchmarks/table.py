@@ -21,6 +21,7 @@ LEAST_TRUTH = 0.3
 """Lower reliabilities of 120 images have standard errors of a half of them or more."""
 PARTS = ["model", "seeds", "out-of-fold error, % (less base)", "modules kept, stages 1 and 2"]
 PARTS += ["error after the last kept less after the first", "test accuracy, %", "test error, % (less base)", "CPU s"]
+WIDTHS = ["recordings", "units (mean)", "width of the interval (least to most)"]
 TRUTH = ["against planted truth", "aim", "result", "benchmark"]
 
 
@@ -209,6 +210,13 @@ def parts(folder: Path = FOLDER) -> Iterator[list[str]]:
         ]
 
 
+def widths(folder: Path = FOLDER) -> Iterator[list[str]]:
+    """Yield, for each number of recordings, the width of the interval of the main contrast."""
+    for one in _read(folder, "widths") or []:
+        reach = f" ({one['least']:.2f} to {one['most']:.2f})" if one["subsets"] > 1 else ""
+        yield [f"{one['recordings']:.0f}", f"{one['units']:.0f}", f"{one['width']:.2f}{reach}"]
+
+
 def _interval(found: dict, signs: bool = True) -> str:
     values = [100 * found[name] for name in ("estimate", "low", "high")]
     mean, low, high = (signed(value, 1) if signs else f"{value:.1f}" for value in values)
@@ -257,6 +265,7 @@ def texts() -> dict[str, str]:
         for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))
     }
     tables |= {"gpu": blocks.table(FULL, list(devices())), "coverage": blocks.table(COVERED, list(coverages()))}
+    tables["widths"] = blocks.table(WIDTHS, list(widths()))
     tables["hmo-parts"] = blocks.table(PARTS, list(parts()))
     return tables | reliabilities()
 

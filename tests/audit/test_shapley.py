@@ -41,12 +41,23 @@ def test_sampled_values_add_up_to_the_difference_and_cover_the_exact_ones():
     assert second.standard_error.iloc[2] == pytest.approx(by_hand.std(ddof=1) / np.sqrt(40))
 
 
-def test_an_undefined_score_leaves_its_values_undefined():
+def test_an_order_with_an_undefined_score_is_left_out():
     changes = np.ones((3, 2, 4, 2))
     changes[1, 0, 2, 0] = np.nan
+    changes[1, 1, :, 0] = 4
+    changes[2, :, 0, 0] = np.nan  # a network without an order
     table = shapley.shapley_values(changes, NAMES, ("first", "second")).set_index(["score", "field"])
-    assert np.isnan(table.value["first", "c"])
-    assert table.value["second", "c"] == 1
+    assert table.value["first"].tolist() == [2.5] * 4  # of the networks that have one: 1 and 4
+    assert table.orders["first"].tolist() == [3] * 4
+    assert table.networks["first"].tolist() == [2] * 4
+    assert table.value["second"].tolist() == [1] * 4
+    assert table.orders["second"].tolist() == [6] * 4
+
+
+def test_without_a_complete_order_all_values_are_undefined():
+    table = shapley.shapley_values(np.full((2, 2, 4, 1), np.nan), NAMES, ("first",))
+    assert table.value.isna().all()
+    assert (table.orders == 0).all()
 
 
 def test_every_second_order_is_the_reverse_of_the_one_before():

@@ -103,3 +103,10 @@ def test_a_peer_that_was_left_out_has_no_row(tmp_path):
 @pytest.mark.parametrize(("ratio", "said"), [(0.394, "0.39 x"), (1.44, "1.4 x"), (9.96, "10 x"), (905.2, "905 x")])
 def test_a_ratio_has_two_digits(ratio, said):
     assert table.times(ratio) == said
+
+
+def test_widths_have_their_range_over_subsets(tmp_path):
+    one = {"recordings": 2, "units": 26.25, "subsets": 10, "width": 0.383, "least": 0.279, "most": 0.566}
+    every = {"recordings": 10, "units": 128.0, "subsets": 1, "width": 0.194, "least": 0.194, "most": 0.194}
+    (tmp_path / "widths.json").write_text(json.dumps([one, every]))
+    assert list(table.widths(tmp_path)) == [["2", "26", "0.38 (0.28 to 0.57)"], ["10", "128", "0.19"]]

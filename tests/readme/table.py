@@ -232,7 +232,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         ),
         **{
             f"python -m benchmarks.{name}": Run(leaves=(f"{FIGURES}/{name}.json",), after=figures_are_kept(name))
-            for name in ("acquire", "compare", "explain", "hmo", "models", "recordings", "scale")
+            for name in ("acquire", "widths", "compare", "explain", "hmo", "models", "recordings", "scale")
         },
         **{
             f"python -m benchmarks.{name}": Run(

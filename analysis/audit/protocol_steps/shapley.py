@@ -56,14 +56,18 @@ def shapley_values(changes: np.ndarray, fields: Sequence[str], scores: Sequence[
     -------
     DataFrame
         `COLUMNS`: value (mean over networks and orders), and its standard_error and 95 % interval (Student) over
-        networks, each with its own orders and splits. Undefined where any protocol on the way has no score.
+        networks, each with its own orders and splits. Orders on which a protocol has no score are left out, for that
+        score; ``orders`` counts those used by all networks together, ``networks`` those that have one.
     """
-    by_network = changes.mean(axis=1)
     rows = []
     for k, score in enumerate(scores):
+        complete = np.isfinite(changes[..., k]).all(axis=2)  # (n_networks, n_orders)
+        used = complete.any(axis=1)
+        by_network = [one[kept, :, k].mean(axis=0) for one, kept in zip(changes[used], complete[used], strict=True)]
         for j, name in enumerate(fields):
-            values = by_network[:, j, k]
+            values = np.array([of_fields[j] for of_fields in by_network])
             interval = student_interval(values)
             error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-            rows.append([score, name, interval.estimate, error, interval.low, interval.high, *changes.shape[:2]])
+            counts = used.sum(), complete.sum()
+            rows.append([score, name, interval.estimate, error, interval.low, interval.high, *counts])
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -41,6 +41,8 @@ def _draw_steps(axes, steps: list[dict], shown: list[str], label: str) -> str:
     by_field, texts = {step["field"]: step for step in steps}, []
     for row, field in enumerate(shown):
         step = by_field[field]
+        if step["value"] is None:
+            continue
         colour = style.COLOURS[0] if step["verdict"] in (LARGER, SMALLER) else style.GREY
         if step["low"] is not None:
             axes.plot([step["low"], step["high"]], [row, row], color=colour, linewidth=1.2)

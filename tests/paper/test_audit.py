@@ -179,3 +179,15 @@ def test_a_table_that_is_gone_is_named(project, name):
     (project / "results" / "audit" / f"{name}.csv").unlink()
     with pytest.raises(DataError, match=f"{name}.csv not found: run the stage audit"):
         draw.run(params.load())
+
+
+def test_contributions_that_are_undefined_are_left_out(project):
+    write(project / "results" / "audit", learned=True)
+    table = pd.read_csv("results/audit/shapley.csv")
+    table.loc[table.score == "r2", ["value", "standard_error", "low", "high"]] = np.nan
+    write_csv(Path("results/audit/shapley.csv"), table)
+    draw.run(params.load())
+    build.run(params.load())
+    text = json.loads(Path("paper/figures/alt.json").read_text())["origin"]
+    assert "Contributions to median r²: none is defined" in text
+    assert "match to images 0.20" in text

@@ -56,7 +56,7 @@ def _draw_steps(axes, steps: list[dict], shown: list[str], label: str) -> str:
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"effect on {label}")
-    return f"Contributions to {label}: {', '.join(texts) or 'none is decisive'}"
+    return f"Contributions to {label}: {', '.join(texts) or ('none is defined' if shown else 'none is decisive')}"
 
 
 def _draw_confound(axes, confound: dict | None) -> str:

@@ -91,7 +91,8 @@ def read_json(path: Path, again: str, kind: object = dict):
         except ValidationError as error:
             wrong = error.errors()[0]
             place = ".".join(map(str, wrong["loc"])) or "content"
-            raise damaged(path, f"{place}: {wrong['msg']}", again) from error
+            why = f"no {place}" if wrong["type"] == "missing" else f"{place} is of another type than the stage writes"
+            raise damaged(path, why, again) from error
     return content
 
 

@@ -162,10 +162,7 @@ def test_files_of_data_raw_are_compared_with_their_list(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"report/b\.csv not found: run the stage acquire"):
         reading.check_raw(["data/raw"])
     Path("data/raw/manifest.json").write_text('{"files": {"a": 1}}')
-    with pytest.raises(
-        DataError,
-        match=r"manifest\.json is damaged \(files\.a is of another type than the stage writes\): run the stage acquire again",
-    ):
+    with pytest.raises(DataError, match=r"manifest\.json is damaged \(files\.a is of another type"):
         reading.check_raw(["data/raw"])
 
 

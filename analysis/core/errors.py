@@ -1,5 +1,8 @@
 """The exceptions for errors that the user can mend."""
 
+import errno
+import os
+
 
 class DataError(Exception):
     """Bad input: the message names the file, key or value at fault and says what to do.
@@ -11,3 +14,14 @@ class DataError(Exception):
 
 class WriteError(DataError):
     """A file could not be written. The data are not at fault: whoever counts failures must not count this one."""
+
+
+def unreadable(path: str | os.PathLike, error: Exception) -> DataError | None:
+    """Return the line for a file that the system does not let be read, whatever it holds; None for other errors."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EACCES, errno.EPERM):
+        return DataError(f"{path} cannot be read: you have no permission; ask its owner for it (chmod)")
+    if number in (errno.EIO, errno.ESTALE):
+        why = os.strerror(number)
+        return DataError(f"{path} cannot be read: {why}; check the disk or its connection, then run again")
+    return None

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from analysis.core import paths
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 
 FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError)
 FAULTS += (RuntimeError, MemoryError)
@@ -58,10 +58,19 @@ def reading(path: Path, again: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise not_found(path, again) from error
+        raise _closed(path) or not_found(path, again) from error
     except FAULTS as error:
         why = f"no {error}" if isinstance(error, KeyError) else error
-        raise damaged(path, why, again) from error
+        raise unreadable(path, error) or damaged(path, why, again) from error
+
+
+def _closed(path: Path) -> DataError | None:
+    """Return the line for a file that is there and may not be read, which safetensors calls missing; else None."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return unreadable(path, error)
+    return None
 
 
 def read_json(path: Path, again: str, kind: object = dict):
@@ -82,7 +91,8 @@ def read_json(path: Path, again: str, kind: object = dict):
         except ValidationError as error:
             wrong = error.errors()[0]
             place = ".".join(map(str, wrong["loc"])) or "content"
-            raise damaged(path, f"{place}: {wrong['msg']}", again) from error
+            why = f"no {place}" if wrong["type"] == "missing" else f"{place} is of another type than the stage writes"
+            raise damaged(path, why, again) from error
     return content
 
 

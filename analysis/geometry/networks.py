@@ -8,7 +8,7 @@ import torch
 
 from analysis.acquire.recorded import layout
 from analysis.core import settings
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 from analysis.core.images import decode
 from analysis.models import elsewhere
 from analysis.models.activations.extract import Reducer, Reduction
@@ -31,7 +31,10 @@ def read_examples(raw: Path, size: int) -> Examples:
     try:
         images = np.stack([pad(decode((raw / "images" / file).read_bytes()), size) for file in table["file"]])
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}; run the stage acquire for this data set") from error
+        known = unreadable(error.filename, error)
+        raise known or DataError(
+            f"{error.filename}: {error.strerror}; run the stage acquire for this data set"
+        ) from error
     label = (table["category"] == CLASSES[1]).to_numpy(np.int8)
     table = table.rename(columns={"image_id": "stem"})
     return Examples(images, table, label, np.full(len(table), "", dtype=str), "", {})

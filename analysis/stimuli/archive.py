@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 
 END = struct.Struct("<4sHHHHIIH")  # end of central directory
 LOCATOR = struct.Struct("<4sIQI")  # zip64 end of central directory locator
@@ -150,7 +150,8 @@ class SplitZip:
         try:
             last = self.path.open("rb")
         except OSError as error:
-            raise DataError(f"{self.path}: {error.strerror}; the last volume of the image archive is needed") from error
+            missing = DataError(f"{self.path}: {error.strerror}; the last volume of the image archive is needed")
+            raise unreadable(self.path, error) or missing from error
         self._files = [last]
         self._starts = [0, os.fstat(last.fileno()).st_size]
         tail = self._bytes(max(0, self._starts[1] - END.size - 0xFFFF), min(self._starts[1], END.size + 0xFFFF))

@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.core import environment
 from analysis.core.areas import AREAS
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 from analysis.core.files import as_json, sha256, write_json
 from analysis.core.store import code_digest
 from analysis.recordings.annotations import Annotations
@@ -116,7 +116,10 @@ def listed_units(annotations: Path, name: str) -> set[str]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         return set(table.loc[table["Session"] == name, "Unit"])
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{path}: no table with Session and Unit ({error}); fetch the annotations again") from error
+        known = unreadable(path, error)
+        raise known or DataError(
+            f"{path}: no table with Session and Unit ({error}); fetch the annotations again"
+        ) from error
 
 
 def _median(values: np.ndarray) -> float:

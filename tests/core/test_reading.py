@@ -1,6 +1,9 @@
 """What an earlier stage wrote is read whole, or one line names the file and the stage to run."""
 
+import errno
 import json
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ from typing_extensions import TypedDict
 
 from analysis.core import paths, reading
 from analysis.core.errors import DataError
+from analysis.models.network import read_tensors, write_tensors
 
 AGAIN = "run the stage x"
 
@@ -30,10 +34,10 @@ def test_json_is_returned_as_it_stands(tmp_path):
     [
         ("", "Expecting value"),
         ('[{"name": "b"', "delimiter"),
-        ("{}", "content: Input should be a valid list"),
-        ('[{"name": "b"}]', r"0\.score: Field required"),
-        ('[{"name": 1, "score": 2}]', r"0\.name: Input should be a valid string"),
-        ('[{"name": "b", "score": "2"}]', r"0\.score: Input should be a valid number"),
+        ("{}", "content is of another type"),
+        ('[{"name": "b"}]', r"no 0\.score"),
+        ('[{"name": 1, "score": 2}]', r"0\.name is of another type"),
+        ('[{"name": "b", "score": "2"}]', r"0\.score is of another type"),
     ],
 )
 def test_json_that_is_damaged_or_foreign_is_named(tmp_path, text, why):
@@ -94,6 +98,47 @@ def test_arrays_that_are_cut_or_foreign_are_named(tmp_path):
             reading.read_npy(path, AGAIN, 2)
 
 
+@contextmanager
+def forbidden(path):
+    """A file that the user of this process may not read."""
+    for parent in path.parents:
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o111)
+    path.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("a.json", lambda path: reading.read_json(path, AGAIN)),
+        ("a.csv", lambda path: reading.read_csv(path, AGAIN)),
+        ("a.npy", lambda path: reading.read_npy(path, AGAIN, 2)),
+        ("mapped.npy", lambda path: reading.read_npy(path, AGAIN, 2, mapped=True)),
+        ("a.safetensors", lambda path: read_tensors(path, AGAIN)),
+    ],
+)
+def test_a_file_that_may_not_be_read_is_neither_missing_nor_damaged(tmp_path, name, read):
+    path = tmp_path / name
+    write_tensors(path, {})
+    said = f"{path} cannot be read: you have no permission; ask its owner for it (chmod)"
+    with forbidden(path), pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == said
+
+
+def test_a_disk_that_fails_is_not_a_damaged_file(tmp_path):
+    for number in (errno.EIO, errno.ESTALE):
+        with pytest.raises(DataError, match=r"cannot be read: .*; check the disk"), reading.reading(tmp_path, AGAIN):
+            raise OSError(number, os.strerror(number))
+
+
 def test_other_errors_pass(tmp_path):
     with pytest.raises(AssertionError), reading.reading(tmp_path, AGAIN):
         raise AssertionError
@@ -117,7 +162,7 @@ def test_files_of_data_raw_are_compared_with_their_list(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"report/b\.csv not found: run the stage acquire"):
         reading.check_raw(["data/raw"])
     Path("data/raw/manifest.json").write_text('{"files": {"a": 1}}')
-    with pytest.raises(DataError, match=r"manifest\.json is damaged \(files\.a: .*\): run the stage acquire again"):
+    with pytest.raises(DataError, match=r"manifest\.json is damaged \(files\.a is of another type"):
         reading.check_raw(["data/raw"])
 
 

@@ -50,6 +50,12 @@ def test_bounds_of_a_geometry_by_hand(rules, rescale):
     np.testing.assert_array_equal(scoring.unit_ceilings(one), one.presentations.reliability().value)
 
 
+def test_units_shown_few_images_have_no_ceiling_however_often():
+    image, rates = np.repeat(np.arange(6), 9), np.random.default_rng(0).normal(size=(54, 6))
+    shown = ceilings.Presentations(rates, image, np.arange(54))
+    assert np.isnan(scoring.unit_ceilings(replace(population(), presentations=shown))).all()
+
+
 def test_infinite_scores_count_in_the_median():
     assert scoring.median(np.array([0.2, np.inf, np.nan, 0.4])) == 0.4
     assert scoring.median(np.array([0.2, -np.inf, 0.4, np.inf])) == pytest.approx(0.3)

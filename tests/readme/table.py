@@ -117,7 +117,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         ),
         "dvc exp show --only-changed --drop '.*/'": Run(r"compare\.bootstrap(.|\n)* 2000 "),
         "dvc params diff": Run(r"compare\.bootstrap +50 +2000"),
-        "git checkout params.yaml": Run("Updated 1 path", after=parameters_are_back),
+        "git checkout HEAD params.yaml": Run("Updated 1 path", after=parameters_are_back),
     },
     "results": {
         "python -m paper.expected": Run(before=spoil_pages, after=values_are_filled),

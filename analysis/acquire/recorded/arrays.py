@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.acquire.recorded.layout import IMAGES
 from analysis.acquire.recorded.presentations import Table
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
 UNITS = ["unit_id", "subject", "region", "recording"]
@@ -74,7 +74,7 @@ def _responses(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: save units x images x repeats with numpy.save") from error
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not a readable .npy file of numbers ({error})") from error
+        raise unreadable(path, error) or DataError(f"{path}: not a readable .npy file of numbers ({error})") from error
     if values.dtype.kind not in "iuf" or values.ndim not in (2, 3) or not values.size:
         raise DataError(f"{path}: {values.dtype} of shape {values.shape}: give numbers, units x images x repeats")
     return values[:, :, None] if values.ndim == 2 else values
@@ -122,4 +122,4 @@ def _csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable table ({error})") from error
+        raise unreadable(path, error) or DataError(f"{path}: not a readable table ({error})") from error

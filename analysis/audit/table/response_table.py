@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 
 IMAGE_COLUMNS = ("image_path", "image", "image_id", "stimulus_id", "stem", "Filename", "path")
 """Column names that may hold the image of a row; otherwise the first column with text does."""
@@ -89,7 +89,8 @@ def _csv(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: give a csv file with a row per image and a column per unit") from error
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} is not a csv table ({' '.join(str(error).split())}): give another file") from error
+        why = " ".join(str(error).split())
+        raise unreadable(path, error) or DataError(f"{path} is not a csv table ({why}): give another file") from error
     if table.columns.duplicated().any() or not len(table):
         raise DataError(f"{path} has no rows or repeats a column name")
     return table

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import h5py
 
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 from analysis.core.files.write import atomic, reserve
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -157,8 +157,8 @@ def _why(path: Path, kind: str, again: str, error: Exception) -> str:
     """Return in one line why a file cannot be read, and what to do."""
     text = " ".join(str(error).split())
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.EACCES, errno.EPERM):
-        return f"{path} cannot be read: you have no permission; ask its owner for it (chmod)"
+    if line := unreadable(path, error):
+        return str(line)
     if "lock file" in text:
         return (
             f"{path} is open for writing in another process: close it there, then run again"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from analysis.core import paths
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 from analysis.core.files import sha256
 from analysis.models.network import read_tensors, set_weights
 
@@ -59,9 +59,8 @@ def _state_dict(path: Path, name: str) -> dict[str, torch.Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
-        raise DataError(
-            f"weights {name}: refused: not a plain state_dict ({reason}); save it as .safetensors"
-        ) from error
+        refused = DataError(f"weights {name}: refused: not a plain state_dict ({reason}); save it as .safetensors")
+        raise unreadable(path, error) or refused from error
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise DataError(f"weights {name}: not a state_dict; save module.state_dict(), or .safetensors")

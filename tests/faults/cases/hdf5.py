@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.case import Case, cut, mode, one, remove, together, write
-from tests.faults.cases.outputs import DB, INTACT, MAIN, RASTERS, TABLE
+from tests.faults.cases.outputs import DB, INTACT, MAIN, RASTERS, TABLE, picture
 
 RECORDING = f"recording {MAIN} {RASTERS} --annotations {DB} --out x.nc"
 STAGE = "recordings corrected"
@@ -52,6 +52,19 @@ CASES = [
     case("forbidden-folder", RECORDING, "you have no permission", mode("data/raw/dandiset/sub-Mo", 0), intact=(),
          unprivileged=True),
     case("forbidden-table", f"inspect {TABLE}", "you have no permission", mode(TABLE, 0), unprivileged=True),
+    *(
+        case(f"forbidden-{name}", command, "cannot be read: you have no permission; ask its owner", mode(path, 0),
+             *faults, unprivileged=True, intact=())
+        for name, command, path, *faults in (
+            ("weights", "activations pixels", "models/pixels/model.safetensors"),
+            ("configuration", "activations pixels", "models/pixels/config.json"),
+            ("images", "train pixels", "data/stimuli/images.npy"),
+            ("activations", "compare pixels", "data/activations/pixels/pixels.npy"),
+            ("result", "figures", "results/units.csv"),
+            ("maps", "predict pixels --image face.png", "results/compare/pixels/encoders.safetensors", picture),
+            ("archive", "stimuli", "data/raw/stimuli/Stimuli.zip"),
+        )
+    ),
     case("empty-main", RECORDING, r"_image\.nwb is empty", cut(MAIN, 0)),
     case("cut-main", RECORDING, r"_image\.nwb is cut short: 60 of \d+ bytes", cut(MAIN, 60)),
     case("cut-rasters", RECORDING, r"112019\.nwb is cut short: \d+ of \d+ bytes", cut(RASTERS)),

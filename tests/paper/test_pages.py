@@ -32,9 +32,9 @@ def test_python_runs(page, fabricated, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").symlink_to(fabricated)
     rate = xarray.DataArray(
-        np.random.default_rng(0).normal(size=(12, 2)),
+        np.random.default_rng(0).normal(size=(24, 2)),
         dims=("fixation", "unit"),
-        coords={"stimulus_id": ("fixation", list("abcd") * 3), "trial": ("fixation", np.arange(12))},
+        coords={"stimulus_id": ("fixation", list("abcdefgh") * 3), "trial": ("fixation", np.arange(24))},
     )
     rate.to_dataset(name="rate").to_netcdf("An220105.nc", engine="h5netcdf")
     monkeypatch.setattr(predict, "predict", create_autospec(predict.predict))  # tests/tools/test_predict.py predicts

@@ -20,7 +20,7 @@ from paper.plots.audit import read as audit
 from paper.plots.candidates import read as candidates
 from paper.plots.supplement import explain
 from paper.recorded import claims, tables
-from paper.results import AGAIN, Results, path_of
+from paper.results import AGAIN, LEAST_FIXATIONS, Results, path_of
 from paper.results import read as read_results
 
 SOURCE, OUTPUT = Path("paper/report.typ"), Path("paper/report.pdf")
@@ -67,6 +67,7 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
             "names": {model: style.name(model) for model in results.models},
             "environment": stamp,
             "single_fixations": results.single_fixations(),
+            "least_fixations": LEAST_FIXATIONS,
             "code_and_data": code_and_data,
             "sources": {name: [str(path_of(file)) for file in files] for name, files in sources.items()},
             "recorded": [claims.of_set(found) for found in tables.committed()],

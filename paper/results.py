@@ -57,6 +57,8 @@ STAGE_TEXT += ("weights", "method", "stem", "verdict", "recordings")
 SUMMARY, EXAMPLE, SEEDS = "summary.json", "example.json", "seed_values.csv"
 AGAIN = "run the stage summary"
 
+LEAST_FIXATIONS = 50
+"""Single fixations in a recording below which their scores are not printed."""
 UNLEARNED = ("pixels", "gabor", "category")
 """Kinds of model that learn nothing from images."""
 
@@ -155,10 +157,12 @@ class Results:
     def single_fixations(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the median normalised score of single fixations, as published, by model, part and area.
 
-        Parts are ``zeroth`` and ``later``; undefined medians are left out.
+        Parts are ``zeroth`` and ``later``. Recordings with fewer than `LEAST_FIXATIONS` of a part are left out, since
+        scores of so few responses are noise, and so are undefined medians.
         """
         scores: dict = {}
-        medians = self.fixations.groupby(["model", "part", "region"], sort=False)["published"].median().dropna()
+        table = self.fixations[self.fixations["n_fixations"] >= LEAST_FIXATIONS]
+        medians = table.groupby(["model", "part", "region"], sort=False)["published"].median().dropna()
         for (model, part, area), median in medians.items():
             scores.setdefault(model, {}).setdefault(part, {})[area] = float(median)
         return scores

@@ -107,9 +107,9 @@ def as_svg(drawn: Figure) -> bytes:
 def _settle(drawn: Figure) -> None:
     """Lay out the axes once, at rounded positions.
 
-    The layout solver sums in an order that changes from run to run, so that its positions differ by up to its tolerance,
-    1e-8. This would reach the file through the names of clipping paths, which are hashes of positions. The rounding is
-    coarse, so that hardly any position lies so near the middle between two rounded ones.
+    The layout solver sums in an order that changes from run to run, so that its positions differ by up to its
+    tolerance, 1e-8. This would reach the file through the names of clipping paths, which are hashes of positions.
+    The rounding is coarse, so that hardly any position lies so near the middle between two rounded ones.
     """
     FigureCanvasSVG(drawn)  # text is measured as it will be written
     drawn.draw_without_rendering()

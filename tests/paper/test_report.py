@@ -267,7 +267,7 @@ def test_a_missing_key_is_one_line_that_names_it(project):
     Path("results/summary.json").write_text(json.dumps(summary))
     with pytest.raises(DataError) as error:
         build.run(params.load())
-    wrong = r"results/summary\.json is damaged \(data\.fixations_selected: .*\): run the stage summary again"
+    wrong = r"results/summary\.json is damaged \(no data\.fixations_selected\): run the stage summary again"
     assert re.search(wrong, str(error.value))
     assert "\n" not in str(error.value)
     assert not Path("paper/report.pdf").exists()
@@ -345,3 +345,13 @@ def test_citation_file_names_what_the_work_rests_on():
     dois = {reference.get("doi") for reference in citation["references"]}
     assert {"10.1073/pnas.1403112111", "10.1038/s41593-024-01631-5", "10.48324/dandi.000628/0.230922.1642"} <= dois
     assert any(reference["title"] == "Neural Neural Networks" for reference in citation["references"])
+
+
+def test_scores_of_few_single_fixations_are_not_printed(fabricated, tmp_path):
+    shutil.copytree(fabricated, tmp_path / "results")
+    path = tmp_path / "results/fixations.csv"
+    table = pd.read_csv(path)
+    table.loc[table.part == "zeroth", "n_fixations"] = 49
+    table.to_csv(path, index=False)
+    assert list(results.read(tmp_path / "results").single_fixations()["hmo_report"]) == ["later"]
+    assert set(results.read(fabricated).single_fixations()["hmo_report"]) == {"zeroth", "later"}

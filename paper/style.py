@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from analysis.core.areas import AREAS
@@ -105,7 +105,7 @@ def as_svg(drawn: Figure) -> bytes:
 
 
 def _settle(drawn: Figure) -> None:
-    """Lay out the axes once, at rounded positions.
+    """Lay out the axes, and the parts of the figure that hold them, once, at rounded positions.
 
     The layout solver sums in an order that changes from run to run, so that its positions differ by up to its
     tolerance, 1e-8. This would reach the file through the names of clipping paths, which are hashes of positions.
@@ -114,9 +114,16 @@ def _settle(drawn: Figure) -> None:
     FigureCanvasSVG(drawn)  # text is measured as it will be written
     drawn.draw_without_rendering()
     drawn.set_layout_engine("none")
+    _round_parts(drawn)
     for axes in drawn.axes:
         position = axes.get_position(original=True)
         axes.set_position(np.round(position.bounds, 3))
+
+
+def _round_parts(whole: Figure | SubFigure) -> None:
+    for part in whole.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 3))
+        _round_parts(part)
 
 
 def name(model: str) -> str:

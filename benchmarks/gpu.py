@@ -55,7 +55,8 @@ def examples(selection: str) -> Examples:
     place = np.arange(len(order)) / len(order)
     ends = (0.8, 0.8) if selection == "test" else (TRAIN, TRAIN + SELECTION)
     split = np.select([place < ends[0], place < ends[1]], ["train", "validation"], "test")
-    table = pd.DataFrame({"group": np.arange(len(order))})
+    category = np.where(y[order].numpy() == 1, "face", "object")
+    table = pd.DataFrame({"group": np.arange(len(order)), "annotated": True, "category": category})
     return Examples(x[order].numpy(), table, y[order].numpy().astype(np.int8), split, selection, {})
 
 

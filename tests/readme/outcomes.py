@@ -89,7 +89,7 @@ def block(project: Path, name: str) -> str:
 def values_are_filled(project: Path) -> None:
     """The answer and the table of figures hold values again."""
     assert re.match("On simulated data, .* classifies [0-9.]+ % of", block(project, "answer"))
-    assert "| `accuracy` | `python -m analysis figures` |" in block(project, "expected")
+    assert "| `predictivity` | `python -m analysis figures` |" in block(project, "expected")
 
 
 def benchmarks_are_filled(project: Path) -> None:

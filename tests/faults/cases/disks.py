@@ -62,7 +62,7 @@ CASES = [
     too_large("compare pixels", "results/compare/pixels/", 500),
     too_large("explain", "results/explain/", 2_000),
     too_large("summary", "results/", 500),
-    too_large("figures", "paper/figures/", 2_000),
+    too_large("figures", "paper/(figures/|claims)", 2_000),
     too_large("report", "paper/report", 20_000, code),
     too_large(f"export-assembly {TABLE} x.nc", r"x\.nc", 20_000),
     too_large(f"inspect {TABLE} --plot --out x.pdf", r"x\.pdf", 4_000),

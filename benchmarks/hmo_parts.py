@@ -151,7 +151,7 @@ def _short_range(fitted, x: torch.Tensor, found: Examples, entry) -> dict:
 def summarise(done: dict) -> dict:
     """Return mean errors of each variant and rival, and differences from the base over seeds, with 95 % intervals."""
     table = {}
-    for name in [*PARTS, *(rival for rival in SIZES if rival != "hmo")]:
+    for name in dict.fromkeys(key.rpartition(", ")[0] for key in done):
         seeds = [number for number in range(SEEDS) if f"{name}, {number}" in done]
         rows, base = ([done[f"{one}, {number}"] for number in seeds] for one in (name, "base"))
         measures = [key for key in ("out_of_fold_error", "validation_error", "test_error") if key in rows[0]]
@@ -195,9 +195,10 @@ def _interval(values) -> dict:
 def main() -> None:
     """Train what is not there yet, keeping each result as it comes, and summarise."""
     values = params.load()
+    rivals = [name for name in SIZES if name != "hmo" and name in values.models.kinds()]
     done = json.loads(BEGUN.read_text(encoding="utf-8")) if BEGUN.exists() else {}
     for number in range(SEEDS):
-        for name in [*PARTS, *(rival for rival in SIZES if rival != "hmo")]:
+        for name in [*PARTS, *rivals]:
             if (key := f"{name}, {number}") not in done:
                 done[key] = measure(values, name, number)
                 write_text(BEGUN, json.dumps(done))

@@ -24,6 +24,7 @@ from analysis.neural import scoring
 from analysis.params.protocol import CORRECTED
 from analysis.statistics.inference import Predictions, contrast, predictivity_draws
 from analysis.stimuli.read import read_table
+from analysis.summary.contrasts import as_predictions
 from benchmarks.sizes import keep, size
 
 MODELS, AREA = ("hmo", "pixels"), "AIT"
@@ -34,20 +35,14 @@ def predictions_by_recording(values: params.Params, area: str) -> dict[str, dict
     """Return, by model, the predictions of the units of an area in each recording."""
     measured = {m.population.recording: m for m in neural.read_populations("corrected") if m.population.region == area}
     groups = read_table().set_index("stem")["group"]
-    found: dict[str, dict[str, Predictions]] = {}
-    for model in MODELS:
-        found[model] = {
-            one.recording: Predictions(
-                measured[one.recording].population.responses,
-                one.layers[CHOSEN],
-                one.folds,
-                [groups[image] for image in one.images],
-                scoring.correction(measured[one.recording].ceiling),
-            )
+    return {
+        model: {
+            one.recording: as_predictions(one, CHOSEN, measured[one.recording], groups, corrected=True)
             for one in predictions.read(model)
             if one.region == area
         }
-    return found
+        for model in MODELS
+    }
 
 
 def width(found: dict[str, dict[str, Predictions]], recordings: list[str], draws: int, seed: int) -> float:

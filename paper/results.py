@@ -22,6 +22,8 @@ COLUMNS = {
     "kernel": "model recording region system complexity precision",
     "learning": "model recording region system n_train score",
     "beyond_label": "model recording region n_images n_units measure value ci_low ci_high",
+    "seeds": "model region measure layer seeds mean sd low high",
+    "seed_values": "model seed region measure layer value",
     "rsa": "model protocol layer recording region n_images n_units rho ci_low ci_high ceiling_lower ceiling_upper",
     "contrasts": "model other layer region difference low high p p_holm",
     "fixations": "model protocol layer recording region unit part n_fixations explained published",
@@ -54,7 +56,7 @@ STAGE_TEXT = (*TEXT, "score", "field", "network", "start", "join", "table", "blo
 STAGE_TEXT += ("weights", "method", "stem", "verdict", "recordings")
 """Columns of these that hold text."""
 
-SUMMARY, EXAMPLE, SEEDS = "summary.json", "example.json", "seed_values.csv"
+SUMMARY, EXAMPLE = "summary.json", "example.json"
 AGAIN = "run the stage summary"
 
 LEAST_FIXATIONS = 50
@@ -115,15 +117,6 @@ class Results:
             for path in sorted((self.folder / stage).glob("*.csv")) if self.ran(stage) else ():
                 known = f"{stage}/{path.stem}" in STAGE_COLUMNS
                 self.table(stage, path.stem) if known else read_csv(path, f"run the stage {stage}")
-
-    @property
-    def seeds(self) -> pd.DataFrame | None:
-        """Scores of models trained from several seeds, a value per row; None where there is one seed."""
-        if not (self.folder / SEEDS).is_file():
-            return None
-        columns = ["model", "seed", "region", "measure", "value", "layer"]
-        table = read_csv(self.file(SEEDS), "run the stage summary", columns, ("model", "region", "measure", "layer"))
-        return table if table.seed.nunique() > 1 else None
 
     @property
     def source(self) -> str:

@@ -31,18 +31,15 @@ def run(params: Params, model: str) -> None:
     by_seed = [measures.read_main(model)]
     n, entry = params.seeds.further, params.models.entry(model)
     if n and entry.protocol == PROTOCOL and not isinstance(entry, FixedFeatures | Category) and not untrained(model):
-        shared = further.Experiment(params, model, settings.device())
+        common = (params, model, settings.device())
+        shared, workers = further.Experiment(*common), min(settings.workers(), n)
         with (
             store.work_folder("seeds", _key(shared)) as folder,
-            process_pool(further.Experiment, params, model, settings.device(), workers=_workers(n)) as run_all,
+            process_pool(further.Experiment, *common, workers=workers) as run_all,
         ):
             by_seed += run_all(further.score_seed, [(number, str(folder)) for number in range(1, n + 1)])
     rows = [{"model": model, "seed": seed} | row for seed, found in enumerate(by_seed) for row in found]
     write_csv(FOLDER / f"{model}.csv", pd.DataFrame(rows, columns=COLUMNS).astype({"value": float}))
-
-
-def _workers(seeds: int) -> int:
-    return min(settings.workers(), seeds)
 
 
 def _key(shared: further.Experiment) -> dict:

@@ -21,6 +21,7 @@ def midranks(x: np.ndarray) -> np.ndarray:
     >>> midranks(np.array([0.5, 0.1, 0.5]))
     array([2.5, 1. , 2.5])
     """
+    x = np.asarray(x)
     if np.isnan(x).any():
         return np.full(len(x), np.nan)
     order = np.argsort(x, kind="stable")

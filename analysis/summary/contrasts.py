@@ -86,15 +86,25 @@ def score_draws(
         by_area.setdefault(one.region, []).append(one)
     for (region, found), layer in product(by_area.items(), (CHOSEN, predictions.TOP)):
         recordings = [
-            Predictions(
-                measured[one.recording, one.region].population.responses,
-                one.layers[layer],
-                one.folds,
-                [groups[image] for image in one.images],
-                scoring.correction(measured[one.recording, one.region].ceiling) if corrected else None,
-            )
-            for one in found
+            as_predictions(one, layer, measured[one.recording, one.region], groups, corrected) for one in found
         ]
         aggregate = by_row(scoring.AGGREGATION[PROTOCOLS[PROTOCOL].aggregation])
         options = {"n_draws": params.compare.bootstrap, "seed": seed_of(params.seed, "layers", region)}
         yield (layer, region), predictivity_draws(recordings, "r", aggregate, **options)
+
+
+def as_predictions(
+    one: predictions.PopulationPredictions,
+    layer: str,
+    measured: neural.MeasuredPopulation,
+    groups: pd.Series,
+    corrected: bool,
+) -> Predictions:
+    """Return what a model predicted of a population from a layer, for `predictivity_draws`."""
+    return Predictions(
+        measured.population.responses,
+        one.layers[layer],
+        one.folds,
+        [groups[image] for image in one.images],
+        scoring.correction(measured.ceiling) if corrected else None,
+    )

@@ -152,33 +152,32 @@ def seeds(results: Results) -> dict | None:
         ``area``, ``seeds``, ``mean``, ``sd``, ``least``, ``most``: of the first network; ``models``: name, ``accuracy``
         and ``predictivity``, each with mean, SD, least and most. None where the first network has a single seed.
     """
-    table, first, area = results.seeds, results.roles()["first"], main_area(results)
-    if table is None:
+    area, several = main_area(results), results.seeds[results.seeds.seeds > 1]
+    accuracy = _over_seeds(several[several.measure == "accuracy"])
+    chosen = (several.measure == "r_corrected") & (several.layer == BEST)
+    predictivity = _over_seeds(several[chosen & (several.region == area)])
+    models = [
+        named(model) | {"accuracy": accuracy[model], "predictivity": predictivity[model]}
+        for model in results.models
+        if model in accuracy and model in predictivity
+    ]
+    first = next((one for one in models if one["key"] == results.roles()["first"]), None)
+    if first is None:
         return None
-    accuracy = table[table.measure == "accuracy"]
-    predicted = table[(table.region == area) & (table.measure == "r_corrected") & (table.layer == BEST)]
-    models = []
-    for model in results.models:
-        found = {
-            "accuracy": _over_seeds(accuracy[accuracy.model == model]),
-            "predictivity": _over_seeds(predicted[predicted.model == model]),
-        }
-        if all(found.values()):
-            models.append(named(model) | found)
-    main = next((one["predictivity"] for one in models if one["key"] == first), None)
-    return None if main is None else named(first) | {"area": area, **main, "models": models}
+    return named(first["key"]) | {"area": area, **first["predictivity"], "models": models}
 
 
-def _over_seeds(rows: pd.DataFrame) -> dict | None:
-    values = rows.value.dropna().to_numpy(float)
-    if len(values) < 2:
-        return None
+def _over_seeds(rows: pd.DataFrame) -> dict[str, dict]:
+    """Return by model the number of seeds, mean, SD and range of a score."""
     return {
-        "seeds": len(values),
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)),
-        "least": float(values.min()),
-        "most": float(values.max()),
+        row.model: {
+            "seeds": int(row.seeds),
+            "mean": float(row.mean),
+            "sd": float(row.sd),
+            "least": float(row.low),
+            "most": float(row.high),
+        }
+        for row in rows.itertuples()
     }
 
 

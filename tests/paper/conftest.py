@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis.summary.seeds import summarise
 from tests.project import ROOT
 
 AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
@@ -200,7 +201,9 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
         for split in ("train", "validation", "test")
     )
     accuracy.to_csv(folder / "accuracy.csv", index=False)
-    _seeds().to_csv(folder / "seed_values.csv", index=False)
+    values = _seeds()
+    values.to_csv(folder / "seed_values.csv", index=False)
+    summarise(values).to_csv(folder / "seeds.csv", index=False)
     for name, table in _beyond_label(rng).items():
         table.to_csv(folder / f"{name}.csv", index=False)
     columns = ["model", "protocol", "layer", "recording", "region", "unit"]

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis import params
 from analysis.core.errors import DataError
+from analysis.summary.seeds import summarise
 from paper import draw, results, style
 from paper.claims import build as claims
 from paper.plots import rdms
@@ -179,7 +180,9 @@ def test_seeds_are_drawn_where_there_are_any(project):
     assert "seed_values.csv" in json.loads((project / "paper/figures/sources.json").read_text())["predictivity"]
     before = (project / "paper/figures/predictivity.svg").read_bytes()
     table = pd.read_csv("results/seed_values.csv")
-    table[table.seed == 0].to_csv("results/seed_values.csv", index=False)
+    table = table[table.seed == 0]
+    table.to_csv("results/seed_values.csv", index=False)
+    summarise(table).to_csv("results/seeds.csv", index=False)
     run()
     assert (project / "paper/figures/predictivity.svg").read_bytes() != before
     assert json.loads((project / "paper/claims.json").read_text())["seeds"] is None

@@ -24,12 +24,8 @@ def _pearson(a, b):
     return _cosine(a - a.mean(), b - b.mean())
 
 
-def _ranks(x):
-    return midranks(np.asarray(x))
-
-
 def _centred_ranks(x):
-    ranks = _ranks(x)
+    ranks = midranks(x)
     ranks -= (len(x) + 1) / 2
     return ranks
 
@@ -205,9 +201,9 @@ def _unit(x):
 
 
 POOLS = {
-    "spearman": _ranks,
-    "rho-a": _ranks,
-    "tau-a": _ranks,
+    "spearman": midranks,
+    "rho-a": midranks,
+    "tau-a": midranks,
     "cosine": _unit,
     "pearson": lambda vector: _unit(vector - vector.mean()),
     "cka": None,

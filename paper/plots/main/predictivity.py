@@ -51,9 +51,8 @@ def _of_experiment(results: Results, area: str) -> dict:
         for r in table.itertuples()
         if np.isfinite(r.difference)
     ]
-    seeds = results.seeds
-    if seeds is not None:
-        seeds = seeds[(seeds.region == area) & (seeds.measure == CORRECTED) & (seeds.layer == BEST)]
+    seeds = results.seed_values
+    seeds = seeds[(seeds.region == area) & (seeds.measure == CORRECTED) & (seeds.layer == BEST)]
     units = f"{rows.n_units.max():.0f} units" if len(rows) else "no units"
     return {"title": f"{area}\n{units}", "models": models, "contrasts": contrasts, "seeds": seeds}
 
@@ -77,12 +76,13 @@ def _recorded(results: Results):
                 if c.get("difference") is not None
             ]
             title = f"{region} rec.\n{found.n_units(region)} units"
-            yield {"title": title, "models": models, "contrasts": contrasts, "seeds": None, "set": found.title}
+            no_seeds = results.seed_values[:0]
+            yield {"title": title, "models": models, "contrasts": contrasts, "seeds": no_seeds, "set": found.title}
 
 
 def _draw_accuracy(axes, results: Results, claims: dict, models: list[str]) -> str:
     scores = {m["key"]: m for m in (claims["task"] or {"models": []})["models"]}
-    seeds = results.seeds
+    seeds = results.seed_values[results.seed_values.measure == "accuracy"]
     texts = []
     for row, model in enumerate(models):
         if model not in scores:
@@ -90,8 +90,7 @@ def _draw_accuracy(axes, results: Results, claims: dict, models: list[str]) -> s
         one, colour = scores[model], style.colour_of(model)
         axes.plot([one["low"], one["high"]], [row, row], color=colour, linewidth=1.2)
         axes.plot(one["accuracy"], row, style.marker_of(model), color=colour, markersize=4, clip_on=False)
-        if seeds is not None:
-            _draw_seeds(axes, seeds[(seeds.model == model) & (seeds.measure == "accuracy")].value, row, colour)
+        _draw_seeds(axes, seeds[seeds.model == model].value, row, colour)
         texts.append(f"{style.name(model)} {one['accuracy']:.3f} ({one['low']:.3f} to {one['high']:.3f})")
     axes.axvline(0.5, color=style.GREY, linestyle=style.DASHED, linewidth=0.6, zorder=0)
     axes.set_xlim(min([0.4, *(one["low"] for one in scores.values())]), 1.0)
@@ -106,8 +105,7 @@ def _draw_panel(axes, panel: dict, models: list[str], ends: tuple[float, float])
         if one["key"] not in models:
             continue
         row, colour = models.index(one["key"]), style.colour_of(one["key"])
-        if panel["seeds"] is not None:
-            _draw_seeds(axes, panel["seeds"][panel["seeds"].model == one["key"]].value, row, colour)
+        _draw_seeds(axes, panel["seeds"][panel["seeds"].model == one["key"]].value, row, colour)
         if one["low"] is not None:
             axes.plot(np.clip([one["low"], one["high"]], *ends), [row, row], color=colour, linewidth=1.2)
         axes.plot(np.clip(one["value"], *ends), row, style.marker_of(one["key"]), color=colour, markersize=4)
@@ -177,6 +175,6 @@ def _entries(results: Results) -> list:
         style.entry("o", "contrast, p < 0.05 (Holm)", color=style.INK, markersize=3),
         style.entry("o", "not significant", color=style.GREY, markerfacecolor="white", markersize=3),
     ]
-    if results.seeds is not None:
+    if (results.seeds.seeds > 1).any():
         entries.append(style.entry("|", "each seed", color=style.INK))
     return entries

@@ -10,6 +10,7 @@ from analysis.core.errors import DataError
 from analysis.core.paths import FIGURES, RESULTS
 from analysis.core.reading import read_json
 from paper import blocks, provenance, results, style
+from paper.claims.models import predictivity
 from paper.recorded import words
 from paper.recorded.claims import of_set
 from paper.recorded.tables import compared
@@ -176,19 +177,18 @@ def table(found: Results) -> str:
 def answer(found: Results) -> str:
     """Return the answer in words: from the results, and from each committed table of a recorded data set."""
     first, area = _role(found, "first"), _latest(found)
-    score, pixels = (found.scores(model, area) for model in (first, _role(found, "baseline")))
+    score, pixels = (predictivity(found)[role] for role in ("first", "baseline"))
     shared = found.beyond_label
     shared = shared[(shared.model == first) & (shared.recording == "all") & (shared.region == area)]
     rho = shared.set_index("measure")["value"]
     ours = (
         f"On {found.source} data, {style.name(first)} classifies {percent(_right(found, first))} of the test images "
-        f"correctly, and its top layer predicts the units of {area} with a median noise-corrected r of "
-        f"{number(score.r_corrected)} (95 % interval {number(score.r_corrected_low)} to "
-        f"{number(score.r_corrected_high)}; raw pixels: {number(pixels.r_corrected)}). Its geometry correlates with "
-        f"theirs with ρ = {number(rho.get('rho', np.nan))}, and with {number(rho.get('rho_given_both', np.nan))} given "
-        "the labels and categories of the images. Under the report's protocol the same architecture has a median r² of "
-        f"{_r2(found, 'report')} "
-        f"({_r2(found, 'first')} under the corrected one)."
+        f"correctly and predicts the units of {area} with a median noise-corrected r of {number(score['value'])} "
+        f"(95 % interval {number(score['low'])} to {number(score['high'])}; raw pixels: {number(pixels['value'])}). "
+        f"Its geometry correlates with theirs with ρ = {number(rho.get('rho', np.nan))}, and with "
+        f"{number(rho.get('rho_given_both', np.nan))} given the labels and categories of the images. Under the "
+        f"report's protocol the same architecture has a median r² of {_r2(found, 'report')} ({_r2(found, 'first')} "
+        "under the corrected one)."
     )
     return "\n\n".join([ours, *words.sentences()])
 

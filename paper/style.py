@@ -40,7 +40,7 @@ NAMES = {
     "vit": "vision transformer",
     "gabor": "Gabor filters",
     "category": "category ideal observer",
-    "hmo_untrained": "report HMO, untrained",
+    "hmo_untrained": "untrained report HMO",
     "pixels": "pixels",
     "efficientnet": "EfficientNet-Lite0",
 }

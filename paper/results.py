@@ -112,11 +112,17 @@ class Results:
         return folder.is_dir() and bool(read_json(folder / SUMMARY, f"run the stage {stage}"))
 
     def check_stages(self) -> None:
-        """Raise `DataError` if a table of a stage that ran is damaged, before anything is drawn or compiled."""
+        """Raise `DataError` if a file of a stage that ran is damaged, before anything is drawn or compiled."""
         for stage in dict.fromkeys(name.split("/")[0] for name in STAGE_COLUMNS):
-            for path in sorted((self.folder / stage).glob("*.csv")) if self.ran(stage) else ():
+            if not self.ran(stage):
+                continue
+            again = f"run the stage {stage}"
+            for path in sorted((self.folder / stage).glob("*.csv")):
                 known = f"{stage}/{path.stem}" in STAGE_COLUMNS
-                self.table(stage, path.stem) if known else read_csv(path, f"run the stage {stage}")
+                self.table(stage, path.stem) if known else read_csv(path, again)
+            for path in sorted((self.folder / stage).glob("*.nc")):
+                with hdf5.opened(path, "netCDF", again):
+                    pass
 
     @property
     def source(self) -> str:

@@ -85,20 +85,24 @@ def write(rdms: Path | None) -> None:
     """
     example = {"recording": None, "missing": None, "thumbnails": {}, "screen_grey": GREY}
     if rdms is not None:
-        compared, pictures = (
-            netcdf.read(rdms, f"run the stage compare for {rdms.parent.name}", RDMS, {"recording": str}),
-            Pictures(),
-        )
+        compared, pictures = _read_rdms(rdms), Pictures()
         stems = _spread_over_categories(compared["stem"].values.astype(str), compared["category"].values.astype(str))
         example["thumbnails"] = {stem: pictures.jpeg(stem, THUMBNAIL_PX) for stem in stems}
         name = compared.attrs["recording"]
-        recording = open_recording(find_recording(name, "corrected"), stable_only=True)
-        rasters = _rasters_of(recording.attrs["session"])
+        recording, rasters = _open(name)
         if rasters.is_file():
             example["recording"] = {"name": name, **describe_recording(recording, rasters, pictures)}
         else:
             example["missing"] = str(rasters)
     write_json(paths.RESULTS / FILE, example)
+
+
+def check_rasters(rdms: Path) -> None:
+    """Raise `DataError` if the rasters of the recording that an ``rdms.nc`` shows are there, but damaged."""
+    _, rasters = _open(_read_rdms(rdms).attrs["recording"])
+    if rasters.is_file():
+        with open_rasters(rasters):
+            pass
 
 
 def describe_recording(recording: xr.Dataset, rasters: Path, pictures: Pictures) -> dict:
@@ -185,6 +189,16 @@ def _describe_presentation(rows: pd.DataFrame, spikes: list[np.ndarray]) -> dict
         "fixations": fixations,
         "spikes": [np.rint(times - start).astype(int).tolist() for times in shown],
     }
+
+
+def _read_rdms(path: Path) -> xr.Dataset:
+    return netcdf.read(path, f"run the stage compare for {path.parent.name}", RDMS, {"recording": str})
+
+
+def _open(name: str) -> tuple[xr.Dataset, Path]:
+    """Return a recording under the corrected protocol, and the path of its rasters."""
+    recording = open_recording(find_recording(name, "corrected"), stable_only=True)
+    return recording, _rasters_of(recording.attrs["session"])
 
 
 def _rasters_of(session: str) -> Path:

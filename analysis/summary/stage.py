@@ -72,10 +72,13 @@ def _check_inputs(params: Params) -> None:
     neural.read_levels("corrected")
     recording_files("corrected")
     for model in params.models.run:
+        read_seeds(model)
         activations.layers(model)
         predictions.read(model)
         if (rdms := paths.RESULTS / "compare" / model / "rdms.nc").is_file():
             netcdf.check_whole(rdms, f"run the stage compare for {model}")
+            if params.models.entry(model).protocol == "corrected":
+                example.check_rasters(rdms)
         if not activations.untrained(model):
             activations.read_predictions(model)
 

@@ -25,12 +25,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from analysis.core import numerics
 from tests.faults import sandbox
 from tests.faults.reads import note_reads
-from tests.project import ROOT
+from tests.faults.steps import Step, copy, steps
 
 TIMEOUT_S, LATE_S = 300, 2.0
 """An error counts as late after so many seconds of CPU that are also more than half of those of an undisturbed run."""
@@ -39,18 +37,6 @@ GOOD = ("same", "named", "listed", "shown")
 SHOWN = ("data/raw/", "data/stimuli/")
 """What the page of ``inspect --plot`` can do without: the panel says so."""
 ADVICE = re.compile(r"\b(run|fetch|give|dvc|restores|write|writes|add|choose|correct)\b")
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage or command: its words after ``python -m analysis``, and what it writes."""
-
-    words: tuple[str, ...]
-    outs: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return " ".join(self.words)
 
 
 @dataclass(frozen=True)
@@ -64,34 +50,6 @@ class Outcome:
     listed: frozenset[str]
 
 
-def steps(folder: Path, every: bool) -> list[Step]:
-    """Return all stages, each with one item of its matrix or with all, and the commands that read what they wrote."""
-    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    models = params["models"]["run"]
-    found = []
-    for name, entry in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
-        key, items = next(iter(entry.get("matrix", {"": [None]}).items()))
-        items = models if key == "model" else items
-        listed = [*entry.get("outs", ()), *entry.get("metrics", ())]
-        outs = [out if isinstance(out, str) else next(iter(out)) for out in listed]
-        for item in items if every or key == "protocol" else items[:1]:
-            words = (name, item) if item else tuple(entry["cmd"].split()[3:])
-            found.append(Step(words, tuple(out.replace(f"${{item.{key}}}", item or "") for out in outs)))
-    recording = sorted((folder / "data/recordings/corrected").glob("*.nc"))[0].stem
-    image = next((folder / "data/raw/annotations").rglob("*.png")).relative_to(folder).as_posix()
-    found += [
-        Step(("inspect", recording, "--plot", "--out", "page.svg"), ("page.svg",)),
-        Step(("export-assembly", recording, "assembly.nc"), ("assembly.nc",)),
-        Step(("explain", "--model", models[0], "--image", image), ("explained",)),
-        Step(("predict", models[0], "--image", image, "--out", "predicted.csv"), ("predicted.csv",)),
-        Step(("audit", "table", "table.csv", "--label", "data/raw/report/face.csv", "--out", "audited"), ("audited",)),
-        Step(("diff", "other"), ()),
-        Step(("environment",), ()),
-        Step(("crate",), ("ro-crate-metadata.json",)),
-    ]
-    return [step for step in found if step.name != "acquire"]  # it reads nothing
-
-
 def preload() -> None:
     """Load what the steps load, once for all forks of this process."""
     from analysis.run import STAGES
@@ -102,30 +60,11 @@ def preload() -> None:
 
 
 def prepare(experiment: Path, folder: Path) -> None:
-    """Copy an experiment to `folder` with the code of this project, and what the commands by hand need beside it."""
-    kept = [name for name in ("data", "models", "results", "paper") if (experiment / name).is_dir()]
-    for name in kept:
-        shutil.copytree(experiment / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.lock"):
-        shutil.copy(experiment / name, folder / name)
-    generated = shutil.ignore_patterns("__pycache__", "figures", "*.pdf", "report.html", "claims.json", ".gitignore")
-    for name in ("analysis", "paper"):
-        shutil.copytree(ROOT / name, folder / name, ignore=generated, dirs_exist_ok=True)
-    for name in ("dvc.yaml", "CITATION.cff", *(lock.name for lock in ROOT.glob("requirements*.lock"))):
-        shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(folder / "results", folder / "other" / "results")
-    table = folder / "other" / "results" / "units.csv"  # another copy whose numbers differ, so that they are read
-    table.write_text(table.read_text(encoding="utf-8").replace("0.1", "0.2", 1), encoding="utf-8")
-    _table_of_responses(folder / "table.csv", folder / "data")
-
-
-def _table_of_responses(path: Path, data: Path) -> None:
-    import numpy as np
-    import pandas as pd
-
-    images = pd.read_csv(data / "stimuli" / "images.csv")["path"]
-    values = np.random.default_rng(0).normal(size=(len(images), 4))
-    pd.DataFrame(values, columns=list("abcd")).assign(image=images).to_csv(path, index=False)
+    """Copy an experiment to `folder`, and run the stages of the recorded data set that is added there."""
+    copy(experiment, folder)
+    for step in steps(folder, every=True):
+        if step.words[0] == "--dataset" and (outcome := run(step, folder)).status:
+            sys.exit(f"{step.name} fails undisturbed: {outcome.stderr.strip()[-2000:]}")
 
 
 def run(step: Step, folder: Path, log: Path | None = None) -> Outcome:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from analysis.core import numerics
 from analysis.tools import check
-from tests.faults.cut import Outcome, Step, preload, prepare, run, stats, steps
+from tests.faults.cut import Outcome, preload, prepare, run, stats
+from tests.faults.steps import Step, steps
 
 SIZE = "160M"
 BLOCK = 4096
@@ -32,6 +33,8 @@ FULL = re.compile(
 ROOM = 2e7
 """Bytes that the stage check asks for here: as many as the tiny experiment fills."""
 FILLER = "filler"
+OF_STAGES = ("data/", "models/", "results/", "paper/", "recorded/")
+"""Begin the outputs of stages; those of commands by hand lie elsewhere."""
 
 
 @contextmanager
@@ -117,7 +120,9 @@ def main() -> None:
             folder.mkdir()
             prepare(arguments.experiment.resolve(), folder)
             for step in steps(folder, every=False):
-                stage = any(out.startswith(("data/", "models/", "results/", "paper/")) for out in step.outs)
+                stage = any(
+                    out.startswith(("data/", "models/", "results/", "paper/", "recorded/")) for out in step.outs
+                )
                 if not stage or not re.match(arguments.stages, step.name):
                     continue
                 usual = run(step, folder)

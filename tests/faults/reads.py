@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-INPUTS = ("data/", "models/", "results/", "paper/figures/")
+INPUTS = ("data/", "models/", "results/", "paper/figures/", "recorded/", "mine/")
 
 
 def note_reads(log: Path, folder: Path) -> None:
@@ -19,8 +19,8 @@ def note_reads(log: Path, folder: Path) -> None:
 
     def note(path: object) -> None:
         with suppress(TypeError, ValueError):
-            name = os.path.relpath(os.path.join(folder, os.fspath(path)), folder)  # noqa: PTH118
-            if name.startswith(INPUTS) and Path(name).is_file() and not Path(name).name.startswith("."):
+            name = os.path.relpath(os.fspath(path), folder)  # a stage may have changed the working folder
+            if name.startswith(INPUTS) and (folder / name).is_file() and not Path(name).name.startswith("."):
                 file.write(f"{name}\n")
 
     sys.addaudithook(lambda event, arguments: note(arguments[0]) if event == "open" else None)

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,6 +46,12 @@ def save_data_set(project: Path) -> None:
     """Save the program of ``docs/your-data-set.md``."""
     [program] = code_blocks("python", PAGES["your-data-set"])
     (project / "make_mine.py").write_text(program)
+
+
+def run_own_program(project: Path) -> None:
+    """Save that program and run it, as a reader does."""
+    save_data_set(project)
+    subprocess.run([sys.executable, "make_mine.py"], cwd=project, check=True)
 
 
 def add_own_data_set(project: Path) -> None:

@@ -10,9 +10,9 @@ from analysis.acquire.recorded import arrays, brainio, layout
 from analysis.acquire.recorded.presentations import responses
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
+from analysis.core.paths import of_reader
 from analysis.params import Params
 from analysis.params.recorded import Assembly
-from analysis.run import ROOT
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how stored pixels are to be turned; 1: not at all."""
@@ -29,7 +29,7 @@ def acquire(entry: Assembly, params: Params, raw: Path) -> None:
         If a file is missing or damaged, or breaks a rule of the readers (`arrays.read`, `brainio`), of
         `presentations.responses` or of `layout.write`.
     """
-    path = ROOT / entry.path
+    path = of_reader(entry.path)
     if not path.exists():
         raise DataError(f"{path} not found: recorded.datasets names it (path)")
     if path.is_dir():
@@ -39,7 +39,7 @@ def acquire(entry: Assembly, params: Params, raw: Path) -> None:
     else:
         if entry.stimuli is None:
             raise DataError(f"{path}: set stimuli in params.yaml to the csv file with a row per image")
-        stimuli = ROOT / entry.stimuli
+        stimuli = of_reader(entry.stimuli)
         pictures = stimuli.with_suffix(".zip") if stimuli.with_suffix(".zip").is_file() else stimuli.with_suffix("")
         table = brainio.read_assembly(path, path.stem, entry.region, entry.window_ms)
         images, picture = brainio.read_stimuli(stimuli, pictures if pictures.exists() else stimuli.parent)

@@ -62,7 +62,7 @@ def rows(
     -------
     DataFrame of `COLUMNS`
         ``rho``: rho-a; ``p``: one-sided, under permutations of images; ``p_max``: corrected for all layers of all
-        models; ``partial``: partial Spearman correlation, with its p under permutations among images of the same labels.
+        models; ``partial``: partial Spearman correlation, with p under permutations among images of the same labels.
     """
     seed = seed_of(seed, "geometry", system)
     combined = [" ".join(str(int(has)) for has in image) for image in np.stack(list(labels.values()), axis=1)]

@@ -16,7 +16,7 @@ from analysis.statistics.rsa.rdm import rdm
 
 
 def choose_population(populations: list[Population]) -> Population:
-    """Return the population to show: in the highest area, that with the most units, then the most images."""
+    """Return the population to show: from the highest area, with the most units, then the most images."""
 
     def rank(population: Population) -> tuple:
         n_units = len(population.units)

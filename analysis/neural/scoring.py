@@ -212,7 +212,7 @@ def too_small(population: Population) -> bool:
 def standardise(responses: np.ndarray) -> np.ndarray:
     """Return responses, (n_images, n_units), with mean 0 and SD 1 over images, unit by unit; NaN stays NaN.
 
-    Otherwise the units with the highest rates would dominate the correlation over units for every pair of images. Units
+    Without this, units with the highest rates would dominate the correlation over units for every pair of images. Units
     that do not vary become 0.
     """
     deviation = responses - mean_of_defined(responses)

@@ -289,7 +289,7 @@ def join(X, Y, groups=None, at_least: int = 2):
     """
     keyed = [has_labels(array) for array in (X, Y)]
     if _is_pandas(X) and _is_pandas(Y) and any(keyed):
-        keyed = [True, True]  # two pandas tables: the index 0, 1, 2, ... of one may be another order of the other's
+        keyed = [True, True]  # two pandas tables: the index 0, 1, 2, ... of one may reorder that of the other
     if keyed[0] != keyed[1]:
         plain = "Y" if keyed[0] else "X"
         raise DataError(

@@ -29,7 +29,7 @@ LEAD_MS = 100
 """Time shown before the first and after the last fixation."""
 
 MOST_THUMBNAILS = 240
-"""If the recording showed more images, every k-th of them, in order of category, gets a thumbnail."""
+"""Maximum number of thumbnails; with more images, every k-th in order of category gets one."""
 
 THUMBNAIL_PX = 72
 JPEG_QUALITY = 80

@@ -14,9 +14,9 @@ def chance_p_values(Y, predicted, folds, groups=None) -> np.ndarray:
     Given the training images, the responses of a unit that the features do not predict are exchangeable within a test
     fold, so that its r there has mean 0 and variance ``1 / (n - 1)``. Cross-validation folds are not independent: each
     pair of folds enters twice, since each fold trains the prediction of the other. For predictions that are linear in
-    the responses, the covariance of r between two folds may therefore reach its variance in each, and the variance of
-    the mean over folds up to twice that of independent folds (Cauchy-Schwarz). The test uses that upper bound and is
-    thus conservative.
+    the responses, the covariance of these two terms may be as large as their variance, and the variance of the mean
+    over folds up to twice that of independent folds (Cauchy-Schwarz). The test uses that upper bound and is thus
+    conservative.
 
     Parameters
     ----------

@@ -96,7 +96,7 @@ def fixation_predict(
     Returns
     -------
     dict from ``zeroth`` and ``later`` to FixationScores
-        Omits an entry with fewer than two images (groups) per fold.
+        An entry with fewer than two images (groups) per fold is omitted.
 
     Raises
     ------

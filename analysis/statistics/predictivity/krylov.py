@@ -266,7 +266,7 @@ def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int 
 
 
 def gram_of(X, scale: bool = False):
-    """Return X X' of centred features for folds to share; None with `scale`, or if many images make it too slow.
+    """Return X X' of centred features for folds to share; None with `scale`, or with too many images for it to pay off.
 
     Centring reduces cancellation in the products.
     """

@@ -132,7 +132,7 @@ def bootstrap_rsa(
         return counts, copies
 
     if task.ceilings or method not in RANKED:
-        torch()  # load it first: its threads can be limited only then
+        torch()  # load it first: only then can its threads be limited
         rows = map_threads(lambda index: task.draw(*draw_counts(index)), range(n_draws), threads)
         each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
         copies = np.array([draw_counts(index)[1] for index in range(n_draws)])

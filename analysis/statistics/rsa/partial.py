@@ -36,7 +36,7 @@ class PartialRho:
     error : float
         Bootstrap standard error of `partial` over images.
     low, high : float
-        95 % interval of `partial`: partial -+ t error, with one fewer degrees of freedom than resampled images.
+        95 % interval of `partial`: partial -+ t error, with n - 1 degrees of freedom for n resampled images.
     n_images : int
         Images with all distances defined.
 

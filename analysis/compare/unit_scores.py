@@ -65,7 +65,7 @@ class Predicted:
         return (np.median if self.single else np.mean)(self.r2(layer), axis=0)
 
     def of(self, layer: str, corrected: bool = False) -> Predictions:
-        """Return a layer's predictions for `predictivity_draws`; `corrected`: with r over that of a noise-free model."""
+        """Return a layer's predictions for `predictivity_draws`; `corrected`: with r over a noise-free model's."""
         return Predictions(
             self.measured.population.responses,
             self.layers[layer],

@@ -24,7 +24,7 @@ COLLINEAR = 0.9
 factor of 10 (Marquardt 1970, Technometrics 12:591)."""
 ALPHA = 0.05
 BLOCK_ALPHA = 0.01
-"""Significance levels of the correlation and of the blocks' share in it; the latter is strict, to protect studies."""
+"""Significance levels of the correlation and of the blocks' share in it (strict, because it discredits a study)."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Network layers against visual areas: predictivity, RDMs, noise ceilings and their intervals."""
+"""Comparison of network layers with visual areas: predictivity, RDMs, noise ceilings and their intervals."""

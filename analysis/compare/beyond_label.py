@@ -24,9 +24,9 @@ from analysis.statistics.rsa.reweighted import category_rdm, reweighted_rho
 from analysis.statistics.rsa.similarity import compare_rdms
 
 ALL = "all"
-"""Recording and subject of the rows that summarise an area."""
+"""Entry for recording and subject in rows that summarise an area."""
 WITHIN = {"face": "face", "non-face": "nonface"}
-"""Labels within which models are tested, and the ending of their measures."""
+"""Labels within which models are tested, and the suffix of their measures."""
 
 
 def rows(
@@ -37,7 +37,7 @@ def rows(
     settings: Compare,
     seed: int,
 ) -> list[dict]:
-    """Compare a population with the top of `features`, (n_images, n_features) each, beyond the labels of the images.
+    """Compare a population with the last layer of `features`, (n_images, n_features) each, beyond the image labels.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def rows(
 
 
 class Labels:
-    """What an ideal observer of the images of a population knows, (n_images,) each: label, category and both."""
+    """What an ideal observer knows of a population's images, (n_images,) each: label, category and both combined."""
 
     def __init__(self, population: Population, images: neural.Images, rules: Protocol):
         table = images.table.loc[list(population.images)]
@@ -74,7 +74,7 @@ class Labels:
 def _rdm_measures(
     population: Population, X: np.ndarray, labels: Labels, settings: Compare, seed: int
 ) -> Iterator[dict]:
-    """Yield the correlations of RDMs; none where images or units are too few for a geometry."""
+    """Yield the correlations of RDMs; none if there are too few images or units for a geometry."""
     if scoring.too_small(population):
         return
     responses = scoring.standardise(population.responses)
@@ -115,7 +115,7 @@ def _rdm_measures(
 def _unit_measures(
     population: Population, X: np.ndarray, labels: Labels, settings: Compare, seed: int
 ) -> Iterator[dict]:
-    """Yield means over the units."""
+    """Yield the mean scores over units."""
     Y = population.responses
 
     def summarise(measure: str, score, rows: np.ndarray) -> dict:
@@ -144,9 +144,9 @@ def _unit_measures(
 def with_areas(table: pd.DataFrame) -> pd.DataFrame:
     """Add a row for each area and measure (recording `ALL`): the mean over its recordings.
 
-    Scores of units are weighted by their numbers, correlations of RDMs alike. The error is that for other images and
-    other units in the same recordings, whose samples are independent: sqrt(sum of w^2 error^2). Its t has the degrees
-    of freedom of Welch and Satterthwaite.
+    Unit scores are weighted by the number of units, RDM correlations equally. The standard error generalises to other
+    images and units in the same recordings, whose samples are independent: sqrt(sum of w^2 error^2). Its t has
+    Welch-Satterthwaite degrees of freedom.
     """
     areas = []
     for (region, measure), found in table[table["value"].notna()].groupby(["region", "measure"], sort=False):

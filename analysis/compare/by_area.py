@@ -30,17 +30,17 @@ def layer_table(
 ) -> pd.DataFrame:
     """Summarise unit scores by layer and area.
 
-    Intervals are about these recordings: images and units are drawn within each, predictions held fixed. Where a
-    protocol splits once, r2 is the median over many such splits, and its interval holds 95 % of them.
+    Intervals are about these recordings: images and units are drawn within each, with predictions held fixed. If a
+    protocol uses a single split, r2 is the median over many such splits, and its interval covers 95 % of them.
 
     Parameters
     ----------
     units : DataFrame
         Rows of `unit_scores.unit_rows`.
     predicted : sequence of Predicted
-        Of all populations.
+        Predictions of all populations.
     reductions : dict from layer to str
-        How activations became features.
+        How activations were reduced to features.
     rules : Protocol
         Its field `aggregation` is used.
     settings : Compare
@@ -80,7 +80,7 @@ def summarise(
         ).interval()
         # Undefined where the median unit has no positive reliability.
         known = not corrected or np.isfinite(aggregate(noise_corrected(scores["r"], scores["ceiling"])))
-        high = min(interval.high, 1.0) if score == "r2" else interval.high  # r2 has no larger value
+        high = min(interval.high, 1.0) if score == "r2" else interval.high  # r2 cannot exceed 1
         ends = (interval.estimate, interval.low, high) if known else (np.nan,) * 3
         row |= zip((name, f"{name}_low", f"{name}_high"), ends, strict=True)
     for name in ("r", "r_pls_yamins", "r_pls_report", "ceiling"):
@@ -91,7 +91,7 @@ def summarise(
 
 
 def over_splits(predicted: list[Predicted], layer: str, aggregate: Callable) -> tuple[float, float, float]:
-    """Return the median over random splits of the summary of units, and the range that holds 95 % of the splits."""
+    """Return the median over random splits of the units' summary, and the central range with 95 % of the splits."""
     by_split = [aggregate(row) for row in np.concatenate([one.r2(layer) for one in predicted], axis=1)]
     defined = [value for value in by_split if np.isfinite(value)]
     if not defined:
@@ -101,7 +101,7 @@ def over_splits(predicted: list[Predicted], layer: str, aggregate: Callable) -> 
 
 
 def by_row(aggregate: Callable) -> str | Callable:
-    """Return a summary of units as `predictivity_draws` takes it."""
+    """Return a summary of units in the form that `predictivity_draws` takes."""
     if aggregate is scoring.median:
         return "median"
     return lambda rows: np.array([aggregate(row) for row in rows])

@@ -1,8 +1,8 @@
-"""Encoders: from the features of a model to the responses of units, for images that were never shown.
+"""Encoders, which map the features of a model to the responses of units, for images that were never shown.
 
-For each population, the layer with the highest median (over units) of the cross-validated r, and its ridge regression
-on all images. Scores are those of the chosen layer in tables (`CHOSEN`): of predictions in which both were chosen
-without the tested images.
+Each population is encoded by ridge regression, fitted to all images, from the layer with the highest median (over
+units) cross-validated r. Scores are those of the chosen layer in the tables (`CHOSEN`), whose predictions choose layer
+and penalty without the test images.
 """
 
 from collections.abc import Sequence
@@ -22,28 +22,28 @@ from analysis.statistics.predictivity.nested import LinearMap, fit_ridge
 
 WEIGHTS, ABOUT = "encoders.safetensors", "encoders.json"
 ARRAYS = ("mean", "scale", "weights", "intercept")
-"""Fields of `LinearMap` that the weights' file holds, in single precision, as ``<recording>-<area>.<field>``."""
+"""Fields of `LinearMap` stored in the weights file, in single precision, as ``<recording>-<area>.<field>``."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """The fit of one population.
+    """The encoder of one population.
 
     Attributes
     ----------
     recording, subject, region : str
     layer : str
-        The layer whose features the map takes.
+        Layer whose features the map takes.
     n_images : int
-        Images that it was fitted to.
+        Number of images to which it was fitted.
     units : tuple of str, n_units
         Unique over recordings (``neuroid_id``).
     score : (n_units,)
         Cross-validated Pearson's r; NaN where undefined.
     ceiling : (n_units,)
-        Reliability of the mean responses; the largest r is its square root. NaN where undefined.
+        Reliability of the mean responses; its square root is the maximum r. NaN where undefined.
     map : LinearMap
-        Responses in the unit of the recordings: spikes/s.
+        From features to responses (spikes/s).
     """
 
     recording: str
@@ -64,13 +64,13 @@ def fit(found: Predicted, rows: list[dict], features: dict[str, np.ndarray]) -> 
     ----------
     found : Predicted
     rows : list of dict
-        Their scores (`unit_scores.unit_rows`).
+        Scores of the units (`unit_scores.unit_rows`).
     features : dict from layer to (n_images, n_features)
 
     Returns
     -------
     Encoder or None
-        None where images are too few to choose a layer, or no unit varies.
+        None if there are too few images to choose a layer, or no unit varies.
     """
     r = {layer: np.array([row["r"] for row in rows if row["layer"] == layer]) for layer in found.layers}
     medians = {name: np.nanmedian(r[name]) for name in features if np.isfinite(r[name]).any()}
@@ -90,7 +90,7 @@ def _in_single_precision(fitted: LinearMap) -> LinearMap:
 
 
 def write(folder: Path, encoders: Sequence[Encoder]) -> None:
-    """Write the maps, and what is known of them and of their units."""
+    """Write the maps, and metadata of the maps and their units."""
     tensors = {f"{_name(one)}.{field}": getattr(one.map, field) for one in encoders for field in ARRAYS}
     write_bytes(folder / WEIGHTS, save(tensors))
     write_json(folder / ABOUT, [as_json(_about(one)) for one in encoders])
@@ -115,7 +115,7 @@ def read(model: str) -> list[Encoder]:
     Raises
     ------
     DataError
-        If there are none, or a file is damaged or of another run.
+        If there are none, or a file is damaged or from another run.
     """
     folder = paths.RESULTS / "compare" / model
     again = f"run the stage compare for {model}"

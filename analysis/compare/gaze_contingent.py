@@ -1,4 +1,4 @@
-"""Gaze-contingent, single-fixation predictivity, where a model has activations of patches."""
+"""Gaze-contingent, single-fixation predictivity, for models with activations of patches."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from analysis.statistics.predictivity import fixations
 def fixation_rows(
     model: str, protocol: str, rules: Protocol, groups: dict[str, int], settings: Compare, seed: int
 ) -> list[dict]:
-    """Return a row per unit and part of the fixations (zeroth, later), for every recording with patches.
+    """Return a row per unit and kind of fixation (zeroth, later), for every recording with patches.
 
     The ceiling of a unit is sqrt(RSC), its self-consistency over pairs of fixations in different trials. Folds keep
-    near-duplicate images together. Protocols that sum spikes over an image have no single fixations, and no rows.
+    near-duplicate images together. Protocols that sum spikes over an image have no single fixations, hence no rows.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of a model as a file, by which models are compared on the same images and units."""
+"""File of a model's out-of-fold predictions, for comparing models on the same images and units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class PopulationPredictions:
     recording, region : str
     images, units : tuple of str, n_images and n_units
     folds : (n_repeats, n_images) int
-        Fold in which an image was predicted; -1: never.
+        Fold in which each image was predicted; -1 if never.
     layers : dict from `CHOSEN` and `TOP` to (n_repeats, n_images, n_units)
-        In the unit of the responses; NaN where nothing could be predicted.
+        In units of the responses; NaN where nothing could be predicted.
     """
 
     recording: str
@@ -42,9 +42,9 @@ class PopulationPredictions:
 
 
 def write(path: Path, predicted: Sequence[Predicted], top: str) -> None:
-    """Write the predictions of the chosen and of the top layer, a group ``<recording>-<area>`` for each population.
+    """Write the predictions of the chosen and the top layer, in a group ``<recording>-<area>`` per population.
 
-    By h5netcdf, as in `rdm_figure.write_rdms`.
+    Uses h5netcdf, as `rdm_figure.write_rdms` does.
     """
     with hdf5.create_netcdf(path) as file:
         for one in predicted:
@@ -68,7 +68,7 @@ def write(path: Path, predicted: Sequence[Predicted], top: str) -> None:
 
 
 def read(model: str) -> list[PopulationPredictions]:
-    """Read what the stage ``compare`` predicted for a model, in the order of the populations; empty without images.
+    """Read the predictions that the stage ``compare`` wrote for a model, by population; empty without images.
 
     Raises
     ------

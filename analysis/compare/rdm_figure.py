@@ -16,7 +16,7 @@ from analysis.statistics.rsa.rdm import rdm
 
 
 def choose_population(populations: list[Population]) -> Population:
-    """Return the population to show: of the latest area, with the most units, then the most images."""
+    """Return the population to show: from the highest area, with the most units, then the most images."""
 
     def rank(population: Population) -> tuple:
         n_units = len(population.units)
@@ -37,7 +37,7 @@ def write_rdms(
 ) -> None:
     """Write both RDMs as netCDF, with their rank correlation from the table `rsa`.
 
-    By h5netcdf, as xarray loads dask to write, which takes longer than everything else.
+    Uses h5netcdf, because xarray loads dask for writing, which takes longer than everything else.
     """
     matrices = {
         "model_rdm": rdm(features, "correlation", population.images).square(),

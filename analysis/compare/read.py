@@ -12,15 +12,15 @@ from analysis.neural import readout
 WHO = ["model", "protocol"]
 WHERE = ["layer", "recording", "subject", "region"]
 CHOSEN = "best"
-"""Name, in the column ``layer``, of the layer chosen anew within the training images of each fold."""
+"""Entry in the column ``layer`` for the layer chosen within the training images of each fold."""
 SCORES = ["r_corrected", "r", "r2", "r_pls_yamins", "r_pls_report"]
-"""Pearson's r over that of a noise-free model; r; r2; r by PLS with the components of Yamins et al. and the report."""
+"""Pearson's r over that of a noise-free model; r; r2; r of PLS with the components of Yamins et al. and the report."""
 UNITS = [*WHO, *WHERE, "unit", "neuroid_id", "n_images", *SCORES, "p_chance", "ceiling"]
 LAYERS = [
     *[*WHO, "layer", "region", "reduction", "n_units", "r_corrected", "r_corrected_low", "r_corrected_high"],
     *["r", "r2", "r2_low", "r2_high", "r_pls_yamins", "r_pls_report", "above_chance", "ceiling"],
 ]
-"""Medians over units (without outliers under the report's protocol); ``above_chance`` is a share of the units."""
+"""Medians over units (without outliers under the report's protocol); ``above_chance`` is a fraction of the units."""
 BEST = [*WHO, *readout.WHERE, "n_images", "n_units", "layers", "r_corrected", "r", "r2"]
 RSA = [*WHO, *WHERE, "n_images", "n_units", "rho", "ci_low", "ci_high", "ceiling_lower", "ceiling_upper"]
 FIXATIONS = [
@@ -48,7 +48,7 @@ RDMS = {
 
 
 def scored_areas(regions: Iterable[str]) -> tuple[str, ...]:
-    """Return the areas of the last axis of null.npy: all of `AREAS`, and IT where a population is of no part of it."""
+    """Return the areas along the last axis of null.npy: `AREAS`, plus IT if a population has no known part of IT."""
     return (*AREAS, IT) if IT in set(regions) else AREAS
 
 
@@ -58,7 +58,7 @@ def read_scores(model: str, name: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the file is missing, damaged or of another model, or has other columns.
+        If the file is missing, damaged or belongs to another model, or has other columns.
     """
     path, again = paths.RESULTS / "compare" / model / f"{name}.csv", f"run the stage compare for {model}"
     table = read_csv(path, again, TABLES[name], TEXT)

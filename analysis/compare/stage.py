@@ -1,4 +1,4 @@
-"""The stage ``compare``: the layers of one model against every recorded area."""
+"""The stage ``compare``: comparison of one model's layers with every recorded area."""
 
 from pathlib import Path
 
@@ -29,8 +29,8 @@ def run(params: Params, model: str) -> None:
 
     null.npy holds the mean RDM correlation by layer and area, observed and under permutations of images
     (`significance.mean_by_area`). Under a protocol with ridge regression, the fitted maps are written too (`encoders`).
-    Where images are missing and the remaining ones allow no comparison, the tables have no rows, and beside them only
-    summary.json is written.
+    If images are missing and the remaining ones allow no comparison, the tables have no rows, and summary.json is the
+    only other file.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def run(params: Params, model: str) -> None:
     ridge = entry.rules.regression == "ridge"
 
     def compare(one: neural.MeasuredPopulation) -> tuple:
-        with one_thread():  # many small products: to set and wait for BLAS threads takes longer than to compute
+        with one_thread():  # many small products: managing BLAS threads takes longer than computing
             features = features_of(one.population)
             found = rows, _, predicted = compare_population(one, features, images, entry.rules, params)
             return *found, encoders.fit(predicted, rows["units"], features) if ridge else None
@@ -95,7 +95,7 @@ def run(params: Params, model: str) -> None:
 
 
 def _write_empty(folder: Path, model: str) -> None:
-    """Write tables without rows: images are missing, so that there is nothing to compare."""
+    """Write tables without rows, because too many images are missing for a comparison."""
     print(f"compare {model}: none of the images it could compare is at hand (data/stimuli/missing.csv)")
     for name, columns in TABLES.items():
         write_csv(folder / f"{name}.csv", pd.DataFrame(columns=columns))

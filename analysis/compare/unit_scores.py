@@ -1,4 +1,4 @@
-"""Scores of single units by every layer of a model, and by the layer chosen within the training images."""
+"""Scores of single units for every layer of a model, and for the layer chosen within the training images."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from analysis.statistics.predictivity.nested import Nested
 
 @dataclass(frozen=True)
 class Predicted:
-    """Out-of-fold predictions of one population by every layer, and by the chosen one (`CHOSEN`).
+    """Out-of-fold predictions of one population from every layer, and from the chosen layer (`CHOSEN`).
 
     Attributes
     ----------
@@ -28,15 +28,15 @@ class Predicted:
     groups : (n_images,) array of str
         Near-duplicate group of each image.
     folds : (n_repeats, n_images) int
-        Fold in which an image is tested; -1: never. One fold where images are too few.
+        Fold in which each image is tested; -1 if never. A single fold if there are too few images.
     against : {"training", "test"}
         Reference of r2 (`pls.score`).
     layers : dict from layer to (n_repeats, n_images, n_units)
         NaN where nothing could be predicted.
     chosen : tuple of str
-        Layer chosen in each repeat and fold; empty where images are too few for that.
+        Layer chosen in each repeat and fold; empty if there are too few images to choose.
     pls : dict from layer to two arrays as in `layers`
-        PLS with the number of components of Yamins et al. (2014), and of the report.
+        Predictions of PLS with the number of components of Yamins et al. (2014), and of the report.
     """
 
     measured: neural.MeasuredPopulation
@@ -60,12 +60,12 @@ class Predicted:
     def unit_r2(self, layer: str) -> np.ndarray:
         """Return r2 of each unit, (n_units,): the mean over repeats, or the median over single splits.
 
-        Few test images that hardly differ make r2 hugely negative in some splits.
+        In some splits, a few test images with nearly equal responses make r2 hugely negative.
         """
         return (np.median if self.single else np.mean)(self.r2(layer), axis=0)
 
     def of(self, layer: str, corrected: bool = False) -> Predictions:
-        """Return a layer's predictions for `predictivity_draws`; `corrected`: r over that of a noise-free model."""
+        """Return a layer's predictions for `predictivity_draws`; `corrected`: with r over a noise-free model's."""
         return Predictions(
             self.measured.population.responses,
             self.layers[layer],
@@ -108,16 +108,16 @@ def predict_units(
 
 
 def choose_layer(fits: dict[str, list[Nested]], Y: np.ndarray, plan: scoring.Plan | None) -> layer_choice.Choice | None:
-    """Return the predictions by the layer chosen within the training images of each fold, from all layers' fits.
+    """Return the predictions from the layer chosen within the training images of each fold, given all layers' fits.
 
-    None where images are too few for that.
+    None if there are too few images to choose.
     """
     candidates = {layer: repeats for layer, repeats in fits.items() if np.isfinite(repeats[0].inner_r).any()}
     return layer_choice.choose(candidates, Y, plan.folds, against=plan.against) if candidates else None
 
 
 def _predict_by_pls(Y: np.ndarray, X: np.ndarray, plan: scoring.Plan, numbers) -> np.ndarray:
-    """Return predictions with each number of components, or the most that images and features allow.
+    """Return PLS predictions with each number of components, or the maximum that images and features allow.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def _mean_r(Y: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarr
 
 
 def best_rows(population: Population, found: Predicted, rules: Protocol) -> list[dict]:
-    """Return how often each layer was chosen, and the scores; no row where images are too few to choose."""
+    """Return how often each layer was chosen, and the scores; no row if there are too few images to choose."""
     if not found.chosen:
         return []
     aggregate = scoring.AGGREGATION[rules.aggregation]

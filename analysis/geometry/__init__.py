@@ -1,1 +1,1 @@
-"""Models against published dissimilarities: data sets without responses of units."""
+"""Comparison of models with published dissimilarities, for data sets without responses of units."""

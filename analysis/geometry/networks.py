@@ -20,7 +20,7 @@ BATCH = 64
 
 
 def read_examples(raw: Path, size: int) -> Examples:
-    """Return the images of a data set, padded to squares of `size` pixels, as models take them; none is in a split.
+    """Return a data set's images as input for models, padded to squares of `size` pixels and assigned to no split.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def activations(params: Params, name: str, project: Path, examples: Examples) ->
     Raises
     ------
     DataError
-        If the model was trained with other parameters than the present ones, or its files are damaged.
+        If the model was trained with parameters other than the present ones, or its files are damaged.
     """
     entry = params.models.entry(name)
     found = elsewhere.load(entry, name, project)
@@ -65,11 +65,11 @@ def activations(params: Params, name: str, project: Path, examples: Examples) ->
 
 
 def pixels(examples: Examples) -> np.ndarray:
-    """Return the images as vectors (n_images, 3 size size)."""
+    """Return the images as vectors, (n_images, 3 * size ** 2)."""
     return examples.images.reshape(len(examples.images), -1).astype(np.float64)
 
 
 def labels(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return what is known of each image by category, (n_images,) bool: a face; an animal, human ones included."""
+    """Return labels of each image by its category, (n_images,) bool: whether a face; whether an animal or human."""
     face = (table["category"] == CLASSES[1]).to_numpy()
     return {"face": face, "animal": face | (table["category"] == "body part").to_numpy()}

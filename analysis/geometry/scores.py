@@ -1,4 +1,4 @@
-"""Rank correlations of models' RDMs with published ones, their intervals and tests, and what bounds them."""
+"""Rank correlations of models' RDMs with published ones, with intervals, tests and noise ceilings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ BASELINE = "pixels"
 
 
 def apart(label: np.ndarray, images: Sequence[str]) -> RDM:
-    """Return the RDM of a label: 1 between images with and without it, 0 among others."""
+    """Return the RDM of a label: 1 between images with and without it, 0 otherwise."""
     return RDM(upper((label[:, None] != label[None, :]).astype(np.float64)), "label", tuple(images))
 
 
@@ -49,20 +49,20 @@ def rows(
     ----------
     models : mapping from (model, layer) to RDM
     drawn : mapping from (model, layer) to ScoreDraws
-        Of `draws`.
+        From `draws`.
     system, neural : str, RDM
         Name and RDM of the system.
     labels : mapping from str to (n_images,) bool
-        Held constant together in ``partial``: each pair of their combinations has its own mean dissimilarity.
+        Held constant jointly in ``partial``: each pair of their combinations has its own mean dissimilarity.
     settings : Compare
-        Draws and permutations.
+        Numbers of draws and permutations.
     seed : int
 
     Returns
     -------
     DataFrame of `COLUMNS`
         ``rho``: rho-a; ``p``: one-sided, under permutations of images; ``p_max``: corrected for all layers of all
-        models; ``partial``: Spearman's, with its p under permutations among images of the same labels.
+        models; ``partial``: partial Spearman correlation, with p under permutations among images of the same labels.
     """
     seed = seed_of(seed, "geometry", system)
     combined = [" ".join(str(int(has)) for has in image) for image in np.stack(list(labels.values()), axis=1)]
@@ -90,7 +90,7 @@ def rows(
 
 
 def contrasts(drawn: Mapping[tuple[str, str], ScoreDraws], tops: Mapping[str, str], system: str) -> pd.DataFrame:
-    """Compare the top layer of each model with that of `BASELINE`, image by image.
+    """Compare the top layer of each model with that of `BASELINE` on the same draws of images.
 
     Returns
     -------
@@ -115,14 +115,14 @@ def reference(
     labels: Mapping[str, np.ndarray],
     pixels: RDM,
 ) -> dict:
-    """Return what the models' scores are to be held against, all rho-a.
+    """Return the reference values for the models' scores, all rho-a.
 
     Returns
     -------
     dict
         ``systems``: each pair of systems; ``ceilings``: for a system with subjects, bounds on the mean correlation of
         the true model with a subject (`noise_ceiling`); ``with_subjects``: mean correlation of each other system with
-        the subjects; ``labels`` and ``image_pixels``: with each system.
+        the subjects; ``labels`` and ``image_pixels``: their correlations with each system.
     """
     names = list(systems)
     pairs = [(a, b) for k, a in enumerate(names) for b in names[k + 1 :]]

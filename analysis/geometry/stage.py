@@ -1,4 +1,4 @@
-"""The stage ``geometry``: models that were trained elsewhere against published dissimilarities."""
+"""The stage ``geometry``: comparison of models trained elsewhere with published dissimilarities."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from analysis.run import ROOT
 from analysis.statistics import RDM, rdm
 
 CODES = "category"
-"""Kind of model that knows labels alone: their RDMs are among the references."""
+"""Kind of model that knows only labels; RDMs of labels are among the reference values."""
 ABSENT = {
     "responses": "dissimilarities alone were published: no unit's predictivity, reliability or noise-corrected score",
     "training": "too few images to train on: the models were trained elsewhere (trained_in)",
@@ -53,7 +53,7 @@ def run(params: Params, dataset: str) -> None:
     for name in names:
         for layer, features in networks.activations(params, name, source, examples).items():
             models[name, layer] = rdm(features, "correlation", images)
-            tops[name] = layer  # the last one stays
+            tops[name] = layer  # ends as the last layer
     labels = networks.labels(examples.table)
     drawn = {system: scores.draws(models, system, one, params.compare, params.seed) for system, one in systems.items()}
     tables = [
@@ -75,7 +75,7 @@ def run(params: Params, dataset: str) -> None:
 
 
 def _is_code(params: Params, model: str) -> bool:
-    """Say whether a model knows labels alone."""
+    """Return whether a model knows only labels."""
     return params.models.entry(model).kind == CODES
 
 

@@ -1,1 +1,1 @@
-"""The neural side: populations of units, their mean responses, reliability and read-out."""
+"""Neural data: populations of units, their mean responses, reliability and read-out."""

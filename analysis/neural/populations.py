@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MERGED = "merged"
-"""Recording and subject of a table that is merged over recordings."""
+"""Entry for recording and subject in a table merged over recordings."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Units of one area that were recorded together (or merged by column, as in the report).
+    """Simultaneously recorded units of one area (or units merged by column, as in the report).
 
     Attributes
     ----------
     recording, subject, region : str
     units, neuroid_ids : tuple of str, n_units
     images : tuple of str, n_images
-        Stems, sorted.
+        Sorted stems.
     responses : (n_images, n_units)
-        Response to each image: mean rate over its fixations (spikes/s), or number of spikes summed over them.
+        Response to each image: mean rate over the fixations on it (spikes/s), or spike count summed over them.
     presentations : Presentations or None
-        Of the same images and units; None where responses are summed spikes.
+        Presentations of the same images to the same units; None if responses are summed spike counts.
     """
 
     recording: str
@@ -60,7 +60,7 @@ def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Itera
     allowed : set of str
         Stems of the images that the protocol compares.
     """
-    from analysis.recordings import read  # loads xarray, which comparisons need not
+    from analysis.recordings import read  # loads xarray, which comparisons do not need
 
     recordings = read.all_recordings(protocol_name, stable_only=True)
     yield from IDENTITY[rules.unit_identity](recordings, rules, allowed)
@@ -88,8 +88,8 @@ def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: se
 def _by_column(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:
     """Merge the tables of an area by column number, as the report did.
 
-    Unit k of every recording goes to column k; an image shown in several recordings keeps its last row; empty cells are
-    filled over all rows of the merged table, before images are chosen.
+    Unit k of every recording goes to column k, an image shown in several recordings keeps its last row, and empty cells
+    are filled from all rows of the merged table, before images are selected.
     """
     tables: dict[str, list] = {}
     for recording in recordings:
@@ -133,9 +133,9 @@ def _rates(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
 
 
 def _counts(recording: xr.Dataset, rules: Protocol, allowed: set[str] | None):
-    """Return images and the spikes summed over all fixations on each.
+    """Return images and the spike counts summed over all fixations on each.
 
-    Sums depend on the number of fixations, so that presentations are no repeats.
+    Sums depend on the number of fixations, so presentations are not repeats.
     """
     stems = recording["image"].values.astype(str)
     order = np.argsort(stems, kind="stable")

@@ -1,4 +1,4 @@
-"""Read what the stage ``neural`` measured of the populations."""
+"""Read the populations and tables that the stage ``neural`` writes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from analysis.params.protocol import Protocol
 from analysis.stimuli import read as stimuli
 
 TABLES = {"decoding": readout.DECODING, "kernel": readout.KERNEL, "learning": readout.LEARNING}
-"""Columns of the tables of the populations' read-out."""
+"""Columns of each table of the populations' read-out."""
 
 
 class Entry(TypedDict):
-    """A population in populations.json."""
+    """Entry of a population in populations.json."""
 
     recording: str
     subject: str
@@ -61,7 +61,7 @@ class Images:
     table : DataFrame
         images.csv.
     levels : DataFrame
-        `variation.assign_levels`.
+        From `variation.assign_levels`.
     """
 
     def __init__(self, table: pd.DataFrame, levels: pd.DataFrame):
@@ -74,7 +74,7 @@ class Images:
 
 
 def seed_for(seed: int, population: Population) -> int:
-    """Return the seed of a population: the same for all models, so that they meet the same folds, halves and draws."""
+    """Return the seed of a population: the same for all models, so that they share folds, halves and draws."""
     return seed_of(seed, "compare", population.recording, population.region)
 
 

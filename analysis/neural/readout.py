@@ -1,4 +1,4 @@
-"""The face task read out of populations and models."""
+"""Read-out of the face task from populations and models."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ LEARNING = [*WHERE, "system", "n_images", "n_units", "n_train", "score", "deviat
 FACE = {"roi": "label", "filename": "label_report"}
 """Column of images.csv that labels faces, by the protocol's field `labels`."""
 KERNEL_FOLDS = 10
-"""Most folds in kernel analysis, of whole groups of near-duplicates."""
+"""Maximum number of folds in kernel analysis; folds hold whole near-duplicate groups."""
 TRAINING_SIZES = (8, 16, 32, 64, 128)
 """Numbers of training images of the learning curves."""
 
@@ -43,7 +43,7 @@ class FaceTask:
     ----------
     population : Population
     table, levels : DataFrame
-        images.csv, and `variation.assign_levels`, both indexed by stem.
+        images.csv and the result of `variation.assign_levels`, both indexed by stem.
     groups : dict
         Near-duplicate group of each image.
     rules : Protocol
@@ -66,7 +66,7 @@ class FaceTask:
         self.settings = settings
 
     def has_enough_groups(self) -> bool:
-        """Tell whether both classes have enough groups of near-duplicates for the folds."""
+        """Return whether both classes have enough near-duplicate groups for the folds."""
         return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1)) >= self.settings.folds
 
     def decode(self, X: np.ndarray, seed: int) -> list[dict]:
@@ -88,12 +88,12 @@ class FaceTask:
 
 
 def population_rows(population: Population, task: FaceTask, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
-    """Read the face task out of a population.
+    """Read out the face task from a population.
 
     Returns
     -------
     dict with ``decoding``, ``kernel`` and ``learning``
-        Rows; none where either class has too few images, or no unit has a ceiling for a model to match.
+        Rows; none if either class has too few images, or no unit has a ceiling for a model to match.
     """
     if not task.has_enough_groups() or not np.isfinite(ceiling).any():
         return {"decoding": [], "kernel": [], "learning": []}
@@ -103,9 +103,9 @@ def population_rows(population: Population, task: FaceTask, ceiling: np.ndarray,
 def model_rows(
     population: Population, top: np.ndarray, task: FaceTask, ceiling: np.ndarray, settings: Compare, seed: int
 ) -> dict[str, list[dict]]:
-    """Read the face task out of a model's top layer, (n_images, n_features), as `population_rows` does of units.
+    """Read out the face task from a model's top layer, (n_images, n_features), as `population_rows` does from units.
 
-    Scores are means over draws of features and noise that match the number and the reliability of the units.
+    Scores are means over draws of features and noise that match the number and reliability of the units.
     """
     if not task.has_enough_groups() or not np.isfinite(ceiling).any():
         return {"decoding": [], "kernel": [], "learning": []}
@@ -117,9 +117,9 @@ def model_rows(
 
 
 def _read_out(population: Population, task: FaceTask, system: str, draws: list[np.ndarray], seed: int):
-    """Return rows of the scores, means over `draws` of the features, (n_images, n_features) each.
+    """Return rows of scores averaged over `draws` of the features, (n_images, n_features) each.
 
-    Learning curves are drawn ``readout_draws`` times: those of a population and of a model from the same images.
+    Learning curves are drawn ``readout_draws`` times, from the same images for a population and a model.
     """
     scores = [task.decode(X, seed_of(seed, "decode")) for X in draws]
     who = identify(population) | {"system": system}

@@ -1,4 +1,4 @@
-"""One population against the layers of one model: predictivity of each unit, and RDMs."""
+"""Comparison of a population with the layers of a model: predictivity of each unit, and RDMs."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,13 +22,13 @@ from analysis.statistics.rsa.rdm import RDM, rdm
 
 LEAST_IMAGES = 8
 LEAST_UNITS = 3
-"""Fewer have no geometry: with two units every correlation distance is 0 or 2."""
+"""Fewer units have no geometry: with two, every correlation distance is 0 or 2."""
 METHOD = "rho-a"
-"""Spearman's correlation where no distances tie; a model with ties, such as one of labels, gains nothing from them."""
+"""Spearman's correlation if there are no ties; does not favour models with ties, such as label models."""
 LEAST_RELIABILITY = 0.01
-"""Reliability that stands for a lower one in `correction`."""
+"""Lower bound of the reliability in `correction`."""
 TEST_SHARE = 0.25
-"""Share of test images in the report's single split."""
+"""Fraction of test images in the report's single split."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Plan:
     Attributes
     ----------
     folds : (n_repeats, n_images) int
-        Fold in which an image is tested; -1: the image only trains.
+        Fold in which each image is tested; -1 for images that are only trained on.
     inner : (n_repeats, n_images) int
-        The same, with folds for the images that only train, between which choices are made.
+        The same, but with folds for images that are only trained on, over which penalty and layer are chosen.
     scale : bool
         Divide features by their standard deviation in the training rows.
     against : {"training", "test"}
@@ -68,13 +68,13 @@ class Plan:
 
 
 def _folds(groups: np.ndarray, settings: Compare, seed: int):
-    """Fold by group, with repeats."""
+    """Assign repeated folds by group."""
     folds = crossval.repeated_folds(groups, settings.folds, settings.repeats, seed)
     return folds, folds
 
 
 def _single(groups: np.ndarray, settings: Compare, seed: int):
-    """Split 75/25 as the report did, but many times: the score of one split among so few images is a lottery."""
+    """Split 75/25 as the report did, but many times: with so few images, the score of a single split is a lottery."""
     folds, inner = [], []
     for split in range(settings.splits):
         here = seed_of(seed, "split", split)
@@ -100,9 +100,9 @@ COMPONENTS: dict[str, Callable] = {
 
 
 def plan_predictions(images, groups: dict[str, int], rules: Protocol, settings: Compare, seed: int) -> Plan:
-    """Return how a protocol predicts responses to these images.
+    """Return the plan by which a protocol predicts responses to these images.
 
-    Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` decide.
+    Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` are used.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def predict_layers(
     *,
     inner: bool = True,
 ) -> tuple[Plan | None, dict[str, list[Nested]]]:
-    """Predict every unit from every layer, with all choices made inside the training images.
+    """Predict every unit from every layer, with all choices made within the training images.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def predict_layers(
     rules : Protocol
         Its fields `splits`, `duplicates`, `features`, `regression` and `baseline` are used.
     settings : Compare
-        Or anything with its ``fixed_components``, ``folds``, ``repeats`` and ``splits``.
+        Or any object with ``fixed_components``, ``folds``, ``repeats`` and ``splits``.
     seed : int
     inner : bool
         Also score each layer within the training images, which the choice of a layer needs.
@@ -144,9 +144,9 @@ def predict_layers(
     Returns
     -------
     plan : Plan or None
-        None where there are fewer groups of images than folds: nothing can be predicted.
+        None if there are fewer groups of images than folds, so that nothing can be predicted.
     fits : dict from layer to one `Nested` per repeat
-        Without layers whose features, or images, are too few for the regression.
+        Layers with too few features or images for the regression are omitted.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def predictivity(
     Returns
     -------
     dict from layer to (r2, pearson_r), each (n_units,)
-        NaN for units that do not vary, and for all units where the images are too few for the folds or regression.
+        NaN for units that do not vary, and for all units if there are too few images for the folds or regression.
     """
     plan, fits = predict_layers(population, features, groups, rules, settings, seed, inner=False)
     undefined = np.full(len(population.units), np.nan)
@@ -186,10 +186,10 @@ def predictivity(
 
 
 def correction(reliability: np.ndarray) -> np.ndarray:
-    """Return what `predictivity_draws` divides r by, (n_units,): the square root of the reliability, at least 0.1.
+    """Return the divisor of r for `predictivity_draws`, (n_units,): the square root of the reliability, at least 0.1.
 
-    A unit without a positive reliability, whose corrected r is infinite, thus lies beyond others, on the side of its r,
-    at a finite distance.
+    A unit without a positive reliability, whose corrected r is infinite, thus gets an extreme but finite score with the
+    sign of its r.
     """
     return np.sqrt(np.maximum(reliability, LEAST_RELIABILITY))
 
@@ -205,15 +205,15 @@ def unit_ceilings(population: Population) -> np.ndarray:
 
 
 def too_small(population: Population) -> bool:
-    """Tell whether images or units are too few for a geometry."""
+    """Return whether there are too few images or units for a geometry."""
     return len(population.images) < LEAST_IMAGES or len(population.units) < LEAST_UNITS
 
 
 def standardise(responses: np.ndarray) -> np.ndarray:
     """Return responses, (n_images, n_units), with mean 0 and SD 1 over images, unit by unit; NaN stays NaN.
 
-    Without it, the units with the highest rates decide the correlation over units of every pair of images. Units that
-    do not vary become 0.
+    Without this, units with the highest rates would dominate the correlation over units for every pair of images. Units
+    that do not vary become 0.
     """
     deviation = responses - mean_of_defined(responses)
     sd, size = np.sqrt(mean_of_defined(deviation**2)), np.sqrt(mean_of_defined(responses**2))
@@ -224,7 +224,7 @@ RDM_RESPONSES: dict[str, Callable] = {"standardised": standardise, "raw": lambda
 
 
 def neural_rdm(population: Population, rules: Protocol) -> RDM:
-    """Return the RDM of a population (1 - Pearson over units), of responses as the protocol's field `rdm` says."""
+    """Return a population's RDM (1 - Pearson over units), from responses prepared as the protocol's `rdm` says."""
     return rdm(RDM_RESPONSES[rules.rdm](population.responses), "correlation", population.images)
 
 
@@ -232,8 +232,8 @@ def rdm_ceilings(population: Population, rules: Protocol, settings: Compare, see
     """Return the lower and upper bound on the rank correlation of a model's RDM with the population's.
 
     The mean correlation of the RDMs of two random halves of the presentations, stepped up to all presentations
-    (`ceilings.step_up`), is the reliability R of the population's RDM. Lower: R, as another recording of the same units
-    would reach; upper: sqrt(R), as a noise-free RDM would.
+    (`ceilings.step_up`), is the reliability R of the population's RDM. Lower bound: R, which another recording of the
+    same units would reach; upper bound: sqrt(R), which a noise-free RDM would reach.
     """
     shown = population.presentations
     if shown is None or too_small(population):
@@ -252,7 +252,7 @@ def rdm_ceilings(population: Population, rules: Protocol, settings: Compare, see
 
 
 def layer_rdms(population: Population, features: dict[str, np.ndarray]) -> dict[str, RDM]:
-    """Return the RDM of each layer over a population's images; none where images or units are too few."""
+    """Return the RDM of each layer over a population's images; none if there are too few images or units."""
     if too_small(population):
         return {}
     return {layer: rdm(X, "correlation", population.images) for layer, X in features.items()}
@@ -274,7 +274,7 @@ def score_rdms(models: dict[str, RDM], neural: RDM, settings: Compare, seed: int
     scores = {layer: (np.nan, np.nan, np.nan) for layer in models}
     if np.isfinite(neural.distances).sum() < LEAST_IMAGES:
         return scores
-    # Layers defined at every image share their draws; a layer with undefined images would take those from the others.
+    # Layers defined for all images share their draws; a layer with undefined images would exclude those for the others.
     for layers in ([complete] if complete else []) + [[layer] for layer in incomplete]:
         draws = bootstrap.bootstrap_rsa(
             [models[layer] for layer in layers],
@@ -303,7 +303,7 @@ def rows_of(population: Population, stems: list[str]) -> np.ndarray:
 def median(values: np.ndarray) -> float:
     """Return the median over defined units; NaN if there is none, or if it is infinite.
 
-    Infinite scores count: they are those of units without a positive reliability (`ceilings.noise_corrected`).
+    Infinite scores count: they belong to units without a positive reliability (`ceilings.noise_corrected`).
     """
     values = np.asarray(values, dtype=float)  # the columns of an empty table hold objects
     defined = np.sort(values[~np.isnan(values)])
@@ -322,7 +322,7 @@ def _inner_medians(rows: np.ndarray) -> np.ndarray:
     rows = np.sort(rows, axis=1)
     low, high = np.quantile(rows, [0.25, 0.75], axis=1)[..., None]
     reach = 1.5 * (high - low)
-    middle = (rows < low - reach).sum(axis=1) + (rows <= high + reach).sum(axis=1) - 1  # twice its position
+    middle = (rows < low - reach).sum(axis=1) + (rows <= high + reach).sum(axis=1) - 1  # twice the median's position
     each = np.arange(len(rows))
     return (rows[each, middle // 2] + rows[each, (middle + 1) // 2]) / 2
 
@@ -333,9 +333,9 @@ BY_ROW: dict[Callable, Callable] = {
     median_without_outliers: _inner_medians,
     np.mean: lambda rows: rows.mean(axis=1),
 }
-"""The same for every row of a table without undefined values, for bootstrap draws."""
+"""The same for each row of a table without undefined values, for bootstrap draws."""
 
 
 def number(value) -> float | None:
-    """Return a number that JSON can hold: None where undefined."""
+    """Return a number for JSON: None if it is not finite."""
     return float(value) if np.isfinite(value) else None

@@ -1,9 +1,9 @@
 """Levels of variation of the images, and how accurate face / non-face decisions are at each.
 
 The published outlines give an image's category and, for primate faces, whether the scene is cluttered or the face
-inverted. Pose and clutter of every image are known for simulated scenes only (``data/raw/truth/scenes.csv``: ``pose``,
-rotation of the head or object about its vertical axis in radians, to either side; ``clutter``, share of the possible
-shapes behind it); these are divided into thirds of the images at hand.
+inverted. Pose and clutter of every image are known only for simulated scenes (``data/raw/truth/scenes.csv``: ``pose``,
+rotation of the head or object about its vertical axis in radians, to either side; ``clutter``, fraction of the possible
+shapes behind it); both are divided into thirds over the available images.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ BALANCED, CALLED = "balanced accuracy", "called face"
 
 
 def assign_levels(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv") -> pd.DataFrame:
-    """Return the level of each image in every factor that is known.
+    """Return the level of each image in every known factor.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def assign_levels(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv"
     Returns
     -------
     DataFrame
-        Indexed by stem, a column per factor (category; pose, clutter, orientation); empty text where unknown.
+        Indexed by stem, one column per factor (category; pose, clutter, orientation); empty string where unknown.
     """
     images = table.set_index("stem")
     category, label = images["category"].astype(str), images["label"]
@@ -76,9 +76,9 @@ def score_levels(called: np.ndarray, labels: np.ndarray, levels: pd.DataFrame) -
     Returns
     -------
     list of dict
-        factor, level, n, measure, score. For a level with faces and non-faces the balanced accuracy over its n labelled
-        images; otherwise the share of its n images called a face (hits for faces, false alarms for objects). The first
-        row is over all labelled images.
+        factor, level, n, measure, score. For a level with faces and non-faces, the balanced accuracy over its n
+        labelled images; otherwise the fraction of its n images called a face (hits for faces, false alarms for
+        objects). The first row is over all labelled images.
     """
     overall = pd.DataFrame({"all": "all"}, index=levels.index)
     rows = []

@@ -4,7 +4,7 @@ Arrays in, dataclasses out: nothing here knows about files, parameters or the pi
 public interface; the modules behind it are private and may change.
 
 Tables given as ``xarray.DataArray`` with first dimension ``image`` are joined by image; plain arrays are matched row by
-row. Undefined scores (of a unit that never varies, say) are NaN, never 0.
+row. Undefined scores (e.g. of a unit that never varies) are NaN, never 0.
 
 Examples
 --------

@@ -1,8 +1,9 @@
-"""What blocks of images (recordings, sessions) carry of an RDM correlation, and what holds within blocks.
+"""How much of an RDM correlation is due to blocks of images (recordings, sessions), and what holds within blocks.
 
 If recordings differ in anything that all their images share, and the label differs between recordings, two RDMs
-correlate without any information about single images. Three quantities tell: the correlation over pairs of images from
-the same block, the correlation with all differences between blocks removed, and how far the blocks determine the label.
+correlate without any information about single images. Three quantities reveal this: the correlation over pairs of
+images from the same block, the correlation with all differences between blocks removed, and how far blocks determine
+the label.
 """
 
 from dataclasses import dataclass
@@ -17,38 +18,38 @@ from analysis.statistics.rsa.rdm import RDM
 from analysis.statistics.rsa.similarity import aligned
 
 LEAST_OF_BLOCK = 3
-"""Images of a block; fewer have no two distances to rank."""
+"""Minimum number of images per block: fewer have no two distances to rank."""
 COLLINEAR = 0.9
-"""Share of the label's variance, explained by the block, from which the two count as collinear: a variance inflation
+"""Fraction of the label's variance explained by the block from which the two count as collinear: a variance inflation
 factor of 10 (Marquardt 1970, Technometrics 12:591)."""
 ALPHA = 0.05
 BLOCK_ALPHA = 0.01
-"""Significance levels of the correlation and of the blocks' share in it; the latter is strict: it accuses a study."""
+"""Significance levels of the correlation and of the blocks' share in it (strict, because it discredits a study)."""
 
 
 @dataclass(frozen=True)
 class BlockConfound:
-    """An RDM correlation, and what is left of it within blocks (`block_confound`).
+    """An RDM correlation, and what remains of it within blocks (`block_confound`).
 
     Attributes
     ----------
     rho : float
         Spearman correlation of the two RDMs.
     within : float
-        The same over pairs of images from one block, ranked block by block; NaN without two such pairs in a block.
+        The same over pairs of images within blocks, ranked block by block; NaN if no block has two such pairs.
     partial : float
-        Correlation of the ranks of all pairs with the mean of each pair of blocks removed from both; NaN where nothing
-        is left.
+        Correlation of the ranks of all pairs after removing the mean of each pair of blocks from both; NaN if no
+        variance is left.
     carried : float
-        Exact mean of rho over all shuffles of images within blocks: what blocks alone yield.
+        Exact mean of rho over all shuffles of images within blocks: the correlation due to blocks alone.
     draws : dict of str to (n_draws,) array
-        Bootstrap draws, over images, of ``rho``, ``within`` and ``partial`` (those that were asked for).
+        Bootstrap draws, over images, of ``rho``, ``within`` and ``partial`` (those requested).
     p_value : float
-        Of rho, against shuffles of all images.
+        P-value of rho, against shuffles of all images.
     block_p : float
-        Of `carried`, against random allocation of images to blocks.
+        P-value of `carried`, against random allocation of images to blocks.
     determined : float
-        Share of the label's variance that the block explains; 1 where it determines the label.
+        Fraction of the label's variance that the block explains; 1 if it determines the label.
 
     Examples
     --------
@@ -73,16 +74,16 @@ class BlockConfound:
 
     @property
     def identifiable(self) -> bool:
-        """Say whether effects of label and block can be told apart."""
+        """Whether the effects of label and block can be separated."""
         return self.determined < COLLINEAR
 
     @property
     def verdict(self) -> str:
-        """What carries the correlation.
+        """What drives the correlation.
 
         ``none``: rho is not larger than after shuffling all images. ``not identifiable``: label and block coincide, so
-        the data cannot tell. ``within blocks``: the correlation holds within them (its interval is above 0).
-        ``blocks``: it does not, and blocks carry more of it than blocks of other images would. ``undecided``: neither.
+        the data cannot separate them. ``within blocks``: the correlation holds within blocks (its interval is above 0).
+        ``blocks``: it does not, and blocks yield more of it than random blocks would. ``undecided``: neither.
         """
         if self.p_value >= ALPHA or not self.rho > 0:
             return "none"
@@ -105,7 +106,7 @@ def block_confound(
     permutations: int = 199,
     seed: int = 0,
 ) -> BlockConfound:
-    """Separate an RDM correlation into what holds within blocks of images and what blocks alone yield.
+    """Separate the RDM correlation within blocks of images from that due to blocks alone.
 
     Parameters
     ----------
@@ -114,14 +115,14 @@ def block_confound(
     label, block : (n_images,) sequence
         Label, and block (recording or session), of each image.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image; groups are resampled as a whole. Default: single images.
+        Near-duplicate group of each image; groups are resampled as a whole. Default: each image is its own group.
     resampled : tuple of str
         Quantities to bootstrap; the verdict needs ``within``.
     draws : int
-        Bootstrap draws over images. A pair counts as often as the product of its images' counts, never an image with
-        itself; the ranks stay those of the data.
+        Number of bootstrap draws of images. Each pair is weighted by the product of its images' counts, pairs of an
+        image with itself are left out, and the ranks stay those of the data.
     permutations : int
-        Random orders of the images in the two tests.
+        Number of random orders of the images in the two tests.
     seed : int
 
     Returns
@@ -185,7 +186,7 @@ def centred_ranks(rdm: RDM) -> np.ndarray:
 
 
 def determination(label, block) -> float:
-    """Return the share of a label's variance (of its indicator variables, pooled) that the block explains, 0 to 1."""
+    """Return the fraction of a label's variance (pooled over its indicators) that the block explains, 0 to 1."""
     indicators = np.unique(label)[:, None] == np.asarray(label)  # (n_labels, n_images)
     codes = np.unique(block, return_inverse=True)[1]
     means = np.stack([np.bincount(codes, row) / np.bincount(codes) for row in indicators])
@@ -203,7 +204,7 @@ def pair_means(matrix: np.ndarray, groups: np.ndarray) -> np.ndarray:
     ----------
     matrix : (n_images, n_images)
     groups : (n_images,) int
-        Codes from 0.
+        Group codes from 0.
     """
     return _without_diagonal(_group_means(matrix, np.eye(groups.max(initial=0) + 1)[groups])[np.ix_(groups, groups)])
 
@@ -256,11 +257,11 @@ def _correlation(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> n
 def _permutation_tests(
     first: np.ndarray, second: np.ndarray, block: np.ndarray, n: int, seed: int
 ) -> tuple[float, float, float]:
-    """Return the p-values of rho and of what blocks alone yield, and the latter itself.
+    """Return the p-values of rho and of the correlation due to blocks alone, and the latter correlation.
 
-    The product of `first` with the `pair_means` of `second` is the correlation that blocks alone yield. If blocks are
+    The product of `first` with the `pair_means` of `second` is the correlation due to blocks alone. If blocks are
     unrelated to the model, images are exchangeable between blocks, and the same product with images in random order
-    gives the null distribution. Whatever the responses are, the false-positive rate is at most nominal.
+    gives the null distribution. The false-positive rate is at most nominal for any responses.
     """
     rng = np.random.default_rng(seed)
     member = np.eye(block.max(initial=0) + 1)[block]

@@ -1,4 +1,4 @@
-"""How well any model could do: the reliability of mean responses, from the variance between presentations."""
+"""Noise ceilings: the reliability of mean responses, from the variance between presentations."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from analysis.core.errors import DataError
 from analysis.statistics.keys import as_array, numbers, numbers_alone, one_per_row, same_rows
 
 LEAST_IMAGES = 7
-"""Images that an estimate needs: without one, the variance of the means has 5 degrees of freedom, the fewest at which
+"""Minimum number of images: with one left out, the variance of the means has 5 degrees of freedom, the fewest at which
 a ratio to it has finite variance over samples of noise."""
 LEAST_REPEATED = 3
-"""Images shown twice or more that an estimate needs: two remain when the jackknife leaves one out."""
+"""Minimum number of images shown twice or more: two remain when the jackknife leaves one out."""
 LEAST_RATIO = 2.0
-"""A reliability below this many standard errors is flagged: its square root is known to no better than a quarter."""
+"""A reliability below this many standard errors is flagged: its square root has a relative error above a quarter."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Reliability:
     Attributes
     ----------
     value : (n_units,) array of float
-        Squared correlation that a noise-free model is expected to have with the means over all images. Linear in the
+        Expected squared correlation of a noise-free model with the mean responses, over all images. Linear in the
         variances, so that it may be below 0 or above 1 by chance; NaN for units that do not vary.
     standard_error : (n_units,) array of float
-        Of `value`, over images (jackknife).
+        Jackknife standard error of `value`, over images.
     low : (n_units,) array of bool
-        Units with a value below twice its standard error, or none: their noise-corrected scores are uncertain. Report
-        how many there are, but keep them: without them the median of the corrected scores is too low, since a unit is
-        more likely to stay if its reliability is overestimated.
+        Units whose value is undefined or below twice its standard error: their noise-corrected scores are uncertain.
+        Report how many there are, but keep them: dropping them biases the median of the corrected scores down, since a
+        unit is more likely to stay if its reliability is overestimated.
     n_images, n_repeated : int
-        Number of images, and of those with two presentations or more.
+        Number of images, and of images with two or more presentations.
 
     Examples
     --------
@@ -50,10 +50,10 @@ class Reliability:
 
 
 class Presentations:
-    """Responses gathered by presentation: an image shown in one trial.
+    """Responses grouped by presentation (an image shown in one trial).
 
-    Fixations of one presentation share the animal's state and slow drifts: they are kept together wherever responses
-    are split, and their common noise is estimated between presentations.
+    Fixations of one presentation share the animal's state and slow drifts. They are kept together whenever responses
+    are split, and their shared noise is estimated between presentations.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Presentations:
     Attributes
     ----------
     images : (n_images,) array
-        Images, sorted: the rows of all means.
+        Sorted images, the rows of all means.
     n_presentations : (n_images,) array of int
         Number of presentations of each image.
 
@@ -88,7 +88,7 @@ class Presentations:
         _, trial = np.unique(presentations, return_inverse=True)
         n_trials = trial.max(initial=0) + 1
         codes, presentation = np.unique(image * n_trials + trial, return_inverse=True)
-        self._image = codes // n_trials  # image of each presentation, in rising order
+        self._image = codes // n_trials  # image of each presentation, ascending
         self._sums = _sum_by(presentation, rates, len(codes))
         self._counts = np.bincount(presentation, minlength=len(codes)).astype(np.float64)
         deviation = rates - (self._sums / self._counts[:, None])[presentation]
@@ -102,8 +102,8 @@ class Presentations:
     def partitions(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return the mean responses of `n` random partitions of equal size, (n, n_images, n_units).
 
-        Where the presentations of an image do not divide by `n`, the larger partitions are drawn at random. NaN where
-        an image has no presentation in a partition.
+        If the presentations of an image do not divide evenly, the larger partitions are chosen at random. NaN where an
+        image has no presentation in a partition.
         """
         order = np.lexsort((rng.random(len(self._image)), self._image))
         start = np.cumsum(self.n_presentations) - self.n_presentations
@@ -113,10 +113,10 @@ class Presentations:
         return np.stack([self._mean(partition == k) for k in range(n)])
 
     def length_ratio(self) -> float:
-        """Return the noise variance of the means relative to that of the halves (two `partitions`): 1/2 if all divide.
+        """Return the noise variance of the means relative to that of halves (two `partitions`): 1/2 for even splits.
 
-        For noise that is independent between presentations: the mean of 1 / n over all images, and over both halves of
-        those that can be split. NaN if none can.
+        For noise that is independent between presentations: the mean of 1 / n over all images, divided by that over
+        both halves of the images that can be split. NaN if none can.
         """
         split = self.n_presentations[self.n_presentations >= 2]
         if not len(split):
@@ -140,9 +140,9 @@ class Presentations:
         between = self._counts[:, None] * (self._sums / self._counts[:, None] - means[self._image]) ** 2
         terms = (squares.sum(axis=0), _sum_by(self._image, between, n), self._within, self._design())
         whole = _explained(terms[0], *(term.sum(axis=0) for term in terms[1:]), n)
-        # Without image i the squares about the mean of the others fall by n / (n - 1) times its own.
+        # Leaving out image i lowers the sum of squares about the mean by n / (n - 1) times the square of image i.
         rest = terms[0] - squares * n / (n - 1)
-        rest = np.where(rest > 1e-12 * terms[0], rest, np.nan)  # a unit that responds to image i alone
+        rest = np.where(rest > 1e-12 * terms[0], rest, np.nan)  # a unit that responds only to image i
         parts = _explained(rest, *(term.sum(axis=0) - term for term in terms[1:]), n - 1)
         value = n * whole - (n - 1) * parts.mean(axis=0)
         error = np.sqrt((n - 1) / n * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0))
@@ -151,7 +151,7 @@ class Presentations:
         return Reliability(value, error, ~(value >= LEAST_RATIO * error), n, n_repeated)
 
     def _design(self) -> np.ndarray:
-        """Return what multiplies the variances in each image's sums of squares and noise, (n_images, 5).
+        """Return the coefficients of the variances in each image's sums of squares and noise, (n_images, 5).
 
         Degrees of freedom of fixations and of presentations; the factor of the variance of presentations in the sum of
         squares between them; sum of squared weights of presentations; 1 / number of fixations.
@@ -188,17 +188,17 @@ def _explained(squares, between, within, design, n):
 
 
 def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
-    """Return the reliability of each unit's mean responses to images, each the mean over all fixations on it.
+    """Return the reliability of each unit's mean response to each image, over all fixations on the image.
 
-    The response to a fixation is the image's plus noise of its presentation (variance a) and of the fixation (b). The
-    mean over n fixations in presentations with the shares w has the noise variance v = a sum w^2 + b / n, so that a
-    noise-free model is expected to have the squared correlation c = 1 - mean(v) / Var(means). It holds for any numbers
-    of presentations and of fixations in them, single ones included. a and b come from the sums of squares of
-    presentations within images and of fixations within presentations (nested analysis of variance for unequal numbers:
-    Henderson 1953, method 1; Searle, Casella & McCulloch 1992), pooled over images. A
-    jackknife over images (Quenouille 1956) removes the bias of the ratio, which is of the order 1 / n_images, and
-    gives its standard error. c is the ratio of signal power (Sahani & Linden 2003) to the power of the mean, for any
-    numbers of repeats, and its root the largest correlation CC_max of Schoppe et al. (2016).
+    The response to a fixation is the response to the image plus noise of the presentation (variance a) and of the
+    fixation (b). The mean over n fixations, a fraction w of them in each presentation, has noise variance
+    v = a sum w^2 + b / n, so that the expected squared correlation of a noise-free model is
+    c = 1 - mean(v) / Var(means). This holds for any number of presentations and of fixations within them, including
+    one. a and b come from the sums of squares of presentations within images and of fixations within presentations
+    (nested analysis of variance for unequal numbers: Henderson 1953, method 1; Searle, Casella & McCulloch 1992),
+    pooled over images. A jackknife over images (Quenouille 1956) removes the bias of the ratio, which is of order
+    1 / n_images, and gives its standard error. c is the ratio of signal power (Sahani & Linden 2003) to the power of
+    the mean, for any number of repeats, and its square root is the maximum correlation CC_max of Schoppe et al. (2016).
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
     images, presentations : (n_fixations,) sequence
         Image on the screen and presentation (trial) of each fixation. Fixations of one presentation share noise.
     seed : int
-        Not used: the estimate is a closed form. All statistics here take one.
+        Not used: the estimate has a closed form. All statistics here take a seed.
 
     Returns
     -------
@@ -233,11 +233,11 @@ def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
 
 
 def step_up(r, length_ratio: float = 0.5):
-    """Return the reliability of the whole from the correlation r of its halves, ``r / (|r| + (1 - |r|) k)``.
+    """Return the reliability of the full data from the split-half correlation r, ``r / (|r| + (1 - |r|) k)``.
 
-    k is the noise variance of the whole relative to that of a half. With k = 1/2 and r above 0 it is the formula of
-    Spearman (1910) and Brown (1910), 2 r / (1 + r); below 0, where that formula falls to minus infinity, it is the
-    mirror image, so that values lie in -1 to 1 and noise alone averages 0.
+    k is the noise variance of the full data relative to that of a half. With k = 1/2 and r above 0, this is the formula
+    of Spearman (1910) and Brown (1910), 2 r / (1 + r); below 0, where that formula diverges to minus infinity, it is
+    the mirror image, so that values lie between -1 and 1 and pure noise averages 0.
 
     Parameters
     ----------
@@ -270,8 +270,8 @@ def noise_corrected(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarra
     Returns
     -------
     (n_units,) array of float
-        May exceed 1 by chance. Infinite, with the sign of r, where the reliability is 0 or less: on which side of the
-        median over units such a unit lies is known, and leaving it out would bias the median down.
+        May exceed 1 by chance. Infinite, with the sign of r, where the reliability is 0 or less: such a unit is known
+        to lie above or below the median over units, and leaving it out would bias the median down.
 
     Examples
     --------
@@ -287,10 +287,10 @@ def noise_corrected(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarra
 
 
 def normalised(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarray:
-    """Return the explained share of the explainable variance, ``r |r| / reliability``: `noise_corrected`, squared.
+    """Return the explained fraction of the explainable variance, ``r |r| / reliability``: `noise_corrected`, squared.
 
-    r squared over the reliability (Yamins et al. 2014), with the sign of r kept, so that a wrong prediction scores
-    below 0.
+    r squared over the reliability (Yamins et al. 2014), with the sign of r kept, so that anticorrelated predictions
+    score below 0.
 
     Parameters
     ----------

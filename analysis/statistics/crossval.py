@@ -7,14 +7,14 @@ from analysis.core.seeds import seed_of
 from analysis.statistics.keys import TooFewImages, check_number, numbers, one_per_row
 
 LEAST_FOLD = 3
-"""Images of a fold: the correlation of two is 1 or -1 whatever they are."""
+"""Minimum number of images per fold: a correlation over two is always 1 or -1."""
 
 
 def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     """Assign every row to a fold so that no group is split and folds have nearly equal numbers of rows.
 
-    Groups are shuffled; then, from the largest to the smallest, each goes to the fold with the fewest rows. The rule of
-    ``sklearn.model_selection.GroupKFold``, with a random order of groups of equal size.
+    Groups are shuffled; then, from largest to smallest, each goes to the fold with the fewest rows: the rule of
+    ``sklearn.model_selection.GroupKFold``, with groups of equal size in random order.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
 
 
 def repeated_folds(groups: np.ndarray, n_folds: int, n_repeats: int, seed: int) -> np.ndarray:
-    """Return `group_folds` with another shuffle for each repeat, (n_repeats, n_rows) int.
+    """Return `group_folds` with a new shuffle for each repeat, (n_repeats, n_rows) int.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def repeated_folds(groups: np.ndarray, n_folds: int, n_repeats: int, seed: int) 
 
 
 def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which images were shown, (n_images, n_patterns), and the pattern of each unit, (n_units,)."""
+    """Return the distinct sets of shown images, (n_images, n_patterns) bool, and each unit's set, (n_units,) int."""
     finite = np.isfinite(observed)
     if finite.all():
         return finite[:, :1], np.zeros(observed.shape[1], int)
@@ -82,12 +82,12 @@ def shown_together(observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_fold_sizes(folds: np.ndarray) -> None:
-    """Refuse folds over whose images no correlation is defined, (n_repeats, n_images) int.
+    """Reject folds, (n_repeats, n_images) int, that test too few images for a correlation.
 
     Raises
     ------
     TooFewImages
-        If a fold tests fewer than 3 images, as leaving out one at a time does.
+        If a fold tests fewer than 3 images, as in leave-one-out.
     """
     fewest = min(int((folds == fold).sum(axis=-1).min()) for fold in np.unique(folds[folds >= 0]))
     if fewest < LEAST_FOLD:
@@ -105,7 +105,7 @@ def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
     observed : (n_rows, n_units)
         Undefined (NaN) responses are left out of the means.
     folds : (n_rows,) int
-        Fold in which a row is tested; -1: the row only trains.
+        Fold in which each row is tested; -1 for rows that are only trained on.
 
     Returns
     -------
@@ -124,9 +124,9 @@ def training_means(observed: np.ndarray, folds: np.ndarray) -> np.ndarray:
 def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
     """Return the coefficient of determination of each unit, ``1 - sum (y - yhat)^2 / sum (y - reference)^2``.
 
-    With the mean of the tested rows as reference this is ``sklearn.metrics.r2_score``. Out of sample no predictor knows
-    that mean, and the mean of the training rows, the best guess without a model, scores below 0 by about 1 / n_train +
-    1 / n. With `training_means` as reference that guess scores exactly 0: the out-of-sample r2 of Hawinkel, Waegeman &
+    With the mean of the test rows as reference, this is ``sklearn.metrics.r2_score``. Out of sample, no predictor knows
+    that mean, and the mean of the training rows, the best guess without a model, scores about 1 / n_train + 1 / n below
+    0. With `training_means` as reference, that guess scores exactly 0: the out-of-sample r2 of Hawinkel, Waegeman &
     Maere (2024, The American Statistician 78:15-25), or Q2 = 1 - PRESS / TSS of the PLS literature with the total taken
     about the training mean.
 
@@ -164,7 +164,7 @@ def r2_score(observed: np.ndarray, predicted: np.ndarray, reference: np.ndarray 
         reference = y.sum(axis=0) / np.maximum(count, 1)
     total = np.where(valid, (y - reference) ** 2, 0.0).sum(axis=0)
     error = np.where(valid, (y - np.where(valid, predicted, 0.0)) ** 2, 0.0).sum(axis=0)
-    # A column is constant when its variance is at the level of rounding of its own size.
+    # Variance at the level of rounding error counts as constant.
     varies = (count >= 2) & (total > 1e-24 * np.maximum((y**2).sum(axis=0), 1e-300))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(varies, 1 - error / total, np.nan)
@@ -225,17 +225,17 @@ def _pearson(a, b):
 
 
 def mean_pearson(observed: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return the mean over folds of Pearson's r between observed and predicted rows of that fold.
+    """Return the mean over folds of Pearson's r between the observed and predicted rows of each fold.
 
-    One r over the pooled predictions of all folds would be biased downwards, as the mean of a training set falls when
-    that of its test set rises. A constant prediction (the training mean) of rows that vary explains nothing: its r
-    counts as 0, not as undefined, which would leave a fold without success out of the mean.
+    A single r over the pooled predictions of all folds would be biased downwards, as the mean of a training set falls
+    when that of its test set rises. A constant prediction (the training mean) of rows that vary explains nothing: its r
+    counts as 0, not as undefined, which would drop a failed fold from the mean.
 
     Parameters
     ----------
     observed, predicted : (n_rows, n_units)
     folds : (n_rows,) int
-        Fold in which a row was predicted; -1: never.
+        Fold in which each row was predicted; -1 if never.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Checks of input, and rows joined by image rather than by position."""
+"""Input checks, and joining of rows by image rather than by position."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from analysis.core.errors import DataError
 
 
 class TooFewImages(DataError):
-    """The images, their groups or the features are too few for the folds or components asked for.
+    """Images, groups or features are too few for the requested folds or components.
 
-    Where data sets of any size are scored, this alone means "no score"; every other `DataError` is a fault.
+    In code that scores data sets of any size, only this error means "no score"; every other `DataError` is a fault.
 
     Examples
     --------
@@ -28,9 +28,9 @@ def _is_pandas(table) -> bool:
 
 
 def has_labels(table) -> bool:
-    """Tell whether a table names its rows: an ``xarray.DataArray``, or a pandas table with an index of its own.
+    """Return whether a table has row labels: an ``xarray.DataArray``, or a pandas table with a non-default index.
 
-    The index that pandas makes, 0 to n - 1, says no more than the position does.
+    The default index of pandas, 0 to n - 1, says no more than the position.
     """
     if not _is_pandas(table):
         return hasattr(table, "coords")
@@ -38,12 +38,12 @@ def has_labels(table) -> bool:
 
 
 def by_position(name: str, table):
-    """Return `table` for use by position.
+    """Return `table` if its rows can be used by position.
 
     Raises
     ------
     DataError
-        If its rows have names, which would be lost, or entries are masked, whose values would be used.
+        If its rows have labels, which would be lost, or entries are masked, whose values would be used.
     """
     if hasattr(table, "coords"):
         raise DataError(f"{name} has image keys, which are not used here: order its rows and give its .values")
@@ -55,7 +55,7 @@ def by_position(name: str, table):
 
 
 def unmasked(name: str, table):
-    """Return `table`, or the data of a masked array without masked entries.
+    """Return `table`, or the data of a masked array that masks nothing.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def unmasked(name: str, table):
 
 
 def numbers(name: str, table, ndim: int | None = None) -> np.ndarray:
-    """Return `table` as a float64 array of `ndim` dimensions (None: of any); it may be empty or hold NaN and infinity.
+    """Return `table` as a float64 array of `ndim` dimensions (None: any); it may be empty or hold NaN and infinity.
 
     Raises
     ------
     DataError
-        As `by_position`, or if it does not hold real numbers or has another number of dimensions.
+        As `by_position`, or if `table` does not hold real numbers or has the wrong number of dimensions.
     """
     table = by_position(name, table)
     if np.iscomplexobj(table):
@@ -90,18 +90,18 @@ def numbers(name: str, table, ndim: int | None = None) -> np.ndarray:
 
 
 def numbers_alone(name: str, table, ndim: int | None = None) -> np.ndarray:
-    """Return `numbers` of a table that no other is read with, so that the index of a pandas table does not matter."""
+    """Return `numbers` of a table that is not matched to any other, so that a pandas index does not matter."""
     return numbers(name, same_rows(**{name: table})[0], ndim)
 
 
 def as_array(name: str, table, ndim: int | None, allow_nan: bool = False) -> np.ndarray:
-    """Return `table` as a checked float64 array of `ndim` dimensions (None: of any).
+    """Return `table` as a checked float64 array of `ndim` dimensions (None: any).
 
     Raises
     ------
     DataError
-        If its rows have names, which would be lost, entries are masked, or it does not hold numbers; if the number of
-        dimensions differs, the array is empty, or it holds infinities (or, unless `allow_nan`, NaN). The message names
+        If its rows have labels, which would be lost, entries are masked, or it does not hold numbers; if the number of
+        dimensions is wrong, the array is empty, or it holds infinities (or, unless `allow_nan`, NaN). The message names
         the array, the first bad entry and the fix.
     """
     array = numbers(name, table, ndim)
@@ -115,7 +115,7 @@ def as_array(name: str, table, ndim: int | None, allow_nan: bool = False) -> np.
 
 
 def same_rows(**tables) -> list:
-    """Return tables whose rows are read together, by position: pandas tables must all have the same index.
+    """Return tables whose rows are matched by position; pandas tables must all have the same index.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def same_rows(**tables) -> list:
 
 
 def check_varies(name: str, X: np.ndarray) -> None:
-    """Refuse features, (n_images, n_features), that are the same at every image.
+    """Reject features, (n_images, n_features), that are identical for all images.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def one_per_row(name: str, labels, rows: int | None = None) -> np.ndarray:
     Raises
     ------
     DataError
-        If there is not one per row, one is missing (None, NaN), or as `by_position`.
+        If there is not one label per row, a label is missing (None, NaN), or as `by_position`.
     """
     array = np.asarray(by_position(name, labels))
     if array.ndim != 1 or (rows is not None and len(array) != rows):
@@ -205,7 +205,7 @@ def fold_numbers(name: str, folds, shape: tuple[int, ...]) -> np.ndarray:
     Raises
     ------
     DataError
-        If their shape is not `shape`, one is no whole number, none is 0 or more, or as `by_position`.
+        If their shape is not `shape`, one is not a whole number, none is 0 or more, or as `by_position`.
     """
     array = numbers(name, folds)
     if array.shape != shape:
@@ -216,7 +216,7 @@ def fold_numbers(name: str, folds, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_level(level: float) -> None:
-    """Refuse a confidence level outside 0 to 1.
+    """Reject a confidence level outside 0 to 1.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def check_level(level: float) -> None:
 
 
 def check_number(name: str, value: int, least: int) -> None:
-    """Refuse a count that is not a whole number of `least` or more.
+    """Reject a count that is not a whole number of at least `least`.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def of_images(name: str, entries, images: Sequence[str]) -> np.ndarray:
     Raises
     ------
     DataError
-        If `entries` is no mapping, or an image has none.
+        If `entries` is not a mapping, or an image has no entry.
     """
     if not hasattr(entries, "items"):
         raise DataError(f"{name} has no image keys but the images have: give a mapping from image to entry")
@@ -261,24 +261,24 @@ def shared(*keys: Sequence[str]) -> tuple[list[str], list[np.ndarray]]:
 
 
 def join(X, Y, groups=None, at_least: int = 2):
-    """Bring the rows of a model and of neurons into one order.
+    """Match the rows of a model's features and of neural responses.
 
     Parameters
     ----------
     X, Y : (n_images, n_features), (n_images, n_units)
         Both plain arrays, whose rows must correspond, or both keyed: an ``xarray.DataArray`` with a first dimension
-        ``image`` and its coordinate, or a pandas table with an index of image names. Keyed tables are joined by image,
-        in sorted order, without the images that only one of them holds. The index 0, 1, 2, ... is none.
+        ``image`` and its coordinate, or a pandas table indexed by image names. Keyed tables are joined by image, in
+        sorted order, without images that only one of them holds. The index 0, 1, 2, ... does not count as keys.
     groups : (n_images,), optional
-        Near-duplicate group of each row; with keyed `X` and `Y` a mapping or Series from image to group.
-        Default: every image its own group.
+        Near-duplicate group of each row; with keyed `X` and `Y`, a mapping or Series from image to group.
+        Default: each image is its own group.
     at_least : int
-        Minimal number of joined images.
+        Minimum number of joined images.
 
     Returns
     -------
     X, Y, groups, images
-        Arrays in one order, and the image keys (None for plain arrays).
+        Arrays in the same order, and the image keys (None for plain arrays).
 
     Raises
     ------
@@ -289,7 +289,7 @@ def join(X, Y, groups=None, at_least: int = 2):
     """
     keyed = [has_labels(array) for array in (X, Y)]
     if _is_pandas(X) and _is_pandas(Y) and any(keyed):
-        keyed = [True, True]  # two pandas tables: the index 0, 1, 2, ... of one may be another order of the other's
+        keyed = [True, True]  # two pandas tables: the index 0, 1, 2, ... of one may reorder that of the other
     if keyed[0] != keyed[1]:
         plain = "Y" if keyed[0] else "X"
         raise DataError(

@@ -1,12 +1,12 @@
-"""Ranks of values, equal ones sharing the mean of theirs."""
+"""Midranks: tied values share the mean of their ranks."""
 
 import numpy as np
 
 
 def midranks(x: np.ndarray) -> np.ndarray:
-    """Return the ranks of a vector, from 1; equal values have the mean of their ranks, and all are NaN if one value is.
+    """Return the ranks of a vector, from 1, ties sharing their mean rank; all NaN if any value is NaN.
 
-    As `scipy.stats.rankdata`, whose module takes a second to load in every process that ranks.
+    Same as `scipy.stats.rankdata`, whose module takes a second to load in every process that ranks.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def midranks(x: np.ndarray) -> np.ndarray:
         return np.full(len(x), np.nan)
     order = np.argsort(x, kind="stable")
     ordered, ranks = x[order], np.empty(len(x))
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(x)])  # of runs of equal values
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(x)])  # of runs of ties
     ends = np.append(starts[1:], len(x))[: len(starts)]
     ranks[order] = np.repeat((starts + 1 + ends) / 2, ends - starts)
     return ranks

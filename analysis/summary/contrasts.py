@@ -23,7 +23,7 @@ from analysis.stimuli.read import read_table
 
 COLUMNS = ["model", "other", "layer", "region", "n_units", "n_images", "difference", "low", "high", "p", "p_holm"]
 FIRST = ("hmo", "report_hmo")
-"""Kinds of model that are compared with others: HMO (Yamins et al. 2014), and the report's."""
+"""Kinds of model that are compared with others: HMO (Yamins et al. 2014), and the report's version."""
 OTHERS = ("pixels", "gabor", "simple_cnn", "report_hmo_untrained", "category")
 PROTOCOL = "corrected"
 
@@ -41,8 +41,8 @@ def pairs_of_kinds(params: Params) -> list[tuple[str, str]]:
 def contrast_table(params: Params, pairs: list[tuple[str, str]]) -> pd.DataFrame:
     """Compare pairs of models, area by area.
 
-    The score is the median noise-corrected r over the units of an area. Models meet the same bootstrap draws of images
-    and units within recordings, with their predictions held fixed.
+    The score is the median noise-corrected r over the units of an area. All models are scored on the same bootstrap
+    draws of images and units within recordings, with their predictions held fixed.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def contrast_table(params: Params, pairs: list[tuple[str, str]]) -> pd.DataFrame
         family = []
         for model, other in pairs:
             one, two = (draws[name].get((layer, region)) for name in (model, other))
-            if one is None or two is None or one.design != two.design:  # units that one cannot predict
+            if one is None or two is None or one.design != two.design:  # one model cannot predict some units
                 continue
             found = contrast(one, two)
             family.append({"model": model, "other": other, "layer": layer, "region": region, **vars(found)})
@@ -100,7 +100,7 @@ def as_predictions(
     groups: pd.Series,
     corrected: bool,
 ) -> Predictions:
-    """Return what a model predicted of a population from a layer, for `predictivity_draws`."""
+    """Return a layer's predictions of a population, in the form that `predictivity_draws` takes."""
     return Predictions(
         measured.population.responses,
         one.layers[layer],

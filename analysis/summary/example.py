@@ -1,4 +1,4 @@
-"""What the page shows of the data themselves: gaze and spikes of one recording, and thumbnails of its images."""
+"""Example data for the page: gaze and spikes of one recording, and thumbnails of its images."""
 
 import base64
 import io
@@ -23,13 +23,13 @@ from analysis.stimuli.read import read_images, read_table
 FILE = "example.json"
 
 IMAGES, PRESENTATIONS, UNITS = 6, 4, 48
-"""At most this much of the recording is shown."""
+"""Maximum numbers of images, presentations of each, and units that are shown."""
 
 LEAD_MS = 100
-"""Shown before the first and after the last fixation."""
+"""Time shown before the first and after the last fixation."""
 
 MOST_THUMBNAILS = 240
-"""If the recording showed more images, every k-th of them, in order of category, gets a thumbnail."""
+"""Maximum number of thumbnails; with more images, every k-th in order of category gets one."""
 
 THUMBNAIL_PX = 72
 JPEG_QUALITY = 80
@@ -45,7 +45,7 @@ class Pictures:
         self._row = {stem: row for row, stem in enumerate(self.category.index)}
 
     def picture(self, stem: str) -> Image.Image | None:
-        """Return an image, or None if it is not at hand."""
+        """Return an image, or None if it is not available."""
         if stem not in self._row:
             return None
         pixels = self._images[self._row[stem]].transpose(1, 2, 0)
@@ -55,7 +55,7 @@ class Pictures:
         return Image.fromarray(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
 
     def jpeg(self, stem: str, most_px: int | None = None) -> str | None:
-        """Return an image as a base64 JPEG whose sides have at most `most_px`, or None if it is not at hand."""
+        """Return an image as a base64 JPEG with sides of at most `most_px`, or None if it is not available."""
         if (picture := self.picture(stem)) is None:
             return None
         if most_px is not None:
@@ -68,15 +68,15 @@ class Pictures:
 def write(rdms: Path | None) -> None:
     """Write ``results/example.json``.
 
-    It holds ``recording`` (its ``name`` and what `describe_recording` returns; None if its rasters are not at hand,
-    when ``missing`` names the file) and ``thumbnails``: by stem of the image, a base64 JPEG, or None if it is not at
-    hand. ``screen_grey`` is the level of the screen around an image, of 255.
+    It holds ``recording`` (its ``name`` and what `describe_recording` returns; None if its rasters are not available,
+    in which case ``missing`` names the file) and ``thumbnails`` (for each image stem, a base64 JPEG, or None if the
+    image is not available). ``screen_grey`` is the grey level of the screen around an image, 0 to 255.
 
     Parameters
     ----------
     rdms : Path or None
-        An ``rdms.nc`` of the stage ``compare``: its recording and its images are shown. None where no model was
-        compared; then nothing is.
+        An ``rdms.nc`` of the stage ``compare``, whose recording and images are shown. None if no model was compared, in
+        which case nothing is shown.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def describe_recording(recording: xr.Dataset, rasters: Path, pictures: Pictures)
     Parameters
     ----------
     recording : Dataset
-        As the stage ``recordings`` writes it, with stable units alone.
+        As written by the stage ``recordings``, with only stable units.
     rasters : Path
-        NWB file of its spikes.
+        NWB file with its spikes.
     pictures : Pictures
 
     Returns
@@ -158,7 +158,7 @@ def _spread_over_categories(stems: np.ndarray, category: np.ndarray) -> list[str
 
 
 def _most_fixated(fixations: pd.DataFrame, category: pd.Series) -> list[str]:
-    """Return the most fixated images, taken from each category in turn, so that the few shown differ."""
+    """Return the most fixated images, taken from each category in turn, so that the few images shown vary."""
     counts = fixations.groupby("stimulus_id").size().sort_values(ascending=False, kind="stable")
     table = pd.DataFrame({"n": counts, "category": [category.get(stem, "none") for stem in counts.index]})
     table["turn"] = table.groupby("category").cumcount()
@@ -169,7 +169,7 @@ def _most_fixated(fixations: pd.DataFrame, category: pd.Series) -> list[str]:
 
 
 def _longest_presentations(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the presentations with most fixations, in the order in which they were shown."""
+    """Return the presentations with the most fixations, in chronological order."""
     trials = rows.groupby("trial").size().sort_values(ascending=False, kind="stable").index[:PRESENTATIONS]
     return [rows[rows.trial == trial].sort_values("onset_ms") for trial in sorted(trials)]
 

@@ -1,4 +1,4 @@
-"""The few numbers by which runs are compared, in a file that git keeps: ``dvc metrics diff`` works in any clone."""
+"""A few key numbers for comparing runs, in a file tracked by git, so that ``dvc metrics diff`` works in any clone."""
 
 from analysis.core import paths
 from analysis.core.areas import AREAS
@@ -6,7 +6,7 @@ from analysis.core.files import write_json
 
 FILE = paths.RESULTS / "headline.json"
 DIGITS = 4
-"""After the decimal point; the full numbers are in ``summary.json``."""
+"""Decimal places; numbers in full precision are in ``summary.json``."""
 
 
 def write(models: dict[str, dict]) -> None:
@@ -17,7 +17,7 @@ def write(models: dict[str, dict]) -> None:
 def select_metrics(model: dict) -> dict[str, float]:
     """Return a model's accuracy on test images, and the noise-corrected r of its top layer in the last area compared.
 
-    The name of the second says the area: ``r_AIT``. The report's protocol has no noise correction, so no r.
+    The key of the latter names the area, e.g. ``r_AIT``. The report's protocol has no noise correction, hence no r.
     """
     metrics = {"accuracy": model["accuracy"]}
     if model["areas"]:

@@ -1,4 +1,4 @@
-"""Whether models that do the task better predict units better, over the models of a data set."""
+"""Whether models that perform the task better also predict units better, over the models of a data set."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from analysis.core.seeds import seed_of
 from analysis.statistics.inference import ScoreDraws, permutation_test
 
 LEAST_MODELS = 4
-"""Fewer models have too few orders for a rank correlation to mean anything."""
+"""Fewer models have too few orders for a meaningful rank correlation."""
 ORDERS = 9999
-"""Random orders of the models, in the test."""
+"""Number of random orders of the models in the permutation test."""
 
 
 def against_predictivity(accuracy: dict[str, float], draws: dict[str, ScoreDraws], seed: int) -> dict | None:
@@ -20,17 +20,17 @@ def against_predictivity(accuracy: dict[str, float], draws: dict[str, ScoreDraws
     Parameters
     ----------
     accuracy : dict from model to float
-        On test images; balanced, where faces are few. Held fixed.
+        Accuracy on test images (balanced if faces are few), held fixed.
     draws : dict from model to ScoreDraws
-        Median r over units of the same models, under the same draws of images and units.
+        Median r over units for the same models, on the same draws of images and units.
     seed : int
 
     Returns
     -------
     dict or None
-        ``rho``; ``low`` and ``high``, its interval over images and units for these models (`ScoreDraws.interval`, cut
-        at -1 and 1); ``p``, two-sided, over orders of the models, which takes them as a sample of models; ``models``,
-        their names. None for fewer than `LEAST_MODELS` with both scores, or where all have the same.
+        ``rho``; ``low`` and ``high``, its interval over images and units for these models (`ScoreDraws.interval`,
+        clipped to -1 and 1); ``p``, two-sided, over orders of the models, which treats them as a sample of models;
+        ``models``, their names. None for fewer than `LEAST_MODELS` with both scores, or if a score is the same for all.
     """
     models = [
         model for model in accuracy if model in draws and np.isfinite([accuracy[model], draws[model].estimate]).all()

@@ -1,4 +1,4 @@
-"""The stage ``summary`` of a recorded data set: its results as tidy tables, and recorded.json for the paper."""
+"""The stage ``summary`` for a recorded data set: its results as tidy tables, and recorded.json for the paper."""
 
 from itertools import product
 
@@ -29,7 +29,7 @@ from analysis.summary.stage import accuracy_table, levels_table, tests_table
 FILE = "recorded.json"
 PROTOCOL = "corrected"
 SIDE = 16
-"""Side of the grey images, in pixels, of the reference that needs no model."""
+"""Side, in pixels, of the grey images for the reference without a model."""
 CONTRAST = ["model", "other", "layer", "region", "difference", "low", "high", "p", "p_holm"]
 
 
@@ -53,7 +53,7 @@ def run(params: Params, dataset: str) -> None:
 
 
 def pairs_of(params: Params) -> list[tuple[str, str]]:
-    """Return each HMO model with every other model, no pair twice."""
+    """Return all pairs of an HMO model and another model, each once."""
     models = params.models.run
     first = [model for model in models if params.models.entry(model).kind in contrasts.FIRST]
     pairs = [(one, other) for one, other in product(first, models) if one != other]
@@ -61,17 +61,17 @@ def pairs_of(params: Params) -> list[tuple[str, str]]:
 
 
 def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> dict:
-    """Return the numbers of a data set.
+    """Return the summary of a data set.
 
     Returns
     -------
     dict
         ``dataset``; ``units``, ``images``, ``presentations``, ``subjects``, ``regions`` and ``median_reliability``
-        over all images; ``compared``: images on which models are compared; ``reference``: what needs no model (see
+        over all images; ``compared``: images on which models are compared; ``reference``: scores without a model (see
         `reference`); ``models``: by name (see `describe_model`); ``contrasts``: rows of `CONTRAST`; ``performance``:
-        by area, whether models that do the task better predict units better (`performance.against_predictivity`,
+        by area, whether models that perform the task better predict units better (`performance.against_predictivity`,
         without the ideal observer, which is given the labels); ``environment`` and ``hashes`` of data and code.
-        Numbers that are undefined are None.
+        Undefined numbers are None.
     """
     everything, counts = everything_shown(), neural.read_counts(PROTOCOL)
     shown = reference(everything, params)
@@ -122,9 +122,9 @@ def describe_model(params: Params, model: str, tables: dict[str, pd.DataFrame], 
     Returns
     -------
     dict
-        ``region``: the highest area; in it ``layer``, the layer chosen most often within the training images, and
-        ``median_r`` of the chosen layers with the ends of its interval (these recordings: images and units are drawn,
-        predictions held fixed). ``accuracy`` and ``balanced_accuracy``: on test images, where the model was trained.
+        ``region``: the highest area; for that area, ``layer``, the layer chosen most often within the training images,
+        and ``median_r`` of the chosen layers with its interval (for these recordings: images and units are drawn,
+        predictions held fixed). ``accuracy`` and ``balanced_accuracy``: on test images, if the model was trained.
         ``layers``: by layer and area, `CHOSEN` included.
     """
     of_model = {name: table[table["model"] == model] for name, table in tables.items() if "model" in table}
@@ -165,17 +165,17 @@ def _layers(layers: pd.DataFrame, rsa: pd.DataFrame) -> dict:
 
 
 def everything_shown() -> list[Population]:
-    """Return the populations over all images shown, those that trained models included."""
+    """Return the populations over all images shown, including those used to train models."""
     return list(populations(PROTOCOL, CORRECTED, set(read_table()["stem"])))
 
 
 def reference(everything: list[Population], params: Params) -> dict:
-    """Return what can be said of a data set without a model, over all its images.
+    """Return the scores of a data set that need no model, over all its images.
 
     Parameters
     ----------
     everything : list of Population
-        Of all images shown.
+        Populations over all images shown.
     params : Params
 
     Returns

@@ -1,4 +1,4 @@
-"""How much the scores of trained models vary between seeds, and what that means for contrasts of models."""
+"""How much the scores of trained models vary between seeds, and how that affects contrasts of models."""
 
 import numpy as np
 import pandas as pd
@@ -29,17 +29,17 @@ def summarise(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def contrasts_over_seeds(contrasts: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Set the contrasts of models beside their variation between seeds (`CONTRASTS`).
+    """Return the contrasts of models together with their variation between seeds (`CONTRASTS`).
 
     ``difference``, ``low`` and ``high`` are those of `contrasts`: the models themselves, with the interval over images
-    and units. ``mean``, ``sd``, ``lowest`` and ``highest`` are of the difference over all pairs of seeds, which are
-    independent: the variance of a difference is the sum of both variances. A model with a single seed, such as one
+    and units. ``mean``, ``sd``, ``lowest`` and ``highest`` describe the difference over all pairs of seeds; as seeds
+    are independent, the variance of a difference is the sum of both variances. A model with a single seed, such as one
     without random weights, does not vary.
 
     Parameters
     ----------
     contrasts : DataFrame
-        Table ``contrasts``; its rows of the chosen layer are used.
+        Table ``contrasts``; only rows of the chosen layer are used.
     values : DataFrame
         As in `summarise`.
     """
@@ -48,7 +48,7 @@ def contrasts_over_seeds(contrasts: pd.DataFrame, values: pd.DataFrame) -> pd.Da
     rows = []
     for row in contrasts[contrasts["layer"] == CHOSEN].to_dict("records"):
         one, other = (by_area.get((row[name], row["region"]), np.array([])) for name in ("model", "other"))
-        if not (len(one) and len(other)):  # no median unit with a positive reliability
+        if not (len(one) and len(other)):  # the median unit has no positive reliability
             continue
         differences = np.subtract.outer(one, other)
         variance = sum(np.var(found, ddof=1) if len(found) > 1 else 0.0 for found in (one, other))

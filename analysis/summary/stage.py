@@ -66,7 +66,7 @@ def accuracy_table(models: list[str]) -> pd.DataFrame:
 
 
 def _check_inputs(params: Params) -> None:
-    """Read what is used last, so that a damaged file shows before anything is computed."""
+    """Read the inputs used last, so that a damaged file is found before anything is computed."""
     _list_missing(params)
     _count_data()
     neural.read_levels("corrected")
@@ -175,8 +175,8 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
     """Compare the reliability of simulated units with the planted truth.
 
     The planted explainable variance of a unit is the squared correlation over images of its mean responses with the
-    noise-free means that are kept beside the simulated data. The latter are means over the places fixated, which differ
-    between presentations: ceilings are lower by the variance due to gaze.
+    noise-free means stored with the simulated data. The latter are averaged over fixated locations, which differ
+    between presentations, so ceilings are lower by the variance due to gaze.
 
     Parameters
     ----------
@@ -186,8 +186,8 @@ def validation_table(units: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per stable unit; empty (with its columns) where there is no truth. ``drifting``: the planted rate
-        changes in the middle of the session, by too little for the unit to count as unstable.
+        One row per stable unit; empty (with its columns) if there is no truth. ``drifting``: the planted rate changes
+        in the middle of the session, but too little for the unit to count as unstable.
     """
     rows = []
     if paths.TRUTH.is_dir():
@@ -247,7 +247,7 @@ def _rdms(models: dict[str, dict]) -> Path | None:
 
 
 def _list_missing(params: Params) -> list[str]:
-    """Return a phrase for each thing that was not available: images, recordings, and what needed them."""
+    """Return a phrase for each unavailable input (images, recordings) and for what depended on it."""
     missing = read_missing()
     recordings = missing["path"].str.endswith(".nwb")
     phrases = []

@@ -1,4 +1,4 @@
-"""How certain a result is: intervals and contrasts, permutation tests and corrections for many tests."""
+"""Statistical inference: intervals and contrasts, permutation tests and corrections for multiple tests."""
 
 from analysis.statistics.inference.intervals import (
     ANY,

@@ -1,4 +1,4 @@
-"""Confidence intervals of single samples: percentiles of a bootstrap, and Student's."""
+"""Confidence intervals of single samples: bootstrap percentiles and Student's t."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Interval:
     Attributes
     ----------
     estimate, low, high : float
-        In the unit of the statistic; NaN where undefined.
+        In units of the statistic; NaN where undefined.
 
     Examples
     --------
@@ -34,7 +34,7 @@ ANY = (-np.inf, np.inf)
 """Limits of an unbounded statistic."""
 
 LEAST_CLUSTERS = 6
-"""With fewer recordings or monkeys an interval cannot generalise to others: give the values of each instead."""
+"""With fewer recordings or monkeys, an interval cannot generalise to others: report the value of each instead."""
 
 
 def percentile_interval(
@@ -51,7 +51,7 @@ def percentile_interval(
     n : int, optional
         Number of resampled units. If given, the interval is stretched about the median draw (Hesterberg 2015).
     limits : (lowest, highest)
-        Bounds of the statistic, at which a stretched interval is cut off.
+        Bounds of the statistic, to which a stretched interval is clipped.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def stretch(n: int | None, level: float = 0.95) -> float:
 
     The bootstrap standard error is too small by ``sqrt((n - 1) / n)``, and n units call for Student's quantile with
     n - 1 degrees of freedom in place of the normal one (Hesterberg 2015). Hesterberg takes percentiles further out by
-    that factor; with few units the draws do not reach that far, so here the ends move out instead. 1 where `n` is None
+    that factor; with few units the draws do not reach that far, so the limits are moved out instead. 1 if `n` is None
     or below 2.
     """
     if n is None or n < 2:
@@ -103,7 +103,7 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     Returns
     -------
     Interval
-        Without ends (NaN) for fewer than 2 values, all NaN for none.
+        NaN limits for fewer than 2 values, all NaN for none.
 
     Examples
     --------
@@ -126,20 +126,20 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval:
 def cluster_draws(labels: Sequence, n_draws: int, seed: int) -> np.ndarray:
     """Draw whole clusters (monkeys, recordings) with replacement, with everything measured in them.
 
-    Drawing the outermost clusters alone, members as they are, carries the variance of all levels below; drawing
-    members again within drawn clusters counts that variance twice (Davison & Hinkley 1997, 3.8).
+    Drawing only the outermost clusters already carries the variance of all levels below; drawing members within drawn
+    clusters as well would count that variance twice (Davison & Hinkley 1997, 3.8).
 
     Parameters
     ----------
     labels : (n_rows,) sequence
         Cluster of each row.
     n_draws, seed : int
-        The first draws are the same whatever their number.
+        The first draws do not depend on `n_draws`.
 
     Returns
     -------
     (n_draws, n_rows) int
-        Number of times each draw holds each row.
+        How often each row occurs in each draw.
     """
     check_number("n_draws", n_draws, 0)
     codes = np.unique(one_per_row("labels", labels).astype(str), return_inverse=True)[1]
@@ -177,16 +177,16 @@ def bootstrap_interval(
     level: float = 0.95,
     limits: tuple[float, float] = ANY,
 ) -> Interval:
-    """Return a percentile bootstrap interval for a statistic of values, resampled by hierarchy.
+    """Return a percentile bootstrap interval for a statistic of hierarchically grouped values.
 
-    Only the outermost level with `LEAST_CLUSTERS` groups or more is resampled, its groups whole (Davison & Hinkley
-    1997, 3.8), and the interval is widened for few groups (Hesterberg 2015). Fewer cannot stand for others: then the
-    interval is about these groups, and the values themselves are resampled.
+    Only the outermost level with at least `LEAST_CLUSTERS` groups is resampled, in whole groups (Davison & Hinkley
+    1997, 3.8), and the interval is widened for few groups (Hesterberg 2015). Fewer groups do not allow generalisation:
+    the interval is then about these groups, and the values themselves are resampled.
 
     Parameters
     ----------
     values : (n_values,) array of float
-        Undefined (NaN) ones are left out.
+        Undefined (NaN) values are left out.
     statistic : callable
         Maps (n,) values to a number.
     levels : sequence of (n_values,) sequences
@@ -206,7 +206,7 @@ def bootstrap_interval(
     Raises
     ------
     DataError
-        If a level does not hold one label per value, entries are masked, or indexes of pandas tables differ.
+        If a level does not have one label per value, entries are masked, or indexes of pandas tables differ.
 
     Examples
     --------

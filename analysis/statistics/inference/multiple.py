@@ -1,4 +1,4 @@
-"""Corrections for many tests: false discovery rate and family-wise error."""
+"""Corrections for multiple tests: false discovery rate and family-wise error rate."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
     Parameters
     ----------
     p : (...) array of float
-        P-values; NaN entries are not tests.
+        P-values; NaN entries do not count as tests.
     q : float
         False discovery rate to control.
     method : {"bh", "tsbh"}
@@ -24,7 +24,7 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
     -------
     rejected : (...) array of bool
     adjusted : (...) array of float
-        Adjusted p-values (for ``tsbh`` they hold at this `q` only); NaN where `p` is.
+        Adjusted p-values (for ``tsbh``, valid only at this `q`); NaN where `p` is.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def fdr(p: np.ndarray, q: float = 0.05, method: str = "bh") -> tuple[np.ndarray,
 
 
 def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Return adjusted p-values, (n_tests,). As `scipy.stats.false_discovery_control`, whose module is slow to load."""
+    """Return adjusted p-values, (n_tests,). Same as `scipy.stats.false_discovery_control`, which is slow to load."""
     order = np.argsort(p)
     steps = p[order] * (len(p) / np.arange(1, len(p) + 1, dtype=float))
     adjusted = np.empty(len(p))
@@ -64,12 +64,12 @@ def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values for the family-wise error by steps (Holm 1979), whatever their dependence.
+    """Adjust p-values for the family-wise error rate, step-down (Holm 1979), under any dependence.
 
     Parameters
     ----------
     p : (...) array of float
-        P-values of one family; NaN entries are not tests.
+        P-values of one family; NaN entries do not count as tests.
 
     Returns
     -------
@@ -104,14 +104,14 @@ def _checked(p) -> tuple[np.ndarray, np.ndarray]:
 
 
 def max_t(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Adjust p-values for the family-wise error by the maximum statistic (Westfall & Young 1993, single step).
+    """Adjust p-values for the family-wise error rate by the maximum statistic (Westfall & Young 1993, single step).
 
     Parameters
     ----------
     observed : (...) array of float
-        Statistics, e.g. model x layer x area; larger is more extreme. NaN entries are not tests.
+        Statistics, e.g. model x layer x area; larger is more extreme. NaN entries do not count as tests.
     null : (n_permutations, ...) array of float
-        The same statistics under joint permutations; undefined (NaN) ones take no part in the maximum.
+        The same statistics under joint permutations; undefined (NaN) ones are excluded from the maximum.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from analysis.statistics.keys import check_number, numbers, numbers_alone, one_p
 
 
 def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
-    """Return ``(k + 1) / (N + 1)``, k the null values at least as extreme (Phipson & Smyth 2010): never 0.
+    """Return ``(k + 1) / (N + 1)``, with k null values at least as extreme (Phipson & Smyth 2010): never 0.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def p_value(observed: float, null: np.ndarray, tail: str = "greater") -> float:
     null : (n_null,) array of float
         Statistic under the null hypothesis; undefined (NaN) values are left out.
     tail : {"greater", "less", "two-sided"}
-        ``two-sided`` compares absolute values: for statistics that are symmetric about 0.
+        ``two-sided`` compares absolute values, for statistics that are symmetric about 0.
 
     Returns
     -------
@@ -69,10 +69,10 @@ def permutation_test(
         Number of rows (images).
     n_permutations : int
     groups : (n,) sequence, optional
-        Rows are permuted within a group only (within a recording, say), where only those are exchangeable under the
-        null hypothesis.
+        Rows are permuted only within groups (e.g. recordings), for rows that are exchangeable only there under the null
+        hypothesis.
     seed : int
-        The first permutations are the same whatever their number.
+        The first permutations do not depend on `n_permutations`.
     tail : {"greater", "less", "two-sided"}
         As in `p_value`.
 
@@ -84,7 +84,7 @@ def permutation_test(
     Raises
     ------
     DataError
-        If `groups` does not hold one entry per row, or `tail` is unknown.
+        If `groups` does not have one entry per row, or `tail` is unknown.
 
     Examples
     --------
@@ -129,17 +129,17 @@ def paired_test(
     a, b : (n_units,) array of float
         Scores of the two models; units undefined in either are left out.
     clusters : (n_units,) sequence, optional
-        Recording or monkey of each unit: its units flip together, as they share images and noise. The statistic is
-        then the mean of cluster means. With m clusters no two-sided p-value lies below 2 / 2**m.
+        Recording or monkey of each unit, whose units flip together because they share images and noise. The statistic
+        is then the mean of cluster means. With m clusters, no two-sided p-value lies below 2 / 2**m.
     n_permutations, seed : int
-        Number of random sign patterns and their seed; all 2**m patterns are enumerated where they are not more.
+        Number of random sign patterns and their seed; if there are no more than that, all 2**m patterns are enumerated.
     tail : {"greater", "less", "two-sided"}
         As in `p_value`.
 
     Returns
     -------
     difference : float
-        Mean difference a - b; NaN if it is defined for no unit.
+        Mean difference a - b; NaN if undefined for all units.
     p : float
 
     Raises

@@ -15,30 +15,30 @@ from analysis.statistics.keys import TooFewImages, as_array, check_number, fold_
 
 AGGREGATES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"median": median_rows, "mean": mean_rows}
 ENTRIES_AT_ONCE = 2**22
-"""Draws times units in one block, which bounds the memory."""
+"""Draws times units per block, which bounds the memory."""
 CONSTANT = 1e-12
-"""A column whose variance in a draw is below this share of its own in the data does not vary there."""
+"""A column counts as constant in a draw if its variance falls below this fraction of its variance in the data."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The responses of one recording and a model's out-of-fold predictions of them.
+    """Responses of one recording and a model's out-of-fold predictions of them.
 
     Attributes
     ----------
     observed : (n_images, n_units) array of float
         Mean responses; NaN where unknown.
     predicted : (n_images, n_units) or (n_repeats, n_images, n_units) array of float
-        Predictions of images that the fit did not see; NaN for those never tested.
+        Predictions for held-out images; NaN for images never tested.
     folds : (n_images,) or (n_repeats, n_images) array of int, optional
-        Fold in which each image was predicted; -1: never. Given, r is the mean of r within folds, and r2 relative to
-        the mean of the training images, as in `pls_predict`; otherwise both are over all images at once.
+        Fold in which each image was predicted; -1 if never. If given, r is averaged over folds and r2 is relative to
+        the mean of the training images, as in `pls_predict`; otherwise both are computed over all images at once.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image, drawn together. A group of the same name in another recording is the same
-        images, drawn together too. Default: each image by itself, and other images in each recording.
+        Near-duplicate group of each image, drawn together. Groups of the same name in different recordings are the same
+        images, and are drawn together too. Default: each image is its own group, with no image shared by recordings.
     scale : (n_units,) array of float, optional
-        Divides the score of each unit: the square root of its reliability for a noise-corrected r, the reliability for
-        r2. It is held fixed: its error differs by unit, so that drawing units carries it.
+        Divisor of each unit's score: the square root of its reliability for a noise-corrected r, the reliability for
+        r2. It is held fixed: its error differs between units, so drawing units accounts for it.
 
     Examples
     --------
@@ -66,9 +66,9 @@ def predictivity_draws(
 ) -> ScoreDraws:
     """Draw images and units of recordings and score fixed predictions in each draw.
 
-    One draw of images serves all units of a recording, as they were recorded together. Without `clusters` the score is
-    about *these recordings*: units are drawn within each. With `clusters` it is about other recordings or monkeys:
-    clusters are drawn whole.
+    All units of a recording share each draw of images, as they were recorded together. Without `clusters`, inference is
+    about *these recordings*: units are drawn within each. With `clusters`, it generalises to other recordings or
+    monkeys: clusters are drawn whole.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def predictivity_draws(
     aggregate : {"median", "mean"} or callable
         Summarises the units of all recordings; a callable maps (n_draws, n_units) to (n_draws,), ignoring NaN.
     clusters : (n_recordings,) sequence, optional
-        Recording or monkey of each entry of `recordings`; `LEAST_CLUSTERS` different ones or more.
+        Recording or monkey of each entry of `recordings`; at least `LEAST_CLUSTERS` distinct ones.
     n_draws, seed : int
-        Models scored on the same images and units with the same seed meet the same draws.
+        Models scored on the same images and units with the same seed get the same draws.
 
     Returns
     -------
@@ -143,25 +143,25 @@ def predictivity_draws(
 def describe_draws(
     scored: str, defined: np.ndarray, labels: list[str], n_draws: int, seed: int, clusters: Sequence | None
 ) -> str:
-    """Return the `ScoreDraws.design` of draws of images and of `scored`, of which those `defined` count."""
+    """Return the `ScoreDraws.design` for draws of images and of the `defined` entries of `scored` (units or RDMs)."""
     mask = zlib.crc32(np.packbits(defined).tobytes() + "\n".join(labels).encode())
     drawn = "recordings fixed" if clusters is None else "clusters drawn"
     return f"{int(defined.sum())} {scored}, {len(labels)} images ({mask:08x}), {n_draws} draws of seed {seed}, {drawn}"
 
 
 def label_rows(labels: Sequence[np.ndarray]) -> tuple[list[str], list[np.ndarray]]:
-    """Return the distinct labels of all recordings, sorted, and the number of each row's label, by recording."""
+    """Return the sorted distinct labels of all recordings, and the index of each row's label, by recording."""
     names, codes = np.unique(np.concatenate(labels), return_inverse=True)
     return names.tolist(), split(codes, [len(one) for one in labels])
 
 
 def split(values: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
-    """Cut an array into parts of these sizes."""
+    """Split an array into pieces of these sizes."""
     return np.split(values, np.cumsum(sizes)[:-1])
 
 
 def draw_counts(n: int, n_draws: int, seed: int) -> np.ndarray:
-    """Draw n of n things with replacement; return how often each was drawn, (n_draws, n)."""
+    """Draw n of n items with replacement; return how often each was drawn, (n_draws, n)."""
     chosen = np.random.default_rng([zlib.crc32(b"images"), seed]).integers(n, size=(n_draws, n))
     chosen += np.arange(n_draws)[:, None] * n
     return np.bincount(chosen.ravel(), minlength=n_draws * n).reshape(n_draws, n).astype(np.float64)
@@ -173,14 +173,14 @@ def draw_rows(sizes: np.ndarray, clusters: Sequence | None, n_draws: int, seed: 
     Parameters
     ----------
     sizes : (n_recordings,) int
-        Number of units of each.
+        Number of units of each recording.
     clusters : (n_recordings,) sequence or None
     n_draws, seed : int
 
     Returns
     -------
     index : (n_draws, n) int
-        Units drawn, numbered over all recordings; -1 fills up draws of fewer.
+        Units drawn, numbered across recordings; shorter draws are padded with -1.
     factor : Factor
 
     Raises
@@ -219,7 +219,7 @@ def take(scores: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Recording:
-    """The checked arrays of one `Predictions`, without images that were never tested.
+    """The checked arrays of a `Predictions`, without images that were never tested.
 
     `predicted` and `reference` (the training means; None without folds) are (n_repeats, n_images, n_units).
     """
@@ -268,7 +268,7 @@ class _Recording:
         return cls(observed[tested], predicted[:, tested], folds, reference, labels[tested], scale)
 
     def parts(self, repeat: int):
-        """Yield the rows of each fold of a repeat; all rows at once where there are no folds."""
+        """Yield the rows of each fold of a repeat, or all rows at once without folds."""
         if self.folds is None:
             yield slice(None)
         else:
@@ -279,7 +279,7 @@ class _Recording:
 def _r(recording: _Recording, weights: np.ndarray) -> np.ndarray:
     """Return the scaled r of each unit under weights of images: (n_draws, n_images) to (n_draws, n_units).
 
-    As `crossval.mean_pearson`: a prediction that does not vary has r 0, an observation that does not has none.
+    As in `crossval.mean_pearson`, r is 0 for constant predictions and undefined for constant responses.
     """
     total, count = np.zeros((len(weights), recording.n_units)), np.zeros((len(weights), recording.n_units))
     for repeat, predicted in enumerate(recording.predicted):
@@ -313,7 +313,7 @@ def weighted_r(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _centred(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Subtract the mean of the valid rows, column by column; 0 elsewhere, and in columns that do not vary."""
+    """Subtract the mean of the valid rows, column by column; 0 in other rows and in constant columns."""
     filled = np.where(valid, values, 0.0)
     centred = np.where(valid, filled - filled.sum(axis=0) / np.maximum(valid.sum(axis=0), 1), 0.0)
     varies = (centred**2).sum(axis=0) > 1e-24 * (filled**2).sum(axis=0)

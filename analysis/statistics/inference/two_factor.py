@@ -1,8 +1,8 @@
 """Intervals and contrasts over two random factors: images, and units within recordings (or whole recordings).
 
-A score of a model varies with the images shown and with the units recorded. The bootstrap draws either, then both; from
-the three variances follows that of the score, and from two models' scores under the same draws the variance of their
-difference. Models are compared by that difference, never by whether their intervals overlap.
+A model's score varies with the images shown and the units recorded. The bootstrap draws each factor alone, then both;
+the three variances yield that of the score or, for two models scored on the same draws, that of their difference.
+Models are compared by that difference, never by whether their intervals overlap.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Factor:
     Attributes
     ----------
     growth : float
-        What the variance of the draws is to be multiplied by, as they vary about the sample's mean.
+        Correction factor of the variance of the draws, which vary about the sample mean.
     freedom : float
         Degrees of freedom of that variance.
 
@@ -43,16 +43,16 @@ class Factor:
 
     @classmethod
     def units(cls, n: int, strata: int) -> "Factor":
-        """Return the factor of n units drawn within their recordings, `strata` in number."""
+        """Return the factor for n units drawn within their recordings (`strata` of them)."""
         return cls(n / (n - strata) if n > strata else np.inf, float(n - strata))
 
     @classmethod
     def clusters(cls, sizes: Sequence[int]) -> "Factor":
-        """Return the factor of clusters drawn whole, which count in the score by their sizes.
+        """Return the factor for clusters drawn whole, weighted in the score by their sizes.
 
-        With shares h of the score, the draws have the variance sum h^2 (x - sum h x)^2, a quadratic form x' A x. For
-        clusters x of one variance, growth is sum h^2 / tr A, and the degrees of freedom are tr(A)^2 / tr(A^2) (Bell &
-        McCaffrey 2002, Survey Methodology 28:169-181); n / (n - 1) and n - 1 for n of one size.
+        With weights h, the draws have variance sum h^2 (x - sum h x)^2, a quadratic form x' A x. For clusters x of
+        equal variance, growth is sum h^2 / tr A, and the degrees of freedom are tr(A)^2 / tr(A^2) (Bell & McCaffrey
+        2002, Survey Methodology 28:169-181); n / (n - 1) and n - 1 for n clusters of equal size.
         """
         h = np.asarray(sizes, dtype=np.float64) / np.sum(sizes)
         of_2, of_3, of_4, of_5 = (float(np.sum(h**k)) for k in (2, 3, 4, 5))
@@ -68,7 +68,7 @@ class Factor:
 
 
 FIXED = Factor(1.0, np.inf)
-"""A factor that is not drawn."""
+"""A fixed factor, which is not drawn."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Contrast:
     difference, low, high : float
         First minus second, with its confidence interval; NaN where undefined.
     p : float
-        Two-sided, of no difference; never below 1 / (n_draws + 1).
+        Two-sided, for no difference; never below 1 / (n_draws + 1).
     n_units, n_images : int
-        Units (or RDMs) and distinct images, near-duplicates counted once, that both scores rest on.
+        Number of units (or RDMs) and of distinct images (near-duplicates counted once) behind both scores.
 
     Examples
     --------
@@ -107,14 +107,14 @@ class ScoreDraws:
     estimate : float
         The score of the data.
     units, images, both : (n_draws,) array of float
-        The score with units (or recordings) drawn, with images drawn, and with the same draws of both at once. Where
-        only images are random, `units` is constant and `both` equals `images`.
+        The score with units (or recordings) drawn, with images drawn, and with the same draws of both at once. If only
+        images are random, `units` is constant and `both` equals `images`.
     n_units, n_images : int
-        Units (or RDMs) and distinct images of the score.
+        Number of units (or RDMs) and of distinct images behind the score.
     factors : (Factor, Factor)
         What was drawn: units (or recordings), and images.
     design : str
-        What was drawn, and from which seed: scores are paired if it is the same.
+        What was drawn, and with which seed: scores of the same design are paired.
 
     Examples
     --------
@@ -150,28 +150,28 @@ def two_factor_variance(
 ) -> tuple[float, float]:
     """Return the variance of a score over two random factors, and its degrees of freedom.
 
-    The variances V of the bootstrap hold the components of the two-way layout as follows: drawing n units shrinks
-    theirs by (n - 1) / n (drawing them within k recordings, by (n - k) / n), and drawing both counts their interaction
-    I three times. Hence (Schuett et al. 2023, eLife 12:e82566; in small samples, as in rsatoolbox)
+    The bootstrap variances V contain the components of the two-way layout as follows: drawing n units shrinks their
+    variance by (n - 1) / n (by (n - k) / n within k recordings), and drawing both factors counts the interaction I
+    three times. Hence (Schuett et al. 2023, eLife 12:e82566; in small samples, as in rsatoolbox)
 
         V = V_u n / (n - 1) + V_i m / (m - 1) - I,   I = n m / ((n - 1) (m - 1)) (V_both - V_u - V_i)
 
-    with I kept between 0 and the smaller of the first two terms, as no component of variance is negative. (rsatoolbox
-    caps V at V_both, which is too small by up to (n - 1) / n where units or recordings are few.) The degrees of freedom
-    are those of a sum of mean squares (Satterthwaite 1946): V^2 over the sum of squared terms, each divided by its own.
-    Clusters of unequal sizes have a growth in place of n / (n - 1) (`Factor.clusters`).
+    with I clipped between 0 and the smaller of the first two terms, as no variance component is negative. (rsatoolbox
+    caps V at V_both, which is too small by up to (n - 1) / n if units or recordings are few.) The degrees of freedom
+    are those of a sum of mean squares (Satterthwaite 1946): V^2 over the sum of squared terms, each divided by its own
+    degrees of freedom. For clusters of unequal sizes, `Factor.growth` replaces n / (n - 1) (`Factor.clusters`).
 
     Parameters
     ----------
     units, images, both : (n_draws,) array of float
         The score under each kind of draw; draws undefined in any (NaN) are left out.
     factors : (Factor, Factor)
-        Of units and of images.
+        Factors of units and of images.
 
     Returns
     -------
     variance, degrees of freedom : float
-        NaN where fewer than two draws are defined, or a random factor has no degree of freedom.
+        NaN if fewer than two draws are defined, or a random factor has no degrees of freedom.
 
     Examples
     --------
@@ -200,25 +200,25 @@ def two_factor_variance(
 def contrast(first: ScoreDraws, second: ScoreDraws, level: float = 0.95) -> Contrast:
     """Compare two scores on the same images and units: two models, layers or protocols.
 
-    Both met the same draws, so what they share cancels in the difference. For several contrasts, correct the p-values
-    as a family (`holm`, `fdr`).
+    Both are scored on the same draws, so shared variation cancels in the difference. For several contrasts, correct the
+    p-values as a family (`holm`, `fdr`).
 
     Parameters
     ----------
     first, second : ScoreDraws
-        Of one seed and number of draws, over the same images and units.
+        With the same seed and number of draws, over the same images and units.
     level : float
         Confidence level, 0 to 1.
 
     Returns
     -------
     Contrast
-        The interval excludes 0 exactly where p is below 1 - `level`, down to the floor of p.
+        The interval excludes 0 exactly when p is below 1 - `level`, down to the floor of p.
 
     Raises
     ------
     DataError
-        If the scores rest on other draws, images or units.
+        If the scores rest on different draws, images or units.
 
     Examples
     --------
@@ -245,5 +245,5 @@ def contrast(first: ScoreDraws, second: ScoreDraws, level: float = 0.95) -> Cont
     if error > 0:
         p = max(2 * float(stdtr(df, -abs(difference) / error)), 1 / (len(first.images) + 1))
     else:
-        p = np.nan if np.isnan(variance) else 1.0  # two names of one score
+        p = np.nan if np.isnan(variance) else 1.0  # identical scores
     return Contrast(difference, difference - reach, difference + reach, p, first.n_units, first.n_images)

@@ -1,4 +1,4 @@
-"""Uncertainty of a mean over units that were scored on the same images: both are samples."""
+"""Uncertainty of a mean over units scored on the same images, with both units and images as random samples."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,16 +18,16 @@ def two_way_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[Interval, float]:
-    """Return the interval of the mean score of units, for other images and other units of the same kind.
+    """Return the confidence interval of the units' mean score, generalising to other images and units of the same kind.
 
-    Resampling images and units together counts the noise of single responses twice: the variance and its degrees of
-    freedom are those of `two_factor_variance`, and the interval is ``mean +- t sqrt(V)``.
+    Resampling images and units together counts the noise of single responses twice. The variance and its degrees of
+    freedom are therefore those of `two_factor_variance`, and the interval is ``mean +- t sqrt(V)``.
 
     Parameters
     ----------
     score : callable
-        Maps how often each draw holds each image, (n_draws, n_images), to scores, (n_draws, n_units). Predictions are
-        not fitted again.
+        Maps how often each image occurs in each draw, (n_draws, n_images), to scores, (n_draws, n_units). Predictions
+        are not refitted.
     images : (n_images,) sequence
         Near-duplicate group of each image, drawn together.
     n_draws, seed : int
@@ -38,7 +38,7 @@ def two_way_interval(
     Returns
     -------
     interval : Interval
-        NaN ends for fewer than 2 images or units with a score; units without a score are left out.
+        NaN limits for fewer than 2 images or units with a score; units without a score are left out.
     error : float
         Standard error.
 

@@ -1,4 +1,4 @@
-"""Whether a unit is predicted above chance, from its out-of-fold predictions alone."""
+"""Test whether a unit is predicted above chance, from its out-of-fold predictions alone."""
 
 import numpy as np
 from scipy.special import ndtr
@@ -9,14 +9,14 @@ from analysis.statistics.keys import as_array, by_position, numbers, one_per_row
 
 
 def chance_p_values(Y, predicted, folds, groups=None) -> np.ndarray:
-    """Return the one-sided p-value of each unit for held-out responses that are predicted no better than by chance.
+    """Return each unit's one-sided p-value under the null hypothesis that its responses are predicted at chance.
 
     Given the training images, the responses of a unit that the features do not predict are exchangeable within a test
-    fold, so that its r there has mean 0 and variance ``1 / (n - 1)``. The folds of a cross-validation are not
-    independent: each pair of folds enters twice, since each trains the prediction of the other. For predictions that
-    are linear in the responses, r in two folds therefore has a covariance of up to that of each with itself, and the
-    mean over folds up to twice the variance it would have if folds were independent (Cauchy-Schwarz). The test takes
-    that upper bound, and is thus conservative.
+    fold, so that its r there has mean 0 and variance ``1 / (n - 1)``. Cross-validation folds are not independent: each
+    pair of folds enters twice, since each fold trains the prediction of the other. For predictions that are linear in
+    the responses, the covariance of these two terms may be as large as their variance, and the variance of the mean
+    over folds up to twice that of independent folds (Cauchy-Schwarz). The test uses that upper bound and is thus
+    conservative.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ def chance_p_values(Y, predicted, folds, groups=None) -> np.ndarray:
     predicted : (n_images, n_units) or (n_repeats, n_images, n_units) array of float
         NaN where an image is not tested.
     folds : (n_images,) or (n_repeats, n_images) array of int
-        Fold in which each image was predicted; -1: never.
+        Fold in which each image was predicted; -1 if never.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image; n counts groups. Default: every image its own.
+        Near-duplicate group of each image; n counts groups. Default: each image is its own group.
 
     Returns
     -------
@@ -58,11 +58,11 @@ def chance_p_values(Y, predicted, folds, groups=None) -> np.ndarray:
         )
     groups = np.arange(len(Y)) if groups is None else one_per_row("groups", groups, len(Y))
     z = [_z_score(Y, guess, assigned, groups) for guess, assigned in zip(predicted, folds, strict=True)]
-    return 1 - ndtr(mean_of_defined(np.stack(z)))  # the mean over repeats varies less than each
+    return 1 - ndtr(mean_of_defined(np.stack(z)))  # conservative: the mean over repeats varies less than one repeat
 
 
 def _z_score(Y, predicted, folds, groups) -> np.ndarray:
-    """Return the mean r over folds in units of its largest standard error under chance, (n_units,)."""
+    """Return the mean r over folds divided by the upper bound of its standard error under chance, (n_units,)."""
     tested = np.unique(folds[folds >= 0])
     rs, variances = [], []
     for fold in tested:

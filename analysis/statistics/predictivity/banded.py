@@ -1,8 +1,8 @@
 """Ridge regression on one or two sets of features, each with its own penalty.
 
 With penalties a_1 and a_2 for two standardised sets, the fit is that of kernel ridge on w K_1 + (1 - w) K_2 with one
-penalty (banded ridge: Nunez-Elizalde, Huth & Gallant 2019; Dupre la Tour et al. 2022). One penalty for both would let
-the larger set drown the smaller one.
+penalty (banded ridge: Nunez-Elizalde, Huth & Gallant 2019; Dupre la Tour et al. 2022). With a shared penalty, the
+larger set would swamp the smaller one.
 """
 
 from collections.abc import Sequence
@@ -19,19 +19,19 @@ from analysis.statistics.predictivity.ridge import Decomposition, leave_out_erro
 ALPHAS = tuple(10.0 ** np.arange(-3, 6))
 """Penalties, relative to the mean of the kernel's diagonal."""
 WEIGHTS = (0.0, 0.1, 0.5, 0.9, 1.0)
-"""Weights of the first of two kernels; 0 and 1 leave one of them out."""
+"""Weights of the first of two kernels; 0 and 1 drop one of them."""
 INNER_FOLDS = 10
-"""Most folds of the training rows by which weight and penalty are chosen."""
+"""Maximum number of inner folds for choosing weight and penalty."""
 LEAST = 4
-"""Least groups of images to train on."""
+"""Minimum number of image groups to train on."""
 
 
 def banded_predict(spaces: Sequence, Y, folds, groups=None, *, seed: int = 0) -> np.ndarray:
     """Predict units from one or two sets of features by cross-validated banded ridge.
 
-    Features are standardised in the training rows, clipped to their range there, and each set's kernel is scaled to a
-    mean diagonal of 1. Weight
-    and penalty are chosen for each unit by exact leave-out errors in folds of the training rows, which split no group.
+    Features are standardised on the training rows and clipped to their range there, and each set's kernel is scaled to
+    a mean diagonal of 1. Weight and penalty are chosen for each unit by exact leave-out errors over inner folds, which
+    split no group.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ def banded_predict(spaces: Sequence, Y, folds, groups=None, *, seed: int = 0) ->
     Y : (n_images, n_units) array of float
         Responses; finite.
     folds : (n_images,) sequence of int
-        Fold in which an image is predicted; -1: it only trains.
+        Fold in which each image is predicted; -1 for images that are only trained on.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image: images of a tested group never train.
+        Near-duplicate group of each image; the groups of test images are excluded from training.
     seed : int
-        Of the inner folds.
+        Seed of the inner folds.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def banded_predict(spaces: Sequence, Y, folds, groups=None, *, seed: int = 0) ->
 
 
 def _fit_predict(spaces, Y, train, rest, inner) -> np.ndarray:
-    """Return predictions of the rows `rest`, (len(rest), n_units); `inner` are folds of the rows `train`."""
+    """Return predictions for the rows `rest`, (len(rest), n_units); `inner` holds the folds of the rows `train`."""
     kernels = [_kernel(X, train, rest) for X in spaces]
     mean, best = Y[train].mean(axis=0), np.full(Y.shape[1], np.inf)
     out = np.repeat(mean[None], len(rest), axis=0)
@@ -113,11 +113,11 @@ def _fit_predict(spaces, Y, train, rest, inner) -> np.ndarray:
 
 
 def _kernel(X: np.ndarray, train, rest) -> np.ndarray:
-    """Return products of the rows train + rest with the training rows, both standardised by the training rows."""
+    """Return the scaled kernel of the rows train + rest with the training rows, standardised on the training rows."""
     mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
     varies = deviation > 1e-12 * np.abs(X[train]).max(axis=0, initial=0.0)
     Z = (X[np.concatenate([train, rest])] - mean)[:, varies] / deviation[varies]
-    # A feature that hardly varies in training may lie hundreds of standard deviations away in a test image.
+    # A feature that hardly varies in training may be hundreds of standard deviations from its mean in a test image.
     np.clip(Z, Z[: len(train)].min(axis=0), Z[: len(train)].max(axis=0), out=Z)
     products = Z @ Z[: len(train)].T
     size = np.trace(products[: len(train)]) / len(train)

@@ -1,7 +1,7 @@
-"""The face / non-face task read out of populations and models by one decoder, at matched size and noise.
+"""Decoding of face versus non-face from populations and models by the same decoder, at matched size and noise.
 
 A model with more features than there are units, or without noise, decodes better for that reason alone (Cadieu et al.
-2014). The model therefore gets as many features as there are units, with noise that gives them the units' reliability.
+2014). We therefore draw as many features as there are units and add noise to match the units' reliability.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ SIZES = (4, 8, 16, 32, 64, 128, 256)
 
 @dataclass(frozen=True)
 class Decoding:
-    """Out-of-fold read-out (`decode`).
+    """Cross-validated read-out (`decode`).
 
     Attributes
     ----------
     score : (n_images,) array of float
         Decision value, mean over repeats; above 0 means the positive class.
     accuracy, balanced_accuracy : float
-        Share of labelled images classified correctly; balanced: the mean over the two classes.
+        Fraction of labelled images classified correctly; balanced: the mean over the two classes.
     positive_rate : dict from level to float
-        Share of the images of each level classified as positive (hits for faces, false alarms for objects, and for
-        pareidolia the finding itself).
+        Fraction of the images of each level classified as positive (hits for faces, false alarms for objects, the
+        effect of interest for pareidolia).
     n : dict from level to int
         Number of images of each level.
 
@@ -54,21 +54,21 @@ class Decoding:
 def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int = 1, seed: int = 0) -> Decoding:
     """Decode a binary task from a representation by cross-validated regularised least squares.
 
-    Features are standardised in the training rows, the threshold lies halfway between the mean scores of the classes,
-    so that both weigh the same, and the penalty is chosen inside the training rows.
+    Features are standardised on the training rows, the penalty is chosen within them, and the threshold lies halfway
+    between the mean scores of the two classes, so that both carry equal weight.
 
     Parameters
     ----------
     X : (n_images, n_features) array of float
         Responses or activations.
     labels : (n_images,) array of int
-        1 positive, 0 negative, -1 unlabelled. Unlabelled images are decoded but never train a decoder.
+        1 positive, 0 negative, -1 unlabelled. Unlabelled images are decoded but never used for training.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image: never split by a fold.
+        Near-duplicate group of each image; never split across folds.
     levels : (n_images,) sequence of str, optional
         Level of variation or category of each image, for `Decoding.positive_rate`. Default: the class.
     folds, repeats, seed : int
-        Number of folds, of repeats with other folds, and their seed.
+        Number of folds, number of repeats with new folds, and their seed.
 
     Returns
     -------
@@ -109,14 +109,14 @@ def decode(X, labels, groups=None, levels=None, *, folds: int = 5, repeats: int 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy of a read-out against the number of images that trained it (`learning_curve`).
+    """Accuracy of a read-out against the number of training images (`learning_curve`).
 
     Attributes
     ----------
     sizes : (n_sizes,) array of int
-        Training images, half of them of each class.
+        Number of training images, half from each class.
     accuracy : (n_sizes,) array of float
-        Balanced accuracy on images of other folds, mean over draws.
+        Balanced accuracy on held-out images, mean over draws.
     deviation : (n_sizes,) array of float
         Standard deviation over draws of training images.
 
@@ -135,19 +135,19 @@ class LearningCurve:
 def learning_curve(
     X, labels, groups=None, *, sizes: Sequence[int] = SIZES, folds: int = 5, draws: int = 10, seed: int = 0
 ) -> LearningCurve:
-    """Decode a binary task from growing training sets, drawn at random with as many images of each class.
+    """Decode a binary task from training sets of increasing size, drawn at random with balanced classes.
 
-    The decoder is that of `decode`, with the largest training sets that the folds leave. The test images of a draw are
-    those of all folds, each decoded once.
+    The decoder is that of `decode`; training sets are at most as large as the folds allow. Every draw decodes the
+    images of all folds once.
 
     Parameters
     ----------
     X, labels, groups
         As in `decode`; unlabelled images are not used.
     sizes : sequence of int
-        Numbers of training images, even; those too large for the rarer class are left out.
+        Even numbers of training images; sizes too large for the rarer class are omitted.
     folds, draws, seed : int
-        Number of folds, of random training sets for each size and fold, and their seed.
+        Number of folds, number of random training sets per size and fold, and their seed.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def learning_curve(
     accuracy = np.empty((len(sizes), draws))
     for draw in range(draws):
         rng = np.random.default_rng(seed_of(seed, "draw", draw))
-        # Larger sets hold the smaller ones of the same draw, so that curves rise by size and not by luck.
+        # Within a draw, larger sets contain the smaller ones, so that curves rise with size and not by chance.
         orders = [[rng.permutation(rows) for rows in both] for both in in_training]
         for k, size in enumerate(sizes):
             scores = np.empty(len(X))
@@ -195,7 +195,7 @@ def learning_curve(
 
 
 def _checked(X, labels, groups, folds: int):
-    """Return X, labels and groups as arrays that match, with enough groups of both classes for the folds."""
+    """Return X, labels and groups as arrays; check that their rows match and each class has enough groups."""
     X = as_array("X", X, 2)
     labels = one_per_row("labels", labels, len(X))
     if not np.isin(labels, (-1, 0, 1)).all():
@@ -209,7 +209,7 @@ def _checked(X, labels, groups, folds: int):
 
 
 def _stratified_folds(labels, groups, n_folds, seed):
-    """Return the fold of each row, balanced within each class, so that every training set holds both."""
+    """Return the fold of each row, stratified by class so that every training set contains both."""
     assigned = np.empty(len(labels), dtype=int)
     fold_of: dict = {}
     for label in (1, 0, -1):
@@ -236,7 +236,7 @@ def _decision_values(X, labels, groups, folds, seed):
 
 
 def _decide(X, labels, groups, train, rest, folds, seed):
-    """Return decision values of the rows `rest` by a decoder of the rows `train`; its threshold weighs both classes."""
+    """Return decision values of the rows `rest` from a decoder trained on the rows `train`; classes weigh equally."""
     mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
     Z = (X - mean) / np.where(deviation > 0, deviation, 1.0)
     y = np.where(labels == 1, 1.0, -1.0)[:, None]
@@ -248,14 +248,14 @@ def _decide(X, labels, groups, train, rest, folds, seed):
 
 
 def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, seed: int) -> np.ndarray:
-    """Return `n_units` random features with the reliability of recorded units (after Cadieu et al. 2014).
+    """Return `n_units` random features, made as reliable as recorded units (after Cadieu et al. 2014).
 
     Parameters
     ----------
     features : (n_images, n_features) array of float
         Activations; features that do not vary are never drawn.
     reliability : (n_recorded,) array of float
-        Explainable variance (`Ceiling.value`) of recorded units; undefined or non-positive ones count as 0.01.
+        Explainable variance (`Reliability.value`) of recorded units; NaN and values below 0.01 count as 0.01.
     n_units, seed : int
         Number of features to draw, with replacement if there are fewer, and the seed.
 
@@ -263,7 +263,7 @@ def match_noise(features: np.ndarray, reliability: np.ndarray, n_units: int, see
     -------
     (n_images, n_units) array of float
         Standardised features plus Gaussian noise of variance (1 - c) / c, with c drawn from `reliability`: the squared
-        correlation of a noisy feature with its noise-free self is c on average.
+        correlation of a noisy feature with its noise-free version is c on average.
 
     Raises
     ------

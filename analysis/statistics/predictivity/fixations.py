@@ -1,8 +1,8 @@
-"""Gaze-contingent predictivity: single fixations, from the patch of the image in the receptive field.
+"""Gaze-contingent predictivity: single fixations, from the image patch in the receptive field.
 
-An image-level comparison shows the model the whole image, but the unit only what lies in its receptive field. Here each
-fixation has its own features, of the patch at gaze plus receptive field. Responses to single fixations are noisy, so
-scores are read against the self-consistency RSC across trials: a noise-free model reaches r = sqrt(RSC).
+In an image-level comparison, the model sees the whole image but the unit only what falls in its receptive field. Here
+each fixation has its own features, from the patch at gaze plus receptive field. Responses to single fixations are
+noisy, so scores are judged against the self-consistency RSC across trials: a noise-free model reaches r = sqrt(RSC).
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from analysis.statistics.predictivity.ridge import fit_predict
 PARTS: dict[str, Callable] = {"zeroth": lambda ordinal: ordinal == 0, "later": lambda ordinal: ordinal > 0}
 """Zeroth fixations (under way when the image appears) and later ones, which follow a saccade."""
 MIN_RSC = 0.02
-"""Units below this are hardly repeatable: their normalised scores are undefined."""
+"""Units with a lower RSC are hardly reliable: their normalised scores are undefined."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class FixationScores:
         Number of fixations scored.
     r2, pearson_r : (n_units,) array of float
     explained : (n_units,) array of float
-        ``r |r| / RSC``: explained share of the explainable variance (a noise-free model has r = sqrt(RSC)).
+        ``r |r| / RSC``: explained fraction of the explainable variance (a noise-free model has r = sqrt(RSC)).
     published : (n_units,) array of float
-        ``clip(r / RSC, 0, 1)^2``, the normalisation of Xiao et al. (2024): only for comparison with their numbers,
-        since r / RSC of a noise-free model is 1 / sqrt(RSC), not 1.
+        ``clip(r / RSC, 0, 1)^2``, the normalisation of Xiao et al. (2024). Use it only for comparison with their
+        numbers: r / RSC of a noise-free model is 1 / sqrt(RSC), not 1.
 
     Examples
     --------
@@ -71,24 +71,24 @@ def fixation_predict(
     folds: int = 5,
     seed: int = 0,
 ) -> dict[str, FixationScores]:
-    """Predict responses to single fixations by ridge regression, zeroth and later fixations apart.
+    """Predict responses to single fixations by ridge regression, separately for zeroth and later fixations.
 
     Parameters
     ----------
     features : (n_fixations, n_features) array of float, or callable
-        Features of the patch at each fixation; where receptive fields differ, a function of the unit's index.
+        Features of the patch at each fixation; if receptive fields differ, a function of the unit's index.
     rates : (n_fixations, n_units) array of float
         Response to each fixation, spikes/s.
     images : (n_fixations,) sequence
         Image on the screen.
     ordinal : (n_fixations,) array of int
-        Number of the fixation within its presentation; 0: under way when the image appeared.
+        Number of the fixation within its presentation; 0 for one under way when the image appeared.
     rsc : (n_units,) array of float
-        Self-consistency across trials (Xiao et al. 2024): correlation of responses to fixations of the same place.
+        Self-consistency across trials (Xiao et al. 2024): correlation of responses to fixations of the same location.
     groups : dict, optional
-        Near-duplicate group of each image, never split by a fold; default: every image its own.
+        Near-duplicate group of each image, never split across folds; default: each image is its own group.
     alphas : sequence of float, optional
-        Penalties, one chosen per unit within the training folds; default six decades, from 1e-2 to 1e3 times the mean
+        Penalties, one chosen per unit within the training folds; default: 1e-2 to 1e3, one per decade, times the mean
         squared length of the centred rows.
     folds, seed : int
         Number of folds and their seed.
@@ -96,7 +96,7 @@ def fixation_predict(
     Returns
     -------
     dict from ``zeroth`` and ``later`` to FixationScores
-        Without the part that has fewer than two images (groups) per fold.
+        An entry with fewer than two images (groups) per fold is omitted.
 
     Raises
     ------

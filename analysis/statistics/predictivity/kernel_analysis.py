@@ -25,9 +25,9 @@ class Curve:
     Attributes
     ----------
     complexity : (n_lambdas,) array of float
-        1 / lambda, rising.
+        1 / lambda, increasing.
     precision : (n_lambdas,) array of float
-        1 - leave-out error / variance: at most 1, about 0 for a representation without information.
+        1 - leave-out error / variance: at most 1, about 0 for an uninformative representation.
     area : float
         Mean precision over the logarithm of complexity.
 
@@ -51,7 +51,7 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     X : (n_images, n_features) array of float
         Responses or activations.
     labels : (n_images,) sequence
-        Two or more classes; each class is a column of +1 and -1.
+        Class of each image, two or more in all; each class is coded as a column of +1 and -1.
     groups : (n_images,) sequence, optional
         Near-duplicate group of each image, left out together; default: one image at a time.
     lambdas : sequence of float
@@ -66,8 +66,8 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     Raises
     ------
     DataError
-        If X is not finite or the same at every image, labels or groups do not match its rows, there are fewer than two
-        classes, or a penalty is not positive.
+        If X is not finite or is identical for all images, labels or groups do not match its rows, there are fewer than
+        two classes, or a penalty is not positive.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     if len(classes) < 2:
         raise DataError(f"labels holds {len(classes)} class; kernel analysis needs 2 or more")
     Y = np.where(labels[:, None] == classes, 1.0, -1.0)
-    Y = Y[:, 1:] if len(classes) == 2 else Y  # two columns of two classes are one
+    Y = Y[:, 1:] if len(classes) == 2 else Y  # for two classes the second column suffices
     folds = None if groups is None else np.unique(one_per_row("groups", groups, len(X)), return_inverse=True)[1]
     distances = rdm(X, "sqeuclidean")
     squared = distances.square()

@@ -1,9 +1,9 @@
 """Partial least squares for all units at once.
 
-The scores of PLS with one target span the Krylov space of X X' and the target. All units therefore advance together by
-products of one Gram matrix with the matrix of residuals, and the folds of a cross-validation share that Gram matrix.
-The steps are those of NIPALS (Wold 1975), written for samples instead of features; scores are re-orthogonalised, so
-that predictions agree with explicit deflation to rounding. One pass yields the predictions for every number of
+The scores of PLS with one target span the Krylov space of X X' and the target. All units can therefore be computed
+together by multiplying one Gram matrix with the matrix of residuals, and cross-validation folds share that Gram matrix.
+The steps are those of NIPALS (Wold 1975), in sample space instead of feature space; scores are re-orthogonalised, so
+that predictions agree with explicit deflation up to rounding. One pass yields the predictions for every number of
 components up to the last.
 """
 
@@ -19,8 +19,8 @@ from analysis.core.parallel import map_threads, one_thread
 from analysis.statistics.crossval import TooFewImages
 
 UNITS_AT_ONCE = 50
-"""Most units in a block, which bounds the memory of the scores (units x components x images); half as many where the
-Gram matrix is shared, since a copy of it is in memory too."""
+"""Maximum number of units per block, which bounds the memory of the scores (units x components x images); halved if
+the Gram matrix is shared, since a copy of it is in memory too."""
 TILE = 250
 """Rows and columns of a tile of X X'."""
 
@@ -32,7 +32,7 @@ class _Products:
         self.m = len(train)
         rows = np.concatenate([train, rest])
         if gram is not None and not scale:
-            gram = gram[rows[:, None], train[None, :]]  # (n, m), of X that is not centred in the training rows
+            gram = gram[rows[:, None], train[None, :]]  # (n, m), not yet centred on the training rows
             gram -= gram.mean(1)[:, None]
             gram -= gram[: self.m].mean(0)
             self._gram, self._x = gram, None
@@ -48,13 +48,13 @@ class _Products:
 
     def __call__(self, R, rows=slice(None), out=None):
         """(n_units, m) residuals of the training rows -> (n_units, n_rows), written to `out` if given."""
-        # BLAS is a quarter faster when it sums over the contiguous rows of both factors.
+        # BLAS is a quarter faster when both factors are contiguous along the summed axis.
         left, right = (R, self._gram) if self._gram is not None else (R @ self._x[: self.m], self._x)
         return (np if isinstance(R, np.ndarray) else torch()).matmul(left, right[rows].T, out=out)
 
 
 def torch():
-    """Import torch where it is needed: it takes seconds to load."""
+    """Import torch only when needed: it takes seconds to load."""
     import torch
 
     return torch
@@ -79,7 +79,7 @@ def _empty(like, *shape):
 
 
 def _advance(products: _Products, Y, numbers: list[int]):
-    """Run the steps for a block of units.
+    """Run NIPALS for a block of units.
 
     Parameters
     ----------
@@ -87,22 +87,22 @@ def _advance(products: _Products, Y, numbers: list[int]):
     Y : (n_units, m)
         Centred targets of the training rows.
     numbers : list of int
-        Rising numbers of components.
+        Numbers of components, ascending.
 
     Yields
     ------
     (n_units, k)
-        Predictions of the rest for each number of components, minus the training mean.
+        Predictions for the remaining rows with each number of components, minus the training mean.
     """
     m, (u, steps) = products.m, (len(Y), numbers[-1])
     scores, squares, weights = _empty(Y, u, steps, m), _empty(Y, u, steps), _empty(Y, u, steps)
-    shares = _empty(Y, u, steps, steps)  # of the scores in the products of the residuals
+    shares = _empty(Y, u, steps, steps)  # coefficients of the scores in the products of the residuals
     shares[:] = 0.0
     R, first = Y + 0.0, None
     for a in range(steps):
         V = products(R, slice(m), out=scores[:, a])  # (u, m), not normalised
         if a:
-            # Up to rounding V is orthogonal to all scores but the last, so that one pass does what otherwise takes two.
+            # Up to rounding, V is already orthogonal to all scores but the last: one pass is enough instead of two.
             shares[:, a, :a] = (scores[:, :a] @ V[:, :, None])[:, :, 0] / squares[:, :a]
             V -= (shares[:, a, None, :a] @ scores[:, :a])[:, 0]
         shares[:, a, a] = 1.0
@@ -120,9 +120,9 @@ def _advance(products: _Products, Y, numbers: list[int]):
 def _dual(Y, scores, weights, shares):
     """Return the dual coefficients, (n_units, m): the fit of the training rows is their product with the Gram matrix.
 
-    The fit is the sum of weights times scores. The product of each residual is the sum of shares times scores, and a
-    residual is Y minus the weighted scores before it. The coefficients are thus a sum of residuals, that is of Y and
-    scores.
+    The fit is the sum of weights times scores. The Gram matrix times each residual is the sum of shares times scores,
+    and each residual is Y minus the weighted scores before it. The coefficients are thus a sum of residuals, that is,
+    of Y and scores.
     """
     linalg = (np if isinstance(Y, np.ndarray) else torch()).linalg
     of_residuals = linalg.solve(shares.swapaxes(1, 2), weights[:, :, None])[:, :, 0]
@@ -131,7 +131,7 @@ def _dual(Y, scores, weights, shares):
 
 
 def _row_products(A, B):
-    """(n, m) twice -> (n,), the inner product of each pair of rows."""
+    """Return the inner products of corresponding rows: (n, m), (n, m) -> (n,)."""
     return np.einsum("ij,ij->i", A, B) if isinstance(A, np.ndarray) else (A * B).sum(1)
 
 
@@ -142,10 +142,10 @@ def _where(condition, value, other):
 
 
 def _advance_together(products: _Products, Y, numbers: list[int]):
-    """Run `n_components` steps of PLS with one set of scores for all units (PLS2).
+    """Run PLS with one set of scores for all units (PLS2).
 
     The weight of each step is the first left singular vector of X'Y; here its image X X'Y v, with v the leading
-    eigenvector of Y' X X' Y. Yields as `_advance` does.
+    eigenvector of Y' X X' Y. Yields like `_advance`.
     """
     m, R = products.m, Y + 0.0
     xp = np if isinstance(R, np.ndarray) else torch()
@@ -177,19 +177,19 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     X : (n, n_features)
         numpy array or torch tensor (on any device, float32 or float64).
     Y : (n, n_units)
-        Of the same kind; finite in the training rows.
+        Same type as `X`; finite in the training rows.
     train, rest : (m,), (k,) int
         Row numbers, numpy arrays.
     n_components : int or sequence of int
-        At most min(m - 1, n_features). A rising sequence gives the predictions with each number of components from one
-        fit; 0 predicts the training mean.
+        At most min(m - 1, n_features). An ascending sequence yields the predictions with each number of components from
+        one fit; 0 predicts the training mean.
     scale : bool
         Divide features (and, with per_unit=False, targets) by their standard deviation in the training rows, as
         ``sklearn.cross_decomposition.PLSRegression`` does by default.
     per_unit : bool
         A PLS per unit (Yamins et al. 2014), or one for all units (Brain-Score). These are different models.
     gram : (n, n), optional
-        X X', to be shared by folds; not used with `scale`.
+        X X', shared by folds; not used with `scale`.
 
     Returns
     -------
@@ -199,25 +199,25 @@ def fit_predict(X, Y, train, rest, n_components, *, scale: bool = False, per_uni
     single = isinstance(n_components, (int, np.integer))
     numbers = [n_components] if single else list(n_components)
     check_numbers(numbers, len(train), X.shape[1], least=1 if single else 0)
-    # Entered once, since that takes as long as a small fit; torch manages its own threads and devices.
+    # Entered once per call, since it costs as much as a small fit; torch manages its own threads and devices.
     with one_thread() if isinstance(X, np.ndarray) else nullcontext():
         out = _fit_predict(X, Y, train, rest, numbers, scale, per_unit, gram)
     return out[0] if single else out
 
 
 def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: bool, gram):
-    """Return the predictions with each of rising numbers of components, (n_numbers, k, n_units)."""
+    """Return the predictions with each number of components (ascending), (n_numbers, k, n_units)."""
     m = len(train)
     products = _Products(X, train, rest, scale, gram)
     centred = Y[train]
     mean = centred.mean(0)
     centred = centred - mean
     R = _empty(centred, centred.shape[1], m)
-    R[:] = centred.T  # copied, as the products read its rows
+    R[:] = centred.T  # copied, so that rows are contiguous in the products
     del centred
     out = _empty(R, len(numbers), len(rest), R.shape[0])
     n_zero = 1 if numbers[0] == 0 else 0
-    out[:n_zero] = 0.0  # without components
+    out[:n_zero] = 0.0  # no components: the training mean
 
     def keep(fits, units, factor=1.0):
         for row, fitted in enumerate(fits, n_zero):
@@ -244,7 +244,7 @@ def _fit_predict(X, Y, train, rest, numbers: list[int], scale: bool, per_unit: b
 
 
 def _blocks(units: int, most: int) -> list[slice]:
-    """Divide units into equal blocks of at most `most`: one, or equally many for each thread."""
+    """Divide units into equal blocks of at most `most` units: a single block, or the same number for each thread."""
     number = -(-units // most)
     if number > 1:
         number = -(-number // THREADS) * THREADS
@@ -253,7 +253,7 @@ def _blocks(units: int, most: int) -> list[slice]:
 
 
 def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int = 0) -> None:
-    """Refuse numbers of components that do not rise, or exceed what images and features allow."""
+    """Reject numbers of components that do not increase, or exceed what images and features allow."""
     most = min(n_train - 1, n_features)
     bad = [number for number in numbers if not least <= number <= most]
     if bad:
@@ -266,9 +266,9 @@ def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int 
 
 
 def gram_of(X, scale: bool = False):
-    """Return X X' of centred features for the folds to share; None where it does not pay: many images, or `scale`.
+    """Return X X' of centred features for folds to share; None with `scale`, or with too many images for it to pay off.
 
-    Features are centred, which reduces cancellation in the products.
+    Centring reduces cancellation in the products.
     """
     if scale or X.shape[0] > 2 * X.shape[1]:
         return None
@@ -278,7 +278,7 @@ def gram_of(X, scale: bool = False):
 def square_of(X):
     """Return X X', (n, n), of a numpy array or torch tensor.
 
-    Tile by tile in our own threads: BLAS threads spin after each product and would slow the steps that follow.
+    Computed tile by tile in our own threads: BLAS threads spin after each product and would slow down what follows.
     """
     if not isinstance(X, np.ndarray):
         return X @ X.T

@@ -14,7 +14,7 @@ from analysis.statistics.predictivity.nested import Nested, nested_pls, nested_r
 
 @dataclass(frozen=True)
 class Choice:
-    """Predictions by the layer that was best inside the training images of each fold (`best_layer`).
+    """Predictions from the layer that was best within the training images of each fold (`best_layer`).
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ def best_layer(
     *,
     scale: bool = True,
 ) -> Choice:
-    """Choose a layer inside each training set and predict the test set from it.
+    """Choose a layer within each training set and predict the test set from it.
 
-    A layer that is chosen and scored on the same images is best partly by chance: with many layers and little signal
-    its score is too high. Here every layer is cross-validated within the training images of a fold (nested
-    cross-validation, Varma & Simon 2006), and the one with the highest median (over units) of Pearson's r predicts the
+    A layer chosen and scored on the same images is best partly by chance: with many layers and little signal, its
+    score is biased upwards. Here every layer is cross-validated within the training images of a fold (nested
+    cross-validation, Varma & Simon 2006), and the layer with the highest median Pearson's r over units predicts the
     test images.
 
     Parameters
@@ -56,7 +56,7 @@ def best_layer(
     Y : (n_images, n_units) array of float
         Responses; NaN where a unit was not shown an image.
     folds : (n_repeats, n_images) array of int
-        Three or more folds that keep near-duplicates together (`group_folds`), one row per repeat.
+        Fold of each image (three or more folds, near-duplicates kept together: `group_folds`), one row per repeat.
     n_components : int, optional
         Number of PLS components. Default: ridge regression with a penalty for each unit (`ridge_predict`).
     scale : bool
@@ -103,9 +103,9 @@ def best_layer(
 
 
 def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray, *, against: str = "training") -> Choice:
-    """Return the predictions of `best_layer` from fits of every layer, one for each repeat.
+    """Return the predictions of `best_layer` from the fits of every layer, one per repeat.
 
-    Folds below 0 are not tested. `against`: as in `pls.score`.
+    Images with a fold below 0 are not tested. `against`: as in `pls.score`.
     """
     if not fits:
         raise DataError("features holds no layer; give at least one")
@@ -121,7 +121,7 @@ def choose(fits: dict[str, Sequence[Nested]], Y: np.ndarray, folds: np.ndarray, 
 
 
 def of_chosen_layers(layers: Sequence[str], by_layer: dict[str, np.ndarray], folds: np.ndarray) -> np.ndarray:
-    """Return other predictions, (n_repeats, n_images, n_units) for each layer, by the layers of a `Choice`."""
+    """Assemble predictions, (n_repeats, n_images, n_units) per layer, from the layers chosen in a `Choice`."""
     predicted = np.full_like(next(iter(by_layer.values())), np.nan)
     names = iter(layers)
     for r, assigned in enumerate(folds):

@@ -1,7 +1,7 @@
-"""Regression whose every choice is made without the test fold: the penalty of each unit, and what a layer is worth.
+"""Nested cross-validation: the penalty of each unit and the score of each layer are determined without the test fold.
 
-The inner folds of a test fold are the other folds. Near-duplicates that share a fold therefore never meet across inner
-folds either.
+The remaining folds serve as inner folds, so near-duplicates, which share a fold, are not split across inner folds
+either.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ class LinearMap:
     Attributes
     ----------
     mean, scale : (n_features,)
-        Subtracted from each feature, and what it is then divided by.
+        Subtracted from each feature, and divisor of the difference.
     weights : (n_features, n_units)
     intercept : (n_units,)
     limit : float
-        Largest distance of a feature from its mean, in units of `scale`.
+        Distance from the mean at which features are clipped, in units of `scale`.
     """
 
     mean: np.ndarray
@@ -36,11 +36,11 @@ class LinearMap:
     limit: float
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the predictions of rows of features, (n_rows, n_units).
+        """Return the predictions from rows of features, (n_rows, n_units).
 
-        No training row lies further from the mean than the square root of their number, in standard deviations.
-        Features of other rows are held at that distance: else one that is all but silent in the training rows, as
-        rectified ones often are, decides a prediction alone.
+        No training row lies more than sqrt(n) standard deviations from the mean, with n the number of training rows.
+        Features of other rows are clipped to that distance; otherwise a feature that is almost silent in the training
+        rows, as rectified features often are, could dominate a prediction.
         """
         return np.clip((X - self.mean) / self.scale, -self.limit, self.limit) @ self.weights + self.intercept
 
@@ -55,7 +55,7 @@ class Nested:
         NaN for images that are not tested or were not shown to the unit.
     inner_r : (n_tested, n_units)
         Pearson's r within the training images of each test fold, mean over the inner folds; NaN where undefined or not
-        asked for, and where the training images are too few to be split again.
+        requested, and where the training images are too few to be split again.
     """
 
     predicted: np.ndarray
@@ -73,14 +73,13 @@ def nested_ridge(X, Y, folds, *, alphas=None, tested=None, scale: bool = True, i
     folds : (n_images,) array of int
         Fold of every image, all at least 0; three or more.
     alphas : (n_alphas,) array of float, optional
-        Penalties; default `ridge.penalties`: multiples of the mean squared length of the training
-        rows, centred and scaled.
+        Penalties; default `ridge.penalties`, multiples of the mean squared length of the centred, scaled training rows.
     tested : sequence of int, optional
-        Folds to predict; the others only train. Default: all.
+        Folds to predict; the others are only trained on. Default: all.
     scale : bool
         Divide features by their standard deviation in the training rows.
     inner : bool
-        False: leave `inner_r` undefined.
+        If False, leave `inner_r` undefined.
 
     Returns
     -------
@@ -108,9 +107,9 @@ def nested_ridge(X, Y, folds, *, alphas=None, tested=None, scale: bool = True, i
 
 
 def fit_ridge(X, Y, folds, *, alphas=None, scale: bool = True) -> LinearMap:
-    """Fit ridge regression to all images, with the penalty of each unit chosen by leaving out each fold.
+    """Fit ridge regression to all images, with the penalty of each unit chosen by leave-fold-out errors.
 
-    The fit that `nested_ridge` makes of the training images of a fold.
+    The same fit as `nested_ridge` makes to the training images of a fold.
 
     Parameters
     ----------
@@ -131,9 +130,9 @@ def fit_ridge(X, Y, folds, *, alphas=None, scale: bool = True) -> LinearMap:
 
 
 def nested_pls(X, Y, folds, n_components: int, *, tested=None, scale: bool = True, inner: bool = True) -> Nested:
-    """Predict every test fold by PLS with a fixed number of components; parameters, returns and errors as above.
+    """Predict every test fold by PLS with a fixed number of components; otherwise as `nested_ridge`.
 
-    `inner_r` stays undefined where the inner training images are too few for the components.
+    `inner_r` is undefined where the inner training images are too few for the components.
     """
     tested = np.unique(folds) if tested is None else np.asarray(tested)
     predicted, inner_r = np.full(Y.shape, np.nan), np.full((len(tested), Y.shape[1]), np.nan)
@@ -159,12 +158,12 @@ def nested_pls(X, Y, folds, n_components: int, *, tested=None, scale: bool = Tru
 def _leave_out_predictions(
     decomposition: Decomposition, Y: np.ndarray, alphas: np.ndarray, folds: np.ndarray
 ) -> np.ndarray:
-    """Return the prediction of every row by the fit without its fold, (n, n_units), with an intercept.
+    """Return the prediction of every row from the fit without its fold, (n, n_units), with an intercept.
 
     Parameters
     ----------
     decomposition : Decomposition
-        Of the centred features.
+        Decomposition of the centred features.
     Y : (n, n_units)
     alphas : (n_units,)
         Penalty of each unit.
@@ -185,13 +184,13 @@ def _leave_out_predictions(
 
 @dataclass(frozen=True)
 class _Ridge:
-    """Ridge regression of one training set, with the penalty of each unit chosen by its folds.
+    """Ridge regression on one training set, with the penalty of each unit chosen over its folds.
 
     Attributes
     ----------
     map : LinearMap
     alphas : (n_units,)
-        Chosen penalties, in the unit of squared (scaled) features.
+        Chosen penalties, in squared units of the (scaled) features.
     """
 
     map: LinearMap
@@ -202,7 +201,7 @@ class _Ridge:
 
     @classmethod
     def of(cls, X: np.ndarray, Y: np.ndarray, folds: np.ndarray, alphas=None, scale: bool = True) -> "_Ridge":
-        """Fit finite `Y`, (n, n_units), from `X`, (n, n_features); penalties as in `nested_ridge`."""
+        """Fit finite `Y`, (n, n_units), to `X`, (n, n_features); penalties as in `nested_ridge`."""
         mean = X.mean(axis=0)
         deviation = X.std(axis=0) if scale else np.ones(X.shape[1])
         deviation = np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0)
@@ -217,12 +216,12 @@ class _Ridge:
         return cls(LinearMap(mean, deviation, weights, Y.mean(axis=0), limit), chosen, Y, folds, decomposition)
 
     def left_out(self) -> np.ndarray:
-        """Return the predictions of the training rows, each by the fit without its fold, (n, n_units)."""
+        """Return the prediction of each training row from the fit without its fold, (n, n_units)."""
         return _leave_out_predictions(self._decomposition, self._Y, self.alphas, self._folds)
 
 
 def _parts(Y, folds, tested) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield, for each test fold and each set of units shown the same images, its number, units, and rows."""
+    """Yield fold index, units, training rows and test rows, per test fold and set of units shown the same images."""
     patterns, which = shown_together(Y)
     for index in range(patterns.shape[1]):
         shown, units = patterns[:, index], np.flatnonzero(which == index)

@@ -1,4 +1,4 @@
-"""What a model explains of responses beyond labels, and labels beyond the model: variance partitioning."""
+"""Variance partitioning: what a model explains beyond labels, and labels beyond the model."""
 
 from dataclasses import dataclass
 
@@ -33,26 +33,26 @@ class Partition:
     errors: dict[str, np.ndarray]
 
     def fractions(self) -> dict[str, np.ndarray]:
-        """Return the fractions of each unit, (n_units,), by name."""
+        """Return all fractions by name, each (n_units,)."""
         return {name: self.fraction(name, np.ones((1, len(self.total))))[0] for name in FRACTIONS}
 
     def fraction(self, name: str, counts: np.ndarray) -> np.ndarray:
-        """Return a fraction of `FRACTIONS` in draws of images.
+        """Return one of the `FRACTIONS` in each draw of images.
 
         Parameters
         ----------
         name : str
         counts : (n_draws, n_images)
-            How often each draw holds each image.
+            How often each image occurs in each draw.
 
         Returns
         -------
         (n_draws, n_units) array of float
-            Share of the variance; NaN for units that do not vary.
+            Fraction of the variance; NaN for units that do not vary.
         """
         total = counts @ self.total
         weighted = sum(sign * self.errors[part] for part, sign in FRACTIONS[name].items())
-        constant = sum(FRACTIONS[name].values())  # r2 of a set is 1 - error / total; differences lose the 1
+        constant = sum(FRACTIONS[name].values())  # r2 of a set is 1 - error / total; the 1 cancels in differences
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(total > 1e-24, constant - counts @ weighted / total, np.nan)
 
@@ -65,22 +65,22 @@ FRACTIONS: dict[str, dict[str, int]] = {
     "unique_labels": {"both": 1, "model": -1},
     "shared": {"model": 1, "labels": 1, "both": -1},
 }
-"""Signs of the r2 of each set of predictors in each fraction."""
+"""Sign with which each set's r2 enters each fraction."""
 
 
 def partition_variance(X, labels, Y, folds, groups=None) -> Partition:
     """Partition the explained variance of units between a model's features and labels.
 
-    The fractions of variation partitioning (Borcard, Legendre & Drapeau 1992; Peres-Neto et al. 2006), with the
-    cross-validated r2 in place of the adjusted one: unique to the model r2(both) - r2(labels), unique to the labels
+    The fractions of variation partitioning (Borcard, Legendre & Drapeau 1992; Peres-Neto et al. 2006), with
+    cross-validated instead of adjusted r2: unique to the model r2(both) - r2(labels), unique to the labels
     r2(both) - r2(model), shared r2(model) + r2(labels) - r2(both). Sets of predictors are fitted by `banded_predict`.
-    Where a set adds nothing its unique fraction is 0 or slightly below, the price of fitting it.
+    The unique fraction of a set that adds nothing is 0 or slightly below, the cost of fitting it.
 
     Parameters
     ----------
     X : (n_images, n_features) array of float
     labels : (n_images,) sequence
-        Label or category of each image: the ideal observer predicts from nothing else.
+        Label or category of each image, the only predictor of the ideal observer.
     Y : (n_images, n_units) array of float
         Responses; finite.
     folds, groups

@@ -28,9 +28,9 @@ class Prediction:
     Attributes
     ----------
     predicted : (n_repeats, n_images, n_units) array of float
-        In the unit of the responses; NaN where an image was never in a test fold or not shown to the unit.
+        In the units of the responses; NaN for images never in a test fold or not shown to the unit.
     folds : (n_repeats, n_images) array of int
-        Fold in which an image was predicted; -1: never.
+        Fold in which each image was predicted; -1 if never.
     r2, pearson_r : (n_units,) array of float
         Means over repeats; NaN for units that do not vary. r2 is out of sample (`r2_score`), pearson_r the mean over
         folds.
@@ -64,9 +64,9 @@ def cross_predict(
     X : (n_images, n_features)
         numpy array or torch tensor.
     Y : (n_images, n_units)
-        NaN where a unit was not shown an image: it is trained and tested on the rest.
+        NaN where a unit was not shown an image; the unit is trained and tested on the others.
     folds : (n_images,) int
-        Fold in which a row is tested; -1: the row only trains.
+        Fold in which each row is tested; -1 for rows that are only trained on.
     n_components, scale, per_unit
         As in `fit_predict`.
 
@@ -112,19 +112,19 @@ def pls_predict(
         Features of a model. Give plain arrays, or both `X` and `Y` as ``xarray.DataArray`` with dimension ``image``,
         whose rows are then joined by image.
     Y : (n_images, n_units) array of float
-        Responses (spikes/s, say); NaN where a unit was not shown an image.
+        Responses (e.g. spikes/s); NaN where a unit was not shown an image.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image (a mapping from image to group if X and Y are keyed): never split by a fold.
+        Near-duplicate group of each image (a mapping if X and Y are keyed); never split across folds.
     n_components : int
         Number of PLS components (25: Yamins et al. 2014).
     folds, repeats, seed : int
-        Number of folds, of repeats with other folds, and their seed.
+        Number of folds, number of repeats with new folds, and their seed.
     scale : bool
         Divide features by their standard deviation in the training rows.
     per_unit : bool
         A PLS for each unit (Yamins et al. 2014), or one for all units (Brain-Score). These are different models.
     device : str, optional
-        ``"cpu"``, ``"cuda"``, ...: compute there with torch, in float64. Default: numpy.
+        Compute with torch, in float64, on this device (``"cpu"``, ``"cuda"``, ...). Default: numpy.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def pls_predict(
         Xd, Yd = (torch.from_numpy(a).to(device) for a in (X, Y))
     assigned = repeated_folds(groups, folds, repeats, seed)
     predicted = [cross_predict(Xd, Yd, f, n_components, scale=scale, per_unit=per_unit) for f in assigned]
-    check_fold_sizes(assigned)  # below what says that images are too few for the components
+    check_fold_sizes(assigned)  # last, so that too few images for the components are reported first
     return score(Y, np.stack(predicted), assigned, images)
 
 
@@ -173,8 +173,8 @@ def score(
     images : sequence of str, optional
         Image of each row.
     against : {"training", "test"}
-        Reference of r2: the mean of the training images of each fold, so that the best guess without a model scores 0,
-        or the mean of the tested images, as in ``sklearn.metrics.r2_score`` (see `crossval.r2_score`).
+        Reference of r2: the mean of each fold's training images, so that the best guess without a model scores 0, or
+        the mean of the test images, as in ``sklearn.metrics.r2_score`` (see `crossval.r2_score`).
 
     Returns
     -------

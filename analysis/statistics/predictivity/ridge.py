@@ -33,7 +33,7 @@ UNDETERMINED = "the rows outside a fold do not determine its fit; give larger pe
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Eigenvectors of the centred X X'.
+    """Eigendecomposition of the centred X X'.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Decomposition:
 
     @classmethod
     def of(cls, X: np.ndarray, intercept: bool = True) -> "Decomposition":
-        """Decompose features, (n, n_features), by the smaller of their two Gram matrices."""
+        """Decompose features, (n, n_features), via the smaller of their two Gram matrices."""
         X = X - X.mean(axis=0) if intercept else X
         if X.shape[0] <= X.shape[1]:
             return cls.of_gram(X @ X.T)
@@ -64,7 +64,7 @@ class Decomposition:
 
 
 def _zeros(values: np.ndarray, size: int) -> int:
-    """Return how many of the rising eigenvalues are zero up to rounding."""
+    """Return how many of the ascending eigenvalues are zero up to rounding."""
     return int(np.searchsorted(values, size * np.finfo(float).eps * max(values[-1], 0.0), side="right"))
 
 
@@ -80,12 +80,12 @@ def _eigh(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def leave_out_errors(
     decomposition: Decomposition, Y: np.ndarray, alphas: np.ndarray, folds: np.ndarray | None, intercept: bool = True
 ) -> np.ndarray:
-    """Return the sum of squared errors of each unit when each fold (or row) is left out, for each penalty.
+    """Return the sum of squared leave-fold-out (or leave-one-out) errors of each unit, for each penalty.
 
     Parameters
     ----------
     decomposition : Decomposition
-        Of the features, centred if `intercept`.
+        Decomposition of the features, centred if `intercept`.
     Y : (n, n_units)
     alphas : (n_alphas,)
         Positive.
@@ -115,7 +115,7 @@ def _leave_out_errors(decomposition: Decomposition, Y, alphas, folds, intercept:
 
     if folds is None:
         return _single_rows(U, values, Yc, Z, alphas, base)
-    # A task is some penalties of one fold, so that every thread has work until the end.
+    # A task is a subset of penalties in one fold, so that all threads stay busy until the end.
     some_alphas = np.array_split(np.arange(len(alphas)), THREADS)
     tasks = [(rows, some) for rows in rows_of_folds for some in some_alphas]
     squared = map_threads(lambda task: _large_fold(U, values, Yc, Z, alphas[task[1]], task[0], base), tasks)
@@ -174,7 +174,7 @@ def _small_fold(U, values, Yc, Z, alphas, rows, base: float) -> np.ndarray:
 
 
 def penalties(Z: np.ndarray) -> np.ndarray:
-    """Return `ALPHAS` times the mean squared length of centred rows; of 1 where all features are constant."""
+    """Return `ALPHAS` times the mean squared length of the centred rows, or times 1 if all features are constant."""
     length = np.mean(np.sum(Z**2, axis=1))
     return np.array(ALPHAS) * (length if length > 0 else 1.0)
 
@@ -191,8 +191,8 @@ def fit_predict(X, Y, train, rest, alphas, inner_folds=None, intercept: bool = T
     alphas : (n_alphas,)
         Penalties.
     inner_folds : (m,) int, optional
-        Folds of the training rows by which the penalty is chosen; default: leave one out. With near-duplicates use
-        folds by group: otherwise a left-out image is predicted from its duplicate, and the penalty is too small.
+        Folds of the training rows for choosing the penalty; default: leave one out. With near-duplicates, use
+        `group_folds`: otherwise a left-out image is predicted from its duplicate, and the penalty is too small.
     intercept : bool
 
     Returns
@@ -225,7 +225,7 @@ class RidgePrediction(Prediction):
     Attributes
     ----------
     alphas : (n_repeats, n_folds, n_units) array of float
-        In the unit of squared features.
+        In squared units of the features.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def ridge_predict(
 ) -> RidgePrediction:
     """Predict units from features by cross-validated ridge regression (Hoerl & Kennard 1970).
 
-    Each unit's penalty is chosen inside the training folds by exact leave-out errors (Cook & Weisberg 1982).
+    Each unit's penalty is chosen within the training folds by exact leave-out errors (Cook & Weisberg 1982).
 
     Parameters
     ----------
@@ -259,13 +259,13 @@ def ridge_predict(
         Features of a model. Give plain arrays, or both `X` and `Y` as ``xarray.DataArray`` with dimension ``image``,
         whose rows are then joined by image.
     Y : (n_images, n_units) array of float
-        Responses (spikes/s, say); finite.
+        Responses (e.g. spikes/s); finite.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image (a mapping if X and Y are keyed): never split by a fold, outer or inner.
+        Near-duplicate group of each image (a mapping if X and Y are keyed); never split across outer or inner folds.
     alphas : sequence of float, optional
-        Penalties; default 12 decades from 1e-3 to 1e8 times the mean squared length of the centred rows of X.
+        Penalties; default: 1e-3 to 1e8, one per decade, times the mean squared length of the centred rows of X.
     folds, inner_folds, repeats, seed : int
-        Number of outer folds, of inner folds (None: leave one out), of repeats with other folds, and their seed.
+        Number of outer folds, inner folds (None: leave one out) and repeats with new folds; and their seed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Predictivity that labels cannot bring about: within the images of one label, and for labels not trained on."""
+"""Predictivity that labels alone cannot produce: within one label's images, and for labels held out of training."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from analysis.statistics.predictivity.banded import banded_predict
 LEAST = 12
 """Labels with fewer images are not scored."""
 FOLD_GROUPS = 6
-"""Least groups of images in a fold: r over fewer is mostly noise."""
+"""Minimum number of image groups per fold: r over fewer is mostly noise."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class HeldOut:
     Attributes
     ----------
     rows : (n,) array of int
-        Images that were predicted, as rows of the input.
+        Rows of the input whose images were predicted.
     cells : (n,) array
-        Images of one cell were predicted by one fit and share a label.
+        Cell of each image: images of a cell share a label and are predicted by the same fit.
     observed, predicted : (n, n_units) array of float
 
     Examples
@@ -42,18 +42,17 @@ class HeldOut:
     predicted: np.ndarray
 
     def correlation(self, counts: np.ndarray) -> np.ndarray:
-        """Return the correlation of each unit within cells, in draws of the images.
+        """Return the within-cell correlation of each unit in each draw of images.
 
-        Predictions are centred and scaled to unit variance in each cell, responses centred. The covariance of both is
-        pooled over cells and divided by their pooled standard deviations. For one cell this is Pearson's r. If a fit
-        knows nothing, its expectation is 0, whereas the r of predictions pooled without scaling is negative: folds in
-        which chance favours the fit predict with the smallest variance. A constant prediction explains nothing and
-        counts as 0.
+        Predictions are centred and scaled to unit variance in each cell, responses centred. Their covariance is pooled
+        over cells and divided by their pooled standard deviations. For one cell this is Pearson's r. An uninformative
+        fit has expectation 0, whereas r pooled without scaling would be biased downwards: predictions vary least in
+        the folds that chance favours. A constant prediction explains nothing and counts as 0.
 
         Parameters
         ----------
         counts : (n_draws, n)
-            How often each draw holds each image.
+            How often each image occurs in each draw.
 
         Returns
         -------
@@ -80,7 +79,7 @@ class HeldOut:
 
 
 def predict_within(X, Y, labels, groups=None, *, folds: int = 5, seed: int = 0) -> dict[str, HeldOut]:
-    """Predict units within the images of each label, by fits that see no image of another label.
+    """Predict units within the images of each label, from fits that see no other label.
 
     Parameters
     ----------
@@ -91,12 +90,12 @@ def predict_within(X, Y, labels, groups=None, *, folds: int = 5, seed: int = 0) 
     groups : (n_images,) sequence, optional
         Near-duplicate group of each image.
     folds, seed : int
-        Most folds, fewer where a fold would hold fewer than 6 groups; and their seed.
+        Maximum number of folds (fewer where a fold would hold fewer than 6 groups), and their seed.
 
     Returns
     -------
     dict from label to HeldOut
-        Without labels of fewer than 12 groups of images.
+        Labels with fewer than 12 groups of images are omitted.
 
     Raises
     ------
@@ -127,10 +126,10 @@ def predict_within(X, Y, labels, groups=None, *, folds: int = 5, seed: int = 0) 
 
 
 def predict_unseen(X, Y, labels, groups=None) -> HeldOut | None:
-    """Predict units for the images of each label by fits to all other labels.
+    """Predict units for the images of each label from fits to all other labels.
 
-    Generalisation to categories of object that the fit has not seen. The correlation is within labels, so that a
-    difference between the means of labels counts for nothing.
+    This tests generalisation to unseen object categories. The correlation is within labels, so differences between
+    label means do not contribute.
 
     Parameters
     ----------
@@ -140,7 +139,7 @@ def predict_unseen(X, Y, labels, groups=None) -> HeldOut | None:
     Returns
     -------
     HeldOut or None
-        None where no label of 12 images leaves 12 others to train on.
+        None if no label has 12 or more images and leaves 12 or more to train on.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Representational similarity analysis: RDMs, their comparison, its bounds and its uncertainty."""
+"""Representational similarity analysis: RDMs, their comparison, noise ceilings and uncertainty."""

@@ -2,7 +2,7 @@
 
 A draw of images with multiplicities c gives the pair (i, j) the weight c_i c_j; pairs of an image with itself are left
 out (Schuett et al. 2023). Once an RDM is sorted, the midranks of the drawn RDM are sums of weights in that order. The
-result is exactly that of explicit resampling.
+result equals that of explicit resampling exactly.
 """
 
 import threading
@@ -24,7 +24,7 @@ RANKED = ("spearman", "rho-a")
 METHODS = ("spearman", "rho-a", "pearson", "cosine")
 OVER = ("images", "recordings", "both")
 BLOCK_ENTRIES = 2**17
-"""Pairs times draws in one block of draws, which bounds the memory."""
+"""Pairs times draws per block, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Bootstrap:
     Attributes
     ----------
     each : (n_draws, n_models, n_data) array of float
-        Similarity of each model RDM with each data RDM; NaN where that was not drawn or is constant.
+        Similarity of each model RDM with each data RDM; NaN where the latter was not drawn or is constant.
     scores : (n_draws, n_models) array of float
         Mean over the drawn data RDMs.
     lower, upper : (n_draws,) array of float
-        Noise ceilings of each draw; NaN if it holds fewer than 2 (lower) or no distinct data RDMs.
+        Noise ceilings of each draw; NaN if it contains fewer than 2 (lower) or no distinct data RDMs.
 
     Examples
     --------
@@ -132,14 +132,14 @@ def bootstrap_rsa(
         return counts, copies
 
     if task.ceilings or method not in RANKED:
-        torch()  # loaded now, as only then can its threads be limited
+        torch()  # load it first: only then can its threads be limited
         rows = map_threads(lambda index: task.draw(*draw_counts(index)), range(n_draws), threads)
         each, lower, upper = (np.array(column) for column in zip(*rows, strict=True))
         copies = np.array([draw_counts(index)[1] for index in range(n_draws)])
     else:
         draws = [draw_counts(index) for index in range(n_draws)]
         counts, copies = (np.array(column) for column in zip(*draws, strict=True))
-        # Resampling recordings leaves each comparison as it is: they are computed once.
+        # Resampling recordings does not change the comparisons, so they are computed once.
         distinct = counts[:1] if over == "recordings" else counts
         size = max(1, BLOCK_ENTRIES // len(task.first))
         blocks = [distinct[start : start + size] for start in range(0, len(distinct), size)]
@@ -153,12 +153,12 @@ def bootstrap_rsa(
 
 
 def integer_type(n_images: int, n_data: int) -> type:
-    """Return the integer type that holds twice the sum of all weights over all pooled RDMs."""
+    """Return an integer type that can hold twice the sum of all weights over all pooled RDMs."""
     return np.int32 if 2 * n_images**2 * n_data < 2**31 else np.int64
 
 
 class Comparison:
-    """What all draws share: the defined pairs and the RDMs, sorted once."""
+    """The data that all draws share: the defined pairs of images and the RDMs, sorted once."""
 
     def __init__(self, rdms: list[RDM], n_models: int, method: str, ceilings: bool, threads: int = 1):
         rdms = aligned(rdms)
@@ -181,7 +181,7 @@ class Comparison:
     def block(self, counts: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
         """Compare many draws by ranks; from (n_draws, n_images) counts to (n_draws, n_models, n_data) similarities.
 
-        `second` may name another column of `counts` for the second image of a pair.
+        `second` optionally gives another column of `counts` for the second image of each pair.
         """
         counts = np.ascontiguousarray(counts.T, dtype=np.uint8 if counts.max() < 16 else np.int32)
         block = DrawBlock(counts, self.first, self.second if second is None else second, self._whole)
@@ -198,7 +198,7 @@ class Comparison:
         return out
 
     def draw(self, counts: np.ndarray, copies: np.ndarray):
-        """Compare one draw with its ceilings, from the `counts` of each image and the `copies` of each data RDM."""
+        """Return similarities and ceilings of one draw, from the `counts` of images and the `copies` of data RDMs."""
         counts = counts.astype(np.uint8 if counts.max() < 16 else np.int32)
         if not hasattr(self._local, "workspace"):
             self._local.workspace = Workspace(self._whole)
@@ -231,14 +231,14 @@ class Comparison:
             mean = _dot(values, draw.heavy) / draw.total
             values, least = values - mean, 1e-12 * abs(mean) * np.sqrt(draw.total)
         norm = float(np.sqrt(_dot(values * draw.heavy, values)))
-        return values, norm if norm > least else 0.0  # a centred constant holds rounding, not a direction
+        return values, norm if norm > least else 0.0  # a centred constant is only rounding error
 
     def _norm(self, squares, n):
-        # the doubled ranks of n untied entries have the sum of squares (n^3 - n) / 3
+        # the doubled ranks of n untied entries have sum of squares (n^3 - n) / 3
         return np.sqrt((n**3 - n) / 3 if self.method == "rho-a" else squares)
 
     def _bounds(self, data, draw: Draw, copies):
-        """Return the lower and upper ceiling of the draw, by pools of ranks or of vectors of unit length."""
+        """Return the lower and upper ceiling of the draw, from pooled ranks or pooled vectors of unit length."""
         ranked = self.method in RANKED
         shares = [int(count) if ranked else count / norm for (_, norm), count in zip(data, copies, strict=True)]
         kind = data[0][0].dtype
@@ -266,7 +266,7 @@ class Comparison:
 
     def _weighted(self, values: np.ndarray, draw: Draw) -> np.ndarray:
         out = draw.workspace.array("wide", len(values), np.float64)
-        out[...] = values  # integers convert several times faster alone than within a product
+        out[...] = values  # integers are converted several times faster alone than within a product
         out *= draw.heavy
         return out
 

@@ -28,9 +28,9 @@ def rsa_draws(
 ) -> dict[str, ScoreDraws]:
     """Draw images and compare the RDMs of models with those of recordings in each draw.
 
-    The score is the mean over recordings. Without `clusters` it is about *these recordings* and only images are drawn;
-    with `clusters`, recordings or monkeys are drawn whole too. As in rsatoolbox, a pair of an image with itself is left
-    out (Schuett et al. 2023); so is a pair of two copies of one near-duplicate group.
+    The score is the mean over recordings. Without `clusters`, inference is about *these recordings* and only images are
+    drawn; with `clusters`, whole recordings or monkeys are drawn too. As in rsatoolbox, pairs of an image with itself
+    are left out (Schuett et al. 2023); so are pairs of two copies of one near-duplicate group.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def rsa_draws(
         One per recording. Pairs of images undefined in any model or in the recording are left out for all models.
     method : {"spearman", "rho-a"}
     groups : mapping from image to group, optional
-        Near-duplicate group of each image, drawn together. Default: each image by itself. Images of the same key (or,
-        without keys, of the same position) are drawn together in all recordings.
+        Near-duplicate group of each image, drawn together. Default: each image is its own group. Images with the same
+        key (or, without keys, at the same position) are drawn together in all recordings.
     clusters : (n_recordings,) sequence, optional
-        Recording or monkey of each data RDM, `LEAST_CLUSTERS` different ones or more.
+        Recording or monkey of each data RDM, at least `LEAST_CLUSTERS` distinct ones.
     n_draws, seed : int
-        Models scored on the same images with the same seed meet the same draws.
+        Models scored on the same images with the same seed get the same draws.
     threads : int
         Number of threads; does not change the result.
 
@@ -57,7 +57,7 @@ def rsa_draws(
     Raises
     ------
     DataError
-        If the method is unknown, a model has not one RDM per recording, an image has no group, there are too few
+        If the method is unknown, a model does not have one RDM per recording, an image has no group, there are too few
         clusters, or RDMs are not comparable (`compare_rdms`).
 
     Examples
@@ -126,7 +126,7 @@ def _labels(images, n_images: int, groups: Mapping | None) -> np.ndarray:
 def _compare(task: Comparison, counts: np.ndarray, group: np.ndarray, threads: int) -> np.ndarray:
     """Compare the models' RDMs with one recording's in every draw: (n_draws, n_images) to (n_draws, n_models).
 
-    Two images of one group drawn c times make c pairs, not c^2: the second image of such a pair counts once.
+    Two images of a group drawn c times form c pairs, not c^2: the second image of such a pair counts once.
     """
     second = task.second.astype(np.int32)
     second[group[task.first] == group[second]] += task.n_images

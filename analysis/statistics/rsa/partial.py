@@ -1,4 +1,4 @@
-"""Rank correlation of two RDMs beyond what other RDMs, such as that of the labels, explain of both."""
+"""Partial rank correlation of two RDMs, controlling for other RDMs such as that of the labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ from analysis.statistics.rsa.significance import _undefined_images
 from analysis.statistics.rsa.similarity import aligned
 
 EXPLAINED = 1e-9
-"""A residual shorter than this share of its vector is rounding: the other RDMs explain the vector altogether."""
+"""A residual shorter than this fraction of its vector is rounding error: the other RDMs explain the vector fully."""
 LEAST = 4
-"""Fewer images have too few pairs."""
+"""Minimum number of images: fewer have too few pairs."""
 PERMUTATIONS_AT_ONCE = 16
 """Permutations in one matrix product, which bounds the memory."""
 
 
 @dataclass(frozen=True)
 class PartialRho:
-    """A rank correlation of RDMs given others (`partial_rho`).
+    """A rank correlation of two RDMs, controlling for others (`partial_rho`).
 
     Attributes
     ----------
     rho, partial : float
         Spearman's correlation without and with the other RDMs held constant.
     p : float
-        One-sided, for `partial`, under permutations of images; NaN where none were asked for.
+        One-sided p-value of `partial` under permutations of images; NaN if none were requested.
     error : float
         Bootstrap standard error of `partial` over images.
     low, high : float
-        95 % interval of `partial`: partial -+ t error, with one degree of freedom fewer than resampled images.
+        95 % interval of `partial`: partial -+ t error, with n - 1 degrees of freedom for n resampled images.
     n_images : int
         Images with all distances defined.
 
@@ -58,7 +58,7 @@ class PartialRho:
 def label_rdms(labels: Sequence, images: Sequence | None = None) -> list[RDM]:
     """Return an RDM for every pair of labels: 1 between images of these two labels, 0 elsewhere.
 
-    Held constant together, they leave each pair of labels its own mean dissimilarity. A single RDM that is 0 within and
+    Held constant together, they allow each pair of labels its own mean dissimilarity. A single RDM that is 0 within and
     1 between labels does not: faces may resemble each other more than objects do.
 
     Parameters
@@ -71,7 +71,7 @@ def label_rdms(labels: Sequence, images: Sequence | None = None) -> list[RDM]:
     Returns
     -------
     list of RDM
-        Without pairs of labels that no pair of images has.
+        Pairs of labels without a pair of images are omitted.
 
     Raises
     ------
@@ -105,22 +105,23 @@ def partial_rho(
 ) -> PartialRho:
     """Correlate two RDMs by rank, with other RDMs held constant.
 
-    The partial Spearman correlation: Pearson's correlation of what linear regression on the ranks of `given` leaves of
-    the ranks of both (Conover 1999; between distance matrices, Smouse, Long & Sokal 1986). The null distribution
-    permutes the images of the model's residual RDM and regresses it on `given` again (double semipartialing: Dekker,
-    Krackhardt & Snijders 2007). The bootstrap resamples images, gives a pair of them the product of their counts, and
-    expands the correlation to first order in these (infinitesimal jackknife: Efron 1982), which spares sorting anew.
+    The partial Spearman correlation: Pearson's correlation of the residuals of both RDMs' ranks after linear regression
+    on the ranks of `given` (Conover 1999; between distance matrices, Smouse, Long & Sokal 1986). For the null
+    distribution, the images of the model's residual RDM are permuted and the result regressed on `given` again (double
+    semipartialing: Dekker, Krackhardt & Snijders 2007). The bootstrap resamples images, weights each pair by the
+    product of its counts, and expands the correlation to first order in these (infinitesimal jackknife: Efron 1982),
+    which avoids ranking again.
 
     Parameters
     ----------
     model, neural : RDM
         Joined by image key.
     given : sequence of RDM
-        RDMs to hold constant, such as the `label_rdms` of labels, categories or recordings. One that is constant or
-        follows from the others changes nothing.
+        RDMs to hold constant, such as the `label_rdms` of labels, categories or recordings. An RDM that is constant or
+        linearly dependent on the others has no effect.
     strata : (n_images,) sequence or mapping from image key, optional
-        Images are permuted within a stratum alone: with the labels as strata, the test asks whether the model knows
-        more than labels. A sequence follows the images of `model`.
+        Images are permuted only within strata: with the labels as strata, the test asks whether the model carries
+        information beyond the labels. A sequence is in the order of the images of `model`.
     clusters : (n_images,) sequence or mapping from image key, optional
         Near-duplicate group of each image, drawn together in the bootstrap.
     n_permutations, n_draws, seed : int
@@ -129,7 +130,7 @@ def partial_rho(
     Returns
     -------
     PartialRho
-        All NaN where fewer than 4 images are defined, or an RDM is constant or explained by `given` altogether.
+        All NaN if fewer than 4 images are defined, or an RDM is constant or fully explained by `given`.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def _undefined(n_images: int) -> PartialRho:
 
 
 def _centred_ranks(distances: np.ndarray) -> np.ndarray:
-    # Equal distances of a model of labels differ by rounding, which must not order them.
+    # Equal distances of a label model may differ by rounding error, which must not order them.
     scale = np.abs(distances).max() or 1.0
     return midranks(np.round(distances / scale, 12)) - (len(distances) + 1) / 2
 
@@ -201,7 +202,7 @@ def _basis(vectors: list[np.ndarray], n: int) -> np.ndarray:
     columns: list[np.ndarray] = []
     for vector in vectors:
         rest = vector
-        for _ in range(2):  # twice: once leaves rounding
+        for _ in range(2):  # one pass leaves rounding error
             rest = rest - sum(column * (column @ rest) for column in columns)
         size = np.sqrt(rest @ rest)
         if size > EXPLAINED * max(np.sqrt(vector @ vector), 1.0):
@@ -217,9 +218,9 @@ def _permuted(residuals, basis: np.ndarray, strata: np.ndarray, n: int, seed: in
     """Return the partial correlation under permutations of images within strata, (n,)."""
     codes = np.unique(strata, return_inverse=True)[1]
     keys = np.random.default_rng(seed).random((n, len(codes)))
-    places = np.argsort(codes, kind="stable")  # the images of a stratum one after another
+    places = np.argsort(codes, kind="stable")  # images grouped by stratum
     square = RDM(residuals[0], "residual").square()
-    # Matrices with every pair twice are cheaper to permute than vectors of pairs.
+    # Full matrices are cheaper to permute than vectors of pairs.
     targets = np.stack([RDM(vector, "residual").square().ravel() for vector in (residuals[1], *basis.T)]) / 2
     length, null = residuals[0] @ residuals[0], np.empty(n)
     with one_thread():
@@ -235,16 +236,16 @@ def _permuted(residuals, basis: np.ndarray, strata: np.ndarray, n: int, seed: in
 
 
 def _resampled(ranks, residuals, clusters: np.ndarray, n_draws: int, seed: int) -> np.ndarray:
-    """Return the partial correlation in bootstrap draws of images, to first order in their counts; no undefined draws.
+    """Return the partial correlation in defined bootstrap draws of images, to first order in their counts.
 
-    The covariance s of two residuals a, b of ranks is a sum over three pairs of images, as each rank is one over the
-    others. A pair q whose weight changes changes it by a_q b_q and by what its comparisons with the other pairs add to
-    their ranks. The slopes on the other RDMs may stay, as s does not depend on them to first order.
+    The covariance s of two rank residuals a, b is a triple sum over pairs of images, because each rank is itself a sum
+    over the other pairs. Changing the weight of a pair q changes s by a_q b_q and by what its comparisons add to the
+    ranks of the other pairs. The slopes on the other RDMs can stay fixed: s does not depend on them to first order.
     """
     counts = cluster_draws(clusters, n_draws, seed).astype(np.float64)  # (n_draws, n_images)
 
     def total(pairs: np.ndarray) -> np.ndarray:
-        """Return the sum over pairs, weighted by the counts of both images, of each draw."""
+        """Return the sum over pairs in each draw, weighted by the counts of both images."""
         return np.einsum("di,di->d", counts @ RDM(pairs, "pairs").square(), counts) / 2
 
     n, (a, b) = len(ranks[0]), residuals
@@ -265,6 +266,6 @@ def _resampled(ranks, residuals, clusters: np.ndarray, n_draws: int, seed: int) 
 
 
 def _of_rank(runs: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the sum of `other` over the pairs that rank higher, ties by half; `runs` are the ranks from 0."""
+    """Return the sum of `other` over the pairs that rank higher, counting ties half; `runs` are dense ranks from 0."""
     sums = np.bincount(runs, weights=other)
     return (other.sum() - np.cumsum(sums) + sums / 2)[runs]

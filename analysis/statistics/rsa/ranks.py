@@ -1,8 +1,8 @@
-"""Weighted midranks of RDMs that were sorted once, for the bootstrap.
+"""Weighted midranks of RDMs that are sorted only once, for the bootstrap.
 
-In a draw of images with multiplicities c the pair (i, j) has the weight c_i c_j. With T the sum of the weights w and A
-their cumulative sum in sorted order, twice the centred midranks are 2 A - w - T: integers, so that nothing is rounded.
-Their weighted sum of squares is (T^3 - sum t^3) / 3, with t the total weights of runs of equal values.
+In a draw of images with multiplicities c, the pair (i, j) has weight c_i c_j. With T the sum of the weights w and A
+their cumulative sum in sorted order, twice the centred midranks are 2 A - w - T: integers, hence without rounding.
+Their weighted sum of squares is (T^3 - sum t^3) / 3, with t the total weight of each run of ties.
 """
 
 from functools import cached_property
@@ -12,20 +12,20 @@ import numpy as np
 from analysis.statistics.predictivity.krylov import torch
 
 PAIRS_AT_ONCE = 2**16
-"""Pairs whose weights are gathered at once: numpy copies every index to 64 bits."""
+"""Pairs whose weights are gathered at once, which bounds the memory: numpy copies every index to 64 bits."""
 TORCH_FROM = 2**15
-"""Length from which torch is faster than numpy: it sorts by radix and gathers with fewer checks."""
+"""Length from which torch is faster than numpy: it uses radix sort and gathers with fewer checks."""
 
 
 class Workspace:
-    """Memory that a thread reuses in every draw: fresh pages cost more than the sums written to them."""
+    """Buffers that a thread reuses in every draw: fresh pages cost more than the sums written to them."""
 
     def __init__(self, whole: type):
         self.whole = whole
         self._buffers: dict[str, np.ndarray] = {}
 
     def array(self, name: str, n: int, dtype) -> np.ndarray:
-        """Return an uninitialised array of length `n`, valid until the name is asked for again."""
+        """Return an uninitialised array of length `n`, valid until the same name is requested again."""
         size = n * np.dtype(dtype).itemsize
         buffer = self._buffers.get(name)
         if buffer is None or len(buffer) < size:
@@ -88,7 +88,7 @@ class Draw:
         self.total, self.cubes = int(self.heavy.sum()), float(np.square(self.heavy) @ self.heavy)
 
     def squares(self, cubes: float) -> float:
-        """Return the sum of squares of doubled midranks; `cubes`: of the weights of runs of equal values."""
+        """Return the sum of squares of doubled midranks, given the sum of cubed weights of runs of ties."""
         return (float(self.total) ** 3 - float(cubes)) / 3
 
 
@@ -98,9 +98,9 @@ class RankedRDM:
     Attributes
     ----------
     place : (n_pairs,) int32
-        Rank of the run of equal values that each pair belongs to.
+        Rank of the run of ties to which each pair belongs.
     tied : bool
-        Whether any run is longer than one pair; otherwise `place` is the position of each pair in rising order.
+        Whether any run is longer than one pair; otherwise `place` is the position of each pair in ascending order.
     """
 
     def __init__(self, values: np.ndarray):
@@ -114,12 +114,12 @@ class RankedRDM:
 
     @cached_property
     def order(self) -> np.ndarray:
-        """Pairs in rising order, (n_pairs,)."""
+        """Pairs in ascending order, (n_pairs,)."""
         return np.argsort(self.place, kind="stable")
 
     @cached_property
     def last(self) -> np.ndarray:
-        """Last position of each run of equal values in rising order."""
+        """Last position of each run of ties in ascending order."""
         return np.cumsum(np.bincount(self.place)) - 1
 
     def midranks(self, draw: Draw, name: str) -> tuple[np.ndarray, float]:
@@ -134,7 +134,7 @@ class RankedRDM:
             doubled = 2 * np.cumsum(runs) - runs
             gather(doubled.astype(workspace.whole), place, ranks)
         else:
-            # Pairs that were not drawn weigh nothing: the cumulative sum over all pairs is that over the drawn ones.
+            # Pairs that were not drawn have weight 0, so the cumulative sum over all pairs is that over drawn pairs.
             ordered = workspace.array("sorted", len(self.place), draw.small.dtype)
             ordered.fill(0)
             scatter(ordered, place, draw.small)
@@ -147,10 +147,10 @@ class RankedRDM:
 
 
 def sort_integers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return integers in rising order and the order that sorts them stably, by radix."""
+    """Return integers in ascending order and the order that sorts them stably, by radix sort."""
     if len(values) >= TORCH_FROM:
         return tuple(tensor.numpy() for tensor in torch().sort(torch().from_numpy(values), stable=True))
-    # numpy sorts 8- and 16-bit keys by radix: two or three passes are several times faster than one over long keys.
+    # numpy uses radix sort for 8- and 16-bit keys: two or three passes are several times faster than sorting long keys.
     digits = values - values.min()
     bits, order = int(digits.max()).bit_length(), np.argsort(digits.astype(np.uint16), kind="stable")
     for shift in range(16, bits, 16):
@@ -184,7 +184,8 @@ def rerank(pool: np.ndarray, draw: Draw) -> float:
 def _midranks(w: np.ndarray, total: int, equal: np.ndarray, after: np.ndarray) -> int:
     """Write twice the centred midranks of a sorted sequence with weights `w` to `after`.
 
-    `equal` holds the positions whose value equals the next one. Returns the excess of the cubed weights of the runs.
+    `equal` holds the positions whose value equals the next one. Returns by how much the cubed weights of runs exceed
+    those of their members.
     """
     np.cumsum(w, out=after)
     excess = 0
@@ -209,7 +210,7 @@ def _cubes(values: np.ndarray) -> int:
 
 
 class DrawBlock:
-    """Many draws at once, without noise ceilings: one row of weights for each.
+    """Many draws at once, without noise ceilings: one row of weights per draw.
 
     Parameters
     ----------
@@ -217,7 +218,7 @@ class DrawBlock:
     first, second : (n_pairs,) int
         Images of each pair.
     whole : type
-        Integer type that holds twice the sum of weights; sums of integers are several times faster than of floats.
+        Integer type that can hold twice the sum of weights; summing integers is several times faster than floats.
     """
 
     def __init__(self, counts: np.ndarray, first: np.ndarray, second: np.ndarray, whole: type):

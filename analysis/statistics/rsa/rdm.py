@@ -21,13 +21,13 @@ class RDM:
         Upper triangle by rows, as in ``scipy.spatial.distance.squareform``; NaN where undefined.
     metric : str
     images : tuple of str or None
-        Image keys. RDMs with keys are compared image by image, RDMs without by position, and one with keys never with
-        one without.
+        Image keys. RDMs with keys are matched by image, RDMs without by position; the two kinds cannot be compared with
+        each other.
 
     Raises
     ------
     DataError
-        If the number of distances is that of no number of images, entries are masked, or there is not one key per
+        If the number of distances is not n (n - 1) / 2 for any n, entries are masked, or there is not one key per
         image.
 
     Examples
@@ -47,7 +47,7 @@ class RDM:
     images: tuple[str, ...] | None = None
 
     def __post_init__(self):
-        """Check that distances and keys fit each other."""
+        """Check that distances and keys match."""
         distances = numbers("distances", self.distances)
         object.__setattr__(self, "distances", distances)
         n = self.n_images
@@ -82,7 +82,7 @@ def upper(matrix: np.ndarray) -> np.ndarray:
     n = len(matrix)
     out = np.empty(n * (n - 1) // 2, dtype=matrix.dtype)
     start = 0
-    for row in range(n - 1):  # slices are several times faster than indexing all pairs, without its memory
+    for row in range(n - 1):  # slices are several times faster than indexing all pairs, and save memory
         stop = start + n - 1 - row
         out[start:stop] = matrix[row, row + 1 :]
         start = stop
@@ -90,12 +90,12 @@ def upper(matrix: np.ndarray) -> np.ndarray:
 
 
 def _products(Z: np.ndarray) -> np.ndarray:
-    """Return Z Z' for all pairs of rows, in the order of `upper`: half the products, none of them copied."""
+    """Return the entries of Z Z' for all pairs of rows, in the order of `upper`: each computed once, none copied."""
     return upper(dsyrk(1.0, Z.T, trans=1, lower=1).T)
 
 
 def _one_minus_cosine(Z: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Return 1 - cosine of rows of known length; Z is overwritten. Rows of length 0 become undefined."""
+    """Return 1 - cosine for all pairs of rows with these lengths; NaN for rows of length 0. Overwrites Z."""
     Z /= np.where(length > 0, length, np.nan)[:, None]
     out = _products(Z)
     np.subtract(1.0, out, out=out)
@@ -106,7 +106,7 @@ def _correlation(X):
     mean = X.mean(axis=1)
     Z = X - mean[:, None]
     length = np.sqrt(np.einsum("ij,ij->i", Z, Z))
-    # A centred constant row holds rounding, not a direction.
+    # A centred constant row is only rounding error.
     length[length <= 1e-12 * np.abs(mean) * np.sqrt(X.shape[1])] = 0.0
     return _one_minus_cosine(Z, length)
 
@@ -116,7 +116,7 @@ def _cosine(X):
 
 
 def _squared_euclidean(X):
-    Z = X - np.nanmean(X, axis=0)  # leaves distances as they are and reduces cancellation
+    Z = X - np.nanmean(X, axis=0)  # leaves distances unchanged and reduces cancellation
     size = np.einsum("ij,ij->i", Z, Z)
     out = _products(Z)
     out *= -2.0
@@ -162,7 +162,7 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
     Raises
     ------
     DataError
-        If the metric is unknown, the shape is not a table of 2 images or more, a feature is infinite, or keys do not
+        If the metric is unknown, features are not a table of 2 or more images, a feature is infinite, or keys do not
         name each row once.
 
     Examples
@@ -181,14 +181,14 @@ def rdm(features, metric: str = "correlation", images: Sequence | None = None) -
 def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence | None = None) -> RDM:
     """Compute cross-validated squared Mahalanobis distances, unbiased by noise (Walther et al. 2016).
 
-    The mean of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units`` over pairs of partitions a, b that both hold both images;
-    if all do, this is the product of each with the mean of the others.
+    The mean of ``(x_ia - x_ja)' P (x_ib - x_jb) / n_units`` over pairs of partitions a, b that both contain both
+    images; if all do, this is the product of each with the mean of the others.
 
     Parameters
     ----------
     responses : (n_partitions, n_images, n_units) array of float
-        Mean responses in partitions (sets of presentations, say) with independent noise. An image with NaN is missing
-        from that partition; its distances come from the others, and are NaN if those are fewer than two.
+        Mean responses in partitions (e.g. sets of presentations) with independent noise. An image with NaN is missing
+        from that partition; its distances come from the others, and are NaN if fewer than two are left.
     precision : (n_units, n_units) array of float, optional
         Inverse of the noise covariance; default: the identity.
     images : sequence of str, optional
@@ -202,7 +202,7 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     Raises
     ------
     DataError
-        If there are fewer than 2 partitions, a response is infinite, or `precision` has another size or is not finite.
+        If there are fewer than 2 partitions, a response is infinite, or `precision` has a wrong size or is not finite.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     X = np.where(shown[..., None], X, 0.0)
     X -= X.sum(axis=(0, 1)) / max(shown.sum(), 1)
     if shown.all():
-        # Pairs a != b: all pairs less the pairs of a partition with itself.
+        # Pairs a != b: all pairs minus the pairs of a partition with itself.
         total = X.sum(axis=0)
         matrix = _differences(total @ P @ total.T - sum(x @ P @ x.T for x in X))
         matrix /= n_partitions * (n_partitions - 1) * n_units
@@ -244,7 +244,7 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
 
 
 def _differences(products: np.ndarray) -> np.ndarray:
-    """Return (x_i - x_j)' P (z_i - z_j), from the products x_i' P z_j of all images."""
+    """Return (x_i - x_j)' P (z_i - z_j) from the products x_i' P z_j of all images."""
     products = (products + products.T) / 2
     size = np.diagonal(products)
     return size[:, None] + size - 2 * products

@@ -1,4 +1,4 @@
-"""RDMs of a model whose features are weighted to fit an area, and RDMs of category means."""
+"""Reweighted RSA, with a model's features weighted to fit an area's RDM, and RDMs of category means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from analysis.statistics.rsa.rdm import METRICS, RDM, rdm, upper
 from analysis.statistics.rsa.similarity import METHODS
 
 COMPONENTS = 20
-"""Principal components that are weighted; more than images can determine only fit noise."""
+"""Principal components that are weighted; more than the images can determine would only fit noise."""
 PENALTY = 1e-3
 """Ridge penalty on the weights, relative to the mean squared length of the predictors."""
 LEAST = 4
-"""Least images in a test fold: fewer have too few pairs."""
+"""Minimum number of images per test fold: fewer have too few pairs."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Reweighted:
     Attributes
     ----------
     fixed, reweighted : float
-        Mean over folds of the rank correlation among the held-out images: with all components at the same weight, and
-        with fitted weights.
+        Mean over folds of the rank correlation among the held-out images, with equal and with fitted weights of the
+        components.
     weights : (n_folds, n_components) array of float
-        Fitted weights, none negative.
+        Fitted non-negative weights.
 
     Examples
     --------
@@ -57,10 +57,10 @@ def reweighted_rho(
 ) -> Reweighted:
     """Fit weights of a model's components to an area's RDM, and correlate the weighted RDM on held-out images.
 
-    Features are standardised and rotated to their principal components in the training images. Squared differences
-    along each component predict the dissimilarities of pairs of training images by non-negative least squares
-    (Khaligh-Razavi & Kriegeskorte 2014, who weighted layers so) with a small ridge penalty; feature by feature, this is
-    the feature-reweighted RSA of Kaniuth & Hebart (2022). Only pairs of two held-out images are scored.
+    Features are standardised and rotated to their principal components on the training images. Squared differences
+    along each component predict the dissimilarities of pairs of training images by non-negative least squares (as
+    Khaligh-Razavi & Kriegeskorte 2014 weighted layers) with a small ridge penalty; with features instead of components,
+    this is the feature-reweighted RSA of Kaniuth & Hebart (2022). Only pairs of two held-out images are scored.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def reweighted_rho(
     neural : RDM
         Of the same images, in the same order.
     groups : (n_images,) sequence, optional
-        Near-duplicate group of each image, never split by a fold.
+        Near-duplicate group of each image, never split across folds.
     folds, seed : int
         Number of folds, and their seed.
     components : int
-        Most components, fewer where the training images have fewer dimensions.
+        Maximum number of components; fewer if the training images span fewer dimensions.
     method : {"spearman", "rho-a", "tau-a", "cosine", "pearson"}
 
     Returns
@@ -130,14 +130,14 @@ def reweighted_rho(
 
 
 def _standardise(X: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Return X with the mean and standard deviation of the rows `by` removed; 0 where these do not vary."""
+    """Return X standardised by the mean and standard deviation of the rows `by`; 0 where these do not vary."""
     deviation = by.std(axis=0)
     varies = deviation > 1e-12 * np.abs(by).max(axis=0)
     return np.where(varies, (X - by.mean(axis=0)) / np.where(varies, deviation, 1.0), 0.0)
 
 
 def _components(X: np.ndarray, train: np.ndarray, n: int) -> np.ndarray:
-    """Return the principal components of all rows, (n_images, <= n), as fitted to the rows `train`."""
+    """Return the principal-component scores of all rows, (n_images, <= n), fitted to the rows `train`."""
     Z = _standardise(X, X[train])
     values, vectors = np.linalg.eigh(Z[train] @ Z[train].T)
     kept = [k for k in np.argsort(-values, kind="stable")[:n] if values[k] > 1e-10 * max(values[-1], 1e-300)]
@@ -151,7 +151,7 @@ def _differences(Z: np.ndarray) -> np.ndarray:
 
 
 def _fit(differences: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the non-negative weights of a fit with free intercept, (n_columns,)."""
+    """Return the non-negative weights of a fit with an intercept, (n_columns,)."""
     if not differences.shape[1]:  # constant features have no components
         return np.empty(0)
     A = differences - differences.mean(axis=0)
@@ -162,7 +162,7 @@ def _fit(differences: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _score(method: str, predicted: np.ndarray, target: np.ndarray) -> float:
-    """Return the correlation; weights that are all 0 predict nothing, which counts as 0."""
+    """Return the correlation; a constant prediction (all weights 0) counts as 0."""
     if np.ptp(target) == 0:
         return np.nan
     return METHODS[method](predicted, target) if np.ptp(predicted) > 0 else 0.0
@@ -171,7 +171,7 @@ def _score(method: str, predicted: np.ndarray, target: np.ndarray) -> float:
 def category_rdm(features, categories: Sequence, metric: str = "correlation", *, least: int = 2) -> RDM:
     """Return the RDM of category means, as Yamins et al. (2014) compare models with IT.
 
-    Features are standardised over images, so that those with the largest variance do not decide alone.
+    Features are standardised over images, so that those with the largest variance do not dominate.
 
     Parameters
     ----------

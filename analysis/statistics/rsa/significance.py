@@ -1,8 +1,8 @@
-"""Does a layer's geometry resemble an area's at all? Permutations of images, corrected for all models and areas.
+"""Permutation test of whether a layer's geometry resembles an area's at all, corrected for all models and areas.
 
-Under the null hypothesis the images of a model's RDM are exchangeable: which image is which tells nothing about the
+Under the null hypothesis, the images of a model's RDM are exchangeable: image identity says nothing about the
 responses. The statistic of a layer and area is the mean rank correlation (rho-a) with the RDMs of the area's
-recordings. Every layer and model meets the same permutations, so that the maximum over all tests has a null
+recordings. All layers and models share the same permutations, so that the maximum over all tests has a null
 distribution too.
 """
 
@@ -23,7 +23,7 @@ PERMUTATIONS_AT_ONCE = 16
 
 
 def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, seed: int) -> np.ndarray:
-    """Correlate the RDMs of layers with a population's whose images are permuted.
+    """Correlate the RDMs of layers with that of a population under permutations of its images.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
         out.
     neural : RDM
     n_permutations, seed : int
-        An image keeps its random key whichever others are left out.
+        An image's random key does not depend on which others are left out.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
         raise DataError("models are RDMs of other images than neural, or in another order: align them first")
     n = neural.n_images
     keys = np.random.default_rng(seed).random((n_permutations, n))
-    keys = np.concatenate([np.linspace(0, 1, n)[None], keys])  # the first order leaves the images in place
+    keys = np.concatenate([np.linspace(0, 1, n)[None], keys])  # the first order is the identity
     out = np.full((len(keys), len(models)), np.nan)
     target = neural.square()
     squares = [model.square() for model in models]
@@ -74,7 +74,7 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
 
 
 def _undefined_images(square: np.ndarray) -> np.ndarray:
-    """Return the images to leave out, (n_images,) bool, the worst first, until every distance is defined."""
+    """Return which images to leave out, (n_images,) bool: the worst in turn, until every distance is defined."""
     undefined, left_out = ~np.isfinite(square), np.zeros(len(square), bool)
     while undefined.any():
         worst = undefined.sum(axis=1).argmax()
@@ -126,14 +126,15 @@ def add_p_values(rows: pd.DataFrame, null: np.ndarray) -> pd.DataFrame:
     rows : DataFrame
         model, protocol, layer, region, recordings, rho: one row per test.
     null : (n_permutations, n_tests)
-        The statistics under joint permutations; rows with a NaN statistic are not tests.
+        The statistics under joint permutations; rows with a NaN statistic do not count as tests.
 
     Returns
     -------
     DataFrame of `COLUMNS`
         ``p``: (k + 1) / (N + 1), one-sided; ``p_bh``, ``p_tsbh``: adjusted for the false discovery rate over all
-        tests; ``p_max``: by the largest standardised statistic of all tests (family-wise). A statistic is standardised
-        by the mean and standard deviation of its own permutations, since areas with few recordings vary more.
+        tests; ``p_max``: adjusted for the family-wise error rate by the maximum standardised statistic. A statistic is
+        standardised by the mean and standard deviation of its own permutations, since areas with few recordings vary
+        more.
     """
     observed = rows["rho"].to_numpy(float)
     k = (null >= observed - 1e-12).sum(axis=0)

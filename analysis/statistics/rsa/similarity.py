@@ -35,7 +35,7 @@ def _spearman(a, b):
 
 
 def _rho_a(a, b):
-    """Spearman's rho, expected when ties are broken at random (Schuett et al. 2023).
+    """Return Spearman's rho expected when ties are broken at random (Schuett et al. 2023).
 
     ``12 x'y / (n^3 - n) - 3 (n + 1) / (n - 1)`` for midranks x, y from 1; here centred, without the last term.
     """
@@ -74,12 +74,12 @@ METHODS = {
 
 
 def aligned(rdms: Sequence[RDM]) -> list[RDM]:
-    """Return the RDMs over the images that all of them hold, in one order.
+    """Return the RDMs restricted to the images they share, in the same order.
 
     Raises
     ------
     DataError
-        If some have keys and others not, if they share fewer than 3 images, or if RDMs without keys differ in size.
+        If only some have keys, if they share fewer than 3 images, or if RDMs without keys differ in size.
     """
     rdms = list(rdms)
     for matrix in rdms:
@@ -126,9 +126,9 @@ def compare_rdms(rdm_a: RDM, rdm_b: RDM, method: str = "spearman") -> float:
     rdm_a, rdm_b : RDM
         Joined by image key.
     method : {"spearman", "rho-a", "tau-a", "cosine", "pearson", "cka"}
-        ``rho-a`` (Schuett et al. 2023) or ``tau-a`` (Nili et al. 2014) when a model has ties (a category model), since
-        tied predictions gain under the others; ``cka`` is linear CKA (Kornblith et al. 2019) of squared Euclidean RDMs
-        in which every image is defined.
+        Use ``rho-a`` (Schuett et al. 2023) or ``tau-a`` (Nili et al. 2014) if a model has ties (e.g. a category model),
+        since the others favour tied predictions; ``cka`` is linear CKA (Kornblith et al. 2019) of squared Euclidean
+        RDMs in which every image is defined.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def cka(X: np.ndarray, Y: np.ndarray) -> float:
     Returns
     -------
     float
-        0 to 1; NaN where all rows of a table are the same.
+        0 to 1; NaN if all rows of a table are identical.
 
     Raises
     ------
@@ -208,7 +208,7 @@ POOLS = {
     "pearson": lambda vector: _unit(vector - vector.mean()),
     "cka": None,
 }
-"""Transform of each subject's distances before averaging, by which the pool scores best: ranks for rank measures."""
+"""Transform of each subject's distances before averaging for which the pool scores best: ranks for rank measures."""
 
 
 def noise_ceiling(
@@ -270,7 +270,7 @@ def noise_ceiling(
     for distances in subjects:
         pool += POOLS[method](distances)
     upper = [measure(pool, distances) for distances in subjects]
-    # Each subject's share of the pool is computed again: keeping all of them would double the memory.
+    # Each subject's share of the pool is recomputed: keeping all of them would double the memory.
     lower = []
     for distances in subjects:
         share = POOLS[method](distances)
@@ -279,12 +279,12 @@ def noise_ceiling(
 
 
 def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
-    """Return a bound on the mean similarity with the subjects' RDMs that no model can exceed, with ties or without.
+    """Return an upper bound on the mean similarity of any model, with or without ties, with the subjects' RDMs.
 
-    The upper noise ceiling of Spearman's correlation ranks the pool again, so that it is the best of the models without
-    ties; one whose ties match the pool more closely can exceed it. All these measures are inner products of a unit
-    vector of the model with one of the subject, so that their mean cannot exceed the length of the subjects' mean
-    vector (Cauchy-Schwarz). For rho-a, under which ties gain nothing, the ranked pool is the best of all models.
+    The upper noise ceiling of Spearman's correlation ranks the pool again, which makes it the best model without ties;
+    a model whose ties match the pool more closely can exceed it. All these measures are inner products of a unit vector
+    of the model with one of the subject, so that their mean cannot exceed the length of the subjects' mean vector
+    (Cauchy-Schwarz). For rho-a, under which ties are no advantage, the ranked pool is the best of all models.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ from torch.nn import functional
 from analysis.params.kinds import Augment
 
 GREY = 128 / 255
-"""The grey that pads the images."""
+"""Grey with which images are padded."""
 DRAWS = 4
-"""Random numbers for each image."""
+"""Random numbers per image."""
 
 
 def augmenter(values: Augment):

@@ -1,4 +1,4 @@
-"""How each kind of model is trained, rebuilt from its configuration, and given its inputs; trained models.
+"""The kinds of model: how each is trained, rebuilt and given its inputs; and the loading of trained models.
 
 A new kind is a class in `analysis.params.models.Entry` and the module it names, which holds ``KIND``, a `Kind`.
 """

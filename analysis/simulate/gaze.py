@@ -112,7 +112,7 @@ class _Recorder:
         return float(np.clip(np.exp(self.rng.normal(np.log(0.3), 0.35)), 0.04, 1.2))
 
     def _stray(self, place, duration, now, onset):
-        """Sometimes move gaze off the screen, or replace it by what the tracker records during a blink."""
+        """Sometimes move gaze off the screen, or replace it with the tracker's output during a blink."""
         if onset is not None and now < onset:
             return place, duration
         kind = self.rng.random()

@@ -1,6 +1,6 @@
 """Kriegeskorte et al. (2008): 92 images, and their dissimilarities in monkey and human inferior temporal cortex.
 
-Published with rsatoolbox as MATLAB files. They include neither single-unit responses nor repeats.
+Published with rsatoolbox as MATLAB files, without single-unit responses or repeats.
 """
 
 import io

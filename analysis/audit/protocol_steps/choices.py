@@ -33,7 +33,7 @@ def corrected(names) -> Protocol:
 
 
 def single_choices() -> list[Step]:
-    """Return both protocols and their variants with one choice changed: only it corrected, or all but it corrected."""
+    """Return both protocols, and each of them with one choice taken from the other."""
     steps = [Step("report", "", REPORT)] + [Step("report", name, corrected([name])) for name in FIELDS]
     left = [Step("corrected", name, corrected(set(FIELDS) - {name})) for name in FIELDS]
     return [*steps, Step("corrected", "", CORRECTED), *left]

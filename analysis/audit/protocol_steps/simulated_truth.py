@@ -23,7 +23,7 @@ class SimulatedTruth:
     Attributes
     ----------
     features : dict from recording to (stems, (n_images, n_features))
-        Of the images shown in the recording.
+        For the images shown in the recording.
     labels : dict of str to int
         Label of each image: 1 face, 0 non-face, -1 unlabelled.
     correct : (0,)

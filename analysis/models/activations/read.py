@@ -44,7 +44,7 @@ class Metrics(TypedDict):
 
 
 def untrained(model: str) -> str | None:
-    """Return why a model could not be trained on the available images; None if it was trained, or not yet.
+    """Return why a model could not be trained on the available images; None if it was trained or is yet to be.
 
     Raises
     ------

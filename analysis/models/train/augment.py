@@ -12,7 +12,7 @@ DRAWS = 4
 
 
 def augmenter(values: Augment):
-    """Return a function of images (n, 3, h, w), 0 to 1, and random numbers (4, n); None if nothing is augmented."""
+    """Return a function of images (n, 3, h, w), 0 to 1, and random numbers (4, n); None without augmentation."""
     if not values.flip and not values.shift and not values.contrast:
         return None
 

@@ -1,1 +1,1 @@
-"""Bring the data to data/raw: the embedded experiment, or the published files, pinned and verified."""
+"""Put the data into data/raw: the simulated experiment, or the published files, pinned and verified."""

@@ -1,4 +1,4 @@
-"""Stage ``acquire``: bring the data, simulated or real, to data/raw."""
+"""Stage ``acquire``: put the data, simulated or real, into data/raw."""
 
 import importlib
 import shutil
@@ -12,7 +12,7 @@ from analysis.params import Params
 
 
 def run(params: Params) -> None:
-    """Fill data/raw from the source that the parameters name, and list it in ``manifest.json``.
+    """Fill data/raw from the source named in the parameters, and list the files in ``manifest.json``.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What a result is made of: the report's protocol flaw by flaw, and controls for any table of images x units."""
+"""What a result rests on: the report's protocol, flaw by flaw, and controls for any table of images x units."""

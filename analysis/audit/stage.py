@@ -1,4 +1,4 @@
-"""Stage ``audit``: what each choice of the report's protocol did, on the data at hand."""
+"""Stage ``audit``: the effect of each choice of the report's protocol, on the data at hand."""
 
 from dataclasses import replace
 
@@ -51,12 +51,11 @@ def run(params: Params) -> None:
     confound.csv                  label and recording confounded (`flaws.confounded_tables`)
     studies.csv, power.csv        simulated studies, judged (`table.simulated_studies`)
     table_{blocks,units,fill,     audit of the report's own table if data/raw has it, otherwise of the
-    controls}.csv                 table that its protocol makes of the recordings at hand (`table`)
+    controls}.csv                 table that its protocol builds from the recordings (`table`)
     summary.json                  the numbers that the paper quotes
     ============================  =====================================================================
 
-    If images are missing and those at hand cannot train a network, the first three, confound and selection have no
-    rows.
+    If images are missing and the rest cannot train a network, the first three, confound and selection have no rows.
 
     Raises
     ------
@@ -67,7 +66,7 @@ def run(params: Params) -> None:
 
     torch.use_deterministic_algorithms(True, warn_only=True)
     images, annotations = read_table(), Annotations(paths.ANNOTATIONS)
-    read_missing()  # here, so that a damaged file shows before anything is computed
+    read_missing()  # fail early if the file is damaged
     sources = protocol_responses.find_sources(read.all_recordings("corrected"), paths.DANDISET, annotations)
     area, audited = _choose_recordings(sources, params)
     examples = _load_examples()
@@ -175,7 +174,7 @@ def _audit_networks(inputs: Inputs, examples: Examples | None) -> dict[str, pd.D
 def _audit_merged_table(inputs: Inputs) -> tuple[dict[str, pd.DataFrame], dict]:
     """Audit the merged table; return its tables and its summary.
 
-    A table that does not allow an audit (too few images of a label, a single recording) is no error: the tables are
+    A table that does not allow an audit (too few images of a label, a single recording) is not an error: the tables are
     then empty, and the summary gives the reason under ``missing``.
     """
     params = inputs.params
@@ -196,11 +195,12 @@ def _audit_merged_table(inputs: Inputs) -> tuple[dict[str, pd.DataFrame], dict]:
 
 
 def _merged_table(inputs: Inputs) -> tuple[str, ResponseTable]:
-    """Return the report's own table if it is at hand, otherwise the table that its protocol makes of the recordings."""
+    """Return the report's own table if available, otherwise the table that its protocol builds from the recordings."""
     if REPORT_TABLE.is_file():
         return "report", response_table.read(REPORT_TABLE, str(REPORT_FACES))
     images, area = inputs.images, inputs.area
-    # The report assigns all units to the area of a recording's first row. If none is this area, units decide instead.
+    # The report assigns all units to the area of a recording's first row. If this is never `area`, use each unit's
+    # area.
     for protocol in (REPORT, replace(REPORT, region="unit")):
         recordings = scores.recordings(inputs, protocol)
         merged = protocol_responses.area_populations(recordings, protocol, set(images["stem"]), area)

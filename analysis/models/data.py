@@ -78,7 +78,7 @@ def image_inputs(examples: Examples, architecture: dict):
 
 
 def resized(images: np.ndarray, size: int, chunk: int = 512):
-    """Return images as a uint8 torch tensor (n, 3, size, size), anti-aliased where they shrink.
+    """Return images as a uint8 torch tensor (n, 3, size, size), anti-aliased when downsampled.
 
     Bytes rather than floats, so that the full set fits on a device (4,240 images of 112 x 112: 160 MB).
     """

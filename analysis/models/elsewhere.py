@@ -1,4 +1,4 @@
-"""Models that were trained in another folder than the present one, on other images."""
+"""Models trained in another folder, on other images."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from analysis.params import Model
 
 
 def trained(names: list[str], project: Path) -> tuple[list[str], list[str]]:
-    """Return which of some models are trained in the folder of a project or data set, and which are not.
+    """Return the models that are trained in the folder of a project or data set, and those that are not.
 
     Raises
     ------
     DataError
-        If none is.
+        If none is trained.
     """
     folder = project / paths.MODELS
     there = [name for name in names if (folder / name / WEIGHTS).is_file()]
@@ -30,7 +30,7 @@ def load(entry: Model, name: str, project: Path) -> TrainedModel:
     Raises
     ------
     DataError
-        If it was trained with other parameters than the present ones, or its files are damaged.
+        If it was trained with parameters other than the current ones, or its files are damaged.
     """
     folder = project / paths.MODELS / name
     config = read_config(folder)
@@ -42,7 +42,7 @@ def load(entry: Model, name: str, project: Path) -> TrainedModel:
 
 
 def _trained(values: dict) -> dict:
-    """Return the values without the number of patches at the gaze, on which no weight depends."""
+    """Return the parameters without the number of gaze patches, on which no weight depends."""
     read_out = values.get("activations")
     if not isinstance(read_out, dict):
         return values

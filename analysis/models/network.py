@@ -1,4 +1,4 @@
-"""A trained network: its interface, and its file form without pickle."""
+"""The interface of a trained network, and its file format without pickle."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 class Config(TypedDict):
-    """What is used of a trained model's ``config.json``."""
+    """The fields that are read from a trained model's ``config.json``."""
 
     kind: str
     values: dict[str, object]
@@ -45,7 +45,7 @@ class Network(nn.Module):
     Attributes
     ----------
     at_once : int or None
-        Images to compute at once where the maps are large; None: as many as suit small networks.
+        Batch size for networks with large maps; None: the default for small networks.
     """
 
     at_once: int | None = None
@@ -73,9 +73,9 @@ class Network(nn.Module):
 
 @contextmanager
 def hooked(modules: dict[str, nn.Module], hook: Callable[[str, torch.Tensor], torch.Tensor | None]) -> Iterator[None]:
-    """Call ``hook(name, output)`` when a module has run; what it returns, unless None, replaces the output.
+    """Call ``hook(name, output)`` after a module has run; its return value, unless None, replaces the output.
 
-    Only forward passes of the calling thread are hooked: other threads may run the same modules meanwhile.
+    Only forward passes of the calling thread are hooked: other threads may run the same modules concurrently.
     """
     thread = threading.get_ident()
 
@@ -91,7 +91,7 @@ def hooked(modules: dict[str, nn.Module], hook: Callable[[str, torch.Tensor], to
 
 
 def unit_range(x: torch.Tensor) -> torch.Tensor:
-    """Return images as float32 from 0 to 1, channels last in memory; floats pass unchanged."""
+    """Return images as float32 from 0 to 1, channels last in memory; floats are returned unchanged."""
     if x.dtype == torch.uint8:
         x = x.to(torch.float32).div_(255)
         x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
@@ -107,7 +107,7 @@ class Standardise(nn.Module):
         self.register_buffer("std", torch.ones(3, 1, 1))
 
     def fit(self, x: torch.Tensor) -> "Standardise":
-        """Take mean and standard deviation from uint8 images (n, 3, h, w), exactly: from the counts of each byte."""
+        """Compute mean and standard deviation of uint8 images (n, 3, h, w) exactly, from the counts of each byte."""
         for channel in range(3):
             counts = torch.bincount(x[:, channel].flatten().to(torch.int64), minlength=256).to("cpu", torch.float64)
             values = torch.arange(256, dtype=torch.float64) / 255
@@ -137,21 +137,21 @@ def save(folder: Path, network: Network, config: dict) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], note: dict | None = None) -> None:
-    """Write tensors as safetensors, whole or not at all, with `note` as JSON beside them.
+    """Write tensors atomically as safetensors, with `note` as JSON in the metadata.
 
-    One metadata key at most: with two, their order in the file is random.
+    There is at most one metadata key: with two, their order in the file is random.
     """
     tensors = {name: value.detach().to("cpu").contiguous() for name, value in tensors.items()}
     write_bytes(path, as_safetensors(tensors, None if note is None else {"note": json.dumps(note, sort_keys=True)}))
 
 
 def read_tensors(path: Path, again: str = "remove it and run the stage") -> tuple[dict[str, torch.Tensor], dict]:
-    """Read tensors and the note beside them; `again` says what brings the file back.
+    """Read tensors and their note; `again` says how to regenerate the file.
 
     Raises
     ------
     DataError
-        If the file is missing, cut or not safetensors.
+        If the file is missing, truncated or not safetensors.
     """
     try:
         with reading(path, again), safetensors.safe_open(path, framework="pt") as file:
@@ -186,7 +186,7 @@ def set_weights(module: nn.Module, tensors: dict[str, torch.Tensor], complaint: 
     Raises
     ------
     DataError
-        If a tensor is missing, left over or of another shape; the message begins with `complaint`.
+        If a tensor is missing, superfluous or of another shape; the message begins with `complaint`.
     """
     own = module.state_dict()
     for name in sorted(own.keys() | tensors.keys()):

@@ -1,4 +1,4 @@
-"""A network of your own: any torch module, its layers by name, and a linear read-out of the last."""
+"""A user's own network: any torch module, its layers by name, and a linear read-out of the last."""
 
 import fnmatch
 import importlib
@@ -20,10 +20,11 @@ from analysis.models.registry import Fitted, Job, Kind
 
 
 class Own(Network):
-    """A foreign module behind a normalisation of RGB; its layers are the outputs of the submodules named `layers`.
+    """A user's module after a standardisation of RGB; its layers are the outputs of the submodules named `layers`.
 
     `layers` are in the order in which they run, `mean` and `std` standardise images from 0 to 1, channel by channel,
-    `features` is the number that `summarised` returns for the last layer, and `module` names it in messages.
+    `features` is the number of features that `summarised` returns for the last layer, and `module` is its name in
+    messages.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Own(Network):
     ):
         super().__init__(())
         self.inner, self.names, self.module = inner, tuple(layers), module
-        self.shapes: dict[str, tuple[int, ...]] = {}  # of the layers, without n, as they were first
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of each layer's first output, without n
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
         self.read_out = LinearReadOut(features)
@@ -46,7 +47,7 @@ class Own(Network):
         return self.inner.get_submodule(name)
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the output of every named layer; the last one if it runs several times."""
+        """Return the output of every named layer; that of the last call if it runs several times."""
         found = self.outputs(x)
         return {name: found[name] for name in self.names}
 
@@ -56,8 +57,8 @@ class Own(Network):
         Raises
         ------
         DataError
-            If the module fails, a layer does not run, or it gives anything but one tensor with a row per image, of
-            the same shape for all images, and of finite floating-point numbers.
+            If the module fails, or a layer does not run or returns anything but one tensor of finite floating-point
+            numbers, with a row per image and the same shape for all images.
         """
         found: dict[str, torch.Tensor] = {}
 
@@ -68,14 +69,14 @@ class Own(Network):
                 raise DataError(f"layer {name} gives {shape} for one image and {self.shapes[name]} for another")
             found.pop(name, None)
             half = output.dtype in (torch.float16, torch.bfloat16)
-            found[name] = output.float() if half else output.clone()  # a later layer may work in place
+            found[name] = output.float() if half else output.clone()  # a later layer may change it in place
 
         try:
             with hooked({name: self.layer(name) for name in self.names}, keep):
                 self.inner((unit_range(x) - self.mean) / self.std)
         except DataError:
             raise
-        except Exception as error:  # foreign code may fail in any way
+        except Exception as error:  # user code may raise anything
             size = "x".join(map(str, x.shape[2:]))
             raise DataError(f"module {self.module} fails on images of {size} pixels ({one_line(error)})") from error
         if idle := [name for name in self.names if name not in found]:
@@ -88,7 +89,7 @@ class Own(Network):
 
 
 def unusable(output, n: int) -> str | None:
-    """Return what the output of a layer for `n` images is, if it cannot serve as activations."""
+    """Describe the output of a layer for `n` images if it cannot serve as activations; None if it can."""
     if not isinstance(output, torch.Tensor):
         return f"a {type(output).__name__}, not a tensor: choose another in layers"
     if output.ndim < 2 or len(output) != n or not output[0].numel():
@@ -102,21 +103,21 @@ def unusable(output, n: int) -> str | None:
 
 
 def summarised(top: torch.Tensor) -> torch.Tensor:
-    """Return features (n, f) of a layer: means over positions (n, f, h, w) or tokens (n, tokens, f), else all of it."""
+    """Return features (n, f) of a layer: means over positions (n, f, h, w) or tokens (n, tokens, f), else flattened."""
     if top.ndim == 4:
         return top.mean((2, 3))
     return top.mean(1) if top.ndim == 3 else top.flatten(1)
 
 
 def call(module: str, arguments: dict) -> nn.Module:
-    """Call a ``package.module:callable`` with its keyword arguments and return the torch module it gives.
+    """Call a ``package.module:callable`` with its keyword arguments and return the resulting torch module.
 
     Raises `DataError` if there is no such callable, it fails, or it returns anything but a torch module.
     """
     where, _, path = module.partition(":")
     try:
         found = importlib.import_module(where)
-    except (Exception, SystemExit) as error:  # foreign code may fail in any way
+    except (Exception, SystemExit) as error:  # user code may raise anything
         raise DataError(f"module {module}: cannot import {where} ({one_line(error)})") from error
     for name in path.split("."):
         if not hasattr(found, name):
@@ -132,9 +133,9 @@ def call(module: str, arguments: dict) -> nn.Module:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception of foreign code in one line, with the place where it arose: file, line and function."""
+    """Return an exception of user code in one line, with its origin: file, line and function."""
     what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if isinstance(error, SyntaxError):  # whose message names the file
+    if isinstance(error, SyntaxError):  # its message names the file
         return what
     ours, torchs = Path(__file__).parents[1], Path(torch.__file__).parent
     frames = [
@@ -153,7 +154,7 @@ def one_line(error: BaseException) -> str:
 def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
     """Return the names of the submodules that match shell-style patterns.
 
-    Raises `DataError` if a pattern matches nothing, or the name of a layer cannot be that of its file.
+    Raises `DataError` if a pattern matches nothing, or the name of a layer is not a valid file name.
     """
     known = [name for name, _ in inner.named_modules() if name]
     for pattern in patterns:
@@ -169,7 +170,7 @@ def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
 
 
 def build(architecture: dict) -> Network:
-    """Return the module with its initial weights, and an empty read-out."""
+    """Return the module with its initial weights and an unfitted read-out."""
     values = {name: architecture[name] for name in ("layers", "mean", "std", "features", "module")}
     return Own(call(architecture["module"], architecture["arguments"]), **values)
 

@@ -15,7 +15,7 @@ from analysis.models.registry import Job
 class ReadOut:
     """A linear decision ``weight . (x - mean) / std + bias``; positive means face."""
 
-    mean: np.ndarray  # (n_features,) float64, as std and weight
+    mean: np.ndarray  # (n_features,) float64, like std and weight
     std: np.ndarray
     weight: np.ndarray
     bias: float
@@ -36,14 +36,14 @@ class LinearReadOut(nn.Module):
 
     @torch.no_grad()
     def set(self, fitted: ReadOut) -> None:
-        """Take the values of a fitted read-out."""
+        """Copy the values of a fitted read-out."""
         self.mean.copy_(torch.from_numpy(fitted.mean))
         self.std.copy_(torch.from_numpy(fitted.std))
         _set_decision(self.linear, fitted.weight, fitted.bias)
 
 
 def set_logits(linear: nn.Linear, fitted: ReadOut) -> None:
-    """Let a plain two-class layer compute a read-out, its standardisation folded into the weights."""
+    """Make a plain two-class layer compute a read-out, with its standardisation folded into the weights."""
     bias = fitted.bias - float((fitted.weight * fitted.mean / fitted.std).sum())
     _set_decision(linear, fitted.weight / fitted.std, bias)
 
@@ -63,9 +63,9 @@ def fit_read_out(job: Job, read_out: LinearReadOut, features: Callable, batch: i
     Parameters
     ----------
     features : function of images (n, 3, size, size), uint8
-        Returns what the read-out takes, (n, n_features).
+        Returns the inputs of the read-out, (n, n_features).
     batch : int
-        Images at once.
+        Batch size.
     """
     rows = job.examples.rows("train")
     x = data.resized(job.examples.images[rows], job.entry.size)

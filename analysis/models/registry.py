@@ -1,4 +1,4 @@
-"""How each kind of model is trained, rebuilt from its configuration, and given its inputs; trained models.
+"""The kinds of model: how each is trained, rebuilt and given its inputs; and the loading of trained models.
 
 A new kind is a class in `analysis.params.models.Entry` and the module it names, which holds ``KIND``, a `Kind`.
 """
@@ -25,7 +25,7 @@ from analysis.params.models import KINDS
 class Job:
     """One training: the checked parameters, the images, and the folder of unfinished work.
 
-    `origin` holds everything beside `entry` that decides the result, as JSON values.
+    `origin` holds everything besides `entry` that determines the result, as JSON values.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network and the architecture from which `Kind.build` makes it again.
+    """A trained network and the architecture from which `Kind.build` rebuilds it.
 
     `notes` go to its configuration, `metrics` to its ``metrics.json``.
     """
@@ -53,7 +53,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of model can do.
+    """The functions of a kind of model.
 
     Attributes
     ----------
@@ -62,8 +62,7 @@ class Kind:
     build : function (architecture) -> Network
         Returns the untrained network.
     inputs : function (Examples, architecture) -> tensor (n_images, ...)
-        Returns what the network takes, in the order of ``images.csv``: by default the images at
-        ``architecture["size"]``.
+        Returns the network's inputs in the order of ``images.csv``: by default the images at ``architecture["size"]``.
     """
 
     fit: Callable[[Job], Fitted]
@@ -80,7 +79,7 @@ def kind(name: str) -> Kind:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network and the configuration beside its weights (``config.json``)."""
+    """A trained network and the configuration stored with its weights (``config.json``)."""
 
     network: Network
     config: dict
@@ -96,7 +95,7 @@ def load_trained(params: Params, model: str, examples: Examples) -> TrainedModel
     Raises
     ------
     DataError
-        If the model has not been trained, or was trained on images or with parameters other than the present ones.
+        If the model has not been trained, or was trained on images or with parameters other than the current ones.
     """
     entry, folder = params.models.entry(model), paths.MODELS / model
     config, again = read_config(folder), f"run the stage train for {model}"

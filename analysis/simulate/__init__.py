@@ -1,1 +1,1 @@
-"""The embedded default: a simulated experiment in the published layout, with known truth."""
+"""The default data: a simulated experiment in the published layout, with known ground truth."""

@@ -1,4 +1,4 @@
-"""A canvas for anti-aliased shapes in a turned and scaled frame."""
+"""A canvas for anti-aliased shapes in a rotated and scaled frame."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Frame:
-    """Local coordinates (u right, v down): origin in pixels, pixels per unit, turn in radians."""
+    """Local coordinates (u right, v down): origin in pixels, pixels per unit, rotation in radians."""
 
     x: float
     y: float

@@ -28,9 +28,9 @@ from analysis.simulate.split_zip_writer import write_split_zip
 VOLUMES = 4
 """Approximate number of volumes of the image archive."""
 REFERENCE_IMAGES = 96
-"""At least this many images, where there are so many, standardise the drive of the units."""
+"""Minimum number of images, if available, over which the drive of the units is standardised."""
 FEWEST_IMAGES_FOR_PROCESSES = 100
-"""With fewer images, starting processes takes longer than it saves."""
+"""With fewer images, starting processes costs more time than it saves."""
 
 
 def simulate(params: Simulate, seed: int, folder: Path) -> None:
@@ -90,7 +90,7 @@ def make_image(scene: Scene) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
 
 
 def _write_images(folder: Path, scenes, names, contents, regions) -> None:
-    """Write the split archive of the images and all that is annotated about them."""
+    """Write the split archive of the images, and their annotations."""
     archive = folder / "stimuli"
     archive.mkdir(parents=True, exist_ok=True)
     members = [(f"Stimuli/{n}", c) for n, c in sorted(zip(names, contents, strict=True))]

@@ -1,4 +1,4 @@
-"""Free viewing: trials, presentations, fixations and saccades of one recording, as the lab records them.
+"""Free viewing: trials, presentations, fixations and saccades of one recording, as a lab would record them.
 
 There are two clocks: presentation times come from the photodiode, while fixation times lag by the latency of the eye
 tracker. Fixations are drawn in true time and shifted when they are recorded.
@@ -74,7 +74,7 @@ def _tick(seconds: float) -> float:
 
 
 class _Recorder:
-    """Collects the events of one trial after another."""
+    """Collects events trial by trial."""
 
     def __init__(self, session: Session, rng: np.random.Generator):
         self.session, self.rng = session, rng
@@ -112,7 +112,7 @@ class _Recorder:
         return float(np.clip(np.exp(self.rng.normal(np.log(0.3), 0.35)), 0.04, 1.2))
 
     def _stray(self, place, duration, now, onset):
-        """Sometimes move gaze off the screen, or replace it by what the tracker records during a blink."""
+        """Sometimes move gaze off the screen, or replace it with the tracker's output during a blink."""
         if onset is not None and now < onset:
             return place, duration
         kind = self.rng.random()

@@ -10,23 +10,23 @@ from analysis.simulate.canvas import Canvas, Frame, smooth_noise
 from analysis.simulate.scenes import Scene
 
 GRAIN = 0.25, 0.45
-"""Range of the contrast of grain."""
+"""Range of grain contrast."""
 WHITE, DARK = (0.96, 0.95, 0.93), (0.06, 0.05, 0.05)
 
 
 class Head:
-    """Positions on a turned head, an ellipsoid of half-width `a` and half-height 1, seen from the front."""
+    """Positions on a rotated head, an ellipsoid of half-width `a` and half-height 1, seen from the front."""
 
     def __init__(self, scene: Scene, half_width: float):
         self.a, self.yaw, self.pitch = half_width, scene.yaw, scene.pitch
 
     def place(self, u: float, v: float) -> tuple[float, float, float]:
-        """Return where a frontal position is after the turn, and by how much it is foreshortened (0: hidden)."""
+        """Return a frontal position after the rotation, and its foreshortening (0: hidden)."""
         angle = np.arcsin(np.clip(u / self.a, -1, 1)) + self.yaw
         return self.a * np.sin(angle), v + 0.3 * self.pitch * (1 - v * v), max(0.0, np.cos(angle))
 
     def part(self, canvas: Canvas, frame: Frame, u, v, ru, rv, colour, **how):
-        """Paint an ellipse on the head, foreshortened by the turn."""
+        """Paint an ellipse on the head, foreshortened by the rotation."""
         u, v, narrow = self.place(u, v)
         if narrow > 0.12:
             canvas.paint(frame, u, v, ru * narrow, rv, colour, **how)
@@ -236,4 +236,4 @@ DRAW = {
     "fruit": fruit,
     "pareidolia": pareidolia,
 }
-"""Function that draws each category of head and each kind of object, and one that turns an object into a pareidolia."""
+"""Drawing function of each category of head and kind of object; that of ``pareidolia`` adds a face to an object."""

@@ -2,7 +2,7 @@
 
 Tables, columns, dtypes and chunks are those of the published files (NWB 2.6.0). Two objects have fields that current
 pynwb reads but refuses to create (`IndexSeries.indexed_timeseries`, an external `OpticalSeries` with a rate), so they
-are created in the way of pynwb's own reader. Object ids are derived from names, so equal inputs give equal bytes.
+are created as pynwb's own reader creates them. Object ids are derived from names, so equal inputs give equal bytes.
 """
 
 import uuid
@@ -120,7 +120,8 @@ def _write(path: Path, file) -> None:
 def write_rasters(folder: Path, header: Header, units: list[str], counts: np.ndarray) -> Path:
     """Write ``sub-X_ses-T.nwb`` to the folder of the dandiset.
 
-    `counts` (n_ms, n_units), uint8, are spikes in bins of 1 ms; they are compressed by gzip, one chunk per unit.
+    `counts` (n_ms, n_units), uint8, are spike counts in bins of 1 ms; they are compressed with gzip, one chunk per
+    unit.
     """
     from hdmf.backends.hdf5.h5_utils import H5DataIO
     from hdmf.common import DynamicTable

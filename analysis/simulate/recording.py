@@ -42,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True)
 class ImageFixations:
-    """Fixations during an image, in file order, in the time of the presentations."""
+    """Fixations during an image, in file order, on the clock of the presentations."""
 
     row: np.ndarray
     """Row in the table of fixations."""
@@ -124,7 +124,7 @@ def find_image_fixations(gaze: Gaze, session: Session) -> ImageFixations:
 def timeline(
     unit: Unit, drive: Drive, gaze: Gaze, seen: ImageFixations, gain: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the unit's rate over the recording in steps: edges (n + 1,) in ms and rates (n,) in spikes/s.
+    """Return the unit's rate over the recording as a step function: edges (n + 1,) in ms and rates (n,) in spikes/s.
 
     The response to a fixation starts one latency after the onset of the fixation (or of the image, if later). It lasts
     until the next response starts, or until one latency after image offset. `gain` (n_presentations,) multiplies the
@@ -157,7 +157,7 @@ def draw_spikes(edges: np.ndarray, rates: np.ndarray, rng: np.random.Generator) 
 
 
 def window_starts(gaze: Gaze, session: Session, seen: ImageFixations) -> np.ndarray:
-    """Return, for each fixation of the file, the start (ms) of its response window without the unit's latency."""
+    """Return, for each fixation of the file, the start (ms) of its response window, excluding the unit's latency."""
     starts = np.round(gaze.fixations.start - session.tracker_latency_ms / 1000, 6) * 1000
     starts[seen.row] = seen.start_ms
     return starts
@@ -190,7 +190,7 @@ def _looks(task: Task, seen: ImageFixations) -> tuple[np.ndarray, np.ndarray, np
 
 
 def _reference_looks(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the images and gaze positions that standardise drives."""
+    """Draw the images and gaze positions used to standardise drives."""
     rng = np.random.default_rng(seed_of(task.seed, "reference", task.session.name))
     places = [look(rng, scene, task.session, REFERENCE_LOOKS) for scene in task.reference_scenes]
     return np.repeat(np.arange(len(task.reference_scenes)), REFERENCE_LOOKS), np.concatenate(places)

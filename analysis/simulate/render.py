@@ -1,7 +1,7 @@
 """Render a scene: background and clutter, then a head or an object, then light.
 
 Faces and non-faces share palette, sizes, positions, clutter, mean luminance and contrast. They differ only in the shape
-and arrangement of their parts, so a classifier must use structure.
+and arrangement of their parts, so a classifier must rely on structure.
 """
 
 import colorsys
@@ -81,7 +81,7 @@ def _support(rng: np.random.Generator, canvas: Canvas, frame: Frame) -> None:
 
 
 def _finish(rng: np.random.Generator, pixels: np.ndarray, scene: Scene) -> np.ndarray:
-    """Light the scene, set luminance and contrast to values with the same distribution for all categories, and blur."""
+    """Light the scene, draw luminance and contrast from the same distributions for all categories, and blur."""
     height, width = pixels.shape[:2]
     y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j].astype(np.float32)
     lit = 1 + 0.25 * (x * np.float32(np.cos(scene.light)) + y * np.float32(np.sin(scene.light)))

@@ -27,7 +27,7 @@ FACE_CATEGORIES = (
 FACE_STRENGTH = {name: strength for name, _, strength in FACE_CATEGORIES} | {"pareidolia": 0.3, "object": 0.0}
 NEAR_DUPLICATE_SHARE = 0.04
 JPG_SHARE = {"human": 0.85, "primate": 0.6, "other": 0.55}
-"""Most human faces are jpg, as in the published images, so the file format predicts the label a little."""
+"""Most human faces are jpg, as in the published images, so the file format slightly predicts the label."""
 RGBA_SHARE = 0.4
 """Share of png images with an alpha channel."""
 
@@ -53,14 +53,14 @@ class Scene:
     """Direction of the light in the image plane."""
     brightness: float
     clutter: float
-    """0 to 1: share of the largest number of background shapes."""
+    """0 to 1: share of the maximum number of background shapes."""
     x: float
     y: float
     half_height: float
     extension: str
     mode: str
     boxed: bool
-    """Whether the face is annotated by a row of face.csv, else by a mask image."""
+    """Whether the face is annotated by a row of face.csv rather than a mask image."""
     mask_extension: str
     original: int
     """Index of the scene that this one nearly duplicates; its own index if there is none."""
@@ -73,7 +73,7 @@ class Scene:
 
     @property
     def strength(self) -> float:
-        """How strongly it drives face-selective neurons as a face, 0 to 1."""
+        """How strongly the scene drives face-selective neurons as a face, 0 to 1."""
         return FACE_STRENGTH[self.category]
 
 

@@ -14,7 +14,7 @@ from analysis.simulate.scenes import SIZES, Scene
 EASTERN = timezone(timedelta(hours=-5))
 BANK_CHANNELS = 32
 RIGS = {
-    # rig: (resolution, eye tracker, build, latency of the tracker in ms)
+    # rig: (resolution, eye tracker, MonkeyLogic build, rig number, latency of the tracker in ms)
     "a": ("1600 x 1200 60 Hz", "None", "May 9, 2019 build 187", 1, 24),
     "b": ("1920 x 1080 165 Hz", "None", "Jul 31, 2019 build 193", 2, 46),
     "c": ("1920 x 1080 165 Hz", "SR Research EyeLink", "Mar 16, 2020 build 209", 2, 5),
@@ -77,9 +77,9 @@ PLAN = (
 )
 """The first six have every irregularity of the published data; the others add units. Monkeys and dates are invented."""
 EXTRA_REGIONS = (("V1", "AIT"), ("V2", "AIT"), ("V4", "AIT"), ("PIT", "AIT"), ("CIT", "AIT"))
-"""Of the recordings beside those of `PLAN`: every other area with AIT, on the same images."""
+"""Areas of the recordings beyond `PLAN`: each other area paired with AIT, on the same images."""
 EXTRA_START, EXTRA_EVERY = _at(2021, 4, 12, 9, 30, 0), timedelta(days=9)
-"""Three precede the recordings of AIT in `PLAN`, so that an even choice by name, as in the audit, includes these."""
+"""Three precede the recordings of AIT in `PLAN`, so that choosing evenly by name, as the audit does, includes these."""
 
 
 def plan_sessions(n: int) -> list[Session]:

@@ -39,14 +39,14 @@ def part_path(digest: str) -> Path:
 
 
 def _stamp(digest: str) -> int:
-    """Modification time of a verified blob, in whole seconds: between 2001 and 2002, by hash."""
+    """Return the modification time of a verified blob, in whole seconds: derived from its hash, in 2001 or 2002."""
     return 1_000_000_000 + int(digits(digest)[:6], 16)
 
 
 def has(digest: str, size: int | None = None) -> bool:
     """Return whether the store holds the complete file.
 
-    A blob whose size or time has changed is hashed again, and removed if it is damaged.
+    A blob whose size or modification time has changed is hashed again, and removed if it is damaged.
     """
     path = blob_path(digest)
     try:
@@ -129,7 +129,7 @@ def _lock(file: int, stopped: Callable[[], bool]) -> None:
 
 
 def link(digest: str, target: Path) -> str:
-    """Link a blob to `target`; return how: by reflink, hard link, symbolic link or copy, the first that works.
+    """Link a blob to `target` and return how: reflink, hard link, symbolic link or copy, whichever works first.
 
     Raises `DataError` if none works.
     """
@@ -201,7 +201,7 @@ def write_error(error: OSError) -> WriteError:
 
 
 def show_bytes(n: float) -> str:
-    """Return a number of bytes with three digits and a decimal unit."""
+    """Format a number of bytes with three digits and a decimal unit."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if n < 1000 or unit == "GB":
             break

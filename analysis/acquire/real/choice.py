@@ -1,4 +1,4 @@
-"""Recordings and files that the parameters choose."""
+"""Select recordings and files by the parameters."""
 
 import io
 import re
@@ -18,7 +18,7 @@ KINDS = {None: "rasters", "_image": "main", "_behavior": "behavior"}
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording: its name in the csv files, its monkey, its files by kind, its number of units by area."""
+    """One recording: its name in the csv files, its monkey, its files by kind, and its number of units by area."""
 
     name: str
     monkey: str
@@ -29,7 +29,7 @@ class Recording:
 def recordings(listing: list[Pin], units: bytes, banks: bytes) -> list[Recording]:
     """Return all published recordings, sorted by name.
 
-    `listing` are all files of the dandiset, `units` and `banks` the tables ``units.csv.gz`` and
+    `listing` holds all files of the dandiset; `units` and `banks` are the tables ``units.csv.gz`` and
     ``bank_array_regions.csv``. Raises `DataError` if a file name does not have the published form, or files and tables
     name different recordings.
     """
@@ -45,7 +45,7 @@ def recordings(listing: list[Pin], units: bytes, banks: bytes) -> list[Recording
         names[name.partition("_")[0]].append(name)
     result = []
     for (monkey, date), by_time in sessions.items():
-        # The tables name a recording by monkey and date; those of one date are numbered in order of time.
+        # The tables name a recording by monkey and date; those of one date are numbered by start time.
         called = sorted(names.get(monkey + date, []), key=lambda name: (len(name), name))
         if len(called) != len(by_time):
             raise DataError(f"{monkey}{date}: {len(by_time)} recordings, but units.csv.gz names {called}")
@@ -69,11 +69,11 @@ def _areas(units: bytes, banks: bytes) -> dict[str, dict[str, int]]:
 
 
 def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
-    """Return the recordings that the parameters choose, sorted by name.
+    """Return the recordings selected by the parameters, sorted by name.
 
     Area, monkey and name must all match; a recording belongs to every area in which it has a unit; `limit` keeps the
-    first by name. Recordings of one monkey and date stay together, since only their order tells them apart. Raises
-    `DataError` if a name in the parameters is unknown, or nothing is left.
+    first by name. Recordings of one monkey and date stay together, since only their order distinguishes them. Raises
+    `DataError` if a name in the parameters is unknown, or no recording matches.
     """
     _known("areas", wanted.areas, set(AREAS))
     _known("monkeys", wanted.monkeys, {recording.monkey for recording in everything})
@@ -98,6 +98,6 @@ def _known(key: str, values, known: set[str]) -> None:
 
 
 def files(chosen: list[Recording], kinds: list[str]) -> list[Pin]:
-    """Return the files of some recordings, of some kinds, sorted by path."""
+    """Return the files of the chosen recordings that are of the given kinds, sorted by path."""
     pins = [recording.files[kind] for recording in chosen for kind in kinds if kind in recording.files]
     return sorted(pins, key=lambda pin: pin.path)

@@ -1,4 +1,4 @@
-"""Commands for the real data: what a choice costs, the store of fetched files, workers on other machines."""
+"""Commands for the real data: the size of the selection, the store of fetched files, workers on other machines."""
 
 from typing import Annotated
 

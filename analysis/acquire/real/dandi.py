@@ -1,4 +1,4 @@
-"""The dandiset: its listing, checked against the pinned digest, and its files, by the dandi client."""
+"""The dandiset: its listing, checked against the pinned digest, and its files, fetched with the dandi client."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ PAGE = 1000
 
 
 def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
-    """Return all files of the version, verified by the pinned digest.
+    """Return all files of the version, verified against the pinned digest.
 
-    The archive is asked once; the store then keeps the list under its digest. Raises `DataError` if the archive cannot
-    be reached or its list differs from the pinned one.
+    The archive is queried once; the store then keeps the list under its digest. Raises `DataError` if the archive
+    cannot be reached or its list differs from the pinned one.
     """
     if not blobs.has(dandiset.digest):
         assets(dandiset)
@@ -27,7 +27,7 @@ def listing(dandiset: sources.Dandiset) -> list[sources.Pin]:
 
 
 def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str, dict]:
-    """Ask the archive for its files, check the list, and return the client's record of each file by path."""
+    """Query the archive for its files, check the list, and return the client's record of each file by path."""
     found = _ask(dandiset, policy or Policy())
     try:
         pins = [
@@ -50,7 +50,7 @@ def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str
 
 
 def items(dandiset: sources.Dandiset, pins: list[sources.Pin]) -> list[Item]:
-    """Return what `fetch` needs for some files of the version; asks the archive only if one is not in the store."""
+    """Return the items to `fetch` for `pins`: none if the store holds them all, else the archive is queried."""
     if all(blobs.has(pin.digest, pin.size) for pin in pins):
         return []
     records = assets(dandiset)

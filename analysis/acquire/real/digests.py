@@ -1,19 +1,19 @@
-"""Digests by which published files are pinned: SHA-256, SHA-1, or git's name of a blob.
+"""Digests that pin published files: SHA-256, SHA-1, or git's blob hash.
 
-A digest is text and also names its file in the store: hexadecimal for SHA-256, with ``sha1-`` or ``git-`` before it
-for the others. The git name of a blob is the SHA-1 of ``blob <size>``, a zero byte, and the content.
+A digest is a string that also names its file in the store: hexadecimal for SHA-256, prefixed by ``sha1-`` or ``git-``
+for the others. The git hash of a blob is the SHA-1 of ``blob <size>``, a zero byte, and the content.
 """
 
 import hashlib
 from pathlib import Path
 
 KINDS = {"": 64, "sha1": 40, "git": 40}
-"""Hexadecimal digits of each kind."""
+"""Number of hexadecimal digits of each kind."""
 CHUNK = 1 << 20
 
 
 def check(digest: str) -> str:
-    """Return a digest. Raises `ValueError` if it is of no known kind."""
+    """Return the digest unchanged. Raises `ValueError` if it is malformed or of an unknown kind."""
     kind, _, digits = digest.rpartition("-")
     if len(digits) != KINDS.get(kind) or set(digits) - set("0123456789abcdef"):
         raise ValueError(f"{digest!r} is no digest")
@@ -26,7 +26,7 @@ def digits(digest: str) -> str:
 
 
 class Hasher:
-    """Computes a digest of the kind of another, for a file of a known size, piece by piece."""
+    """Computes a digest piece by piece, of the same kind as `like`, for a file of known size."""
 
     def __init__(self, like: str, size: int):
         self.kind = like.rpartition("-")[0]
@@ -44,7 +44,7 @@ class Hasher:
 
 
 def of_file(path: Path, like: str) -> str:
-    """Return the digest of a file, of the kind of another digest."""
+    """Return the digest of a file, of the same kind as the digest `like`."""
     hasher = Hasher(like, path.stat().st_size)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

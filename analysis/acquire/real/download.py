@@ -27,9 +27,9 @@ class Item:
     digest: str
     size: int
     name: str
-    """For messages."""
+    """Used in messages."""
     open: Callable[[Session, int], Iterator[bytes]]
-    """Takes a session and the first byte, yields the bytes from there on; the session keeps the response."""
+    """Takes a session and a byte offset, and yields the bytes from there on; the session keeps the response."""
 
 
 def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
@@ -44,7 +44,7 @@ def get(url: str) -> Callable[[Session, int], Iterator[bytes]]:
 
 
 def size_of(url: str, name: str, policy: Policy | None = None) -> int:
-    """Ask the server for the size of a file whose pin states none, in bytes.
+    """Ask the server for the size, in bytes, of a file whose pin states none.
 
     Raises `DataError` if the server cannot be reached or does not say.
     """
@@ -67,9 +67,9 @@ def size_of(url: str, name: str, policy: Policy | None = None) -> int:
 
 
 def pinned(pin: Pin, base: str) -> Item:
-    """Return what `fetch` needs for a pinned file below an address; asks for its size if need be.
+    """Return the item to `fetch` for a pinned file below the URL `base`.
 
-    A file that the store holds is not asked for.
+    If the pin states no size, it is taken from the store, or requested from the server if the store lacks the file.
     """
     url, size = f"{base}/{pin.path}", pin.size
     if size is None:
@@ -80,7 +80,7 @@ def pinned(pin: Pin, base: str) -> Item:
 def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
     """Download the files that the store lacks.
 
-    Raises `DataError` if a file is not available, or the disk is too small. What was downloaded stays, unfinished files
+    Raises `DataError` if a file is not available, or the disk is too small. Downloaded data are kept, unfinished files
     included.
 
     Returns
@@ -114,7 +114,7 @@ def _size_of_part(item: Item) -> int:
 
 
 class _Crew:
-    """Threads that download, and one that watches their speed."""
+    """Download threads, and one thread that monitors their speed."""
 
     def __init__(self, policy: Policy, progress: Progress):
         self.policy, self.progress = policy, progress
@@ -130,7 +130,7 @@ class _Crew:
             jobs = [pool.submit(self._one, item) for item in items]
             left = set(jobs)
             while left and not self.stop.is_set():
-                # Short waits, since a long one would hold back Ctrl-C.
+                # Wait briefly: a long wait would delay Ctrl-C.
                 _, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
         finally:
             self.stop.set()
@@ -172,7 +172,7 @@ class _Crew:
         if not hasattr(self.local, "session"):
             self.local.session = Session(self.policy)
         with blobs.open_part(item.digest, self.stop.is_set) as file:
-            if blobs.has(item.digest, item.size):  # another process brought it while we waited
+            if blobs.has(item.digest, item.size):  # another process fetched it while we waited
                 blobs.part_path(item.digest).unlink(missing_ok=True)
                 return
             part = _Part(file, item)
@@ -204,12 +204,12 @@ class _Crew:
             blobs.accept(blobs.part_path(item.digest), item.digest)
 
     def _transfer(self, item: Item, part: "_Part") -> None:
-        """Make one request and append what it brings.
+        """Make one request and append the bytes received.
 
         Raises
         ------
         Transient
-            If it failed in a way that may pass.
+            If the failure may be temporary.
         """
         session = self.local.session
         transfer = _Transfer(session)
@@ -251,7 +251,7 @@ class _Crew:
 
 
 class _Transfer:
-    """A request under way, as the watch sees it."""
+    """A request in progress, as `_Crew._watch` sees it."""
 
     def __init__(self, session: Session):
         self.session = session
@@ -260,17 +260,17 @@ class _Transfer:
         self.too_slow = False
 
     def cut(self) -> None:
-        """End the body for the thread that reads it, which then tries again or stops."""
+        """Shut down the response, so that the thread that reads it retries or stops."""
         answer = self.session.answer
         if answer is not None:
             try:
                 answer.raw.shutdown()
-            except (ValueError, RuntimeError, OSError):  # it has just ended by itself
+            except (ValueError, RuntimeError, OSError):  # it has just ended
                 return
 
 
 class _Part:
-    """The growing file and the hash of what it holds."""
+    """An unfinished download and the running hash of its content."""
 
     def __init__(self, file: int, item: Item):
         self.file, self.item = file, item
@@ -302,7 +302,7 @@ class _Part:
 
 
 def _starts_at(session: Session, start: int) -> bool:
-    """Say whether the answer holds the bytes from `start` on; a server may ignore Range and send all."""
+    """Return whether the response starts at byte `start`; a server may ignore Range and send the whole file."""
     answer = session.answer
     stated = answer.headers.get("Content-Range", "")
     return answer.status_code == 206 and stated.startswith(f"bytes {start}-")

@@ -1,4 +1,4 @@
-"""Progress of a download in bytes: a bar on a terminal, elsewhere a line every few seconds."""
+"""Progress of a download in bytes: a bar on a terminal, otherwise a line every few seconds."""
 
 import sys
 import threading
@@ -10,7 +10,7 @@ from analysis.acquire.real.blobs import show_bytes
 class Progress:
     """Counts downloaded bytes from several threads.
 
-    `here` bytes of `total` were fetched by an earlier run. Without a terminal, a line is printed after `every` seconds.
+    `here` bytes of `total` were fetched by an earlier run. Without a terminal, a line is printed every `every` seconds.
     """
 
     def __init__(self, total: int, here: int = 0, every: float = 10.0):
@@ -34,7 +34,7 @@ class Progress:
                 self.say(f"fetch: {self.state()}")
 
     def state(self) -> str:
-        """Return bytes done, rate and time left, in words."""
+        """Return bytes done, rate and time left as text."""
         seconds = max(time.monotonic() - self._start, 1e-3)
         rate = (self.done - self.first) / seconds
         left = f"{(self.total - self.done) / rate:.0f} s left" if rate > 0 else "time left unknown"
@@ -48,6 +48,6 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Close the bar, leaving it on the screen."""
         if self._bar is not None:
             self._bar.close()

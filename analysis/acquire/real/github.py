@@ -1,4 +1,4 @@
-"""Files of GitHub repositories at a commit, each pinned by its hash."""
+"""Files of GitHub repositories at a fixed commit, each pinned by its hash."""
 
 from pathlib import Path, PurePosixPath
 
@@ -9,7 +9,7 @@ from analysis.core.errors import DataError
 
 
 def pins(repository: sources.Repository) -> list[sources.Pin]:
-    """Return the files that are pinned. Raises `DataError` if the pin list is damaged."""
+    """Return the pinned files. Raises `DataError` if the pin list is damaged."""
     try:
         return sources.parse_pins(repository.pins.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -17,12 +17,12 @@ def pins(repository: sources.Repository) -> list[sources.Pin]:
 
 
 def items(repository: sources.Repository, wanted: list[sources.Pin] | None = None) -> list[Item]:
-    """Return what `fetch` needs for the pinned files, or some of them."""
+    """Return the items to `fetch` for the `wanted` files, by default all pinned files."""
     chosen = pins(repository) if wanted is None else wanted
     return [pinned(pin, f"{settings.read().github_raw}/{repository.name}/{repository.commit}") for pin in chosen]
 
 
 def target(repository: sources.Repository, pin: sources.Pin) -> Path:
-    """Return where a file goes, relative to data/raw."""
+    """Return the path of a file, relative to data/raw."""
     path = PurePosixPath(pin.path)
     return Path(repository.folder, path.name if repository.flat else path)

@@ -1,4 +1,4 @@
-"""A ``requests`` session with a time limit, which keeps its last response."""
+"""A ``requests`` session with a time limit that keeps its last response."""
 
 import io
 import logging
@@ -20,14 +20,14 @@ class Session(requests.Session):
     """Session of one download thread.
 
     The policy says how long to wait for a connection and for the next bytes, and how slow a listing may be. Callers
-    that ask for a stream watch its speed themselves.
+    that stream a response monitor its speed themselves.
     """
 
     def __init__(self, policy: Policy):
         super().__init__()
         self.policy = policy
         self.answer: requests.Response | None = None
-        # Byte ranges count stored bytes: a server must not compress on the way.
+        # Byte ranges refer to the stored bytes, so the server must not compress the body.
         self.headers["Accept-Encoding"] = "identity"
 
     def send(self, request, **kwargs) -> requests.Response:
@@ -41,7 +41,7 @@ class Session(requests.Session):
         return answer
 
     def _read(self, answer: requests.Response) -> None:
-        """Read a body into memory, unless it is too slow: the time limit of requests starts again with every byte."""
+        """Read a body into memory, unless it arrives too slowly: the limit of requests restarts with every byte."""
         body, begin = bytearray(), time.monotonic()
         try:
             while chunk := answer.raw.read1(CHUNK, decode_content=True):
@@ -57,15 +57,15 @@ class Session(requests.Session):
 
 
 def reach(url: str, what: str, tries: int = 3, patience: float = 10.0) -> None:
-    """Try to connect to the host of `url`, so that without a network it takes seconds to say so.
+    """Try to connect to the host of `url`, so that a missing network is reported within seconds.
 
-    The clients try for a minute or more, silently. Behind a proxy nothing is tried here: it alone knows.
+    The clients would retry silently for a minute or more. Behind a proxy the check is skipped: only the proxy can tell.
 
     Parameters
     ----------
     url : str
     what : str
-        Whose host it is, for messages.
+        Name of the service, for messages.
     tries : int
     patience : float
         Seconds to wait for one connection.
@@ -95,7 +95,7 @@ def reach(url: str, what: str, tries: int = 3, patience: float = 10.0) -> None:
 
 
 def dandi_client(api: str, session: Session):
-    """Return a dandi client for an API address that uses our session and does not look for newer versions of itself."""
+    """Return a dandi client for an API address that uses our session and does not check for its own updates."""
     os.environ["DANDI_NO_ET"] = "1"
     from dandi.consts import DandiInstance
     from dandi.dandiapi import DandiAPIClient

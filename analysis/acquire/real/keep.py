@@ -22,7 +22,7 @@ def verify() -> list[str]:
 
 
 def listing() -> list[str]:
-    """Return a line per file (hash, size, published name) and unfinished download of the store, and the totals."""
+    """Return a line per file (hash, size, published name) and per unfinished download of the store, and the totals."""
     names, whole = known(), {path.name: path.stat().st_size for path in blobs.blobs()}
     lines = [f"{name[:16]}  {size:>13}  {names.get(name, '(of no pinned source)')}" for name, size in whole.items()]
     for path in blobs.parts():
@@ -31,7 +31,7 @@ def listing() -> list[str]:
 
 
 def known() -> dict[str, str]:
-    """Return the published name of every pinned hash that is known without network access."""
+    """Return the published names of all pinned hashes that are known without network access."""
     pins, names = _pins(), {sources.DANDISET.digest: "listing of the dandiset"}
     if blobs.has(sources.DANDISET.digest):
         pins += sources.parse_pins(blobs.blob_path(sources.DANDISET.digest).read_text(encoding="utf-8"))
@@ -45,14 +45,14 @@ def _pins() -> list[sources.Pin]:
 
 
 def prune(wanted: Acquire | None, days: float) -> int:
-    """Remove what is not needed from the store; return the number of bytes removed.
+    """Remove unneeded files from the store; return the number of bytes freed.
 
-    Unfinished downloads and work go if not written to for `days` days. Whole files go if `wanted` is given and does not
-    choose them.
+    Unfinished downloads and work are removed if not written to for `days` days, complete files if `wanted` is given and
+    does not select them.
     """
     freed, oldest, unwanted = 0, time.time() - days * DAY, []
     for path in blobs.parts():
-        with locks.if_free(path) as free:  # else it is being fetched
+        with locks.if_free(path) as free:  # otherwise it is being fetched
             if free and path.stat().st_mtime < oldest:
                 freed += path.stat().st_size
                 path.unlink()

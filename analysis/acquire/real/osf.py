@@ -31,7 +31,7 @@ def locked(node: sources.Node) -> list[sources.Pin] | None:
 
 
 def write_lock(node: sources.Node, pins: list[sources.Pin]) -> None:
-    """Record the verified volumes for all later runs. Commit the file."""
+    """Record the verified volumes for all later runs; the file is meant to be committed."""
     volumes = {pin.path: {"sha256": pin.digest, "size": pin.size} for pin in pins}
     write_json(node.lock, {"node": node.id, "volumes": volumes})
 

@@ -1,4 +1,4 @@
-"""What the choice in params.yaml means, before anything large is fetched."""
+"""Preview the selection in params.yaml before anything large is fetched."""
 
 import shutil
 from collections import Counter
@@ -13,10 +13,10 @@ from analysis.params import Acquire
 
 
 def plan(wanted: Acquire) -> str:
-    """Return recordings and units by area and monkey, files and bytes by kind, and the room they need.
+    """Return recordings and units by area and monkey, files and bytes by kind, and the disk space needed.
 
     Only the archive's listing and two tables (together under 1 MB) are fetched, if the store lacks them. Raises
-    `DataError` if these cannot be had, or the choice is empty or names something unknown.
+    `DataError` if these cannot be fetched, or the selection is empty or names something unknown.
     """
     everything = published()
     chosen = choice.choose(everything, wanted)

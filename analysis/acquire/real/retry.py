@@ -1,4 +1,4 @@
-"""Which failed requests to try again, and when."""
+"""Which failed requests to retry, and when."""
 
 import email.utils
 import random
@@ -11,27 +11,27 @@ import urllib3
 from analysis.core.errors import DataError
 
 PASSING = {408, 416, 425, 429}
-"""Statuses below 500 that may succeed on the next try (416: our part is longer than the file; start again)."""
+"""Statuses below 500 that may succeed on a retry (416: our part is longer than the file; start again)."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How long a download waits and how often it tries again."""
+    """How long a download waits and how often it retries."""
 
     tries: int = 7
-    """Tries in a row without a (correct) byte before the download fails."""
+    """Consecutive tries without a (correct) byte before the download fails."""
     first_wait: float = 0.5
-    """Seconds before the second try; doubled for each further one, with jitter."""
+    """Seconds before the second try; doubled for each further try, with jitter."""
     longest_wait: float = 30.0
     patience: float = 30.0
     """Seconds to wait for an answer; also the time over which `slowest` is measured."""
     slowest: float = 4096.0
-    """Bytes per second below which a connection is dropped and opened anew."""
+    """Bytes per second below which a connection is dropped and reopened."""
     longest_retry_after: float = 600.0
     """Longest wait in seconds that a server may ask for."""
 
     def wait(self, failures: int) -> float:
-        """Return the seconds to wait after that many failures in a row, with jitter to keep clients apart."""
+        """Return the seconds to wait after that many consecutive failures, with jitter to desynchronise clients."""
         return random.uniform(0.5, 1) * min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
 
 
@@ -47,7 +47,7 @@ class Transient(Exception):
 
 
 def judge(error: Exception, what: str, policy: Policy) -> Transient:
-    """Return a transient failure. Raises `DataError` for a permanent one, or one that asks for too long a wait."""
+    """Return a transient failure; raise `DataError` for a permanent one, or if the server asks for too long a wait."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = error.response.status_code
         if status not in PASSING and status < 500:
@@ -83,7 +83,7 @@ def retry_after(response: requests.Response) -> float:
 
 
 def _address(error: requests.HTTPError) -> str:
-    # The query of a signed address is long and secret.
+    # The query of a signed URL is long and secret.
     return error.response.url.partition("?")[0]
 
 

@@ -1,6 +1,6 @@
 """The published sources, each pinned so that the same bytes are fetched in ten years.
 
-A pin list has one line ``digest  size  path`` per file (two spaces), sorted by path; ``-`` for a size that is unknown.
+A pin list has one line ``digest  size  path`` per file (two spaces), sorted by path; ``-`` stands for an unknown size.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Pin:
     digest: str
     """As in `analysis.acquire.real.digests`."""
     size: int | None
-    """Bytes; None if unknown: the server is asked for it."""
+    """Bytes; None if unknown, in which case the server is asked."""
     path: str
 
 
@@ -45,9 +45,9 @@ class Repository:
     commit: str
     pins: Path
     folder: str
-    """Folder under data/raw that takes the files."""
+    """Folder under data/raw that receives the files."""
     flat: bool
-    """Files go into that folder by their name alone, without the repository's folders."""
+    """Whether to drop the repository's subfolders, so that all files go directly into that folder."""
     licence: str
     citation: str
 
@@ -59,7 +59,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Node:
-    """Volumes of an archive on OSF, which keeps no immutable versions: the lock records what was first fetched."""
+    """Volumes of an archive on OSF, which keeps no immutable versions: the lock records what was fetched first."""
 
     id: str
     volumes: tuple[str, ...]
@@ -127,6 +127,6 @@ def parse_pins(text: str) -> list[Pin]:
 
 
 def format_pins(pins: list[Pin]) -> str:
-    """Return the pin list of some files, in the one order that has a digest."""
+    """Return the pin list of `pins` as text, in the order for which the digest was computed."""
     ordered = sorted(pins, key=lambda pin: pin.path.encode())
     return "".join(f"{pin.digest}  {pin.size}  {pin.path}\n" for pin in ordered)

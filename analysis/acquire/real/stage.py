@@ -1,4 +1,4 @@
-"""Bring the chosen part of the published data to data/raw."""
+"""Put the selected published data into data/raw."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")
 
 
 def acquire(params: Params, raw: Path) -> None:
-    """Download what the parameters choose into the store, and link it into `raw` in the published layout.
+    """Download the selected files into the store, and link them into `raw` in the published layout.
 
-    Only files that the store lacks are downloaded. `raw` is replaced once all files are there. Raises `DataError` if a
-    source cannot be reached or differs from what was pinned, the choice is empty, or the disk is full.
+    Only files that the store lacks are downloaded. `raw` is replaced once all files are present. Raises `DataError` if
+    a source cannot be reached or differs from its pin, the selection is empty, or the disk is full.
     """
     everything = published()
     chosen = choice.choose(everything, params.acquire)

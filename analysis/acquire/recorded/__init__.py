@@ -1,1 +1,1 @@
-"""Recorded data sets with steady gaze: one module per source, all writing one layout to data/raw."""
+"""Data sets recorded at steady gaze: one module per source, all writing the same layout to data/raw."""

@@ -1,4 +1,4 @@
-"""A data set in a folder of arrays: responses.npy, images/, and optional tables of images and units."""
+"""A data set as a folder of arrays: responses.npy, images/, and optional tables of images and units."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +15,20 @@ UNITS = ["unit_id", "subject", "region", "recording"]
 
 
 def read(folder: Path, region: str | None, window_ms: float | None) -> tuple[pd.DataFrame, Table, Callable]:
-    """Read a folder.
+    """Read the data set in a folder.
 
-    ``responses.npy`` holds (units, images, repeats), NaN where an image had fewer repeats; (units, images) if there are
-    none. ``images/`` holds the image files, in the order of their paths; files in a folder are of the category that it
-    is named after. ``images.csv``, if there, has a row per image in the order of the responses, with the column
-    ``file`` and any of ``image_id``, ``category``, ``object``, ``group``; ``units.csv`` a row per unit with any of
-    `UNITS`.
+    ``responses.npy`` holds (units, images, repeats), NaN where an image had fewer repeats; (units, images) without
+    repeats. ``images/`` holds the image files, ordered by path; a subfolder is named after the category of its images.
+    The optional ``images.csv`` has a row per image in the order of the responses, with the column ``file`` and any of
+    ``image_id``, ``category``, ``object``, ``group``; the optional ``units.csv`` a row per unit with any of `UNITS`.
 
     Parameters
     ----------
     folder : Path
     region : str or None
-        Area of the units, where units.csv does not say.
+        Area of the units, if units.csv does not give it.
     window_ms : float or None
-        Length of the window in which spikes were counted.
+        Length of the spike-count window.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def read(folder: Path, region: str | None, window_ms: float | None) -> tuple[pd.
     Raises
     ------
     DataError
-        If a file is missing or cannot be read, its shape is none of these, or numbers of images or units differ.
+        If a file is missing, unreadable or of another shape, or the numbers of images or units differ.
     """
     if window_ms is None:
         raise DataError(f"{folder}: no file says in which window spikes were counted: set window_ms in params.yaml")
@@ -61,7 +60,7 @@ def read(folder: Path, region: str | None, window_ms: float | None) -> tuple[pd.
             "repetition": np.tile(np.arange(n_repeats), n_images),
         }
     )
-    there = ~np.isnan(rows).all(axis=1)  # NaN in all units: a repeat that this image did not have
+    there = ~np.isnan(rows).all(axis=1)  # NaN in all units: this image had no such repeat
     if silent := sorted(set(images["image_id"]) - set(shown["image_id"][there])):
         raise DataError(f"{folder / 'responses.npy'}: image {silent[0]!r} has no response: leave it out of both")
     table = Table(rows[there], shown[there].reset_index(drop=True), units, window_ms)

@@ -1,4 +1,4 @@
-"""A reader's own data set: a folder of arrays, or an assembly and a stimulus set as BrainIO has them."""
+"""A user's own data set: a folder of arrays, or an assembly and a stimulus set in BrainIO's format."""
 
 import io
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from analysis.params import Params
 from analysis.params.recorded import Assembly
 
 ORIENTATION = 0x0112
-"""The EXIF tag that says how stored pixels are to be turned; 1: not at all."""
+"""EXIF tag for the rotation of the stored pixels; 1: none."""
 
 
 def acquire(entry: Assembly, params: Params, raw: Path) -> None:
-    """Read the reader's files and write them to `raw` in the common layout.
+    """Read the user's files and write them to `raw` in the common layout.
 
-    Relative paths are those from the folder that holds ``params.yaml``.
+    Relative paths start from the folder that holds ``params.yaml``.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def acquire(entry: Assembly, params: Params, raw: Path) -> None:
 
 
 def upright(picture: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """Return `picture`, refusing images that viewers turn by their EXIF orientation.
+    """Wrap `picture` to refuse images that their EXIF orientation would rotate.
 
-    Software that presents images ignores the tag or follows it; which way up a monkey saw the image cannot be told.
+    Stimulus software may ignore or follow the tag, so which way up the monkey saw the image is unknown.
     """
 
     def checked(file: str) -> bytes:
@@ -61,7 +61,7 @@ def upright(picture: Callable[[str], bytes]) -> Callable[[str], bytes]:
         try:
             with Image.open(io.BytesIO(data)) as image:
                 turned = image.getexif().get(ORIENTATION, 1)
-        except Exception:  # no readable image: the layout says so
+        except Exception:  # unreadable: `layout.write` reports it
             return data
         if turned not in (0, 1):
             raise DataError(f"EXIF orientation {turned}: turn the pixels to how the image was shown and drop the tag")

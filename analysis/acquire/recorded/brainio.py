@@ -1,8 +1,8 @@
-"""Assemblies and stimulus sets in the files of BrainIO, the format of Brain-Score.
+"""Assemblies and stimulus sets in BrainIO files, the format of Brain-Score.
 
 An assembly is a netCDF file of one variable over ``presentation``, ``neuroid`` and, if spikes were counted in several
-windows, ``time_bin``, with coordinates along each; a stimulus set is a csv file with a row per image, and the image
-files in a zip archive or a folder (https://github.com/brain-score/core).
+windows, ``time_bin``, with coordinates along each; a stimulus set is a csv file with a row per image, and the images in
+a zip archive or a folder (https://github.com/brain-score/core).
 """
 
 import zipfile
@@ -18,7 +18,7 @@ from analysis.core.errors import DataError
 IMAGE_ID, FILE = ("stimulus_id", "image_id"), ("filename", "image_file_name", "file")
 CATEGORY, OBJECT = ("category_name", "category", "label"), ("object_name", "object")
 SCENE = ("background_id", "scene", "background")
-"""Names that one and the same column goes by, the present one first."""
+"""Alternative names of each column, the current one first."""
 FACE = {"face", "faces"}
 
 
@@ -29,14 +29,15 @@ def read_assembly(path: Path, name: str, region: str | None, window_ms: float | 
     ----------
     path : Path
     name : str
-        Of the recording, where neuroids name no ``animal``.
+        Name of the recording, if the neuroids have no ``animal``.
     region, window_ms : str, float or None
-        Area of the neuroids and length of the window, where the file does not say.
+        Area of the neuroids and length of the spike-count window, if the file does not give them.
 
     Raises
     ------
     DataError
-        If the file is no such assembly, holds several time bins, or lacks an area or window that is not given.
+        If the file is not such an assembly, holds several time bins, or lacks an area or window that the arguments lack
+        too.
     """
     dataset = _open(path)
     found = [v for v in dataset.data_vars.values() if {"presentation", "neuroid"} <= set(v.dims)]
@@ -63,7 +64,7 @@ def _open(path: Path):
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             return dataset.load()
-    except Exception as error:  # xarray and HDF5 raise many kinds on damaged files
+    except Exception as error:  # xarray and HDF5 raise many exceptions on damaged files
         raise DataError(f"{path}: not a readable netCDF-4 file ({' '.join(str(error).split())})") from error
 
 
@@ -152,7 +153,7 @@ def _opener(pictures: Path) -> Callable:
 
 
 def _first(table: pd.DataFrame, names: tuple, where: str | None, what: str = "", default=None) -> pd.Series:
-    """Return the first of some columns that a table has."""
+    """Return the first column in `names` that the table has, else `default`."""
     for name in names:
         if name in table:
             return table[name]

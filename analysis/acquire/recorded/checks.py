@@ -1,4 +1,4 @@
-"""What a recorded data set must fulfil before it is written."""
+"""Requirements that a recorded data set must meet before it is written."""
 
 from pathlib import PurePosixPath
 
@@ -9,17 +9,17 @@ from analysis.core.areas import AREAS, IT
 from analysis.core.errors import DataError
 
 UNIT = ("unit_ids", "subjects", "regions", "recordings")
-"""What is known of each unit."""
+"""Fields of `layout.Responses` with one entry per unit."""
 
 
 def check_images(images: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return the table of images with these columns as text, and ``group`` as whole numbers or empty.
+    """Return the table of images with `columns` as text, but ``group`` as whole numbers or empty.
 
     Raises
     ------
     DataError
-        For a missing column, no row, an ``image_id`` or ``file`` that is empty, repeated or leaves the folder, or a
-        ``group`` that is no whole number.
+        For a missing column, an empty table, an ``image_id`` or ``file`` that is empty, repeated or outside the folder,
+        or a ``group`` that is not a whole number.
     """
     if missing := [name for name in columns if name not in images]:
         raise DataError(f"images: no column {', '.join(missing)}; give {', '.join(columns)}")
@@ -50,7 +50,7 @@ def check_responses(data, images: pd.DataFrame) -> None:
     ------
     DataError
         If arrays differ in length, a name is repeated or empty, an image is unknown, a rate is negative or not finite,
-        an area is unknown, or a showing of an image occurs twice.
+        an area is unknown, or a repetition of an image occurs twice.
     """
     rates = np.asarray(data.rates)
     if rates.ndim != 2 or not rates.size:
@@ -94,7 +94,7 @@ def check_dissimilarities(data, images: pd.DataFrame) -> None:
 
 
 def _check_presentations(shown: np.ndarray, repetitions: np.ndarray, known: set[str]) -> None:
-    """Refuse presentations of unknown images, and showings that occur twice."""
+    """Refuse presentations of unknown images, and repetitions that occur twice."""
     for image in shown.tolist():
         if image not in known:
             raise DataError(f"responses: image {image!r} is not among the {len(known)} images: add its row and file")
@@ -117,7 +117,7 @@ def _check_units(data) -> None:
 
 
 def _check_rates(rates: np.ndarray, normalised: bool, images: np.ndarray, units: np.ndarray) -> None:
-    """Refuse rates that are negative, unless they are normalised, or not finite, with the first place."""
+    """Refuse rates that are not finite, or negative unless normalised; the message locates the first."""
     good = np.isfinite(rates) & ((rates >= 0) | normalised)
     if not good.all():
         row, column = np.argwhere(~good)[0].tolist()

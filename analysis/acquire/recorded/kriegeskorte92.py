@@ -1,6 +1,6 @@
 """Kriegeskorte et al. (2008): 92 images, and their dissimilarities in monkey and human inferior temporal cortex.
 
-Published with rsatoolbox as MATLAB files. No response of a unit and no repeat is among them.
+Published with rsatoolbox as MATLAB files, without single-unit responses or repeats.
 """
 
 import io
@@ -34,7 +34,7 @@ REPOSITORY = sources.Repository(
     ),
 )
 SYSTEMS = {"mIT_674neurons": "monkey IT", "hITvisStim_316vx": "human IT"}
-"""Names of the two RDMs of the paper's first figure in the file, and here."""
+"""Names of the two RDMs of the paper's Figure 1, in the file and here."""
 CATEGORIES = {"bodypart": "body part", "face": "face", "inanimate": "object"}
 """Categories by the last word of their published names; the first word (human, natural ...) is in ``object``."""
 
@@ -45,7 +45,7 @@ def acquire(entry: Kriegeskorte92, params: Params, raw: Path) -> None:
     Raises
     ------
     DataError
-        If the files cannot be fetched, differ from their pins, or lack what they should hold.
+        If the files cannot be fetched, differ from their pins, or lack a variable.
     """
     fetch(github.items(REPOSITORY))
     pins = {pin.path: pin.digest for pin in github.pins(REPOSITORY)}
@@ -71,13 +71,13 @@ def read(supplement: Path, subjects: Path) -> tuple[pd.DataFrame, layout.Dissimi
     images : DataFrame
         Columns `layout.IMAGES`.
     dissimilarities : Dissimilarities
-        Monkey IT, human IT, and each subject: the mean of the sessions.
+        Monkey IT, human IT, and each human subject (mean of the sessions).
     pictures : dict from file name to PNG
 
     Raises
     ------
     DataError
-        If a file is no MATLAB file, or lacks a variable or field.
+        If a file is not a MATLAB file, or lacks a variable or field.
     """
     shown = _variable(supplement, "stimuli_92objs")
     published = _variable(supplement, "RDMs_mIT_hIT_fig1")
@@ -109,7 +109,7 @@ def _variable(path: Path, name: str) -> np.ndarray:
         return loadmat(path, squeeze_me=True, variable_names=[name])[name]
     except KeyError as error:
         raise DataError(f"{path}: no variable {name}; fetch the file again") from error
-    except Exception as error:  # the reader raises many kinds on damaged files
+    except Exception as error:  # loadmat raises many exceptions on damaged files
         raise DataError(f"{path}: not a readable MATLAB file ({error}); fetch it again") from error
 
 

@@ -1,7 +1,7 @@
 """The common layout of recorded data sets in data/raw, checked when it is written.
 
 ``images/`` and ``images.csv`` (`IMAGES`) hold the images; ``responses.nc`` the responses of units to presentations, or
-``rdms.nc`` the dissimilarities of the images where only these were published; ``manifest.json`` the origin, licence and
+``rdms.nc`` the dissimilarities of the images if only these were published; ``manifest.json`` the origin, licence and
 hash of every file.
 """
 
@@ -28,7 +28,7 @@ unknown), the object (may be empty), and a number shared by images of one object
 RESPONSES, RDMS = "responses.nc", "rdms.nc"
 AGAIN = "run the stage acquire for this data set"
 SUBJECT = ", subject "
-"""Parts the name of a system from that of one of its subjects, whose dissimilarities bound what a model can reach."""
+"""Separates the name of a system from that of one of its subjects, whose dissimilarities give the noise ceiling."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Responses:
     Attributes
     ----------
     rates : (n_presentations, n_units) float32
-        Spikes/s, finite; or values on a scale of the source's own (`normalised`).
+        Spikes/s, finite; or values on the source's own scale (`normalised`).
     image_ids : (n_presentations,) str
         Image shown, as in images.csv.
     repetitions : (n_presentations,) int
-        Number of this showing among those of its image, from 0.
+        Index of this presentation among those of its image, from 0.
     unit_ids, subjects, regions, recordings : (n_units,) str
-        Name of each unit, unique; monkey; area; recording, whose units were recorded together.
+        Name of each unit, unique; monkey; area; recording (units recorded together).
     window_ms : float
-        Length of the window in which spikes were counted.
+        Length of the spike-count window.
     normalised : bool
-        Whether values are no spikes/s, so that negative ones are allowed.
+        Whether `rates` are not spikes/s, so that negative values are allowed.
     """
 
     rates: np.ndarray
@@ -64,7 +64,7 @@ class Responses:
 
 @dataclass(frozen=True)
 class Dissimilarities:
-    """Published dissimilarities of all pairs of images, where responses were not published.
+    """Published dissimilarities of all pairs of images, if responses were not published.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Dissimilarities:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a data set comes from: for the manifest and the paper."""
+    """Where a data set comes from, for the manifest and the paper."""
 
     dataset: str
     """Name of the published data set, such as ``V4, session 210325``."""
@@ -102,14 +102,14 @@ def write(
     source: str,
     origin: Origin,
 ) -> None:
-    """Check a data set and write it to `raw`, whole or not at all; what was there stays if a check fails.
+    """Check a data set and write it to `raw` atomically; the previous data stay if a check fails.
 
     Parameters
     ----------
     raw : Path
         data/raw.
     images : DataFrame
-        The columns `IMAGES`, in any order of rows, which is kept.
+        The columns `IMAGES`; the order of the rows is kept.
     data : Responses or Dissimilarities
     picture : callable
         Returns the bytes of an image file by its name in the column ``file``; raises `KeyError` if there is none.
@@ -120,7 +120,7 @@ def write(
     Raises
     ------
     DataError
-        For the first rule that is broken (`analysis.acquire.recorded.checks`), in one line that names the value.
+        For the first requirement that is not met (`analysis.acquire.recorded.checks`); the message names the value.
     """
     images = checks.check_images(images, IMAGES)
     fresh = raw.with_name(f".{raw.name}.part")
@@ -154,23 +154,23 @@ def read_images(raw: Path) -> pd.DataFrame:
 
 
 def read_responses(raw: Path) -> Responses | None:
-    """Read responses.nc; None where dissimilarities alone were published.
+    """Read responses.nc; None if only dissimilarities were published.
 
     Raises
     ------
     DataError
-        If the file is damaged, or neither is there.
+        If the file is damaged, or neither file exists.
     """
     return _read(raw, RESPONSES, RDMS, _responses_of)
 
 
 def read_dissimilarities(raw: Path) -> Dissimilarities | None:
-    """Read rdms.nc; None where responses were published.
+    """Read rdms.nc; None if responses were published.
 
     Raises
     ------
     DataError
-        If the file is damaged, or neither is there.
+        If the file is damaged, or neither file exists.
     """
     return _read(raw, RDMS, RESPONSES, _dissimilarities_of)
 

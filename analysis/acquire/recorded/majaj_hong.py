@@ -1,6 +1,6 @@
-"""Macaque V4 and IT (Majaj, Hong et al. 2015), recorded for Yamins et al. (2014): the part public through Brain-Score.
+"""Macaque V4 and IT (Majaj, Hong et al. 2015), recorded for Yamins et al. (2014): the public part in Brain-Score.
 
-Responses are normalised by the authors, so that some are negative. Images show 64 objects of 8 categories on natural
+The authors normalised the responses, so some are negative. Images show 64 objects of 8 categories on natural
 scenes, at one position, size and pose (variation 0) or several (variation 3).
 """
 
@@ -34,7 +34,7 @@ def acquire(entry: MajajHong, params: Params, raw: Path) -> None:
     Raises
     ------
     DataError
-        If a file cannot be fetched, differs from its pin, or is not laid out as BrainIO has it.
+        If a file cannot be fetched, differs from its pin, or does not follow BrainIO's layout.
     """
     pins = {pin.path: pin for pin in sources.parse_pins(PINS.read_text(encoding="utf-8"))}
     n = fetch([pinned(pin, settings.read().brainscore) for pin in pins.values()])

@@ -1,4 +1,4 @@
-"""From the tables that sources give to responses: units of measurement, showings without all units, repetitions."""
+"""Convert a source's table to responses: units of measurement, incomplete presentations, repetitions."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from analysis.core.errors import DataError
 
 @dataclass(frozen=True)
 class Table:
-    """Responses as a source gives them.
+    """Responses as published by a source.
 
     Attributes
     ----------
     values : (n_presentations, n_units) float
         NaN where a unit was not recorded.
     shown : DataFrame, n_presentations
-        ``image_id``, ``repetition`` (a number that grows with time; -1 throughout if unknown).
+        ``image_id``, ``repetition`` (increases with time; -1 throughout if unknown).
     units : DataFrame, n_units
         ``unit_id``, ``subject``, ``region``, ``recording``.
     window_ms : float
-        Length of the window in which spikes were counted.
+        Length of the spike-count window.
     """
 
     values: np.ndarray
@@ -32,22 +32,22 @@ class Table:
 
 
 def responses(table: Table, measure: str, where: str) -> Responses:
-    """Return the responses of a table.
+    """Return the responses in a table.
 
-    Showings in which a unit was not recorded are left out, and repetitions are numbered from 0 for each image.
+    Presentations in which any unit was not recorded are left out, and repetitions are numbered from 0 for each image.
 
     Parameters
     ----------
     table : Table
     measure : {"rate", "count", "normalised"}
-        Spikes/s; spikes in the window, which become spikes/s; or a scale of the source's own, negative values included.
+        Spikes/s; spikes in the window, converted to spikes/s; or the source's own scale, including negative values.
     where : str
         The source's file, for messages.
 
     Raises
     ------
     DataError
-        If counts are not whole numbers, or a unit was never recorded together with the others for some image.
+        If counts are not whole numbers, or no presentation of some image has a response of every unit.
     """
     values = np.asarray(table.values, float)
     recorded = ~np.isnan(values)
@@ -84,7 +84,7 @@ def _check_whole(values: np.ndarray, where: str) -> None:
 
 
 def _numbered(shown: pd.DataFrame, where: str) -> np.ndarray:
-    """Return the number of each showing among those of its image, from 0."""
+    """Return the index of each presentation among those of its image, from 0."""
     by_image = shown.groupby("image_id", sort=False)["repetition"]
     if (shown["repetition"] == -1).all():
         return by_image.cumcount().to_numpy()

@@ -1,4 +1,4 @@
-"""Stage ``acquire`` of a recorded data set: bring its source to data/raw in the common layout."""
+"""Stage ``acquire`` of a recorded data set: write it to data/raw in the common layout."""
 
 import importlib
 
@@ -7,7 +7,7 @@ from analysis.params import Params
 
 
 def run(params: Params, dataset: str) -> None:
-    """Fill data/raw from the source of a data set; what was there stays until the new files are whole.
+    """Fill data/raw from the source of a data set; the previous data stay until the new files are complete.
 
     Raises
     ------

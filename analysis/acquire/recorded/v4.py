@@ -1,4 +1,4 @@
-"""Macaque V4 (Cowley et al. 2023): responses of arrays to images, one session of many, from GitHub at its commit."""
+"""Macaque V4 (Cowley et al. 2023): array responses to images in one of many sessions, from GitHub at a fixed commit."""
 
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,7 @@ FOLDER = "data_V4_responses"
 WINDOW_MS = 100.0
 """Spikes were counted in one bin of this length (the repository's readme)."""
 BLOCKS = {"210325": (80, ("bear", "elephant", "face", "car", "dog", "apple", "chair", "plane"))}
-"""Images of one object in a row, and the objects in their order, by session, as seen on the images themselves. No
+"""By session: the number of consecutive images of each object, and the objects in order, as judged from the images. No
 labels were published, and those of other sessions are unknown."""
 
 
@@ -40,8 +40,8 @@ def acquire(entry: V4, params: Params, raw: Path) -> None:
     Raises
     ------
     DataError
-        If there is no such session, its files cannot be fetched or differ from their pins, or images and responses do
-        not belong together.
+        If there is no such session, its files cannot be fetched or differ from their pins, or the numbers of images and
+        responses differ.
     """
     chosen = files_of(entry.session)
     n = fetch(github.items(REPOSITORY, list(chosen.values())))
@@ -95,7 +95,7 @@ def _counts(path: Path, session: str) -> np.ndarray:
 
 
 def _names(path: Path, session: str) -> list[str]:
-    """Return the names of the images in the archive, in the order of the responses: that of their numbers."""
+    """Return the names of the images in the archive, in the order of the responses, that is by number."""
     try:
         with zipfile.ZipFile(path) as archive:
             return sorted(name for name in archive.namelist() if name.endswith(".jpg"))
@@ -104,7 +104,7 @@ def _names(path: Path, session: str) -> list[str]:
 
 
 def _images(names: list[str], session: str) -> pd.DataFrame:
-    """Return the table of images; their category is known for the sessions of `BLOCKS`."""
+    """Return the table of images; their category is known only for the sessions in `BLOCKS`."""
     length, objects = BLOCKS.get(session, (len(names), ("",)))
     category = np.repeat(objects, length)
     stems = [PurePosixPath(name).stem for name in names]
@@ -112,7 +112,7 @@ def _images(names: list[str], session: str) -> pd.DataFrame:
 
 
 def _responses(counts: np.ndarray, names: list[str], session: str) -> Responses:
-    """Return rates for every presentation, image by image; one that a unit lacks is left out for all."""
+    """Return the rates of all presentations, image by image; presentations that lack any unit are left out."""
     shown = np.isfinite(counts).all(axis=0)  # (n_images, n_repeats)
     if (part := np.isfinite(counts).any(axis=0) & ~shown).any():
         print(f"acquire: {int(part.sum())} presentations lack some of the units and are left out")

@@ -1,1 +1,1 @@
-"""Single flaws of the report: trial join, face labels, selection on test images, recordings confounded with labels."""
+"""The report's flaws: trial join, face labels, selection on test images, recordings confounded with labels."""

@@ -1,4 +1,4 @@
-"""The block confound by itself: label and recording are made to coincide in otherwise corrected recordings."""
+"""The block confound in isolation: label and recording coincide in otherwise corrected recordings."""
 
 from dataclasses import replace
 
@@ -27,10 +27,10 @@ LABELS = {"face": (1,), "non-face": (0,), "all": (0, 1)}
 
 
 def score_confounded_tables(inputs: Inputs, n_seeds: int) -> pd.DataFrame:
-    """Confound label and recording in otherwise corrected recordings, and ask what holds within recordings.
+    """Confound label and recording in otherwise corrected recordings, and test what remains within recordings.
 
     For each ordered pair of the area's recordings, a table takes its faces from the first and its other images from
-    the second, and merges columns by number. Each single recording, unchanged, serves for comparison. Both kinds of
+    the second, and merges columns by number. Each single recording, unchanged, serves as a control. Both kinds of
     table are scored under the corrected trial join and under the report's, which leaves no information about single
     images.
 
@@ -72,7 +72,7 @@ def _pair_recordings(found: list[Population]) -> list[tuple[str, str, dict[str, 
 
 
 def _score_table(sources: dict[str, Population], network: NetworkOutput, shuffles: int, seed: int) -> dict | None:
-    """Return one row of the table; None where it has too few images or units."""
+    """Return the scores of one table; None if it has too few images or units."""
     labels = network.labels
     n_units = min(len(population.units) for population in sources.values())
     values, label, block, images = [], [], [], []

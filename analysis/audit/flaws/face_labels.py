@@ -10,7 +10,7 @@ FACE_LIKE = frozenset(
 
 
 def count_by_category(images: pd.DataFrame) -> pd.DataFrame:
-    """Count the images of each category that the report's file names call faces and non-faces.
+    """Count, in each category, the images that the report's file names call faces and non-faces.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def is_face_like(category: pd.Series) -> np.ndarray:
 
 
 def score_file_format(extension: np.ndarray, label: np.ndarray, split: np.ndarray) -> dict:
-    """Score a classifier that sees nothing but the file format.
+    """Score a classifier that sees only the file format.
 
-    It predicts, for each format, the label that is more common in that format among the training images, both labels
+    For each format it predicts the label that is more common among the training images in that format, with both labels
     given the same total weight. It is scored on the test images.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Selection bias: nested selection against selection on the test images, over random splits."""
+"""Selection bias: nested selection versus selection on the test images, over random splits."""
 
 import numpy as np
 import pandas as pd

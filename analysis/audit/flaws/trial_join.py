@@ -1,7 +1,7 @@
 """The trial join: how often each rule assigns a fixation to the image that was on the screen.
 
-Fixations are joined to presentations by trial. The report took the trial of a fixation for the row of a presentation,
-which goes wrong after the first trial without a presentation; the corrected join compares ``trial_id``.
+Fixations are joined to presentations by trial. The report used the trial number of a fixation as the row of a
+presentation, which fails after the first trial without a presentation; the corrected join compares ``trial_id``.
 """
 
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The choices in which two protocols differ, and the protocols that change one of them."""
+"""The choices in which the two protocols differ, and the protocols that change one of them."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -18,7 +18,7 @@ class Step:
     ----------
     start : {"report", "corrected"}
     field : str
-        The choice taken from the other protocol; empty: none.
+        The choice taken from the other protocol; empty if none.
     protocol : Protocol
     """
 
@@ -33,7 +33,7 @@ def corrected(names) -> Protocol:
 
 
 def single_choices() -> list[Step]:
-    """Return both protocols, each followed by those that change one choice: corrected alone, or left alone."""
+    """Return both protocols, and each of them with one choice taken from the other."""
     steps = [Step("report", "", REPORT)] + [Step("report", name, corrected([name])) for name in FIELDS]
     left = [Step("corrected", name, corrected(set(FIELDS) - {name})) for name in FIELDS]
     return [*steps, Step("corrected", "", CORRECTED), *left]

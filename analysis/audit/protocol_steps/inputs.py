@@ -1,4 +1,4 @@
-"""What all protocols share, and the rule by which protocols that agree share intermediate results."""
+"""Inputs shared by all protocols, and a cache of intermediate results for protocols that agree."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ ALL_FIELDS = (*UNIT_FIELDS, "rdm", "aggregation")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all protocols share.
+    """Inputs shared by all protocols.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a network says about all images: its top layer and its predicted labels, as protocols compare them."""
+"""The output of a network for all images: its top layer and predicted labels, as the protocols use them."""
 
 from dataclasses import dataclass, replace
 
@@ -46,8 +46,8 @@ def network_output(top: np.ndarray, predicted: np.ndarray, examples: Examples) -
 def examples_of(protocol: Protocol, validation: float, seed: int) -> Examples:
     """Return the images with the labels and the selection split of a protocol.
 
-    The report's split has no validation images. Where a protocol combines the report's labels with selection on
-    validation images, they are taken from the training images, the same share of each label.
+    The report's split has no validation images. If a protocol combines the report's labels with selection on validation
+    images, these are drawn from the training images, the same share of each label.
 
     Parameters
     ----------

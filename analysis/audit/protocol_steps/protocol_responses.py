@@ -89,8 +89,8 @@ def split_half_ceilings(
 ) -> np.ndarray:
     """Return the split-half ceiling of each unit (or merged column), all populations concatenated, (n_units,).
 
-    The whole protocol, with its merging and filling, runs on each half of the presentations, so that the ceiling is
-    that of the table which is compared: the mean correlation over `n_splits` splits, stepped up (`ceilings.step_up`).
+    The whole protocol, including merging and filling, runs on each half of the presentations, so that the ceiling is
+    that of the table compared: the mean correlation over `n_splits` splits, stepped up (`ceilings.step_up`).
     """
     rng = np.random.default_rng(seed)
     correlations = []
@@ -112,7 +112,7 @@ def split_half_ceilings(
 
 
 def _correlation(one: Population, other: Population) -> np.ndarray:
-    """Return Pearson's r of each unit between two halves, over the images that both have, (n_units,)."""
+    """Return Pearson's r of each unit between two halves, over the images common to both, (n_units,)."""
     common = sorted(set(one.images) & set(other.images))
     rows = []
     for population in (one, other):

@@ -43,7 +43,7 @@ DRAWS = 100
 """Bootstrap draws of units, images and test images per network; an interval pools the draws of all networks."""
 SMALL, PLANTED = "small networks", "planted truth"
 """Models that are scored: small networks trained here, for every protocol; and the simulated truth, for the corrected
-protocol and that with the report's join alone."""
+protocol with and without the report's join."""
 TRUTH_PROTOCOLS = (CORRECTED, replace(CORRECTED, join=REPORT.join))
 SCORES = ("r2", "pearson_r", "rho", "within", "ceiling", "accuracy")
 EXPLAINED = ("r2", "rho")
@@ -82,7 +82,7 @@ def populations(inputs: Inputs, protocol: Protocol) -> list[Population]:
 
 @once_per(NEURAL_RDM_FIELDS)
 def neural_rdms(inputs: Inputs, protocol: Protocol) -> list[RDM]:
-    """Return the RDM of each population, each distance over the units that both images have."""
+    """Return the RDM of each population, each distance over the units measured for both images."""
     rescale = scoring.RDM_RESPONSES[protocol.rdm]
     return [row_rdm(rescale(population.responses)) for population in populations(inputs, protocol)]
 
@@ -101,7 +101,7 @@ def ceilings(inputs: Inputs, protocol: Protocol) -> np.ndarray:
 
 
 def candidate_pool(inputs: Inputs, seed: int) -> small_networks.Pool:
-    """Return the candidates of the small networks of one seed, computed once."""
+    """Return the pool of candidate networks of one seed, computed once."""
     pool_seed = seed_of(inputs.params.seed, "small networks", seed)
     return inputs.cache.get(
         ("candidate pool", seed),
@@ -111,7 +111,7 @@ def candidate_pool(inputs: Inputs, seed: int) -> small_networks.Pool:
 
 @once_per(LABEL_FIELDS)
 def small_network(inputs: Inputs, protocol: Protocol, seed: int) -> NetworkOutput:
-    """Return the output of the small network that is trained and selected as a protocol says."""
+    """Return the output of the small network trained and selected under a protocol."""
     examples = examples_of(protocol, inputs.params.stimuli.validation, inputs.params.seed)
     train = examples.rows("train")
     candidates = inputs.cache.get(
@@ -123,7 +123,7 @@ def small_network(inputs: Inputs, protocol: Protocol, seed: int) -> NetworkOutpu
 
 
 def model_for(inputs: Inputs, protocol: Protocol, seed: int, which: str) -> NetworkOutput | SimulatedTruth | None:
-    """Return the model of kind `which` (`SMALL` or `PLANTED`) that a protocol scores; None where there is none."""
+    """Return the model of kind `which` (`SMALL` or `PLANTED`) that a protocol scores; None if there is none."""
     if which == SMALL:
         return small_network(inputs, protocol, seed)
     return inputs.truth if protocol in TRUTH_PROTOCOLS else None
@@ -145,7 +145,7 @@ def unit_scores(inputs: Inputs, protocol: Protocol, seed: int, which: str, split
 
 
 def n_splits(inputs: Inputs, protocol: Protocol) -> int:
-    """Return over how many random splits a protocol is scored: one score in cross-validation, many of single splits."""
+    """Return the number of random splits to score a protocol on: one for cross-validation, many for single splits."""
     if protocol.splits != "single":
         return 1
     predicts_as_report = all(getattr(protocol, name) == getattr(REPORT, name) for name in UNIT_FIELDS)
@@ -153,7 +153,7 @@ def n_splits(inputs: Inputs, protocol: Protocol) -> int:
 
 
 def medians_over_units(inputs: Inputs, protocol: Protocol, seed: int, which: str) -> np.ndarray:
-    """Return r2 and Pearson's r, each over units as the protocol aggregates, (n_splits, 2)."""
+    """Return r2, aggregated over units as in the protocol, and median Pearson's r, for each split, (n_splits, 2)."""
     found = []
     for split in range(n_splits(inputs, protocol)):
         r2, r = (v[np.isfinite(v)] for v in unit_scores(inputs, protocol, seed, which, split))
@@ -182,7 +182,7 @@ def geometries(inputs: Inputs, protocol: Protocol, seed: int, which: str) -> lis
 
 @once_per(GEOMETRY_FIELDS)
 def geometry_scores(inputs: Inputs, protocol: Protocol, seed: int, which: str) -> tuple[Score, Score]:
-    """Return rho of model and neural RDM, overall and within recordings; means over populations."""
+    """Return rho between model and neural RDM, overall and within recordings; means over populations."""
     here = seed_of(inputs.params.seed, "images of RDMs", seed)
     found = [
         block_confound(*two, label, block, groups=group, draws=DRAWS, permutations=0, seed=seed_of(here, k))
@@ -214,8 +214,8 @@ def score_protocol(inputs: Inputs, protocol: Protocol, seed: int, which: str) ->
     Returns
     -------
     dict of str to Score, or None
-        The quantities in `SCORES`, and ``images`` and ``units`` without draws. None where there is no model of the kind
-        `which` for the protocol.
+        The quantities in `SCORES`, and ``images`` and ``units`` without draws. None if the protocol has no model of the
+        kind `which`.
     """
     model = model_for(inputs, protocol, seed, which)
     if model is None:
@@ -228,7 +228,7 @@ def score_protocol(inputs: Inputs, protocol: Protocol, seed: int, which: str) ->
         "ceiling": _resampled(ceilings(inputs, protocol), scoring.median, rng),
         "accuracy": _resampled(model.correct, np.mean, rng),
     }
-    if protocol.splits == "single":  # the split decides more than the choice of units
+    if protocol.splits == "single":  # the split matters more than the sample of units
         by_split = medians_over_units(inputs, protocol, seed, which)
         for name, values in zip(("r2", "pearson_r"), by_split.T, strict=True):
             scores[name] = Score(float(np.median(values)), values)
@@ -256,7 +256,7 @@ def score_steps(inputs: Inputs, steps: list[Step], n_seeds: int) -> pd.DataFrame
         One row per step and kind of model (`SMALL`, `PLANTED`): network, start, field, value (of that field), units,
         images, seeds, and for each of `SCORES` the mean over networks and the limits of the 95 % interval over networks
         and resampled units (r2, pearson_r, ceiling), images (rho, within) or test images (accuracy). With a single
-        split, r2 and pearson_r of a network are medians over random splits, and the interval holds 95 % of the splits
+        split, r2 and pearson_r of a network are medians over random splits, and the interval covers 95 % of the splits
         of all networks.
     """
     kinds = (SMALL, PLANTED)
@@ -288,7 +288,7 @@ def _row(step: Step, by_seed: list[dict[str, Score]]) -> dict:
 
 
 def attribute_difference(inputs: Inputs, n_seeds: int, n_orders: int) -> pd.DataFrame:
-    """Return the Shapley value of every choice for each of `EXPLAINED`, of small networks (`shapley`)."""
+    """Return the Shapley value (`shapley`) of every choice for each of `EXPLAINED`, with small networks."""
 
     def changes(task: tuple[int, np.ndarray]) -> np.ndarray:
         seed, order = task

@@ -1,4 +1,4 @@
-"""What each choice contributes to the difference between the two protocols: its Shapley value.
+"""The contribution of each choice to the difference between the two protocols: its Shapley value.
 
 The effect of a choice depends on the others: correcting the join changes little while the test images are few, and few
 test images matter little while the join is wrong. The Shapley value (Shapley 1953) is the mean effect of correcting a
@@ -25,7 +25,7 @@ def sample_orders(n_fields: int, n_orders: int, seed: int) -> np.ndarray:
 
 
 def contributions(order: np.ndarray, score: Callable[[frozenset[int]], np.ndarray]) -> np.ndarray:
-    """Return by how much each field changes the scores if fields are corrected in this order, (n_fields, n_scores).
+    """Return the change in the scores due to each field if fields are corrected in this order, (n_fields, n_scores).
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def shapley_values(changes: np.ndarray, fields: Sequence[str], scores: Sequence[
     -------
     DataFrame
         `COLUMNS`: value (mean over networks and orders), and its standard_error and 95 % interval (Student) over
-        networks, each with its own orders and splits. Orders on which a protocol has no score are left out, for that
-        score; ``orders`` counts those used by all networks together, ``networks`` those that have one.
+        networks, each with its own orders and splits. Orders in which a protocol has no score are left out for that
+        score; ``orders`` counts those used, over all networks, and ``networks`` the networks with at least one.
     """
     rows = []
     for k, score in enumerate(scores):

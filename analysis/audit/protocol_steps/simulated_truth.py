@@ -1,8 +1,8 @@
 """The simulated truth as a model: its features are the noise-free responses of the units that are audited.
 
 No model can predict the units better, so it should come close to the ceiling under the corrected protocol, and predict
-nothing under the flawed trial join alone. This shows what the protocols do, whatever a network lacks. Real recordings
-have no such truth.
+nothing under the flawed trial join alone. This shows the effect of the protocols independently of any network's
+shortcomings. Real recordings have no such truth.
 """
 
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ from analysis.recordings.read import read_truth
 
 @dataclass(frozen=True)
 class SimulatedTruth:
-    """Noise-free responses, with the attributes that scoring asks of a `network_outputs.NetworkOutput`.
+    """Noise-free responses, with the attributes of `network_outputs.NetworkOutput` that scoring uses.
 
     Attributes
     ----------
     features : dict from recording to (stems, (n_images, n_features))
-        Of the images that the recording shows.
+        For the images shown in the recording.
     labels : dict of str to int
         Label of each image: 1 face, 0 non-face, -1 unlabelled.
     correct : (0,)

@@ -1,8 +1,8 @@
 """Small networks with random filters; the candidate that does best on the selection images is kept.
 
 A candidate is a bank of random convolution filters (uniform weights with their mean subtracted, as in HMO), pooled to a
-grid, with a dense ReLU layer and two logits trained on top. Candidates stand in for the report's where the audit needs
-many of them: with other labels, other selection images and other seeds.
+grid, with a dense ReLU layer and two logits trained on top. They stand in for the report's candidates because the audit
+needs many: with other labels, selection images and seeds.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def filter_outputs(x: torch.Tensor, values: Group, seed: int) -> torch.Tensor:
     x : uint8 tensor (n_images, 3, size, size)
     values : audit.network of params.yaml
     seed : int
-        Kernel size and weights are drawn from it.
+        Determines the kernel size and the weights.
     """
     generator = torch.Generator().manual_seed(seed)
     kernel = values.kernels[int(torch.randint(len(values.kernels), (1,), generator=generator))]
@@ -56,7 +56,7 @@ def filter_outputs(x: torch.Tensor, values: Group, seed: int) -> torch.Tensor:
 
 
 def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Group, seed: int) -> Candidate:
-    """Train the dense layer of one candidate on the images `rows`, with all of them in every step.
+    """Train the dense layer of one candidate on the images `rows`, full batch.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Gr
     rows : (n_training_images,) int
     values : audit.network of params.yaml
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
     """
     y = torch.from_numpy(label[rows].astype(np.int64))
     z = (outputs - outputs[rows].mean(0)) / (outputs[rows].std(0) + 1e-6)
@@ -124,5 +124,5 @@ def best(candidates: list[Candidate], label: np.ndarray, rows: np.ndarray) -> Ca
 
 
 def select(candidates: list[Candidate], examples: Examples) -> Candidate:
-    """Return the candidate that does best on the images on which the protocol selects."""
+    """Return the candidate that does best on the protocol's selection images."""
     return best(candidates, examples.label, examples.rows(examples.selection))

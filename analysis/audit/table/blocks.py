@@ -9,9 +9,9 @@ from analysis.audit.table.response_table import ResponseTable, TableNotAuditable
 from analysis.core.seeds import seed_of
 
 LEAST_GAIN = 0.05
-"""A block is cut in two only if the cut explains this share of its variance over all its units."""
+"""Minimum share of a block's variance, over all its units, that a cut must explain."""
 LEAST_BLOCK = 5
-"""Fewest rows on either side of such a cut."""
+"""Minimum number of rows on either side of a cut."""
 PERMUTATIONS = 99
 TOLERANCE = 1e-9
 """Relative difference below which a cell counts as equal to its column's mean."""
@@ -24,8 +24,8 @@ class Blocks:
     Attributes
     ----------
     run : (n_images,) int
-        Consecutive rows with the same measured units; where such rows are scattered over the table, all rows with the
-        same measured units.
+        Consecutive rows with the same measured units; if such rows are scattered over the table, all rows with the same
+        measured units.
     block : (n_images,) str
         The blocks given with the table; otherwise the runs, cut where the responses of all units change at once.
     source : str
@@ -90,7 +90,7 @@ def find_blocks(table: ResponseTable, filled: np.ndarray, seed: int) -> Blocks:
     Raises
     ------
     TableNotAuditable
-        If all rows are given as a single block. That none is detected is a finding: all rows are then one block.
+        If the table gives a single block for all rows. Detecting none is a valid result: all rows are then one block.
     """
     run, source = _runs(filled)
     if table.block is not None:
@@ -223,7 +223,7 @@ def describe_blocks(table: ResponseTable, filled: np.ndarray, blocks: Blocks) ->
 def largest_pure_run(table: ResponseTable, filled: np.ndarray, blocks: Blocks) -> dict | None:
     """Return the longest run with a single label: the label, rows, first row and measured units; None if there is none.
 
-    The rarest label that has such a run is chosen, since a run of the most common label is no confound by itself.
+    The rarest label that has such a run is chosen, since a run of the most common label is not by itself a confound.
     """
     labels, counts = np.unique(table.label, return_counts=True)
     for label in labels[np.argsort(counts, kind="stable")]:

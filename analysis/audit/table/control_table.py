@@ -1,4 +1,4 @@
-"""What the RDM of a table agrees with (label, file format), and whether blocks of rows carry the agreement."""
+"""Agreement of a table's RDM with label and file format, and whether blocks of rows carry it."""
 
 from pathlib import PurePosixPath
 
@@ -17,14 +17,14 @@ RAREST_SHARE = 0.5
 """Share of the rarest label in a sample. The RDM correlation depends on it, and the report balanced its labels."""
 LEAST_OF_LABEL = 10
 SHOWN = 5
-"""Labels that a message names."""
+"""Number of labels listed in a message."""
 QUANTITIES = ("rho", "within", "partial")
 COLUMNS = ["model", "samples", "images", *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high"))]
 COLUMNS += ["carried", "p_value", "block_p", "determined", "verdict"]
 
 
 def file_formats(images: np.ndarray) -> np.ndarray:
-    """Return the file format of each image by its extension in lower case, (n_images,) str."""
+    """Return the file format of each image, its extension in lower case, (n_images,) str."""
     return np.array([PurePosixPath(image).suffix.lower().lstrip(".") for image in images])
 
 
@@ -35,7 +35,7 @@ def sample(table: ResponseTable, rows: int, rng: np.random.Generator, share: flo
     ----------
     table : ResponseTable
     rows : int
-        Images in the sample; fewer where a label has not enough of them.
+        Images in the sample; fewer if a label has too few.
     rng : numpy.random.Generator
     share : float
     """
@@ -50,7 +50,7 @@ def sample(table: ResponseTable, rows: int, rng: np.random.Generator, share: flo
 
 
 def _listed(label: np.ndarray) -> str:
-    """Return the labels and their images as text, the most frequent first."""
+    """Return the labels and their numbers of images as text, the most frequent first."""
     counts = sorted(zip(*np.unique(label, return_counts=True), strict=True), key=lambda pair: -pair[1])
     shown = ", ".join(f"{str(name)!r} ({n})" for name, n in counts[:SHOWN])
     return shown + (f" and {len(counts) - SHOWN} others" if len(counts) > SHOWN else "")

@@ -8,14 +8,14 @@ LEAST_COMMON_UNITS = 3
 
 
 def category_rdm(categories: np.ndarray, images=None) -> RDM:
-    """Return the RDM of a category: 0 within, 1 between; images as keys, if given."""
+    """Return the RDM of category membership: 0 within, 1 between; `images`, if given, are its keys."""
     categories = np.asarray(categories)
     matrix = (categories[:, None] != categories[None, :]).astype(np.float64)
     return RDM(upper(matrix), "category", None if images is None else tuple(map(str, images)))
 
 
 def row_rdm(values: np.ndarray) -> RDM:
-    """Return the RDM (1 - Pearson) of the rows of a table, each distance over the units that both rows have.
+    """Return the RDM (1 - Pearson) of the rows of a table, each distance over the units measured in both rows.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def row_rdm(values: np.ndarray) -> RDM:
     """
     known = np.isfinite(values).astype(np.float64)
     centre = np.where(known > 0, values, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    X = np.where(known > 0, values - centre[:, None], 0.0)  # correlations stay, and fewer digits cancel
+    X = np.where(known > 0, values - centre[:, None], 0.0)  # keeps correlations, reduces cancellation
     n = known @ known.T
     sums, squares = X @ known.T, (X**2) @ known.T
     with np.errstate(invalid="ignore", divide="ignore"):

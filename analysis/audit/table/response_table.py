@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.core.errors import DataError, unreadable
 
 IMAGE_COLUMNS = ("image_path", "image", "image_id", "stimulus_id", "stem", "Filename", "path")
-"""Column names that may hold the image of a row; otherwise the first column with text does."""
+"""Names of columns that may identify the image of a row; failing these, the first column, if it holds text."""
 LISTED, UNLISTED = "listed", "not listed"
 """Labels of images that are in a plain list of file names, and of those that are not."""
 LEAST_ROWS = 8
@@ -26,7 +26,7 @@ class ResponseTable:
     Attributes
     ----------
     images : (n_images,) str
-        As the table names them.
+        Names, as in the table.
     units : tuple of str, n_units
     values : (n_images, n_units) float64
         NaN where a cell is empty.
@@ -34,7 +34,7 @@ class ResponseTable:
     block : (n_images,) str or None
         None if unknown; blocks are then detected (`analysis.audit.table.blocks`).
     unnamed : DataFrame
-        Rows that name no image, one column per unit. The index is the number of other rows that come before each.
+        Rows that name no image, one column per unit. The index is the number of named rows before each.
     """
 
     images: np.ndarray

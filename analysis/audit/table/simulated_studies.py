@@ -3,8 +3,8 @@
 A study correlates the RDM of a face-trained network with that of a table merged over recordings by column number. One
 recording shows a share s of the faces and 1 - s of the other images: at s = .5 label and recording are unrelated, at
 s = 1 they coincide. In an **empty** study responses carry no information about images, only differences between
-recordings; in an **informative** one units respond as strongly as published. Where the audit finds that blocks carry
-the correlation, it detects the confound of an empty study and raises a false alarm on an informative one.
+recordings; in an **informative** one units respond as strongly as published. If the audit finds that blocks carry the
+correlation, that is a hit for an empty study and a false alarm for an informative one.
 
 All sizes and strengths are drawn from ranges around what was measured in the report's table and published for the
 recordings (`RANGES`). The ranges and the rule (`block_confound.BlockConfound.verdict`) were fixed before any study was
@@ -135,7 +135,7 @@ def _table(label, block, content, strength: float, drawn: dict, rng: np.random.G
 
 
 def judge_studies(n: int, permutations: int, seed: int) -> pd.DataFrame:
-    """Judge `n` empty and `n` informative studies of each of `SHARES`.
+    """Judge `n` empty and `n` informative studies for each of `SHARES`.
 
     Returns
     -------

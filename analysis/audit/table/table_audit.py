@@ -48,9 +48,9 @@ def audit_table(table: ResponseTable, *, rows: int, draws: int, shuffles: int, s
     rows : int
         Images in a sample on which RDMs are compared.
     draws : int
-        Samples.
+        Number of samples.
     shuffles : int
-        Random orders of the images of a sample, in its tests.
+        Random orders of the images of a sample, for its tests.
     seed : int
 
     Returns
@@ -58,8 +58,8 @@ def audit_table(table: ResponseTable, *, rows: int, draws: int, shuffles: int, s
     Audit
         ``blocks``: one row per block with its images of each label; ``units``: share of filled cells and variance
         explained by block, for each unit; ``fill``: measured share and standardised mean per block and unit;
-        ``controls``: RDM correlations with label and file format, overall and within blocks; no rows where no blocks
-        are found.
+        ``controls``: RDM correlations with label and file format, overall and within blocks; no rows if no blocks are
+        found.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _with_unnamed_rows(table: ResponseTable, groups: np.ndarray) -> float | None
     """Return the median share of variance between groups if rows that name no image join the group before them.
 
     None if there are no such rows. In the report's table, such a row sums the spikes of all fixations without an image:
-    it holds the largest value of 62 of the 63 columns that it measures, and makes up most of the variance within its
+    it holds the largest value in 62 of the 63 columns that it measures, and makes up most of the variance within its
     block.
     """
     if table.unnamed.empty:

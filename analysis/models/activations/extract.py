@@ -1,4 +1,4 @@
-"""Activations of named layers, a batch at a time, to memory-mapped files that a killed run goes on filling."""
+"""Write the activations of named layers, batch by batch, to memory-mapped files; an interrupted run resumes."""
 
 import json
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from sklearn.random_projection import SparseRandomProjection
 
 BATCH = 64
-"""Images at once, for networks that do not say how many."""
+"""Batch size for networks that do not set `Network.at_once`."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """How maps become features: averaged to pool x pool cells (0: all kept), projected if more than `features`.
+    """How maps become features: averaged to pool x pool cells (0: not pooled), projected if wider than `features`.
 
-    A model's output is what it computes, however wide: it is never projected.
+    A model's output is never projected, however wide.
     """
 
     pool: int
@@ -36,7 +36,7 @@ class Reduction:
 
     @classmethod
     def of(cls, entry: Model, seed: int) -> "Reduction":
-        """Return the reduction of an entry; one without the group ``activations`` keeps everything."""
+        """Return the reduction of an entry; without the group ``activations`` nothing is reduced."""
         values = getattr(entry, "activations", None)
         return cls(values.pool, values.features, seed) if values else cls(0, None, seed)
 
@@ -53,7 +53,7 @@ def pooled(maps: torch.Tensor, pool: int) -> torch.Tensor:
 
 def projection(n_from: int, n_to: int, seed: int) -> "SparseRandomProjection":
     """Return a sparse random projection (Li et al. 2006: density 1/sqrt(n_from)), fixed by seed and sizes."""
-    from sklearn.random_projection import SparseRandomProjection  # late: few layers need it
+    from sklearn.random_projection import SparseRandomProjection  # imported here: few layers need it
 
     rule = SparseRandomProjection(n_components=n_to, random_state=seed_of(seed, "projection", n_from, n_to))
     return rule.fit(np.zeros((1, n_from), dtype=np.float32))
@@ -61,7 +61,7 @@ def projection(n_from: int, n_to: int, seed: int) -> "SparseRandomProjection":
 
 @dataclass(frozen=True)
 class Reducer:
-    """What makes the features of one layer of its maps: a `Reduction` applied to a known shape."""
+    """Turns the maps of one layer into features: a `Reduction` applied to a known shape."""
 
     shape: tuple[int, ...]
     pool: int
@@ -70,7 +70,7 @@ class Reducer:
 
     @classmethod
     def of(cls, rule: Reduction, maps: torch.Tensor, output: bool = False) -> "Reducer":
-        """Return the reducer for maps (n, ...) such as these; `output`: they are the model's output."""
+        """Return the reducer for maps (n, ...) of this shape; `output`: whether they are the model's output."""
         width, shape = pooled(maps, rule.pool).shape[1], tuple(maps.shape[1:])
         if output or rule.features is None or width <= rule.features:
             return cls(shape, rule.pool, width, None)
@@ -78,7 +78,7 @@ class Reducer:
 
     @property
     def reduction(self) -> str:
-        """What was done to the maps, for tables: ``none``, ``2x2 average pool``, ``random projection to 1024``."""
+        """Description of the reduction, for tables: ``none``, ``2x2 average pool``, ``random projection to 1024``."""
         is_pooled = len(self.shape) == 3 and self.pool and max(self.shape[1:]) > self.pool
         done = [f"{self.pool}x{self.pool} average pool"] if is_pooled else []
         done += [f"random projection to {self.features}"] if self.projection is not None else []
@@ -91,7 +91,7 @@ class Reducer:
 
 
 def reducers_of(network: Network, x: torch.Tensor, rule: Reduction, device: str) -> dict[str, Reducer]:
-    """Return the reducer of every layer of a network, which then is in evaluation mode, for inputs such as `x`."""
+    """Return the reducer of every layer for inputs such as `x`; leaves the network in evaluation mode."""
     network.eval()
     with torch.no_grad():
         first = network.maps(x[:1].to(device))
@@ -112,7 +112,7 @@ def extract(network: Network, x: torch.Tensor, rule: Reduction, folder: Path, ba
     Parameters
     ----------
     x : inputs (n, ...), in the order of the rows to write
-    folder : keeps what a killed run has done; ``done.json`` counts the finished rows
+    folder : keeps the work of an interrupted run; ``done.json`` counts the finished rows
 
     Returns
     -------

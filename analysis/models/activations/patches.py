@@ -1,9 +1,9 @@
-"""The top layer of a model for what was looked at: gaze-contingent patches, one per fixation of a recording.
+"""The top layer of a model for gaze-contingent patches, one per fixation of a recording.
 
 A patch is 4 x 4 dva of the screen (`analysis.recordings.gaze_patches`), cut from the published image and scaled to the
 network's input. All units of a recording share one patch, centred on the gaze plus their median receptive field: a
-patch for each unit would be some twenty times the work, and the fields of an array lie close together. Fixations are
-drawn at random from the selected ones.
+patch per unit would cost some twenty times as much, and the receptive fields of an array lie close together. Fixations
+are drawn at random from the selected ones.
 """
 
 from pathlib import Path
@@ -28,16 +28,16 @@ def write_all(
 ) -> list[Path]:
     """Write ``folder/<recording>.nc`` for every recording and return the files; existing files are kept.
 
-    Each holds ``features`` (fixation, feature), float32, reduced as the top layer in ``<layer>.npy``, with ``row`` (of
-    the recording's file) and ``stimulus_id`` along ``fixation``. Attributes give the layer and the centre of the patch
-    relative to the gaze (``field_x_dva``, ``field_y_dva``).
+    Each holds ``features`` (fixation, feature), float32, reduced like the top layer in ``<layer>.npy``, with ``row``
+    (of the recording's file) and ``stimulus_id`` along ``fixation``. Attributes give the layer and the centre of the
+    patch relative to the gaze (``field_x_dva``, ``field_y_dva``).
 
     Parameters
     ----------
     size : int
         Side of the network's input in pixels.
     at_most : int
-        Largest number of fixations from a recording.
+        Maximum number of fixations per recording.
     """
     known = set(read_table()["stem"])
     files = [folder / path.name for path in recordings]

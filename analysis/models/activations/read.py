@@ -1,4 +1,4 @@
-"""Read what the stages ``train`` and ``activations`` write of a model. Loads no torch."""
+"""Read the outputs of the stages ``train`` and ``activations``, without loading torch."""
 
 from typing import NotRequired
 
@@ -19,7 +19,7 @@ PREDICTIONS = ["stem", "split", "label", "predicted"]
 
 
 class Layer(TypedDict):
-    """What is used of a layer in layers.json."""
+    """The fields of a layer that are read from layers.json."""
 
     name: str
     reduction: str
@@ -36,7 +36,7 @@ class Scores(TypedDict):
 
 
 class Metrics(TypedDict):
-    """What is used of metrics.json; ``untrained`` says why a model could not be trained."""
+    """The fields that are read from metrics.json; ``untrained`` says why a model could not be trained."""
 
     protocol: str
     splits: dict[str, Scores]
@@ -44,12 +44,12 @@ class Metrics(TypedDict):
 
 
 def untrained(model: str) -> str | None:
-    """Return why a model could not be trained on the available images, or None if it was trained, or not yet.
+    """Return why a model could not be trained on the available images; None if it was trained or is yet to be.
 
     Raises
     ------
     DataError
-        If the file that says so is damaged.
+        If metrics.json is damaged.
     """
     path = paths.MODELS / model / "metrics.json"
     return read_metrics(model).get("untrained") if path.exists() else None
@@ -69,7 +69,7 @@ def layers(model: str) -> list[str]:
 
 
 def reductions(model: str) -> dict[str, str]:
-    """Return how the activations of each layer became features: ``none``, or what was pooled or projected."""
+    """Return how the activations of each layer became features: ``none``, or the pooling and projection."""
     items = read_json(paths.ACTIVATIONS / model / "layers.json", _again(model), list[Layer])
     return {item["name"]: item["reduction"] for item in items}
 
@@ -96,24 +96,24 @@ def read(model: str, layer: str) -> tuple[list[str], np.ndarray]:
 
 
 def has_patches(model: str) -> bool:
-    """Say whether a model has activations of what was looked at in single fixations."""
+    """Return whether a model has activations for the gaze-contingent patches of single fixations."""
     return (paths.ACTIVATIONS / model / "patches").is_dir()
 
 
 def read_patches(model: str, recording: str):
-    """Return the top layer of what was looked at in single fixations of a recording, or None if it was not computed.
+    """Return the top layer for the gaze-contingent patches of a recording, or None if it was not computed.
 
     Returns
     -------
     xarray.Dataset or None
-        ``features`` (fixation, feature), float32; along ``fixation``, ``row``: the fixation's place in
+        ``features`` (fixation, feature), float32; along ``fixation``, ``row``: the fixation's index in
         ``data/recordings/<protocol>/<recording>.nc``, and ``stimulus_id``. One patch per fixation, centred on the gaze
         plus the median receptive field of the recording's units (attributes ``field_x_dva``, ``field_y_dva``).
 
     Raises
     ------
     DataError
-        If the file is not whole.
+        If the file is damaged.
     """
     from analysis.recordings import netcdf  # loads xarray, which most models do not need
 

@@ -19,7 +19,7 @@ def run(params: Params, model: str) -> None:
     Raises
     ------
     DataError
-        If the model is not trained, or was trained on images or with parameters other than the present ones.
+        If the model is not trained, or was trained on images or with parameters other than the current ones.
     """
     from analysis.core import settings, store
     from analysis.core.numerics import fixed_threads
@@ -59,7 +59,7 @@ def run(params: Params, model: str) -> None:
 def _write_patches(network, entry: Model, reduce, at_most: int, key: dict, out: Path) -> None:
     """Write the top layer for patches at the gaze, a file for each recording."""
     from analysis.core import settings, store
-    from analysis.models.activations import patches  # with xarray, which only these files need
+    from analysis.models.activations import patches  # imports xarray, which only these files need
     from analysis.recordings.read import recording_files
 
     recordings = recording_files(entry.protocol)

@@ -1,4 +1,4 @@
-"""An ideal observer that knows the labels and nothing else: how far category alone explains responses."""
+"""An ideal observer that knows only the labels: how well category alone explains responses."""
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ LABELS = [*CLASSES, "unlabelled"]
 
 
 class Category(Network):
-    """Inputs (n, labels + categories) are the one-hot codes themselves; ``category`` is the top layer.
+    """The observer: inputs (n, labels + categories) are one-hot codes, ``category`` is the top layer.
 
-    The label decides the class; for an unlabelled image both logits are 0.
+    The label determines the class; for an unlabelled image both logits are 0.
     """
 
     def __init__(self, categories: int):
@@ -33,7 +33,7 @@ class Category(Network):
 def inputs(examples: Examples, architecture: dict) -> torch.Tensor:
     """Return the one-hot codes of label and category (n_images, labels + categories).
 
-    Raises `DataError` if an image has a category that the model does not know.
+    Raises `DataError` if an image has a category unknown to the model.
     """
     label = one_hot(np.array(LABELS)[examples.label], LABELS)
     return torch.cat(
@@ -54,7 +54,7 @@ def build(architecture: dict) -> Network:
 
 
 def fit(job: Job) -> Fitted:
-    """Take the categories of the images; nothing is trained."""
+    """Record the categories of the images; nothing is trained."""
     architecture = {"categories": sorted(set(job.examples.table["category"]))}
     return Fitted(build(architecture), architecture)
 

@@ -23,7 +23,7 @@ BANDWIDTH = 0.56
 def bank(wavelength: float, orientations: int) -> torch.Tensor:
     """Return even and odd Gabor filters (2, orientations, side, side) of one wavelength in pixels.
 
-    Each has mean 0 and L2 norm 1, so that uniform grey gives no response and contrast counts the same at every
+    Each has mean 0 and L2 norm 1, so that uniform grey gives no response and contrast has the same weight at every
     wavelength.
     """
     reach = math.ceil(2.5 * BANDWIDTH * wavelength)
@@ -66,7 +66,7 @@ class Gabor(Network):
             even, odd = functional.conv2d(
                 functional.pad(x, (reach,) * 4, mode="reflect"), filters, stride=self.stride
             ).split(self.orientations, dim=1)
-            energies.append(sqrt(even**2 + odd**2 + 1e-12))  # the root of 0 has no gradient
+            energies.append(sqrt(even**2 + odd**2 + 1e-12))  # the gradient of the root is infinite at 0
         energy = self.layers["energy"](torch.cat(energies, dim=1))
         about = functional.avg_pool2d(
             energy.mean(1, keepdim=True), self.pool, 1, self.pool // 2, count_include_pad=False
@@ -75,7 +75,7 @@ class Gabor(Network):
 
 
 def build(architecture: dict) -> Network:
-    """Return the network with an empty read-out."""
+    """Return the network with an unfitted read-out."""
     return Gabor(**{name: value for name, value in architecture.items() if name != "size"})
 
 

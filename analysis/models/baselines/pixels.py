@@ -1,4 +1,4 @@
-"""Logistic regression on a small copy of the image: what can be decoded without any features."""
+"""Logistic regression on a small copy of the image: what can be decoded from raw pixels."""
 
 import torch
 

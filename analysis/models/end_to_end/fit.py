@@ -1,4 +1,4 @@
-"""Train a whole network, as the kinds do that are trained end to end."""
+"""Train a network end to end."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A small residual network, trained end to end (He et al. 2016, in their form for small images)."""
+"""A small residual network, trained end to end (He et al. 2016, their variant for small images)."""
 
 import torch
 from torch import nn
@@ -26,8 +26,8 @@ class Block(nn.Module):
         """Return maps (n, after, height / stride, width / stride)."""
         inner = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
         if self.stride != 1:
-            # Not by the stride of the 1 x 1 convolution: oneDNN's AVX2 kernel for its backward pass overruns its memory
-            # if there are fewer than 8 channels, so the gradient would differ from run to run.
+            # Rather than a strided 1 x 1 convolution: oneDNN's AVX2 kernel for its backward pass overruns its buffer
+            # with fewer than 8 channels, so the gradient would differ from run to run.
             x = x[:, :, :: self.stride, :: self.stride].contiguous(memory_format=torch.channels_last)
         return functional.relu(inner + self.shortcut(x))
 
@@ -61,7 +61,7 @@ class ResNet(Network):
 
 
 def initialise_(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw normal weights by fan-out (He et al. 2015) and start every block as the identity: last gain 0."""
+    """Draw normal weights by fan-out (He et al. 2015) and start every block as the identity (last gain 0)."""
     for part in network.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu", generator=generator)

@@ -36,7 +36,7 @@ class ViT(Network):
     """A convolutional stem, tokens with learned positions, `depth` blocks, and the normalised mean token as ``top``.
 
     Tokens come from 3 x 3 convolutions of stride 2 with batch norm and ReLU, one per entry of `stem`, and a 1 x 1
-    convolution: from plain patches a transformer learns nothing from a few hundred images (Xiao et al. 2021, "Early
+    convolution: with plain patches a transformer learns nothing from a few hundred images (Xiao et al. 2021, "Early
     convolutions help transformers see better").
     """
 
@@ -64,7 +64,7 @@ class ViT(Network):
 
 
 def initialise_(network: ViT, generator: torch.Generator) -> None:
-    """Draw weights and positions from N(0, 0.02^2) truncated at two SDs; the stem as He et al. (2015)."""
+    """Draw weights and positions from N(0, 0.02^2) truncated at two SDs; the stem as in He et al. (2015)."""
     for part in network.modules():
         if isinstance(part, nn.Linear | nn.Conv2d):
             nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04, generator=generator)

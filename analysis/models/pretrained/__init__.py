@@ -1,1 +1,1 @@
-"""Networks with published weights, which are used unchanged: what training on natural objects gives."""
+"""Networks with published weights, trained on natural objects and used unchanged."""

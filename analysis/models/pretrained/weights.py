@@ -1,4 +1,4 @@
-"""Published weights: a file that is pinned by its hash and read as tensors alone."""
+"""Published weights: a file pinned by its hash and read as tensors only."""
 
 import importlib.util
 from pathlib import Path
@@ -13,7 +13,7 @@ from analysis.models.network import read_tensors, set_weights
 
 
 def load_file(module: nn.Module, file: str, digest: str) -> None:
-    """Load .safetensors or a state_dict into a module, without running any code that the file may hold.
+    """Load .safetensors or a state_dict into a module, without running any code that the file may contain.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def load_file(module: nn.Module, file: str, digest: str) -> None:
     if (found := sha256(path)) != digest:
         raise DataError(f"weights {file}: the file's sha256 is {found}, not {digest}")
     tensors = read_tensors(path)[0] if path.suffix == ".safetensors" else _state_dict(path, file)
-    # Files of before this counter existed lack it; nothing but a momentum of None, in training, reads it.
+    # Files older than this counter lack it; only training with a momentum of None reads it.
     counters = {name: value for name, value in module.state_dict().items() if name.endswith("num_batches_tracked")}
     set_weights(module, counters | tensors, f"weights {file} do not fit the module")
 

@@ -1,1 +1,1 @@
-"""The report's HMO: a random search of small CNNs, stacked."""
+"""The report's HMO: stacked small CNNs, found by random search."""

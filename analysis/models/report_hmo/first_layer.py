@@ -37,7 +37,7 @@ class Candidate:
 
 
 def write_candidate(folder: Path, number: int, candidate: Candidate) -> None:
-    """Write a finished candidate to its own file, so that a killed search can be resumed."""
+    """Write a finished candidate to its own file, so that an interrupted search can be resumed."""
     write_tensors(_file(folder, number), candidate.tensors, candidate.metrics)
 
 
@@ -79,7 +79,7 @@ def fit_candidate(
     epochs: int,
     checkpoint: Path | None = None,
 ) -> Candidate:
-    """Train one candidate up to an epoch, from its checkpoint if there is one, and evaluate it."""
+    """Train one candidate for `epochs` epochs in total, resuming from any checkpoint, and evaluate it."""
     network = initial(values, standardise, seed)
     network.to(splits[0].y.device, memory_format=torch.channels_last)
     augment = augmenter(entry.augment)
@@ -92,7 +92,7 @@ def fit_candidate(
 
 
 def summarised(history: list[dict[str, float]]) -> dict[str, float]:
-    """Return what a search knows of a candidate: the metrics of its last epoch, and its lowest selection loss."""
+    """Return the metrics that the search uses: those of the last epoch, and the lowest selection loss."""
     return history[-1] | {"lowest_loss": min(epoch["loss"] for epoch in history)}
 
 
@@ -109,7 +109,7 @@ def run_candidate(
 
 @lru_cache(maxsize=1)
 def _inputs(path: Path, device: str) -> tuple[tuple[Split, Split], Standardise]:
-    """Read what `_write_inputs` wrote, once in each worker."""
+    """Read what `_write_inputs` wrote, once per worker."""
     found = {name: value.clone().to(device) for name, value in read_tensors(path)[0].items()}
     standardise = Standardise()
     standardise.load_state_dict({name: found[name] for name in ("mean", "std")})
@@ -129,11 +129,11 @@ def cost(values: dict, size: int) -> float:
 
 
 def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tuple[dict[int, Candidate], list[int]]:
-    """Search, and record in the store which candidates were chosen (as `successive_halving` returns them).
+    """Search, record the chosen candidates in the store, and return the result of `successive_halving`.
 
     Candidates run in parallel, one thread each: at these sizes that is faster than all threads on one at a time, and
-    the bits do not depend on the number of workers. On a GPU, candidates that ran out of memory are trained again
-    alone.
+    results do not depend on the number of workers. On a GPU, candidates that ran out of memory are trained again one at
+    a time.
     """
     entry, gpu = job.entry, job.device.startswith("cuda")
     _write_inputs(job.folder / INPUTS, splits, standardise)
@@ -159,7 +159,7 @@ def find(job: Job, splits: tuple[Split, Split], standardise: Standardise) -> tup
 
 
 def _run(job: Job, client, rung: int, numbers: list[int], epochs: int, share: int | None = None) -> None:
-    """Train candidates up to an epoch, the most expensive first so that no worker idles at the end, and write each."""
+    """Train and write candidates, the most expensive first so that no worker idles at the end."""
     folder, entry = job.folder / f"rung{rung}", job.entry
     root, values = job.folder.resolve(), {number: drawn(job, number) for number in numbers}
     tasks = {

@@ -65,11 +65,11 @@ class ReportHMO(Network):
 
 
 class _Upper(nn.Module):
-    """The part of the report's HMO that is trained, on maps of N1 computed once."""
+    """The layers of the report's HMO that are trained together, applied to precomputed maps of N1."""
 
     def __init__(self, hmo: ReportHMO):
         super().__init__()
-        self.hmo = [hmo]  # in a list, so that its parameters are not this module's
+        self.hmo = [hmo]  # in a list, so that its parameters are not registered here
         self.trained = nn.ModuleList([hmo.N2, hmo.N3, hmo.dense, hmo.head])
 
     def forward(self, n1: torch.Tensor) -> torch.Tensor:
@@ -120,7 +120,7 @@ def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:
 
 
 def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[ReportHMO, dict]:
-    """Return the network on the chosen candidates, with its initial weights, and its architecture."""
+    """Return the network built from the chosen candidates, with initial weights, and its architecture."""
     entry = job.entry
     cnns = {"N1": [first_layer.drawn(job, number) for number in chosen]} | {
         layer: [random_module(entry, job.seed, layer, number) for number in range(entry.modules)]

@@ -10,7 +10,7 @@ from analysis.models.network import Standardise
 from analysis.params.hmo import ReportHMO
 
 SEED_NAME = "hmo_report"
-"""Part of all seeds of these models; with another name they would be other networks."""
+"""Part of all seeds of these models; another name would give other networks."""
 
 
 def random_module(entry: ReportHMO, seed: int, *names) -> dict:
@@ -53,7 +53,7 @@ class RandomCNN(nn.Module):
 
 
 class CandidateCNN(nn.Module):
-    """A random CNN with the head that it is judged by: global average, 64 ReLU units, two logits."""
+    """A random CNN with the head by which it is evaluated: global average, 64 ReLU units, two logits."""
 
     def __init__(self, values: dict, standardise: Standardise):
         super().__init__()

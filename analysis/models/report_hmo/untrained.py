@@ -11,8 +11,8 @@ from analysis.models.report_hmo.network import build, images_of, untrained
 def fit(job: Job) -> Fitted:
     """Build the twin and fit its logits on the top layer.
 
-    Layer N1 has the candidates that the search for the trained network chose; if the store does not hold that choice,
-    the search is run here. The twins then differ in training alone.
+    Layer N1 consists of the candidates chosen by the search for the trained network; if the store does not hold that
+    choice, the search is run here. The twins thus differ only in training.
     """
     splits, standardise = images_of(job)
     chosen = first_layer.choice(job, splits, standardise)

@@ -1,4 +1,4 @@
-"""Adam by torch's fused kernel: the same bits on every processor, and one kernel for all parameters on a GPU.
+"""Adam with torch's fused kernel: the same bits on every processor, and one kernel for all parameters on a GPU.
 
 We call the kernel as ``torch.optim.AdamW(fused=True)`` does. That class imports torch's compiler when it is created,
 which takes longer than training a small network, and its other implementations take square roots whose last bit
@@ -22,7 +22,7 @@ class Adam:
     decay : float
         Weight decay; a step multiplies it by `rate`.
     epsilon : float
-        1e-7 as in Keras, with which the report trained; torch's own default is 1e-8.
+        1e-7 as in Keras, with which the report trained; torch's default is 1e-8.
     """
 
     def __init__(self, parameters, rate: float, decay: float = 0.0, epsilon: float = 1e-7):
@@ -30,7 +30,7 @@ class Adam:
         self.rate, self.decay, self.epsilon = rate, decay, epsilon
         self.means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
-        # On the device, so that a step can be captured there and counts its replays.
+        # On the device, so that a captured step counts its replays.
         self.steps = torch.zeros((), device=self.parameters[0].device)
 
     @torch.no_grad()
@@ -42,7 +42,7 @@ class Adam:
             [_gradient(parameter) for parameter in self.parameters],
             self.means,
             self.squares,
-            [],  # the largest squares, of a variant
+            [],  # largest squares, used only by AMSGrad
             [self.steps] * len(self.parameters),
             lr=self.rate,
             beta1=BETAS[0],

@@ -6,13 +6,13 @@ from torch.nn import functional
 from analysis.params.kinds import Augment
 
 GREY = 128 / 255
-"""The grey that pads the images."""
+"""Grey with which images are padded."""
 DRAWS = 4
-"""Random numbers for each image."""
+"""Random numbers per image."""
 
 
 def augmenter(values: Augment):
-    """Return a function of images (n, 3, h, w), 0 to 1, and random numbers (4, n); None if nothing is augmented."""
+    """Return a function of images (n, 3, h, w), 0 to 1, and random numbers (4, n); None without augmentation."""
     if not values.flip and not values.shift and not values.contrast:
         return None
 

@@ -1,4 +1,4 @@
-"""The progress of a training, written after every epoch so that a killed run can go on."""
+"""The progress of a training run, written after every epoch so that an interrupted run can resume."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Progress:
             self._write(self.path)
 
     def restore_best(self) -> None:
-        """Give the network the weights of its best epoch, if they were kept."""
+        """Restore the weights of the best epoch, if they were kept."""
         if self.best is not None:
             self.network.load_state_dict(self.best)
 
@@ -53,7 +53,8 @@ class Progress:
         groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "best": {}, "optimiser": {}}
         for name, value in tensors.items():
             group, rest = name.split("/", 1)
-            # A copy: tensors of a file may start anywhere in memory, and some kernels sum by alignment.
+            # Copied, since tensors read from a file may be unaligned, and some kernels sum in an order set by
+            # alignment.
             groups[group][rest] = value.clone()
         self.network.load_state_dict(groups["network"])
         self.optimiser.restore(groups["optimiser"])

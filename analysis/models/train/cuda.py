@@ -1,4 +1,4 @@
-"""Training on a CUDA device: steps captured once and replayed, on their own stream, with the same bits each time."""
+"""Training on a CUDA device: steps captured once and replayed, on their own stream, bit for bit reproducible."""
 
 import os
 import threading
@@ -9,16 +9,16 @@ from contextlib import contextmanager, suppress
 import torch
 
 _GRAPHS = threading.Lock()
-"""Held to capture and to replay: torch's random number generator cannot do one for one thread and the other for another
-at the same time."""
+"""Held during capture and replay: torch's random number generator cannot serve a capture in one thread and a replay in
+another at the same time."""
 
 
 class Replayed:
-    """A function of tensors that changes others in place; on a CUDA device its calls are captured and replayed.
+    """A function that changes tensors in place; on a CUDA device its calls are captured and replayed.
 
-    A step of a small network is some hundred kernels, each of which takes the device less time than Python needs to
-    launch it. So the first call with each number of rows runs as written, the second is captured as a graph, and all
-    later ones replay it: the same kernels on the same numbers. On the CPU every call runs as written.
+    A step of a small network launches some hundred kernels, each of which runs faster than Python can launch it. So the
+    first call with each number of rows runs normally, the second is captured as a graph, and all later ones replay it:
+    the same kernels on the same numbers. On the CPU every call runs normally.
     """
 
     def __init__(self, function: Callable[..., None]):
@@ -26,7 +26,7 @@ class Replayed:
         self._graphs: dict[int, _Graph | None] = {}
 
     def __call__(self, rows: torch.Tensor, *others: torch.Tensor | None) -> None:
-        """Call the function; `rows` (n, ...) says how many rows."""
+        """Call the function; there is one graph per length of `rows` (n, ...)."""
         n = len(rows)
         if n not in self._graphs or not rows.is_cuda:
             self._graphs[n] = None
@@ -45,12 +45,12 @@ class _Graph:
         self._inputs = [None if value is None else value.clone() for value in inputs]
         self._graph = torch.cuda.CUDAGraph()
         with _GRAPHS:
-            # Not torch.cuda.graph, which waits for the device and empties its cache each time. Other threads go on.
+            # Not torch.cuda.graph, which waits for the device and empties its cache each time; other threads continue.
             self._graph.capture_begin(capture_error_mode="thread_local")
             try:
                 function(*self._inputs)
             except BaseException:
-                with suppress(RuntimeError):  # the capture may be beyond ending; the first error says more
+                with suppress(RuntimeError):  # ending the capture may fail too; the first error says more
                     self._graph.capture_end()
                 raise
             self._graph.capture_end()
@@ -65,7 +65,7 @@ class _Graph:
 
 @contextmanager
 def on_own_stream(device: torch.device):
-    """Let a CUDA device work beside what other threads ask of it, and give the same bits each time."""
+    """Run on a separate stream of a CUDA device, concurrently with other threads and bit for bit reproducible."""
     if device.type != "cuda":
         yield
         return
@@ -78,14 +78,14 @@ def on_own_stream(device: torch.device):
     finally:
         around.wait_stream(stream)
         with _GRAPHS:
-            torch.cuda.empty_cache()  # each graph had its own memory, which nothing else would use again
+            torch.cuda.empty_cache()  # each graph had its own memory, which would not be reused
 
 
 def _repeat_bits() -> None:
-    """Let torch use only algorithms that sum in a fixed order, for the whole process."""
+    """Restrict torch to algorithms that sum in a fixed order, for the whole process."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.deterministic = True
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    # Pooling windows do not overlap here, so nothing is summed whose order could vary.
+    # Pooling windows do not overlap here, so no order of summation can vary.
     warnings.filterwarnings("ignore", message=".*max_pool2d_with_indices_backward_cuda")

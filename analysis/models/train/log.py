@@ -12,15 +12,15 @@ class Log:
     """Metrics by phase and step, in order of arrival.
 
     dvclive appends them to ``folder/dvclive`` while training runs; `finish` writes all as ``folder/history.csv``.
-    A resumed training logs its finished steps again, so both are as if it had never been interrupted. No time stamps.
-    Where a file cannot be written, `WriteError` is raised.
+    A resumed training logs its finished steps again, so both are as if it had never been interrupted. There are no time
+    stamps. Raises `WriteError` if a file cannot be written.
     """
 
     def __init__(self, folder: Path):
         from dvclive import Live
 
         class OnlyFiles(Live):
-            """dvclive without DVC: opening its repository writes databases, which a full disk ends in a traceback."""
+            """dvclive without DVC: opening its repository writes databases; on a full disk that gives a traceback."""
 
             def _init_dvc(self) -> None:
                 pass

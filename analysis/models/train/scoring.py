@@ -1,4 +1,4 @@
-"""How well a model classifies faces and other images."""
+"""Classification scores of a model: faces versus other images."""
 
 import math
 
@@ -14,7 +14,7 @@ from analysis.models.train import training
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson score interval of the proportion of `hits` in `n` (Wilson 1927)."""
-    # As scipy.stats.binomtest computes it; that module takes as long to load as a small model to train.
+    # Same as scipy.stats.binomtest, whose module takes as long to load as a small model takes to train.
     z, p = float(ndtri(0.975)), hits / n
     denominator = 2 * (n + z**2)
     centre = (2 * n * p + z**2) / denominator

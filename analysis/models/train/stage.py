@@ -13,18 +13,18 @@ from analysis.stimuli.read import read_missing
 def run(params: Params, model: str) -> None:
     """Train one model of ``params.yaml`` and write ``models/<model>/``.
 
-    The store keeps unfinished work under a hash of everything that determines the result; a killed run goes on from
-    there and ends with the same bytes.
+    The store keeps unfinished work under a hash of everything that determines the result; an interrupted run resumes
+    from there and ends with the same bytes.
 
     Raises
     ------
     DataError
-        If there is no such model, the images are missing or lack a class, or training fails. Where images that the
-        recordings show are missing, a lacking class is no error: the metrics then say why the model is untrained, and
+        If there is no such model, the images are missing or lack a class, or training fails. If images shown in the
+        recordings are missing, a missing class is not an error: the metrics then say why the model is untrained, and
         later stages leave it out.
     """
     entry = params.models.entry(model)
-    kind = registry.kind(entry.kind)  # first: fixed_threads limits the libraries that are loaded
+    kind = registry.kind(entry.kind)  # first: fixed_threads limits only loaded libraries
     with fixed_threads():
         try:
             examples = data.load(entry.rules)

@@ -1,4 +1,4 @@
-"""Train a network by gradient descent: seeded, class-balanced, resumed after a kill to the same bytes."""
+"""Train a network by gradient descent: seeded, class-balanced, and resumable to the same bytes."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from analysis.models.train.checkpoint import Progress
 from analysis.models.train.cuda import Replayed, on_own_stream
 
 OUT_OF_MEMORY = "out of memory"
-"""How the message of `TrainingFailed` begins if memory ran out."""
+"""Start of the message of `TrainingFailed` if memory ran out."""
 
 
 class TrainingFailed(Exception):
@@ -61,8 +61,8 @@ def train_network(
 ) -> list[dict[str, float]]:
     """Train `network`, which returns logits (n, 2), in place; return a dict of metrics per epoch.
 
-    The order of the images and their augmentation depend on `seed` and the number of the epoch alone, so an interrupted
-    run ends with the same weights.
+    The order of the images and their augmentation depend only on `seed` and the epoch number, so an interrupted run
+    ends with the same weights.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def train_network(
             x = unit_range(train.x[rows])
             if draws is not None:
                 x = plan.augment(x, draws)
-            # Augmentation stays outside: image positions need more than the eight bits of a bfloat16.
+            # Augmentation stays outside autocast: image positions need more than the eight bits of a bfloat16.
             with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
                 logits = network(x)
             loss = functional.cross_entropy(logits.float(), train.y[rows], weight=weights)
@@ -119,7 +119,7 @@ def train_network(
 
 
 def class_weights(y: torch.Tensor) -> torch.Tensor:
-    """Return weights under which both classes count the same: n / (2 n_class)."""
+    """Return weights that balance the classes: n / (2 n_class)."""
     counts = torch.bincount(y, minlength=2).to(torch.float32)
     return counts.sum() / (2 * counts)
 
@@ -137,7 +137,7 @@ def batches(n: int, plan: Plan, seed: int, device: torch.device) -> Iterator[tup
 
 @contextmanager
 def _failing_without_memory() -> Iterator[None]:
-    """Turn an error for lack of memory into `TrainingFailed`."""
+    """Turn out-of-memory errors into `TrainingFailed`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -147,7 +147,7 @@ def _failing_without_memory() -> Iterator[None]:
 
 
 def is_memory(error: MemoryError | RuntimeError) -> bool:
-    """Say whether memory ran out. On the CPU torch has no exception class for it, only a message."""
+    """Return whether memory ran out. On the CPU, torch has no exception class for this, only a message."""
     message = str(error)
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return known or "can't allocate memory" in message or "not enough memory" in message
@@ -155,7 +155,7 @@ def is_memory(error: MemoryError | RuntimeError) -> bool:
 
 @torch.no_grad()
 def scores(network: nn.Module, x: torch.Tensor, batch: int = 128) -> torch.Tensor:
-    """Return the logits (n, 2) of inputs (n, ...), a batch at a time."""
+    """Return the logits (n, 2) of inputs (n, ...), computed in batches."""
     network.eval()
     return torch.cat([network(unit_range(part)).float() for part in x.split(batch)])
 

@@ -2,7 +2,7 @@
 
 Candidates are asked for in batches of a fixed size, and their losses are told in order of number. Each batch has its
 own sampler, seeded by its number, so the losses told so far determine the next batch. Finished candidates are written
-to optuna's journal; a search that finds them there asks the same questions again and takes the answers from it.
+to optuna's journal; a resumed search asks for the same candidates again and takes their results from there.
 """
 
 import math
@@ -27,7 +27,7 @@ NAME = "search"
 
 @dataclass(frozen=True)
 class Told:
-    """What the search is told of a candidate: its loss, or why it failed, and notes to keep (JSON values)."""
+    """The result of a candidate: its loss, or why it failed, and notes to keep (JSON values)."""
 
     loss: float | None
     failed: str | None = None
@@ -36,7 +36,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Tried:
-    """A candidate, its values and how it was evaluated."""
+    """A candidate, its values and its result."""
 
     number: int
     values: dict
@@ -53,18 +53,18 @@ def minimise(
     seed: int,
     journal: Path | None = None,
 ) -> list[Tried]:
-    """Search for values of small loss; return all candidates in order of number.
+    """Search for values that minimise the loss; return all candidates in order of number.
 
     Parameters
     ----------
     space : function of an optuna trial
-        Asks the trial for values and returns them as JSON values.
+        Samples the values from the trial and returns them as JSON values.
     evaluate : function of a batch of (number, values)
-        Returns what to tell of each, in the same order.
+        Returns their results, in the same order.
     batch : int
-        Candidates asked for before the first of them is told.
+        Candidates asked for before the first result is told.
     sampler : str
-        A name of `SAMPLERS`.
+        A key of `SAMPLERS`.
     journal : path, optional
         File of optuna's journal storage, which keeps finished candidates.
     """
@@ -93,7 +93,7 @@ def _tpe(candidates: int, seed: int) -> BaseSampler:
     """Return a tree of Parzen estimators (Bergstra et al. 2011) after a random first quarter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # Joint densities of values that always occur together; some occur only with others (a depth, a bound).
+        # Joint densities of values that always occur together; some occur only if others allow (a depth, a bound).
         return TPESampler(n_startup_trials=math.ceil(candidates / 4), seed=seed, multivariate=True, group=True)
 
 
@@ -108,7 +108,7 @@ def _told(trial: FrozenTrial) -> Told:
 
 
 class _Owned:
-    """No lock: the journal lies in a folder that one run owns (`analysis.core.store.work_folder`)."""
+    """No lock is needed: a single run owns the folder of the journal (`analysis.core.store.work_folder`)."""
 
     def acquire(self) -> bool:
         return True
@@ -118,7 +118,7 @@ class _Owned:
 
 
 def _open(path: Path) -> optuna.Study:
-    """Open the journal, without the unfinished last line that a killed process left behind."""
+    """Open the journal after removing an unfinished last line that a killed process left behind."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():

@@ -3,19 +3,19 @@
 import numpy as np
 
 LEAST, MOST = 0.02, 0.49
-"""Bounds of a weighted error: 0 would take all weight from the images, 1/2 or more would reward mistakes."""
+"""Bounds of a weighted error: at 0 all weights would vanish, from 1/2 on mistakes would be rewarded."""
 
 
 def balanced(y: np.ndarray) -> np.ndarray:
-    """Return weights that sum to 1, half of it for each class; `y` (..., n) is -1 or 1, or 0 for images left out."""
+    """Return weights that sum to 1/2 in each class; `y` (..., n) is -1 or 1, or 0 for images left out."""
     shares = [(y == side) / (2 * np.maximum((y == side).sum(-1, keepdims=True), 1)) for side in (-1, 1)]
     return shares[0] + shares[1]
 
 
 def weighted_error(weights: np.ndarray, y: np.ndarray, decision: np.ndarray) -> float:
-    """Return the summed weight of the images that are classified wrongly (a decision of 0 counts as -1).
+    """Return the summed weight of the misclassified images (a decision of 0 counts as -1).
 
-    All are (n,), or (n_tasks, n); of several tasks it is the mean.
+    All are (n,), or (n_tasks, n), in which case the result is the mean over tasks.
     """
     return float(weights[(decision > 0) != (y > 0)].sum() / len(np.atleast_2d(weights)))
 
@@ -23,7 +23,7 @@ def weighted_error(weights: np.ndarray, y: np.ndarray, decision: np.ndarray) -> 
 def reweighted(weights: np.ndarray, y: np.ndarray, decision: np.ndarray, shrinkage: float = 1.0) -> np.ndarray:
     """Return the weights of the next round: ``w exp(-nu a y yhat) / Z`` with ``a = log((1 - e) / e) / 2``.
 
-    All are (n,), or (n_tasks, n), whose tasks are weighted one by one; nu is `shrinkage`.
+    All are (n,), or (n_tasks, n) with each task reweighted separately; nu is `shrinkage`.
     """
     if weights.ndim > 1:
         return np.stack([reweighted(*one, shrinkage) for one in zip(weights, y, decision, strict=True)])

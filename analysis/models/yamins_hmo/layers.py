@@ -1,8 +1,8 @@
-"""The layer of HMO: filter - threshold - pool - normalise (Yamins et al. 2014, after their earlier public code).
+"""The layer of HMO: filter - threshold - pool - normalise (Yamins et al. 2014, following their earlier public code).
 
-All parts map (n, channels, height, width) to maps of the same height and width, except for the stride of the pooling:
-padding is `same`, with zeros; a window of even size reaches one further down and right. All compute in float32 on any
-device.
+All operations map (n, channels, height, width) to maps of the same height and width, apart from the stride of the
+pooling: padding is `same`, with zeros; a window of even size extends one position further down and right. All compute
+in float32 on any device.
 """
 
 from contextlib import nullcontext
@@ -16,15 +16,15 @@ from analysis.core.exact import root_of_power, sqrt
 EPSILON = 1e-4
 """Added to the divisor and to the threshold of the normalisation."""
 STRIDE = 2
-"""Of the pooling: each layer halves its maps."""
+"""Stride of the pooling: each layer halves its maps."""
 LARGE_POWER = 6.0
-"""Above it float32 no longer holds x^p over the range in which it holds x."""
+"""Above this power, float32 cannot represent x^p over the range in which it represents x."""
 IN_NORM = {"stretch": 1.0, "threshold": None, "remove_mean": True}
 """Normalisation of the input of a module; its size is a parameter of the search. The sources leave these open."""
 
 
 def padding(k: int) -> tuple[int, int]:
-    """Return how far a window of k positions reaches before and after its own."""
+    """Return how far a window of k positions extends before and after its centre."""
     return (k - 1) // 2, k // 2
 
 
@@ -35,7 +35,7 @@ def box_sum(x: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def filters(n: int, channels: int, k: int, fmean: float, fnorm: float, generator: torch.Generator) -> torch.Tensor:
-    """Draw n filters (n, channels, k, k): U(0, 1), less their own mean and `fmean`, scaled to the L2 norm `fnorm`.
+    """Draw n filters (n, channels, k, k): U(0, 1) minus their own mean and `fmean`, scaled to the L2 norm `fnorm`.
 
     They are drawn on the CPU, so that a seed gives the same filters on every device.
     """
@@ -45,7 +45,7 @@ def filters(n: int, channels: int, k: int, fmean: float, fnorm: float, generator
 
 
 def threshold(x: torch.Tensor, low: float | None, high: float | None) -> torch.Tensor:
-    """Clip x to [`low`, `high`]; None is no bound."""
+    """Clip x to [`low`, `high`]; None means no bound."""
     return x if low is None and high is None else x.clamp(low, high)
 
 
@@ -60,20 +60,20 @@ def pool(x: torch.Tensor, k: int, p: float, stride: int = STRIDE) -> torch.Tenso
     top = x.detach().amax((2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)  # (n, channels, 1, 1)
     y = (x / top).to(torch.float64 if p > LARGE_POWER else x.dtype).pow(p)
     y = functional.pad(y, padding(k) * 2)
-    if k > 4 and y.is_contiguous():  # the same bits in less time: so laid out, torch adds many channels at once
+    if k > 4 and y.is_contiguous():  # same bits, faster: in this layout torch adds many channels at once
         y = y.contiguous(memory_format=torch.channels_last)
         y = functional.avg_pool2d(y, k, stride=stride, divisor_override=1).contiguous()
     else:
         y = functional.avg_pool2d(y, k, stride=stride, divisor_override=1)
     tiny = torch.finfo(y.dtype).tiny
-    y = root_of_power(y.clamp(min=tiny), p)  # clamped: the root has no gradient at 0
+    y = root_of_power(y.clamp(min=tiny), p)  # clamped: the gradient of the root is infinite at 0
     return torch.where(y > 2 * tiny ** (1 / p), y, 0.0).to(x.dtype) * top
 
 
 def normalise(x: torch.Tensor, k: int, stretch: float, threshold: float | None, remove_mean: bool) -> torch.Tensor:
     """Divide each position by the norm of the C k^2 values around it: k x k positions x all channels.
 
-    Numerator: x, less sum(x) / (C k^2) if `remove_mean`. Divisor: EPSILON + sqrt(max(0, sum x^2 - [`remove_mean`]
+    Numerator: x, minus sum(x) / (C k^2) if `remove_mean`. Divisor: EPSILON + sqrt(max(0, sum x^2 - [`remove_mean`]
     (sum x)^2 / (C k^2))). Both are multiplied by `stretch`; a divisor below `threshold` + EPSILON becomes 1 (None: 0).
     The sums are taken in float64, as their difference may be small.
     """
@@ -89,7 +89,7 @@ def normalise(x: torch.Tensor, k: int, stretch: float, threshold: float | None, 
 
 
 def _full_precision(x: torch.Tensor):
-    """Return a context in which a CUDA device multiplies in float32: its TF32 keeps three decimals."""
+    """Return a context in which a CUDA device multiplies in float32, since TF32 keeps only three decimals."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if x.is_cuda else nullcontext()
 
 

@@ -11,8 +11,8 @@ from analysis.models.read_out import LinearReadOut
 from analysis.models.yamins_hmo.layers import Module
 
 MAP_VALUES = {"cpu": 2**21, "cuda": 2**25}
-"""Values of first-layer maps computed at once: those that fit a processor's caches, or that keep a CUDA device busy and
-leave memory for a batch of candidates."""
+"""Number of first-layer map values computed at once: as many as fit a CPU's caches, or keep a CUDA device busy while
+leaving memory for a batch of candidates."""
 
 
 class HierarchicalModularOptimisation(Network):
@@ -43,13 +43,13 @@ class HierarchicalModularOptimisation(Network):
 
 
 def build(architecture: dict) -> Network:
-    """Return the network with filters and read-out still to be set."""
+    """Return the network with unset filters and read-out."""
     return HierarchicalModularOptimisation(architecture["first"], architecture["second"], architecture["grid"])
 
 
 @torch.no_grad()
 def maps_of(module: Callable, x: torch.Tensor, grid: int | None) -> torch.Tensor:
-    """Return the maps of a module, averaged to grid x grid cells (None: over space), some images at a time."""
+    """Return the maps of a module, averaged to grid x grid cells (None: over space), computed in batches."""
     n_images = max(1, MAP_VALUES[x.device.type] // (32 * x.shape[2] * x.shape[3]))
     done = []
     for images in x.split(n_images):

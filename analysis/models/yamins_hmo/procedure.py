@@ -1,10 +1,10 @@
 """HMO (Yamins et al. 2014): hierarchical modular optimisation, a search for modules interleaved with boosting.
 
-Stage 1: modules of one to three layers with random filters are found one after another, each by its own search for what
-the modules before it get wrong. Stage 2: modules of one layer on the maps of all first-stage modules, averaged to a
-common grid and stacked by channel. Their averages over space are the top-level outputs, read out by a linear support
-vector machine. Everything is fitted on training images, except that C of the final read-out is chosen on the selection
-images; test images play no part.
+Stage 1: modules of one to three layers with random filters are found one after another, each by its own search, which
+targets the errors of the modules before it. Stage 2: modules of one layer on the maps of all first-stage modules,
+averaged to a common grid and stacked by channel. Their averages over space are the top-level outputs, read out by a
+linear support vector machine. Everything is fitted on training images, except that C of the final read-out is chosen on
+the selection images; test images are not used.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ class ChosenModules:
             del found[n:]
 
     def summary(self) -> dict:
-        """Return how many modules were kept, how many rounds were run, and the error of all after the first and last.
+        """Return the number of modules kept and of rounds run, and the error of the first and of all kept modules.
 
         The errors are those of the label.
         """
@@ -71,10 +71,10 @@ class ChosenModules:
 
 
 def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
-    """Choose the modules of a stage one after another, in the variant that ``job.entry.weights`` names.
+    """Choose the modules of a stage one after another, in the variant ``job.entry.weights``.
 
     boosting: each round gives more weight to images that the modules so far misclassify, and starts a new search. The
-    stage ends once the error of all modules, read out as the finished network is, has not fallen for ``patience``
+    stage ends once the error of all modules, read out as in the finished network, has not fallen for ``patience``
     rounds; modules after the lowest error are dropped.
     margin: the decision of the modules so far is an additional feature of every candidate, and weights stay equal.
     none: a single search, whose best candidates are the modules.
@@ -107,7 +107,7 @@ def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
 
 
 def _record(job: Job, stage: StageSearch, chosen: ChosenModules, one: Tried, screening: Screening, decision) -> None:
-    """Note and print what a round has found; `decision` (n_tasks, n) is that of all modules so far."""
+    """Record and print the result of a round; `decision` (n_tasks, n) is that of all modules so far."""
     equal = boosting.balanced(screening.tasks)
     label = boosting.weighted_error(equal[0], screening.y, decision[0])
     tasks = boosting.weighted_error(equal, screening.tasks, decision)
@@ -128,14 +128,14 @@ def _lowest(chosen: ChosenModules) -> int:
 
 
 def _ended(chosen: ChosenModules, patience: int | None) -> bool:
-    """Whether the error over all tasks has not fallen for `patience` rounds."""
+    """Return whether the error over all tasks has not fallen for `patience` rounds."""
     return patience is not None and len(chosen.rounds) - 1 - _lowest(chosen) >= patience
 
 
 def search_round(
     job: Job, stage: StageSearch, screening: Screening, name, weights, margin, candidates: int
 ) -> list[Tried]:
-    """Run one search; candidates that fail are marked and the search goes on."""
+    """Run one search; candidates that fail are marked and do not stop it."""
 
     def evaluate(questions):
         return map_threads(lambda question: judge(*question), questions, settings.workers())
@@ -185,7 +185,7 @@ def _best(tried: list[Tried], kept: int, name: str) -> list[Tried]:
 
 
 def _add(job: Job, stage: StageSearch, chosen: ChosenModules, one: Tried, name, place: int) -> None:
-    """Build a chosen candidate again, train its filters in the variant ``trained``, and add it with its maps."""
+    """Rebuild a chosen candidate, train its filters in the variant ``trained``, and add it with its maps."""
     module = Module(stage.x.shape[1], one.values).draw(_seed(job, stage, name, one.number)).to(job.device)
     if job.entry.filters == "trained":
         _train(job, stage, module, place)
@@ -218,7 +218,7 @@ def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
 
 
 def screening_rows(job: Job) -> np.ndarray:
-    """Return the rows of the screening images: the labelled training images, with categories all annotated ones."""
+    """Return the rows of the screening images: the labelled training images, or with categories all annotated ones."""
     if job.entry.tasks == "face":
         return job.examples.rows("train")
     known = (job.examples.label >= 0) | job.examples.table["annotated"].to_numpy()
@@ -284,7 +284,7 @@ def fit_read_out(
 ) -> tuple[float, dict[str, float]]:
     """Fit the read-out of `network` on the top-level outputs of the screening images.
 
-    Returns the C of lowest balanced error on the selection images (the smallest of equals), and this error by C.
+    Returns the C of lowest balanced error on the selection images (the smallest if tied), and this error by C.
     """
     rows = job.examples.rows(job.examples.selection)
     y_selection = np.where(job.examples.label[rows] == 1, 1.0, -1.0)

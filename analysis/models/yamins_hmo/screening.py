@@ -15,8 +15,8 @@ from analysis.models.yamins_hmo import svm
 class Screening:
     """The images on which modules are searched: class `y` (n,), -1 or 1 (0: unlabelled), and fold (n,) of each.
 
-    Near-duplicates share a fold; `C` is that of the support vector machine. `categories` are further tasks, by name
-    (n,): whether an image is of that category, 1, or of another, -1.
+    Near-duplicates share a fold; `C` is that of the support vector machine. `categories` holds further tasks by name,
+    (n,): 1 for images of that category, -1 for others.
     """
 
     y: np.ndarray
@@ -33,7 +33,7 @@ class Screening:
     def of(
         cls, label: np.ndarray, groups: np.ndarray, folds: int, C: float, seed: int, category: np.ndarray | None = None
     ) -> "Screening":
-        """Assign folds to images of label 0 or 1, or of -1 if their `category` alone is known.
+        """Assign folds to images of label 0 or 1, or of -1 if only their `category` is known.
 
         Each category with at least as many groups of near-duplicates inside and outside as folds is a further task.
         Raises `DataError` if a class has fewer groups of near-duplicates than there are folds.
@@ -46,7 +46,7 @@ class Screening:
         assigned = np.empty(len(label), dtype=int)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The least populated class")  # few images without a label are no fault
+            warnings.filterwarnings("ignore", "The least populated class")  # few unlabelled images are no problem
             for fold, (_, rest) in enumerate(splitter.split(label, label, groups)):
                 assigned[rest] = fold
         y = np.select([label == 1, label == 0], [1.0, -1.0], 0.0)

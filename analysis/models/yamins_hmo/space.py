@@ -1,7 +1,7 @@
 """The search space of HMO, with the ranges of Yamins et al. (2014) and their earlier public code.
 
-`layers` explains the values. Sizes and numbers of filters are parameters, since they determine what a search costs; the
-other ranges are fixed here.
+`layers` explains the values. Sizes and numbers of filters are parameters, since they determine the cost of a search;
+the other ranges are fixed here.
 """
 
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from optuna.trial import BaseTrial
 
 Range = Sequence[int]
-"""Least and most."""
+"""Minimum and maximum."""
 
 
 def layer(trial: BaseTrial, name: str, n_filt: Range | int, k_filt: Range) -> dict:
-    """Ask for the values of one layer, whose names in the trial begin with `name`.
+    """Sample the values of one layer; their names in the trial begin with `name`.
 
     `n_filt` is the range of the number of filters, in steps of 4 on a log scale, or their fixed number; `k_filt` is the
     range of their size.
     """
     fixed = isinstance(n_filt, int)
     return {
-        # optuna has no steps on a log scale: the search is over the number of steps
+        # optuna has no steps on a log scale, so search over the number of steps
         "n_filt": n_filt if fixed else 4 * trial.suggest_int(f"{name}.fours", n_filt[0] // 4, n_filt[1] // 4, log=True),
         "k_filt": trial.suggest_int(f"{name}.k_filt", *k_filt),
         "fmean": trial.suggest_float(f"{name}.fmean", -0.2, 0.2),
@@ -43,7 +43,7 @@ def _or_none(trial: BaseTrial, name: str, low: float, high: float, log: bool = F
 
 
 def module(trial: BaseTrial, n_filt: Sequence[Range | int], k_filt: Range) -> dict:
-    """Ask for a module of one to ``len(n_filt)`` layers."""
+    """Sample the values of a module of one to ``len(n_filt)`` layers."""
     depth = trial.suggest_int("depth", 1, len(n_filt)) if len(n_filt) > 1 else 1
     return {
         "in_norm_k": trial.suggest_int("in_norm_k", 3, 9),

@@ -8,7 +8,7 @@ import torch
 from analysis.models.read_out import ReadOut
 
 ITERATIONS = 200_000
-"""Steps of the solver, at most; separable data with a large C need the most."""
+"""Maximum number of solver steps; separable data with a large C need the most."""
 
 
 def standardised(features: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -26,7 +26,7 @@ def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, C: float) -> tup
     """Fit ``min |w|^2 / 2 + C sum_i c_i max(0, 1 - y_i (w x_i + b))`` and return dual (n,) and b: w = sum dual_i x_i.
 
     `gram` (n, n) holds the inner products of the rows, `y` is -1 or 1, and c_i are `weights`, scaled to mean 1. With
-    few images and many features the dual problem, solved by scikit-learn (libsvm), is the fastest.
+    few images and many features, solving the dual problem (scikit-learn, libsvm) is fastest.
     """
     from sklearn.svm import SVC  # slow to load, and only a fit needs it
 
@@ -47,9 +47,8 @@ def out_of_fold(
 ) -> np.ndarray:
     """Return for each row of features (n, n_features) the decision of a read-out fitted on the other folds.
 
-    `y` is -1 or 1, (n,) or (n_tasks, n), as are the result and all else but `folds`; rows of weight 0 are left out of
-    the fits. `margin`, the decision of the earlier modules, is an additional feature that is hardly regularised
-    (`MARGIN`).
+    `y` (-1 or 1), `weights`, `margin` and the result are (n,) or (n_tasks, n); rows of weight 0 are left out of the
+    fits. `margin`, the decision of the earlier modules, is an additional, hardly regularised feature (`MARGIN`).
     """
     tasks = list(zip(np.atleast_2d(y), np.atleast_2d(weights), strict=True))
     decision = np.empty((len(tasks), len(folds)))
@@ -70,7 +69,7 @@ def out_of_fold(
 
 
 MARGIN = 100.0
-"""Squared scale of the earlier decisions, next to features whose inner products are of order one."""
+"""Squared scale of the earlier decisions, relative to features whose inner products are of order one."""
 
 
 def fit(features: torch.Tensor, y: np.ndarray, weights: np.ndarray, C: float) -> ReadOut:

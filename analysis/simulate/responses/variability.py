@@ -1,4 +1,4 @@
-"""How responses to an image vary beside Poisson (gains, slow drift), and how often images are shown."""
+"""Response variability beyond Poisson (gains, slow drift), and how often images are shown."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from analysis.params import Simulate
 from analysis.params.schema import Noise
 
 DRIFT_PRESENTATIONS = 150
-"""Time constant of the drift."""
+"""Time constant of the drift, in presentations."""
 
 
 def showings(params: Simulate, n_images: int, seed: int, recording: str) -> np.ndarray:
     """Return how often each image of a recording is shown, (n_images,).
 
-    ``equal``: ``presentations_per_image`` times. ``geometric``: at least once, with this mean, as unequally as where
-    images are drawn at random until a session ends.
+    ``equal``: ``presentations_per_image`` times. ``geometric``: at least once, with this mean, as unequally as if
+    images were drawn at random until the session ends.
     """
     mean = params.presentations_per_image
     if params.showings == "equal":
@@ -24,10 +24,10 @@ def showings(params: Simulate, n_images: int, seed: int, recording: str) -> np.n
 
 
 def draw_gains(noise: Noise, n: int, units: list[str], seed: int) -> np.ndarray | None:
-    """Return the factor on each unit's response in each of `n` presentations, (n, n_units); None if there is no noise.
+    """Return the gain of each unit in each of `n` presentations, (n, n_units); None if there is no noise.
 
-    The product of three factors of mean 1: one of each unit, one shared by all (both gamma, drawn anew in each
-    presentation: Goris et al. 2014, doi:10.1038/nn.3711), and a shared slow drift, whose logarithm is an
+    A gain is the product of three factors of mean 1: one private to the unit, one shared by all units (both gamma,
+    drawn for each presentation: Goris et al. 2014, doi:10.1038/nn.3711), and a shared slow drift, whose logarithm is an
     Ornstein-Uhlenbeck process.
     """
     if noise.private == noise.shared == noise.drift == 0:

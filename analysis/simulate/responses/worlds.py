@@ -1,12 +1,12 @@
-"""Worlds: what the simulated units follow, so that a comparison can be right or wrong about it.
+"""Worlds: ground truths about what drives the simulated units, against which a comparison can be tested.
 
-- ``label``: early areas follow Gabor energy, conjunctions and texture, late areas mostly whether there is a face.
+- ``label``: early areas follow Gabor energy, conjunctions and texture, late areas mostly the presence of a face.
 - ``graded``: early areas as above, middle areas intermediate layers of a teacher network, late areas its last block. No
-  label is planted: units prefer faces as far as the teacher's features do. No model that is compared is the teacher or
-  was trained from it.
+  label is planted: units prefer faces only as far as the teacher's features do. No model under comparison is the
+  teacher or was trained from it.
 - ``gabor``: all areas follow Gabor energy.
 - ``pixels``: all areas follow the luminance within the field.
-- ``none``: units respond reliably to images, in a way that has nothing to do with what the images show.
+- ``none``: units respond reliably to images, but independently of what the images show.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ AREAS = ("V1", "V2", "V4", "PIT", "CIT", "AIT")
 
 @dataclass(frozen=True)
 class Map:
-    """A kind of feature map: the array of an image in which it stands, and its channels there."""
+    """A kind of feature map: the array that holds it, and its channels in that array."""
 
     array: str
     part: slice
@@ -45,7 +45,7 @@ def _by_area(*weights: float) -> dict[str, float]:
 
 
 WORLDS: dict[str, dict[str, dict[str, float]]] = {
-    # world: {what units follow: weight by area, V1 to AIT}; the squares of an area's weights are brought to a sum of 1
+    # world: {what units follow: weight by area, V1 to AIT}; the squared weights of an area are scaled to sum to 1
     "label": {
         "V1": _by_area(1.0, 0.45, 0.15, 0.0, 0.0, 0.0),
         "V2": _by_area(0.0, 0.9, 0.4, 0.2, 0.1, 0.0),
@@ -66,5 +66,5 @@ WORLDS: dict[str, dict[str, dict[str, float]]] = {
 
 
 def teacher_is_needed(world: str) -> bool:
-    """Say whether units of a world follow the teacher network."""
+    """Return whether units of a world follow the teacher network."""
     return any(MAPS[source].array in LAYERS for source in WORLDS[world] if source in MAPS)

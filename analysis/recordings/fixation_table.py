@@ -128,7 +128,7 @@ def _selected(onset_us, offset_us, xy, image_size_dva, n_bins) -> np.ndarray:
 
 
 def _ordinal(trial: np.ndarray, onset_us: np.ndarray, on_image: np.ndarray, zeroth: np.ndarray) -> np.ndarray:
-    """Number the on-image fixations of each trial by time, from 0 if the trial has a zeroth fixation, else from 1."""
+    """Return the ordinals of each trial's on-image fixations in time, from 0 if it has a zeroth one, else from 1."""
     ordinal = np.full(len(trial), NONE, np.int64)
     rows = np.flatnonzero(on_image)
     # If another fixation starts at the same time as the zeroth (at image onset), the zeroth comes first.

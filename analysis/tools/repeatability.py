@@ -69,7 +69,7 @@ def describe(recording: xr.Dataset, listed: set[str]) -> dict:
     dict
         ``dataset`` (its name), ``units``, ``images``, ``presentations``, ``fixations`` (selected ones),
         ``median_reliability`` (of the mean responses to images), ``models`` (empty), and ``repeatability`` by area:
-        numbers of ``units``, and of those ``visually_selective`` here, ``listed`` by the authors, and in ``both``; medians
+        number of ``units``, of those ``visually_selective`` here, ``listed`` by the authors, and in ``both``; medians
         of ``reliability``, ``rsc`` and ``rsc_across_trials`` over units, and of ``rsc_selective`` over selective units.
     """
     chosen = selected(recording)

@@ -56,7 +56,7 @@ class Outcome:
     correct : (n_images, n_candidates) bool
     is_face : (n_images,) bool
     groups : (n_images,) int
-        Like in `Predicted`.
+        As in `Predicted`.
     populations : list of Predicted
     """
 

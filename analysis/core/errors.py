@@ -17,7 +17,7 @@ class WriteError(DataError):
 
 
 def unreadable(path: str | os.PathLike, error: Exception) -> DataError | None:
-    """Return the error for a file that the operating system refuses to read; None for errors of its content."""
+    """Return the error for a file that the operating system refuses to read; None for other errors."""
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EACCES, errno.EPERM):
         return DataError(f"{path} cannot be read: you have no permission; ask its owner for it (chmod)")

@@ -145,7 +145,7 @@ class Explain(Group):
     images: Annotated[int, Field(ge=2, le=MOST)]
     """Maximum number of test images with a face region."""
     blur: Share
-    """SD of the Gaussian that blurs occluded parts of an image, as a fraction of the image's side."""
+    """SD of the Gaussian that blurs the replaced parts of an image, as a fraction of the image's side."""
     window: Share
     """Side of the occluding square, as a fraction of the image's side."""
     stride: Share

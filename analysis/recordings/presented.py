@@ -24,7 +24,7 @@ def run(params: Params, protocol: str) -> None:
     """Write data/recordings/corrected/ in the format of the free-viewing recordings.
 
     Each presentation becomes a trial with one fixation at the image centre. Unknown coordinates (`UNKNOWN`) are NaN or
-    omitted. A data set of dissimilarities alone has no recording.
+    omitted. A data set with only dissimilarities has no recording.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The table that the stage ``seeds`` writes for each model, and its reading."""
+"""Read the table that the stage ``seeds`` writes for each model."""
 
 import pandas as pd
 

@@ -1,9 +1,9 @@
 """Simulated recordings with a known predictivity by two models.
 
-An experiment shows images with a few latent features, one of them binary like a face; a third of the images have a
-near-duplicate. Units weight the features at random; their noise differs in SD and is partly shared. Recordings differ
-in number of units, noise and feature weights. The two models know the same features and make independent errors of the
-same size, so that no contrast between them is real.
+An experiment shows images with a few latent features, one of them binary like a face; a third of the image groups hold
+two near-duplicates. Units weight the features at random; their noise differs in SD and is partly shared. Recordings
+differ in number of units, noise and feature weights. The two models know the same features and make independent errors
+of the same size, so that no contrast between them is real.
 """
 
 from dataclasses import dataclass

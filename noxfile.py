@@ -1,4 +1,4 @@
-"""The commands of the compendium. ``nox -s reproduce`` makes the paper; plain ``nox`` runs the checks."""
+"""The commands of the compendium. ``nox -s reproduce`` builds the paper; plain ``nox`` runs the checks."""
 
 import filecmp
 import os
@@ -17,13 +17,13 @@ FLAVOUR = os.environ.get("FLAVOUR", "cpu")
 ENVIRONMENT = ROOT / ".nox" / f"env-{FLAVOUR}"
 RUNTIME = [f"requirements-{FLAVOUR}.lock", "requirements.lock"]
 ALL = [*RUNTIME, "requirements-test.lock"]
-PYTHON = "3.11"  # the CPU build of torch is locked for this one
+PYTHON = "3.11"  # the locked CPU build of torch needs this version
 UV = "uv==0.13.9"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI has no CPU build of torch
 
 
 def make_environment(session: nox.Session, folder: Path) -> None:
-    """Make an empty virtual environment of the locks' Python: this one, or the one that uv finds or downloads."""
+    """Create an empty virtual environment with the locks' Python: this one, or one that uv finds or downloads."""
     shutil.rmtree(folder, ignore_errors=True)
     python = [sys.executable]
     if sys.version_info[:2] != tuple(map(int, PYTHON.split("."))):
@@ -36,7 +36,7 @@ def make_environment(session: nox.Session, folder: Path) -> None:
 
 
 def install(session: nox.Session, folder: Path, lock: str, *options: str) -> None:
-    """Have an environment's pip install a lock, and nothing whose hash is not in it."""
+    """Install a lock with an environment's pip, and nothing whose hash is not in the lock."""
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     command = [*pip, "install", "--quiet", "--require-hashes", "--no-deps"]
     if lock == "requirements-cpu.lock":
@@ -45,9 +45,9 @@ def install(session: nox.Session, folder: Path, lock: str, *options: str) -> Non
 
 
 def environment(session: nox.Session, locks: list[str]) -> dict[str, str]:
-    """Install those of the locks that are not installed yet; return the variables that select the environment.
+    """Install the locks that are not installed yet; return the variables that select the environment.
 
-    A copy of each installed lock lies in the environment. If one is not the lock of today, all is made anew.
+    The environment keeps a copy of each installed lock. If one differs from the current lock, it is rebuilt.
     """
     if FLAVOUR not in ("cpu", "cuda"):
         session.error(f"FLAVOUR={FLAVOUR}: give cpu or cuda")
@@ -57,14 +57,14 @@ def environment(session: nox.Session, locks: list[str]) -> dict[str, str]:
         make_environment(session, ENVIRONMENT)
     for lock, copy in copies.items():
         if not copy.exists():
-            # What comes as source is built with the setuptools that the first lock brings.
+            # Source distributions are built with the setuptools of the first lock.
             install(session, ENVIRONMENT, lock, *([] if lock == locks[0] else ["--no-build-isolation", "--use-pep517"]))
             shutil.copy(ROOT / lock, copy)
     return {"PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 
 
 def run(session: nox.Session, *command: str, locks: list[str] = ALL, **variables: str) -> None:
-    """Run a command in the environment that holds these locks."""
+    """Run a command in the environment, with these locks installed."""
     env = environment(session, locks) | variables
     session.run(str(ENVIRONMENT / "bin" / command[0]), *command[1:], env=env, external=True)
 
@@ -83,7 +83,7 @@ def reproduce(session: nox.Session) -> None:
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Check a finished checkout: up to date, the same bytes again, PDF, links, paths, expected values."""
+    """Check a finished checkout: up to date, reproducible bytes, PDF, links, paths, expected values."""
     run(session, "python", "-m", "tests.finished.verify", *session.posargs, locks=RUNTIME)
 
 
@@ -95,13 +95,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Read 2,000 spoilt recordings (the tests read a share of them)."""
+    """Read 2,000 corrupted recordings (the tests read some of them)."""
     run(session, "pytest", "tests/recordings/test_fuzz.py", *session.posargs, NNN_FUZZ="2000")
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Break a tiny experiment in every way of a table: each ends in one line and harms nothing (-- --help)."""
+    """Break a tiny experiment in every way listed: each must end with one line and harm nothing (-- --help)."""
     run(session, "python", "-m", "tests.faults.run", *session.posargs)
 
 
@@ -113,19 +113,19 @@ def fixture(session: nox.Session) -> None:
 
 @nox.session
 def portable(session: nox.Session) -> None:
-    """Compare with other processors and in odd circumstances: kernels, tiny experiment, stage by stage (-- --help)."""
+    """Compare results across processors and circumstances: kernels, tiny experiment, stage by stage (-- --help)."""
     run(session, "python", "-m", "tests.portable.check", *session.posargs)
 
 
 @nox.session
 def online(session: nox.Session) -> None:
-    """Run those of the README's commands that need the network, in a clone."""
+    """Run the README's commands that need the network, in a clone."""
     run(session, "python", "-m", "tests.readme.online", str(Path(sys.executable).with_name("nox")))
 
 
 @nox.session
 def container(session: nox.Session) -> None:
-    """Build the image, run tests and pipeline in it without network or rights, compare with the host (-- --help)."""
+    """Build the image, run tests and pipeline in it offline and unprivileged, compare with the host (-- --help)."""
     run(session, "python", "-m", "tests.container.check", *session.posargs)
 
 
@@ -138,14 +138,14 @@ def sbom(session: nox.Session) -> None:
 
 @nox.session(venv_backend="virtualenv")
 def advisories(session: nox.Session) -> None:
-    """Look the locked packages of a flavour up in PyPI's database of advisories."""
+    """Look up the locked packages of a flavour in PyPI's database of advisories."""
     session.install("pip-audit==2.10.1")
     session.run("python", "container/advisories.py", FLAVOUR)
 
 
 @nox.session
 def resolve(session: nox.Session) -> None:
-    """Find every package of a flavour and check its hash, without installing any (FLAVOUR=cuda reads about 3 GB)."""
+    """Find every package of a flavour and check its hash, without installing any (FLAVOUR=cuda fetches about 3 GB)."""
     with tempfile.TemporaryDirectory() as folder:
         make_environment(session, Path(folder))
         for lock in ALL:
@@ -155,7 +155,7 @@ def resolve(session: nox.Session) -> None:
 
 @nox.session(venv_backend="virtualenv")
 def metadata(session: nox.Session) -> None:
-    """Hold CITATION.cff and the RO-Crate against their specifications; the validator asks w3id.org for the terms."""
+    """Validate CITATION.cff and the RO-Crate against their specifications; the validator looks up terms at w3id.org."""
     session.install("cffconvert==2.0.0", "roc-validator==0.13.0")
     session.run("cffconvert", "--validate", "-i", "CITATION.cff")
     options = ["--no-interactive", "--disable-color", "-y", "validate", "--metadata-only", "-np", "-p", "ro-crate-1.1"]
@@ -164,7 +164,7 @@ def metadata(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format and which part imports which."""
+    """Check style, format and import rules."""
     run(session, "ruff", "check", ".")
     run(session, "ruff", "format", "--check", ".")
     run(session, "lint-imports", "--no-logo")
@@ -172,7 +172,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into site/; a broken link in it is an error."""
+    """Build the documentation into site/; a broken link is an error."""
     run(session, "mkdocs", "build", "--strict", "--site-dir", "site", *session.posargs, NO_MKDOCS_2_WARNING="1")
 
 

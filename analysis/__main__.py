@@ -9,25 +9,25 @@ from analysis.core.errors import DataError
 
 
 class Interrupted(BaseException):
-    """A signal asks this process to end; its argument is the number of the signal."""
+    """Raised when a signal asks this process to end; the argument is the signal number."""
 
 
 def main() -> None:
-    """Run the command line; bad input ends in one line on standard error and status 1.
+    """Run the command line; bad input ends with one line on standard error and status 1.
 
-    Ctrl-C, SIGTERM and SIGHUP end in one line too, and the status that shells give them (130, 143, 129).
+    Ctrl-C, SIGTERM and SIGHUP also end with one line, and with the status that shells give them (130, 143, 129).
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
     try:
         try:
-            numerics.fix()  # before anything that computes is loaded
+            numerics.fix()  # before numpy or torch is imported
             numerics.note()
             run()
         finally:
-            sys.stdout.flush()  # here, where its failure can be told
-    except BrokenPipeError:  # whoever read the output has seen enough
+            sys.stdout.flush()  # here, where a failure can be reported
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         close_stdout()
         sys.exit(1)
     except DataError as error:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run the stage or command that the arguments name."""
+    """Run the stage or command given by the arguments."""
     from analysis.run import RECORDED, STAGES, run_stage
 
     dataset, (name, *items) = None, sys.argv[1:] or [""]
@@ -63,12 +63,12 @@ def run() -> None:
 
 
 def close_stdout() -> None:
-    """Send what standard output still holds nowhere: the interpreter would fail on it once more."""
+    """Send buffered output to the null device: flushing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def end(error: DataError) -> None:
-    """End the program with one line."""
+    """Print one error line and exit with status 1."""
     print(f"error: {error}", file=sys.stderr)
     sys.exit(1)
 

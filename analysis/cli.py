@@ -22,7 +22,7 @@ Model = Annotated[str, typer.Argument(help="an entry under models in params.yaml
 
 
 class CommandsByGroup(TyperGroup):
-    """List the commands by group, stages in their order, each with the whole first line of its help."""
+    """List the commands by group, stages in pipeline order, each with the full first line of its help."""
 
     def format_commands(self, ctx, formatter) -> None:
         """Write the list of commands."""
@@ -74,7 +74,7 @@ def main(
 
 
 def _run(stage: str, *items: str) -> None:
-    """Run a stage for the data set that the command line names, or for the experiment."""
+    """Run a stage for the data set named on the command line, or for the experiment."""
     run_stage(stage, *items, dataset=click.get_current_context().find_root().obj)
 
 

@@ -18,27 +18,27 @@ from analysis.core.numerics import THREADS, fixed_threads
 ROOT = Path(__file__).parents[1]
 PARAMS = Path("params.yaml")
 LOCKS = Path(".dvc/tmp/locks")
-"""Of a copy of the project, a lock for each stage and item."""
+"""Folder of the locks in a copy of the project, one per stage and item."""
 LOCKS_WITHOUT_DVC = Path("data/.locks")
-"""The same where DVC does not run; a new folder ``.dvc`` would be taken for a repository."""
+"""The same without DVC, where a new folder ``.dvc`` would be mistaken for a repository."""
 PATIENCE_S = 3.0
-"""How long the workers of a run that was killed may hold its lock."""
+"""How long the workers of a killed run may hold its lock."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a stage lives and what it takes.
+    """The module and the arguments of a stage.
 
     Attributes
     ----------
     module : str
-        Its ``run(params)`` is the stage; ``run`` also takes the name of the data set if `named`, then the item.
+        Module whose ``run(params)`` is the stage; ``run`` also takes the data set's name if `named`, then the item.
     item : str or None
-        What the stage runs for, the key of its matrix in ``dvc.yaml``.
+        Kind of item that the stage runs for; the key of its matrix in ``dvc.yaml``.
     torch : bool
-        Whether it computes with torch, which is then loaded before the number of threads is set.
+        Whether the stage uses torch, which is then imported before the number of threads is set.
     threads : int
-        Threads of one numerical task; stages whose tasks are small and many run two tasks of one thread at once.
+        Threads per numerical task; stages with many small tasks run two single-threaded tasks at once.
     named : bool
         Whether ``run`` takes the name of the recorded data set.
     """
@@ -50,7 +50,7 @@ class Stage:
     named: bool = False
 
     def takes(self, items: list[str]) -> bool:
-        """Say whether these are the arguments of the stage: its item or none, and no option."""
+        """Return whether these are valid arguments of the stage: its item or none, and no option."""
         return len(items) == (self.item is not None) and not any(item.startswith("-") for item in items)
 
 
@@ -84,28 +84,28 @@ STAGES = {
 }
 """The stages of the experiment, and those of recorded data sets, by their names in ``dvc.yaml``."""
 RECORDED = "recorded-"
-"""Begins the name of a stage of recorded data sets."""
+"""Prefix of the stages of recorded data sets."""
 
 
 def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
-    """Run a stage; end it if its code or parameters change meanwhile.
+    """Run a stage; fail if its code or parameters change meanwhile.
 
-    DVC hashes code after the stage has run, so output of the old code would be recorded as that of the new one.
+    DVC hashes code after the stage has run, so output of the old code would be recorded as output of the new.
 
     Parameters
     ----------
     name : str
         A key of `STAGES`, without `RECORDED`.
     *items : str
-        The stage's item, where it has one.
+        The stage's item, if it has one.
     dataset : str, optional
-        A recorded data set, in whose folder the stage runs; None: the experiment with free viewing.
+        A recorded data set, in whose folder the stage runs; None: the free-viewing experiment.
 
     Raises
     ------
     DataError
-        If the data set is unknown, it has no such stage, the item is missing or one too many, the stage runs in this
-        folder already, or its code or parameters changed while it ran.
+        If the data set is unknown or has no such stage, the item is missing or superfluous, the stage is already
+        running in this folder, or its code or parameters changed while it ran.
     """
     values = params.load_agreeing(PARAMS)
     if dataset is not None:
@@ -121,7 +121,7 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")
-    reading = importlib.import_module("analysis.core.reading")  # late: it loads pandas, which few commands need
+    reading = importlib.import_module("analysis.core.reading")
     reading.check_raw(_entry(name)["deps"])
     with _alone(name, *filter(None, [dataset]), *items), paths.inside(dataset), fixed_threads(stage.threads):
         module.run(values, *([dataset] if stage.named else []), *items)
@@ -131,9 +131,9 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
 
 
 def of_data_sets(name: str) -> str:
-    """Return the name in `STAGES` of a stage of recorded data sets. Raises `DataError` if they have none of that name.
+    """Return the key in `STAGES` of a stage of recorded data sets, from its name on the command line.
 
-    `name` is the one on the command line.
+    Raises `DataError` if there is no such stage.
     """
     if RECORDED + name not in STAGES:
         known = ", ".join(key.removeprefix(RECORDED) for key in STAGES if key.startswith(RECORDED))
@@ -142,7 +142,7 @@ def of_data_sets(name: str) -> str:
 
 
 def _alone(name: str, *items: str) -> AbstractContextManager[None]:
-    """Hold the lock of a stage's output in this folder: two runs at once would mix theirs."""
+    """Hold the lock on a stage's output in this folder: simultaneous runs would mix their outputs."""
     folder = LOCKS if LOCKS.parents[1].is_dir() else LOCKS_WITHOUT_DVC
     lock = folder / quote("-".join([name, *items]), safe="")
     return locks.held(lock, " ".join(["stage", name, *items]), "run it in a folder on a local disk", PATIENCE_S)
@@ -163,12 +163,12 @@ def _entry(name: str) -> dict:
 
 
 def _read_yaml(path: Path) -> dict:
-    # libyaml reads the same in an eighth of the time: with Python's own loader, each stage would start later.
+    # libyaml takes an eighth of the time of Python's own loader, which would delay the start of every stage.
     return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
-    """Return a hash of each code file, and the value of each parameter as it stands in the file."""
+    """Return a hash of each code file, and the value of each parameter in ``params.yaml``."""
     files = [path for named in code for path in ([named] if named.is_file() else sorted(named.rglob("*.*")))]
     state = {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -181,7 +181,7 @@ def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
 
 
 def value_at(values: dict, key: str) -> object:
-    """Return what stands in ``params.yaml`` at a dotted key; None if nothing does."""
+    """Return the value at a dotted key of ``params.yaml``; None if the key is missing."""
     value: object = values
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -1,10 +1,11 @@
-"""Fetch 2,000 files of 1 MB from loopback, against ``dandi download`` of the same files: first time, and no-op.
+"""Time fetching 2,000 files of 1 MB over loopback against ``dandi download`` of the same files: first run, and no-op.
 
     python -m benchmarks.acquire [--files N] [--folder DIR]
 
 Both clients fetch the same files from the same server process with the same number of connections, in turn and in one
-run of this script. The no-op of ``acquire`` is what the stage does when the store holds everything: the listing from
-the store, every file looked up, and all of them linked anew into a folder. Needs about 3 bytes of disk per byte.
+run of this script. The no-op of ``acquire`` is what the stage does when the store holds everything: it reads the
+listing from the store, looks up every file, and links all of them into a folder again. Needs about three times the
+disk space of the files.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def publish(folder: Path, files: int, size: int) -> str:
         target = folder / "blobs" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-        # The archive's etag of a file of one part: the MD5 of its MD5.
+        # The archive's etag of a single-part file: the MD5 of its MD5.
         etag = hashlib.md5(hashlib.md5(data).digest()).hexdigest() + "-1"
         rows.append((path, size, hashlib.sha256(data).hexdigest(), etag))
     (folder / "listing.json").write_text(json.dumps(rows))
@@ -70,7 +71,7 @@ def publish(folder: Path, files: int, size: int) -> str:
 
 
 def timed(command: list[str], environment: dict[str, str]) -> float:
-    """Run a command to its end; return the seconds it took, start of the interpreter included."""
+    """Run a command; return the seconds that it took, including the start of the interpreter."""
     begin = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begin
@@ -80,7 +81,7 @@ def timed(command: list[str], environment: dict[str, str]) -> float:
 
 
 def whole(folder: Path, served: Path) -> bool:
-    """Say whether a folder holds the served files byte for byte."""
+    """Return whether a folder holds the served files byte for byte."""
     files = [path for path in folder.rglob("*.nwb")]
     published = {path.name: path for path in served.rglob("*.nwb")}
     return len(files) == len(published) and all(

@@ -1,4 +1,4 @@
-"""Calibration of p-values and bounds of RDMs on planted truth; writes calibration.json and calibration.png.
+"""Calibration of p-values and of RDM ceilings on simulated ground truth; writes calibration.json and calibration.png.
 
 Run from the root of the project:
 
@@ -24,7 +24,7 @@ MODEL_RUNS = size(60, 3)
 
 
 def stream(name: str, run: int) -> np.random.Generator:
-    """Return the random stream of one simulated experiment."""
+    """Return the random generator of one simulated experiment."""
     return np.random.default_rng([run, *name.encode()])
 
 
@@ -60,13 +60,13 @@ def null_p_values() -> dict[str, list[float]]:
 
 
 def uniform(p: list[float], levels: int) -> float:
-    """Return the p-value of the Kolmogorov-Smirnov test for `p` on a grid of 1 / levels, jittered within its cells."""
+    """Return the Kolmogorov-Smirnov p-value for uniformity of `p`, jittered within the cells of its grid 1 / levels."""
     rng = np.random.default_rng(0)
     return float(stats.kstest(np.asarray(p) - rng.random(len(p)) / levels, "uniform").pvalue)
 
 
 def ceiling_against_models() -> dict:
-    """Return the largest lead of any model over the rank-pooled upper ceiling; models improve by swapping ranks."""
+    """Return the largest excess of any model over the rank-pooled upper ceiling; models improve by swapping ranks."""
     names = ("spearman", "rho-a with ties", "spearman with ties, over its bound", "raw pooling, spearman")
     lead = dict.fromkeys(names, -np.inf)
     for run in range(MODEL_RUNS):
@@ -98,7 +98,7 @@ def ceiling_against_models() -> dict:
 
 
 def draw(found: dict, p_values: dict[str, list[float]]) -> None:
-    """Plot p-values."""
+    """Plot the cumulative distributions of the p-values."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -116,7 +116,7 @@ def draw(found: dict, p_values: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    """Run every part in a process of its own and write the results beside this file."""
+    """Run every part in its own process and write the results beside this file."""
     found: dict = {"runs": RUNS}
     with ProcessPoolExecutor(workers()) as pool:
         others = [pool.submit(part) for part in (null_p_values, ceiling_against_models)]

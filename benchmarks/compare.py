@@ -1,12 +1,12 @@
-"""Time the comparison statistics against the packages of the field, on one machine in one run.
+"""Time the comparison statistics against standard packages of the field, on one machine in one run.
 
-Run from the root of the project (himalaya is skipped where it is not installed):
+Run from the root of the project (himalaya is skipped if it is not installed):
 
     python -m benchmarks.compare            # writes benchmarks/compare.json and prints the table
 
 Each time is the shortest of several runs, and ratios compare times of the same run. Peers that take minutes run fewer
-draws and are scaled up, as the table states. The file names the processor that BLAS is tuned for: where
-OPENBLAS_CORETYPE names an older one, neither side is at its best.
+draws and are scaled up, as the table states. The file names the processor that BLAS is tuned for: if
+OPENBLAS_CORETYPE selects an older one, neither side runs at full speed.
 """
 
 import platform
@@ -50,7 +50,7 @@ def seconds(wall: float, cpu: float) -> Time:
 def best(function, runs: int) -> Time:
     """Return the shortest time of `runs` runs.
 
-    On a busy machine processor time is more telling than wall time.
+    On a busy machine processor time is more informative than wall time.
     """
     times = []
     for _ in range(runs):
@@ -61,7 +61,7 @@ def best(function, runs: int) -> Time:
 
 
 def data(n=IMAGES, p=FEATURES, u=UNITS):
-    """Return features with a falling spectrum and units that are noisy sums of them."""
+    """Return features with a decaying spectrum, and units that are noisy linear combinations of them."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, p)) * np.arange(1, p + 1) ** -0.5
     X = X @ np.linalg.qr(rng.normal(size=(p, p)))[0]
@@ -215,7 +215,7 @@ def growth(runs: int) -> dict:
 
 
 def memory() -> list[dict]:
-    """Return the peak memory of each kind of work, in bytes, with the size of its inputs and its bound."""
+    """Return the peak memory of each computation, in bytes, with the size of its inputs and its bound."""
     X, Y = data()
     train = np.arange(TRAIN)
     square = IMAGES * IMAGES * 8
@@ -251,7 +251,7 @@ def memory() -> list[dict]:
 
 
 def main() -> None:
-    """Run everything and write the figures beside this file."""
+    """Run everything and write the results beside this file."""
     warnings.simplefilter("ignore")
     tasks = (
         lambda: [time_rdm(5)],

@@ -1,12 +1,12 @@
-"""Images per second of the attribution maps against captum used naively, on one machine in one run.
+"""Images per second of the attribution maps against naive use of captum, on one machine in one run.
 
     python -m benchmarks.explain            # writes benchmarks/explain.json and prints the table
 
-Naively: one image at a time with captum's default of one perturbation per forward pass, and all threads on each
+Naive: one image at a time with captum's default of one perturbation per forward pass, and all threads on each
 convolution. Here: images and perturbations share forward passes small enough for the caches, with channels last, and
-two networks are explained side by side with one thread each. Both compute the same maps; the table gives the largest
-difference between them as a share of the largest value. The network is the report's HMO as in params.yaml, with initial
-weights, on random images; speed depends on neither weights nor images.
+two networks are explained in parallel with one thread each. Both compute the same maps; the table gives the largest
+difference between them as a fraction of the largest value. The network is the report's HMO as in params.yaml, with
+initial weights, on random images; speed depends on neither weights nor images.
 """
 
 import platform

@@ -1,4 +1,4 @@
-"""The report's search and HMO (2014) at full size on a GPU, and what a GPU finds beside what the processor finds.
+"""The report's search and HMO (2014) at full size on a GPU, and how GPU results compare with the processor's.
 
 Run from the root of the project; each piece writes to benchmarks/gpu.json:
 
@@ -7,8 +7,8 @@ Run from the root of the project; each piece writes to benchmarks/gpu.json:
     python -m benchmarks.gpu scores HERE THERE           # the same candidates trained on the processor and on a GPU
     python -m benchmarks.gpu cost                        # what the report's search would take on two processors
 
-As many images as in the report, of a larger simulated experiment. HERE and THERE are folders that benchmarks/halving.py
-has filled on the two.
+There are as many images as in the report, from a larger simulated experiment. HERE and THERE are folders that
+benchmarks/halving.py has filled on the processor and on the GPU.
 """
 
 import json
@@ -41,15 +41,15 @@ from benchmarks.sizes import size
 
 IMAGES, PIXELS = size((2140, 112), (60, 16))
 FACES, OBJECTS = size((1150, 1000), (50, 40))
-"""Near-duplicates are left out, so some more than `IMAGES`."""
+"""Slightly more than `IMAGES`, because near-duplicates are dropped."""
 CANDIDATES = size(200, 3)
 LAST = str(halving.ENDS[-1])
 TRAIN, SELECTION = 0.6, 0.15
-"""Shares of the images for HMO (2014); the report has 0.8 and selects on the rest."""
+"""Shares of the images for HMO (2014); the report trains on 0.8 and selects on the rest."""
 
 
 def examples(selection: str) -> Examples:
-    """Return the labelled images in splits: the report's, which selects on the test images, or with a validation."""
+    """Return the labelled images, split as in the report (which selects on test images) or with a validation split."""
     x, y = halving.images(PIXELS, FACES, OBJECTS)
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))[:IMAGES]
     place = np.arange(len(order)) / len(order)
@@ -61,7 +61,7 @@ def examples(selection: str) -> Examples:
 
 
 def timed(function) -> tuple[float, object]:
-    """Return the seconds that a call took, with what it started on the device, and its result."""
+    """Return the seconds of a call, including the work that it started on the device, and its result."""
     start, result = time.perf_counter(), function()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -76,7 +76,7 @@ def test_accuracy(network, found: Examples) -> float:
 
 
 def report() -> dict:
-    """Time the report's HMO with its own values: the search of the first stage, and what comes after it."""
+    """Time the report's HMO with its own parameters: the first-layer search, and the rest."""
     found = examples("test")
     own = {"size": PIXELS, "final_epochs": 5, "copies": 1, "modules": size(10, 2)}
     chosen = models.entry(candidates=CANDIDATES, kept=min(10, CANDIDATES), **own)
@@ -99,7 +99,7 @@ def report() -> dict:
 
 
 def hmo_2014() -> dict:
-    """Time HMO (2014) with the values of the default, at the full size."""
+    """Time HMO (2014) with the default parameters, at full size."""
     found = examples("validation")
     chosen = params.load().models.entry("hmo").model_copy(update={"size": PIXELS, **size({}, {"grid": 2})})
     n = chosen.first.modules * chosen.first.candidates + chosen.second.modules * chosen.second.candidates
@@ -115,7 +115,7 @@ def hmo_2014() -> dict:
 
 
 def about(found: Examples) -> dict:
-    """Return what a figure has to be read with, after it was measured."""
+    """Return device, software, peak memory and sizes of a finished measurement."""
     stamp = environment.stamp()
     used = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return {name: stamp[name] for name in ("device", "cuda", "driver", "torch", "cpu")} | {
@@ -128,7 +128,7 @@ def about(found: Examples) -> dict:
 
 
 def agreement(here: str, there: str) -> dict:
-    """Compare the accuracies on test images of the candidates that were trained on both, from the same weights."""
+    """Compare the test accuracies of the candidates that were trained on both devices from the same initial weights."""
     names = sorted(
         {path.name for path in Path(here).glob("*.json")} & {path.name for path in Path(there).glob("*.json")}
     )
@@ -151,9 +151,9 @@ def agreement(here: str, there: str) -> dict:
 
 
 def cost() -> dict:
-    """Return what the report's search would take on the processors of benchmarks/models.json, without running it.
+    """Return how long the report's search would take on the processors of benchmarks/models.json, without running it.
 
-    The operations of all candidates, counted on one image each, over the rate that training side by side reached there.
+    The operations of all candidates, counted on one image each, over the rate that parallel training reached there.
     """
     own = {"size": PIXELS, "final_epochs": 5, "copies": 1}
     chosen, of_one = models.entry(candidates=CANDIDATES, kept=min(10, CANDIDATES), **own), []
@@ -185,7 +185,7 @@ PIECES = {"report": report, "hmo": hmo_2014, "scores": agreement, "cost": cost}
 
 
 def main(piece: str, *words: str) -> None:
-    """Run one piece and write its figures."""
+    """Run one piece and write its results."""
     found = PIECES[piece](*words)
     sizes.keep_piece("gpu", f"{piece} on the processor" if found.get("device") == "cpu" else piece, found)
 

@@ -1,18 +1,18 @@
-"""The report's search with and without pruning: what successive halving saves, and what the candidates it keeps lose.
+"""The report's search with and without pruning: what successive halving saves, and what it costs in accuracy.
 
-Run from the root of the project (on a GPU the trainings take minutes, on two processors two hours):
+Run from the root of the project (training takes minutes on a GPU, two hours on two processors):
 
     NNN_DEVICE=cuda python -m benchmarks.halving FOLDER        # writes benchmarks/halving.json
 
-FOLDER keeps what each candidate did, epoch by epoch; one that it holds is not trained again, so a run that was cut goes
-on, and trainings of a GPU can be judged elsewhere. What an epoch costs is timed on the processor.
+FOLDER keeps the history of each candidate, epoch by epoch; finished candidates are not trained again, so an interrupted
+run resumes, and candidates trained on a GPU can be evaluated elsewhere. The cost of an epoch is timed on the processor.
 
-A candidate trained in rungs is the one trained at once (tests/models), so one training of every candidate to the end,
-judged after each epoch, says what each search would choose and what it would cost. There are as many candidates, kept
-ones and training images as in the report; the other values are those of the default (`models.hmo_report`) but for the
-size of the images, the numbers of filters, the batch and the epochs. Each seed draws its split of the images, its
-candidates and their weights anew. What is compared with a pruned search is the one that trains all to the same epoch
-and keeps those of highest accuracy there, as the report's does.
+A candidate trained in steps equals one trained at once (tests/models), so training every candidate to the end, scored
+after each epoch, shows what each search would choose and what it would cost. There are as many candidates, kept
+candidates and training images as in the report; other parameters are those of the default (`models.hmo_report`) except
+image size, numbers of filters, batch size and epochs. Each seed draws a new split of the images, new candidates and new
+weights. A pruned search is compared with one that trains all candidates to the same epoch and keeps those with the
+highest accuracy there, as in the report.
 """
 
 import json
@@ -50,32 +50,32 @@ from benchmarks.sizes import keep, size
 SPAWN = multiprocessing.get_context("spawn")
 """Torch and its thread pools do not survive a fork."""
 FEW = 200
-"""Fewer images are drawn in this process: starting others takes as long."""
+"""Fewer images are rendered in this process, because starting others takes as long."""
 SIZE, FILTERS, BATCH = 24, [8, 16], 32
 ENDS = (5, 24)
-"""Last epochs: of the report's search, and of the default's."""
+"""Last epoch of the report's search, and of the default's."""
 CANDIDATES, KEPT = size((200, 10), (3, 1))
 SEEDS = range(20, size(25, 22))
-"""On which no rule was chosen."""
+"""Seeds on which no rule was chosen."""
 TRAIN, SELECTION = size((2140, 500), (24, 12))
 FACES, OBJECTS, PAREIDOLIA = size((1850, 1650, 200), (30, 24, 6))
 SHARE = 16
-"""Candidates of these small images that share a GPU."""
+"""Number of candidates, of these small images, that share a GPU."""
 SEARCHES = {
     "24 epochs, pruned as the default": {"epochs": [6, 24], "reduction": 2, "promising": "accuracy"},
-    # Chosen among some hundred rules on seeds 5 to 9 (60 candidates): about the fastest that lost nothing, and of those
-    # of 5 x and more the one that lost least.
+    # Chosen among about a hundred rules on seeds 5 to 9 (60 candidates): about the fastest without a loss, and of those
+    # that save 5 x or more the one with the smallest loss.
     "24 epochs, pruned gently": {"epochs": [3, 6, 12, 24], "reduction": 3, "promising": "lowest_loss"},
     "24 epochs, pruned in small steps": {"epochs": [2, 3, 4, 6, 10, 24], "reduction": 2, "promising": "accuracy"},
     # Chosen on seeds before those (38 candidates, 12 epochs).
     "24 epochs, pruned": {"epochs": [2, 4, 8, 24], "reduction": 3, "promising": "lowest_loss"},
     "5 epochs, pruned": {"epochs": [2, 4, 5], "reduction": 3, "promising": "lowest_loss"},
 }
-"""By name, epochs up to each rung, of how many candidates one goes on, and which."""
+"""By name: epochs after which candidates are compared, of how many one goes on, and the criterion."""
 
 
 def images(pixels: int = SIZE, faces: int = FACES, objects: int = OBJECTS) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the images of a larger experiment, uint8, and whether each shows a face; no near-duplicates."""
+    """Return the images of a larger experiment, uint8, and whether each shows a face; without near-duplicates."""
     sizes = {"faces": faces, "objects": objects, "pareidolia": PAREIDOLIA, "unlabelled": 4}
     scenes = draw_scenes(params.load().simulate.model_copy(update=sizes), seed=7)
     scenes = [scene for scene in scenes if scene.annotated and scene.original == scene.index]
@@ -94,7 +94,7 @@ def _drawn(pixels: int, scene: Scene) -> np.ndarray:
 
 
 def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO, place: tuple[int, int]) -> None:
-    """Train one candidate of one seed; keep its history and its accuracies on the test images."""
+    """Train one candidate of one seed; save its history and its accuracies on the test images."""
     number, seed = place
     left = len(y) - TRAIN - SELECTION
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed)).to(y.device)
@@ -115,7 +115,7 @@ def train_one(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO, 
 
 
 def train_all(folder: str, x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO) -> None:
-    """Train the candidates that a folder does not hold yet, side by side."""
+    """Train the candidates that are missing from a folder, in parallel."""
     places = [(number, seed) for number in range(CANDIDATES) for seed in SEEDS]
     missing = [place for place in places if not _kept(folder, place).exists()]
     if (device := settings.device()).startswith("cuda"):
@@ -133,7 +133,7 @@ def _alone() -> None:
 
 
 def costs(found: list[dict], x: torch.Tensor, y: torch.Tensor, chosen: ReportHMO) -> dict[str, float]:
-    """Return processor seconds of an epoch by the values of a candidate: one thread each, one after another."""
+    """Return processor seconds per epoch by candidate hyperparameters, timed one after another with one thread."""
     train, selection = Split(x[:TRAIN], y[:TRAIN]), Split(x[:SELECTION], y[:SELECTION])
     plan = Plan(1, chosen.batch, chosen.learning_rate, augment=augmenter(chosen.augment))
     result: dict[str, float] = {}
@@ -152,7 +152,7 @@ def _kept(folder: str, place: tuple[int, int]) -> Path:
 
 
 def judge(found: dict[int, list[dict]], chosen: ReportHMO) -> tuple[dict, list[dict]]:
-    """Return what is to be said of each search, and what each reached with each seed, pruned and whole."""
+    """Return a summary of each search, and its results for each seed, pruned and whole."""
     rows = [
         {"seed": seed}
         | {
@@ -168,7 +168,7 @@ def judge(found: dict[int, list[dict]], chosen: ReportHMO) -> tuple[dict, list[d
 
 
 def search(found: list[dict], chosen: ReportHMO) -> dict:
-    """Return what one search of trained candidates would cost, and the mean test accuracy of those it would keep."""
+    """Return the cost of one search over trained candidates, and the mean test accuracy of those it would keep."""
     spent = {"cpu": 0.0, "epochs": 0}
 
     def run_rung(numbers: list[int], rung: int, epochs: int) -> dict[int, first_layer.Candidate]:
@@ -190,7 +190,7 @@ def mean_and_half_width(differences: list[float]) -> tuple[float, float | None]:
 
 
 def summary(name: str, rows: list[dict]) -> dict:
-    """Return what a pruned search saves, and the paired difference in the accuracy of its kept, over seeds."""
+    """Return what a pruned search saves, and the paired difference in accuracy of its kept candidates, over seeds."""
     gain, half = mean_and_half_width(
         [row[name]["pruned"]["test_accuracy"] - row[name]["whole"]["test_accuracy"] for row in rows]
     )

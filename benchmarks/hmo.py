@@ -1,13 +1,13 @@
-"""Speed of the HMO search: candidates per minute, how their cost grows, and the distance to the arithmetic floor.
+"""Speed of the HMO search: candidates per minute, how their cost scales, and the distance to the arithmetic floor.
 
 Run from the root of the project:
 
     python -m benchmarks.hmo            # writes benchmarks/hmo.json and prints the table
 
-Growth is in processor time, which other programs on the machine disturb less; `load_average` says how many there were.
-Candidates are drawn at random from the space of the default (`models.hmo`), the same ones for every line, on random
-images: their cost does not depend on what the images show. The floor is the time that a timed matrix product needs for
-the operations of their filters alone (thresholds, pooling, normalisation and read-out count as nothing).
+Scaling is in processor time, which other programs on the machine affect less; `load_average` says how many were
+running. Candidates are drawn at random from the default search space (`models.hmo`), the same for every row, on random
+images, since image content does not affect the cost. The floor is the time in which a matrix product performs as many
+operations as the filters alone (thresholds, pooling, normalisation and read-out count as nothing).
 """
 
 import os
@@ -35,7 +35,7 @@ from benchmarks.sizes import keep, size
 
 CANDIDATES = size(12, 2)
 IMAGES, SIZE, FILTERS = size((240, 64, 1), (30, 64, 1))
-"""Of the first line; the others change one of them."""
+"""Sizes of the first row; the other rows change one of them."""
 GROWTH = {
     "half the images": {"images": IMAGES // 2},
     "twice the images": {"images": 2 * IMAGES},
@@ -46,7 +46,7 @@ GROWTH = {
 
 
 def drawn(entry, filters: int) -> list[dict]:
-    """Return the values of the candidates, with `filters` times the default's numbers of filters."""
+    """Return the hyperparameters of the candidates, with `filters` times the default numbers of filters."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     made = [hmo_space.module(study.ask(), entry.n_filt, entry.k_filt) for _ in range(CANDIDATES)]
     for module in made:
@@ -56,7 +56,7 @@ def drawn(entry, filters: int) -> list[dict]:
 
 
 def judge_all(values: list[dict], x: torch.Tensor, screening: Screening, grid: int) -> tuple[float, float]:
-    """Judge all candidates side by side and return the seconds, and those of the processors."""
+    """Evaluate all candidates in parallel; return wall and processor seconds."""
     weights = boosting.balanced(screening.y)
 
     def judge(number: int) -> float:
@@ -69,7 +69,7 @@ def judge_all(values: list[dict], x: torch.Tensor, screening: Screening, grid: i
 
 
 def line(entry, images: int = IMAGES, size: int = SIZE, filters: int = FILTERS) -> dict:
-    """Time one line of the table."""
+    """Time one row of the table."""
     x = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     label = np.arange(images) % 2
     screening = Screening.of(label, np.arange(images), entry.folds, entry.C, 0)
@@ -92,7 +92,7 @@ def line(entry, images: int = IMAGES, size: int = SIZE, filters: int = FILTERS) 
 
 
 def product_gflops(n: int = size(1536, 256), runs: int = 5) -> float:
-    """Return the rate of a single-threaded float32 matrix product on each worker at once, added up."""
+    """Return the summed rate of single-threaded float32 matrix products on all workers at once."""
     a = torch.rand(n, n)
 
     def multiply(_) -> float:
@@ -107,7 +107,7 @@ def product_gflops(n: int = size(1536, 256), runs: int = 5) -> float:
 
 
 def ask_tell_ms(entry) -> float:
-    """Return the milliseconds that asking, telling and the journal take for one candidate."""
+    """Return the milliseconds per candidate for asking, telling and the journal."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         minimise(

@@ -1,18 +1,18 @@
-"""What each part of HMO (2014) contributes, beside the report's HMO, Gabor energy and a plain CNN at similar cost.
+"""What each part of HMO (2014) contributes, next to the report's HMO, Gabor energy and a plain CNN at similar cost.
 
 Run from the root of the project, after the stage stimuli:
 
-    python -m benchmarks.hmo_parts        # writes benchmarks/hmo_parts.json; goes on where it was stopped
+    python -m benchmarks.hmo_parts        # writes benchmarks/hmo_parts.json; resumes where it was stopped
 
 Each seed draws a new split of the images, with near-duplicates together, new filters and new initial weights; all
-variants share them, so differences are paired. Values are those of params.yaml but for `SIZES` and the change that
-names a variant. The base is boosting as published: no shrinkage, no stopping, screening on faces alone.
+variants share them, so differences are paired. Parameters are those of params.yaml except `SIZES` and the change that
+names a variant. The base is boosting as published: no shrinkage, no early stopping, screening on faces only.
 
 The rule, set before the first run: a part becomes the default if the finished model's balanced out-of-fold error on the
-training images is on average no higher than the base's. That error is of the label, with three draws of folds that no
-search has seen and the fixed C of the search. Stopping, which saves time, needs no more than an equal error too. Test
-images decide nothing. C of the final read-out is chosen on the validation images, from the long range, so the short
-one (up to 10) needs no fit of its own.
+training images is on average no higher than the base's. That error is for the label, with three draws of folds that no
+search has seen and the fixed C of the search. Early stopping, which saves time, likewise needs only an equal error.
+Test images decide nothing. C of the final read-out is chosen on the validation images from the long range, so the short
+range (up to 10) needs no separate fit.
 """
 
 import json
@@ -63,7 +63,7 @@ SIZES = {
     "gabor": {"size": PIXELS},
 }
 SHORT = 10.0
-"""Largest C of the range that was the default before."""
+"""Largest C of the former default range."""
 FOLD_DRAWS = 3
 BEGUN = FIGURES / "hmo_parts.partial.json"
 
@@ -77,7 +77,7 @@ def entry_of(values, name: str):
 
 
 def split_anew(found: Examples, seed: int) -> Examples:
-    """Return the examples with a new split of the groups of near-duplicates; sizes of splits as before."""
+    """Return the examples with a new split by near-duplicate groups; the split sizes stay the same."""
     groups = found.table["group"].to_numpy()
     names = np.random.default_rng(seed).permutation(np.unique(groups))
     place = dict(zip(names, np.arange(len(names)) / len(names), strict=True))
@@ -193,7 +193,7 @@ def _interval(values) -> dict:
 
 
 def main() -> None:
-    """Train what is not there yet, keeping each result as it comes, and summarise."""
+    """Train what is missing, saving each result as it ends, and summarise."""
     values = params.load()
     rivals = [name for name in SIZES if name != "hmo" and name in values.models.kinds()]
     done = json.loads(BEGUN.read_text(encoding="utf-8")) if BEGUN.exists() else {}

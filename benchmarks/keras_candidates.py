@@ -1,10 +1,10 @@
-"""Train the report's candidates as its published code does; run by the Python that holds tensorflow-cpu.
+"""Train the report's candidates as its published code does; run with a Python that has tensorflow-cpu.
 
     python keras_candidates.py images.npz candidates.json out.json EPOCHS
 
 ``images.npz`` holds x_train, y_train, x_test, y_test (uint8 images (n, height, width, 3), labels 0 and 1), mean and
-std (of each channel from 0 to 1, by which images are standardised). The output holds, for each candidate, seconds of
-training and of each epoch, accuracy on the test images and number of parameters.
+std (of each channel from 0 to 1, to standardise images). The output holds, for each candidate, seconds of training and
+of each epoch, accuracy on the test images and number of parameters.
 """
 
 import json
@@ -36,7 +36,7 @@ def build(values: dict, size: int) -> keras.Model:
 
 
 def main(images: str, candidates: str, out: str, epochs: str) -> None:
-    """Train every candidate and write what came out."""
+    """Train every candidate and write the results."""
     data = np.load(images)
     x_train, x_test = (
         ((data[name].astype(np.float32) / 255 - data["mean"]) / data["std"]).astype(np.float32)

@@ -1,12 +1,12 @@
 """Are units of later areas best predicted by deeper layers, as simulated? Writes layer_order.json and .png.
 
-Run from the root of a project whose default is finished (simulated data):
+Run from the root of a project whose default pipeline has finished (simulated data):
 
     python -m benchmarks.layer_order
 
-The layers are those of every network in the results, and those that the units of the simulated world follow: maps of
+The layers are those of every network in the results, and those that drive the units of the simulated world: maps of
 early features, then blocks of the teacher network or the face term. The latter are compared with the same folds and the
-same regression as networks, so that what they fail to predict is due to the comparison and not to a network.
+same regression as networks, so that their failures are due to the comparison and not to a network.
 """
 
 import io
@@ -52,7 +52,7 @@ def planted_stages(values: params.Params) -> tuple[list[str], dict[str, np.ndarr
     for source in WORLDS[values.simulate.world]:
         if source == FACE:
             stages[source] = np.stack([face_terms(scene) for scene in scenes])
-        elif source in MAPS:  # else the units follow nothing in the images
+        elif source in MAPS:  # otherwise the units do not depend on the images
             array, part = MAPS[source].array, MAPS[source].part
             stages[source] = np.stack([_cells(one[array][part]).ravel() for one in maps])
     return truth["stem"].tolist(), stages
@@ -87,7 +87,7 @@ def order_of_networks() -> dict:
     """Assess the order of the units by the layers of each network.
 
     Units are assessed rather than areas: if a model hardly predicts an area, its best layer by median is determined by
-    noise. For the same reason, units that no layer predicts (r below 1.96 / sqrt(n_images)) are left out. We take
+    noise. For the same reason, units that no layer predicts (r below 1.96 / sqrt(n_images)) are excluded. We take
     Spearman's correlation of the area's position with the depth of the unit's best layer, with an interval over
     recordings, and also with the mean depth of the layers weighted by r2. The order counts as recovered if the interval
     of the former is above 0.
@@ -97,7 +97,7 @@ def order_of_networks() -> dict:
     result = {}
     for model, part in table.groupby("model", sort=False):
         layers = list(dict.fromkeys(part["layer"]))
-        if len(layers) > 2:  # two kinds of features are not a depth
+        if len(layers) > 2:  # two layers are too few for an order
             keys = ["recording", "region", "neuroid_id", "n_images"]
             wide = part.pivot(index=keys, columns="layer", values="r")[layers].dropna()
             result[model] = {"layers": layers, **order_of(wide.to_numpy(), wide.index.to_frame(index=False))}

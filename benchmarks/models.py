@@ -1,7 +1,7 @@
-"""The report's candidates against the same ones in Keras, and against the floor of arithmetic.
+"""The report's candidates against the same networks in Keras, and against the arithmetic floor.
 
-Run from the root of the project, after the stage stimuli, at once or in pieces of some minutes each, which all write to
-benchmarks/models.json (what pruning saves is in benchmarks/halving.py):
+Run from the root of the project, after the stage stimuli, at once or in pieces of a few minutes each, which all write
+to benchmarks/models.json (benchmarks/halving.py measures what pruning saves):
 
     python -m benchmarks.models                               # all pieces
     python -m benchmarks.models speed [KERAS_PYTHON [CANDIDATES EPOCHS]]        # identical training
@@ -10,8 +10,8 @@ benchmarks/models.json (what pruning saves is in benchmarks/halving.py):
     python -m benchmarks.models activations                   # images per second
     python -m benchmarks.models compilation                   # torch.compile on one candidate
 
-Without KERAS_PYTHON, a virtual environment with tensorflow-cpu is made in a temporary folder (in the small mode Keras
-is left out). Where other programs share the processors, processor time says more than wall time; both are written.
+Without KERAS_PYTHON, a virtual environment with tensorflow-cpu is created in a temporary folder (small mode skips
+Keras). If other programs share the processors, processor time is more informative than wall time; both are written.
 """
 
 import json
@@ -54,7 +54,7 @@ SIZE, IMAGES, HELD_OUT = size((112, 400, 100), (32, 24, 8))
 
 
 def entry(**changed):
-    """Return the values with which the report searched, some of them changed."""
+    """Return the parameters of the report's search, some of them changed."""
     plain = {"flip": False, "shift": 0.0, "contrast": 0.0}
     values = params.load().models.entry("hmo_report").model_dump() | {
         "size": SIZE,
@@ -68,7 +68,7 @@ def entry(**changed):
 
 
 def images(pixels: int) -> tuple[Split, Split]:
-    """Return `IMAGES` labelled images of the embedded experiment, `HELD_OUT` of them apart, as uint8."""
+    """Return `IMAGES` labelled images of the embedded experiment as uint8, `HELD_OUT` of them held out."""
     examples = data.load(params.load().models.entry("hmo_report").rules)
     rows = np.flatnonzero(examples.label >= 0)
     rows = np.random.default_rng(0).permutation(rows)[:IMAGES]
@@ -83,7 +83,7 @@ def keras(
     epochs: int,
     standardise: Standardise | None = None,
 ) -> list[dict]:
-    """Train candidates by Keras and return what it says of each; of none in the small mode where no Keras is named."""
+    """Train candidates in Keras and return its results for each; none in small mode without `python`."""
     if python is None and sizes.SMALL:
         print("no KERAS_PYTHON is named: Keras is left out")
         return []
@@ -111,7 +111,7 @@ def timed(function) -> tuple[dict, object]:
 
 
 def gflops(n: int = size(2048, 256)) -> float:
-    """Return the speed of a large float32 matrix product, 10^9 operations a second: the floor all else is held to."""
+    """Return the speed of a large float32 matrix product in 10^9 operations per second, which sets the floor."""
     a = torch.randn(n, n)
     with fixed_threads(THREADS):
         best = min(timed(lambda: a @ a)[0]["seconds"] for _ in range(20))
@@ -119,16 +119,16 @@ def gflops(n: int = size(2048, 256)) -> float:
 
 
 def training_flops(values: dict, pixels: int, n_images: int) -> float:
-    """Return the operations of one pass of training: forward, and backward to weights and (but for images) inputs."""
+    """Return the operations of one training pass: forward, and backward to weights and (except for images) inputs."""
     first = first_layer.cost(values | {"layers": 1}, pixels)
     return n_images * 2 * (2 * first + 3 * (first_layer.cost(values, pixels) - first))
 
 
 def speed(python: str | None, n: int = size(6, 2), epochs: int = size(2, 1)) -> dict:
-    """Time identical training: Keras, ours one after another, side by side on two workers, the same in bfloat16."""
+    """Time identical training: Keras, ours one after another, in parallel on two workers, and the same in bfloat16."""
     splits, drawn = images(SIZE), [random_module(entry(), 1, "benchmark", number) for number in range(n)]
     peer = keras(python, splits, drawn, epochs)
-    # Keras is timed while it fits; ours judges after each epoch too, so there it is given two images for that.
+    # Keras is timed while it fits; ours also evaluates after each epoch, so it gets only two images for that.
     splits = splits[0], Split(splits[1].x[:2], splits[1].y[:2])
     own = [sum(p.numel() for p in CandidateCNN(values, Standardise()).parameters()) for values in drawn]
     if peer and own != [item["parameters"] for item in peer]:
@@ -179,10 +179,10 @@ def _train(folder: Path, number: int, turn: int, values: dict, chosen, seed: int
 def accuracy(python: str | None, n: int = size(40, 1), epochs: int = size(12, 1)) -> dict:
     """Compare the accuracies that Keras and ours reach with the same candidates, each with its own random weights.
 
-    With the report's values and number of images, but on the small images of benchmarks/halving.py: what is compared is
-    the training, and its distribution wants many candidates. Images are standardised, by the same numbers on both
-    sides, and there are more epochs than the report's 5: without, most candidates stay near chance, where any two
-    trainings agree.
+    Parameters and number of images are those of the report, but the images are the small ones of benchmarks/halving.py:
+    comparing the distributions of accuracies takes many candidates. Images are standardised identically on both sides,
+    and there are more epochs than the report's 5: otherwise most candidates stay near chance, where any two trainings
+    agree.
     """
     x, y = halving.images()
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
@@ -213,10 +213,10 @@ def reached(accuracies: list[float]) -> dict:
 
 
 def search(python: str | None, n: int = size(20, 3), epochs: int = 4) -> dict:
-    """Time whole searches: Keras trains every candidate to the end; ours prunes, in bfloat16, side by side.
+    """Time whole searches: Keras trains every candidate to the end; ours prunes, in bfloat16, in parallel.
 
-    Keras is timed for some epochs, of which those after the first are taken as often as are left. What pruning does to
-    the candidates that are kept is measured in benchmarks/halving.py.
+    Keras is timed for a few epochs, and those after the first are extrapolated to the rest. benchmarks/halving.py
+    measures how pruning affects the kept candidates.
     """
     kept = max(1, n * halving.KEPT // halving.CANDIDATES)
     splits, chosen = images(SIZE), entry(candidates=n, kept=kept, precision="bfloat16")
@@ -247,7 +247,7 @@ def _fit_alone(splits: tuple[Split, Split], standardise, values: ReportHMO, epoc
 
 
 def activations(n: int = size(128, 8)) -> dict:
-    """Time the forward pass of the default HMO of the report, and hold it to the floor."""
+    """Time the forward pass of the report's HMO with default parameters, and compare it with the floor."""
     chosen = params.load().models.entry("hmo_report")
     cnns = {
         layer: [random_module(chosen, 1, layer, number) for number in range(chosen.modules)]
@@ -278,12 +278,12 @@ def _forward_flops(network: nn.Module, x: torch.Tensor) -> float:
 
 
 def compilation(epochs: int = size(3, 1)) -> dict:
-    """Time one default candidate as it is, and compiled: the compilation, and an epoch after it."""
+    """Time one default candidate without and with compilation: the compilation, and an epoch after it."""
     chosen = params.load().models.entry("hmo_report")
     splits, values = images(chosen.size), {"layers": 2, "filters": 16, "kernel": 5, "pool": "max", "normalise": True}
     times: dict = {"epochs": epochs}
     with fixed_threads(), tempfile.TemporaryDirectory() as folder:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # what an earlier run compiled is not taken from it
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # empty, so that nothing compiled by an earlier run is reused
         for name in ("as it is", "compiled"):
             network = first_layer.initial(values, Standardise(), 1).to(memory_format=torch.channels_last)
             if name == "compiled":
@@ -309,7 +309,7 @@ PIECES = {
 
 
 def main(piece: str | None = None, python: str | None = None, *numbers: str) -> None:
-    """Run one piece, or all, and write the figures of each as it ends."""
+    """Run one piece, or all, and write the results of each as it ends."""
     for name in [piece] if piece else PIECES:
         peer = [] if name in ("activations", "compilation") else [python or None]
         sizes.keep_piece("models", name, PIECES[name](*peer, *map(int, numbers)))

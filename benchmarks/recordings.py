@@ -1,14 +1,14 @@
-"""Times of the spike reader against the peers and the floor, on the real recording tiled to four sizes, in one run.
+"""Time the spike reader against its peers and the floor, on the real recording tiled to four sizes, in one run.
 
 Run from the root of the project, with the real recording An220105 in data/raw or in another folder:
 
     python -m benchmarks.recordings [FOLDER]        # writes benchmarks/recordings.json and prints the tables
 
-The recording (35 units, 56 min, 6433 fixations) is tiled in time to 1, 2, 3 and 4 times its length, its fixations with
-it. Each reader gives the spikes of every unit in every fixation (200 ms from its start), and all must agree. Every
-figure is processor time (all readers use one thread, so that other work on the machine counts little), the least of
-some runs. Peers that take minutes run on a share of the fixations and are scaled up, which the table says. The floor is
-inflating alone, with the same library, from memory.
+The recording (35 units, 56 min, 6433 fixations) is tiled in time to 1, 2, 3 and 4 times its length, with its fixations.
+Each reader counts the spikes of every unit in every fixation (200 ms from its start), and all must agree. Times are
+processor times (all readers use one thread, so that other work on the machine matters little), the shortest of several
+runs. Peers that take minutes run on some of the fixations and are scaled up, as the table states. The floor is
+decompression alone, with the same library, from memory.
 """
 
 import os
@@ -29,14 +29,14 @@ from analysis.recordings.rasters import DATA, open_rasters
 from benchmarks.sizes import keep, size
 
 RASTERS = size("sub-An/sub-An_ses-20220105T173929.nwb", "sub-*/*[0-9].nwb")
-"""Of An220105; in the small mode any recording will do."""
+"""Rasters of An220105; in small mode any recording will do."""
 
 TILES = size((1, 2, 3, 4), (1, 2))
 UNITS = size((35, 70, 140), (6, 12))
 FIXATIONS = size((1_000, 10_000, 100_000), (100, 1_000))
 WINDOW_MS = 200
 LOOPED = size(50, 5)
-"""The report's loop runs on about so many fixations."""
+"""The report's loop runs on about this many fixations."""
 
 
 def rasters_in(folder: Path) -> Path:
@@ -48,7 +48,7 @@ def rasters_in(folder: Path) -> Path:
 
 
 def best(function, runs: int) -> float:
-    """Return the least processor time of some runs, seconds."""
+    """Return the shortest processor time of several runs in seconds."""
     times = []
     for _ in range(runs):
         start = time.process_time()
@@ -58,7 +58,7 @@ def best(function, runs: int) -> float:
 
 
 def tile(rasters: Path, out: Path, times: int, units: int | None = None) -> None:
-    """Write the recording `times` times one after the other, or with another number of units (repeated)."""
+    """Write the recording repeated `times` times in a row, or with its units repeated to another number."""
     out.write_bytes(rasters.read_bytes())
     if times == 1 and units is None:
         return
@@ -97,7 +97,7 @@ def by_column(path: Path, start: np.ndarray) -> np.ndarray:
 
 
 def with_pynwb(path: Path, start: np.ndarray) -> np.ndarray:
-    """Count from the whole array as pynwb reads it and its cumulative sum over time."""
+    """Count from the cumulative sum over time of the whole array, as pynwb reads it."""
     from pynwb import NWBHDF5IO
 
     with warnings.catch_warnings():
@@ -125,13 +125,13 @@ def inflate(path: Path) -> tuple[list[bytes], int]:
 
 
 def floor(chunks: list[bytes], n_bins: int) -> None:
-    """Inflate every chunk and drop it."""
+    """Inflate every chunk and discard it."""
     for chunk in chunks:
         deflate.zlib_decompress(chunk, n_bins)
 
 
 def floor_and_pass(chunks: list[bytes], n_bins: int) -> None:
-    """Inflate every chunk and look at each byte once (numpy's search for bytes that are not zero)."""
+    """Inflate every chunk and scan each byte once (numpy's search for non-zero bytes)."""
     for chunk in chunks:
         np.flatnonzero(np.frombuffer(deflate.zlib_decompress(chunk, n_bins), np.uint8) != 0)
 

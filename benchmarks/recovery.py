@@ -1,16 +1,16 @@
-"""Which kind of model wins in which world: model recovery on simulated neurons; writes recovery.json and recovery.png.
+"""Model recovery on simulated neurons: which kind of model wins in which world; writes recovery.json and recovery.png.
 
 Run from the root of the project, after the pipeline:
 
-    python -m benchmarks.recovery        # about half an hour on 2 cores; goes on where it was stopped
+    python -m benchmarks.recovery        # about half an hour on 2 cores; resumes where it was stopped
 
 In each experiment, units of V1, V4 and AIT are drawn anew in one world (`analysis.simulate.responses.worlds`) and
-respond to images of the simulated experiment with gaze on the centre. Four kinds of model predict them, each from the
+respond to images of the simulated experiment with central gaze. Four kinds of model predict them, each from the
 layer chosen within the training images: pixels, Gabor energy, the category ideal observer, and the networks trained
 here, whose layers are pooled. None of them is the teacher of the graded world. The kind with the highest median
 noise-corrected r wins if the interval of its score lies above 0 and it differs from every other kind (paired
-contrasts, Holm's correction, 5 %); else there is no winner. Further experiments in the graded world vary images, units
-and recordings.
+contrasts, Holm's correction, 5 %); otherwise there is no winner. Further experiments in the graded world vary the
+numbers of images, units and recordings.
 """
 
 import io
@@ -71,7 +71,7 @@ class Design:
 
     @property
     def name(self) -> str:
-        """Key of its results."""
+        """Name under which its results are stored."""
         return f"{self.world}, {self.images} images, {self.units} units, {self.recordings} recordings"
 
 
@@ -84,7 +84,7 @@ POWER = [
 
 @lru_cache(maxsize=1)
 def materials():
-    """Return parameters, scenes, feature maps by kind, features of every layer of each kind, and groups, by scene."""
+    """Return parameters, scenes, and by scene the feature maps by kind and the features of each kind of model."""
     values = settings.load()
     scenes = draw_scenes(values.simulate, values.seed)
     truth = pd.read_csv("data/raw/truth/scenes.csv", dtype=str, keep_default_na=False)
@@ -105,7 +105,7 @@ def materials():
 
 
 def _write_maps(scenes: list) -> None:
-    """Render the square images, and keep their feature maps."""
+    """Render the square images, and save their feature maps."""
     made = [make_image(scene) if scene.pool == "square" else None for scene in scenes]
     pictures = [np.array(Image.open(io.BytesIO(one[0])).convert("RGB")) for one in made if one]
     late = iter(layer_maps(pictures, len(pictures)))
@@ -120,7 +120,7 @@ def _write_maps(scenes: list) -> None:
 
 
 def respond(design: Design, area: str, recording: int, run: int):
-    """Simulate a recording; return scenes, presentations' images, and rates (n_presentations, n_units)."""
+    """Simulate a recording; return its scenes, the image of each presentation, and rates (n_presentations, n_units)."""
     values, scenes, maps, _ = materials()
     seed = seed_of(values.seed, "recovery", design.name, area, recording, run)
     chosen = values.simulate.model_copy(
@@ -171,12 +171,12 @@ def measure(design: Design, run: int) -> dict[str, dict]:
 
 
 def key(design: Design, run: int) -> str:
-    """Return the key of an experiment in the file of those that are done."""
+    """Return the key of an experiment in the file of finished experiments."""
     return f"{design.name}, {'+'.join(design.areas)}, {run}"
 
 
 def main() -> None:
-    """Run the experiments that are not there yet, keeping each as it ends; summarise and draw them."""
+    """Run the missing experiments, saving each as it ends; summarise and plot all."""
     known = json.loads(BEGUN.read_text(encoding="utf-8")) if BEGUN.exists() else {}
     done = known.get("runs", {}) if known.get("draws") == DRAWS else {}
     materials()
@@ -209,7 +209,7 @@ def _shares(done: dict, designs: list[Design], runs: int) -> dict:
 
 
 def draw(found: dict) -> None:
-    """Draw the share of experiments that each kind wins, world by world, and in the graded world by size."""
+    """Draw the share of experiments that each kind wins, by world, and by size in the graded world."""
     columns = [*KINDS, NONE]
     figure, axes = plt.subplots(1, len(AREAS) + 1, figsize=(11, 3.6), width_ratios=[1, 1, 1, 1.2], layout="constrained")
     for axis, area in zip(axes, AREAS, strict=False):

@@ -1,12 +1,12 @@
-"""Bias of the reliability of units, and of its rivals, on planted truth; writes reliability.json and reliability.png.
+"""Bias of the units' reliability, and of rival estimators, on simulated data; writes reliability.json and .png.
 
 Run from the root of the project:
 
     python -m benchmarks.reliability        # a minute or two on 2 cores
 
-Units respond to images with a planted signal and noise. The truth is the mean over units of the squared correlation of
-the noise-free responses with the measured means. The estimator was to be the one with the smallest bias in its worst
-case, whatever the numbers of presentations, of fixations in them, and the kind of noise.
+Units respond to images with a known signal and noise. The truth is the mean over units of the squared correlation of
+the noise-free responses with the measured means. The rule was to choose the estimator with the smallest worst-case
+bias, over numbers of presentations, fixations per presentation and kinds of noise.
 """
 
 import json
@@ -21,12 +21,12 @@ from benchmarks.sizes import FIGURES, keep, size
 from benchmarks.table import OURS
 
 SNR = (0.1, 0.2, 0.5, 1.0)
-"""Variance of the signal over that of the noise of one fixation; half of this noise is the presentation's."""
+"""Signal variance over the noise variance of one fixation; half of this noise is shared within the presentation."""
 UNITS = size(480_000, 6_000)
-"""Images x units of a case."""
+"""Number of images x units of a case."""
 SPLITS = size(4, 2)
 FIXATIONS = [52, 154, 124, 175, 167, 105, 57, 14, 2]
-"""Presentations of An220105 with 1, 2, ... selected fixations."""
+"""Number of presentations of An220105 with 1, 2, ... selected fixations."""
 
 
 def counts() -> dict[str, np.ndarray]:
@@ -45,7 +45,7 @@ def counts() -> dict[str, np.ndarray]:
 
 
 class Design:
-    """Presentations of images and fixations in them, in order, and what they weigh in the image means."""
+    """Presentations of images and their fixations, in order, and the weights of presentations in image means."""
 
     def __init__(self, repeats: np.ndarray, fixations: np.ndarray):
         self.repeats, self.fixations = repeats, fixations
@@ -119,7 +119,7 @@ def restricted_likelihood(design: Design, y: np.ndarray) -> np.ndarray:
 
 
 def split_halves(design: Design, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return 2 r / (1 + r), and r stepped to the harmonic mean of all numbers of presentations; both in -1 to 1."""
+    """Return 2 r / (1 + r), and r extrapolated to the harmonic mean number of presentations; both within -1 to 1."""
     p, found = design.repeats, []
     for _ in range(SPLITS):
         order = np.lexsort((rng.random(len(y)), design.image))

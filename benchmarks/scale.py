@@ -2,9 +2,9 @@
 
     python -m benchmarks.scale [FOLDER]          # writes benchmarks/scale.json and prints the table
 
-Copies of the real recording An220105 (35 units, 56 min), in data/raw or in another folder, stand for an archive. Every
-process of the run is looked at ten times a second; the figure is the largest resident memory that any worker, and the
-driver, ever had (VmHWM).
+Copies of the real recording An220105 (35 units, 56 min), in data/raw or in another folder, stand in for an archive.
+Every process of the run is polled ten times a second; we report the peak resident memory (VmHWM) of the largest worker
+and of the driver.
 """
 
 import os
@@ -27,7 +27,7 @@ WORKERS = 2
 
 
 def lay_out(raw: Path, folder: Path, n: int) -> None:
-    """Write a project with n copies of the recording, one a day."""
+    """Write a project with n copies of the recording, one per day."""
     rasters = rasters_in(raw)
     subject, date, time_of_day = parse(rasters)
     db = folder / "data/raw/annotations/db"
@@ -53,7 +53,7 @@ def lay_out(raw: Path, folder: Path, n: int) -> None:
 
 
 def peaks(process: subprocess.Popen) -> dict[int, int]:
-    """Return the largest resident memory (KiB) of each process of a run, by process id."""
+    """Return the peak resident memory (KiB) of each process of a run, by process id."""
     highest: dict[int, int] = {}
     while process.poll() is None:
         for pid in family(process.pid):
@@ -69,7 +69,7 @@ def peaks(process: subprocess.Popen) -> dict[int, int]:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all it started."""
+    """Return a process and all its descendants."""
     found = [pid]
     for parent in found:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):

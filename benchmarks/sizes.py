@@ -1,7 +1,7 @@
-"""How much the benchmarks compute, and where their figures go.
+"""Sizes of the benchmarks, and where their results go.
 
 With ``NNN_BENCHMARK=small`` each takes seconds: a few images, draws or candidates, and no peer that would have to be
-installed first. This shows that they run, not how fast; the figures then go to a folder of their own.
+installed first. This shows that they run, not how fast; the results then go to a separate folder.
 """
 
 import json
@@ -28,12 +28,12 @@ FIGURES = size(HERE, HERE / "small")
 
 
 def keep(name: str, found: dict | list) -> None:
-    """Write the figures of a benchmark as JSON; NaN is refused, since JSON has none."""
+    """Write the results of a benchmark as JSON; NaN is an error, since JSON has none."""
     write_text(FIGURES / f"{name}.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 
 def keep_piece(name: str, piece: str, found: dict) -> None:
-    """Print the figures of one part of a benchmark, and add them to those of its other parts."""
+    """Print the results of one part of a benchmark, and add them to those of its other parts."""
     print(json.dumps(found, indent=1), flush=True)
     path = FIGURES / f"{name}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""How long each stage takes, from the lines that the pipeline prints.
+"""Time each stage from the lines that the pipeline prints.
 
     nox -s reproduce 2>&1 | python -m benchmarks.stages         # in a fresh clone, or dvc repro --force 2>&1 | ...
 

@@ -1,4 +1,4 @@
-"""The results of the benchmarks as tables of docs/: ``python -m benchmarks.table`` fills them from the files at hand.
+"""The results of the benchmarks as tables of docs/: ``python -m benchmarks.table`` fills them from the result files.
 
 A ratio compares two times of one run on one machine; the files hold the times themselves.
 """
@@ -18,7 +18,7 @@ FULL = ["on one GPU", "seconds", "GPU memory (GB)", "result"]
 COVERED = ["case", "coverage ± standard error", "mean width", "false alarms of contrasts", "truth less limit"]
 OURS = "nested analysis of variance, jackknife"
 LEAST_TRUTH = 0.3
-"""Lower reliabilities of 120 images have standard errors of a half of them or more."""
+"""With 120 images, lower reliabilities have standard errors of half their size or more."""
 PARTS = ["model", "seeds", "out-of-fold error, % (less base)", "modules kept, stages 1 and 2"]
 PARTS += ["error after the last kept less after the first", "test accuracy, %", "test error, % (less base)", "CPU s"]
 WIDTHS = ["recordings", "units (mean)", "width of the interval (least to most)"]
@@ -31,12 +31,12 @@ def _read(folder: Path, name: str) -> dict | None:
 
 
 def times(ratio: float) -> str:
-    """Return a ratio with two digits."""
+    """Return a ratio with two significant digits."""
     return f"{ratio:.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f} x"
 
 
 def _difference(found: dict) -> str:
-    """Return what pruning costs the kept candidates in test accuracy, with the 95 % interval over seeds."""
+    """Return how pruning changes the test accuracy of the kept candidates, with the 95 % interval over seeds."""
     half = found["half_width_95"]
     reach = "" if half is None else f" ± {100 * half:.1f}"
     return f"accuracy of those kept {signed(100 * found['test_accuracy_difference'], 1)}{reach} points"
@@ -57,7 +57,7 @@ def _agreement(reached: dict, precision: str) -> str:
 
 
 def _models(found: dict) -> Iterator[list[str]]:
-    """Yield the rows of training, torch.compile and activations, without peers that were left out."""
+    """Yield the rows of training, torch.compile and activations, without peers that were skipped."""
     if speed := found.get("speed"):
         for precision in ("float32", "bfloat16"):
             name = f"side by side, {precision}"
@@ -82,7 +82,7 @@ def _models(found: dict) -> Iterator[list[str]]:
 
 
 def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
-    """Yield work, peer, ratio and benchmark, from the figures in a folder."""
+    """Yield task, peer, ratio and benchmark, from the results in a folder."""
     if found := _read(folder, "recordings"):
         size, spent = next(iter(found["time"].items()))
         work = f"spike counts of a recording of {size.partition('(')[2].rstrip(')')}"
@@ -110,7 +110,7 @@ def rows(folder: Path = FOLDER) -> Iterator[list[str]]:
 
 
 def devices(folder: Path = FOLDER) -> Iterator[list[str]]:
-    """Yield work on a GPU, seconds, gigabytes and results, from the figures in a folder."""
+    """Yield task on a GPU, seconds, gigabytes and result, from the results in a folder."""
     known = _read(folder, "gpu") or {}
     if found := known.get("report"):
         work = (
@@ -148,7 +148,7 @@ def _range(shares: list[float]) -> str:
 
 
 def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
-    """Yield what was planted, the aim, the result and the benchmark, from the figures in a folder."""
+    """Yield test, aim, result and benchmark of each check against a known truth, from the results in a folder."""
     if found := _read(folder, "coverage"):
         share = [one["coverage"] for one in found.values()]
         alarms = [one["false_alarms"] for one in found.values() if one["false_alarms"] is not None]
@@ -235,7 +235,7 @@ def _largest(values: Iterable[float]) -> str:
 
 
 def reliabilities(folder: Path = FOLDER) -> dict[str, str]:
-    """Return the bias of the reliability by numbers of presentations, and that of its rivals, as tables."""
+    """Return tables of the bias of the reliability by numbers of presentations, and of rival estimators."""
     found = _read(folder, "reliability") or []
     groups = sorted({one["snr"] for one in found})
     rows = []
@@ -259,7 +259,7 @@ def reliabilities(folder: Path = FOLDER) -> dict[str, str]:
 
 
 def texts() -> dict[str, str]:
-    """Return the tables of speeds, of planted truth, of a GPU and of coverage, by the name of their block in docs/."""
+    """Return all tables by the name of their block in docs/."""
     tables = {
         name: blocks.table(head, [[*row[:3], f"`python -m benchmarks.{row[3]}`"] for row in found])
         for name, head, found in (("speed", HEAD, rows()), ("truth", TRUTH, truths()))

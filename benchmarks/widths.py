@@ -1,13 +1,13 @@
-"""How narrow is the main contrast with how many recordings? Writes widths.json.
+"""How the interval of the main contrast narrows with more recordings. Writes widths.json.
 
-Run from the root of a project whose default is finished:
+Run from the root of a project whose default pipeline has finished:
 
     python -m benchmarks.widths
 
-The contrast is HMO less pixels in AIT: the difference of the medians of noise-corrected r, each model by the layer
-chosen within the training images. For each number of recordings, subsets of those of the default are drawn; the width
-of the 95 % interval (for other images and units of the same recordings) is averaged over them. The responses are those
-of the default, so that nothing is simulated again.
+The contrast is HMO minus pixels in AIT: the difference between medians of noise-corrected r, each model with the layer
+chosen within the training images. For each number of recordings, subsets of the default's recordings are drawn; the
+width of the 95 % interval (for other images and units of the same recordings) is averaged over them. The responses are
+those of the default; nothing is simulated again.
 """
 
 import numpy as np
@@ -46,7 +46,7 @@ def predictions_by_recording(values: params.Params, area: str) -> dict[str, dict
 
 
 def width(found: dict[str, dict[str, Predictions]], recordings: list[str], draws: int, seed: int) -> float:
-    """Return the width of the interval of the contrast over some recordings; NaN if it is not defined."""
+    """Return the width of the interval of the contrast over some recordings; NaN if undefined."""
     aggregate = by_row(scoring.AGGREGATION[CORRECTED.aggregation])
     one, other = (
         predictivity_draws([found[model][name] for name in recordings], "r", aggregate, n_draws=draws, seed=seed)
@@ -74,7 +74,7 @@ def measure() -> pd.DataFrame:
 
 
 def main() -> None:
-    """Measure, print and keep the widths."""
+    """Measure, print and write the widths."""
     table = measure()
     print(table.round(3).to_string(index=False))
     keep("widths", table.round(4).to_dict("records"))

@@ -1,1 +1,1 @@
-"""Candidates of the HMO search: performance against predictivity, and what each part of the procedure is worth."""
+"""Candidates of the HMO search: performance versus predictivity, and the contribution of each part of the procedure."""

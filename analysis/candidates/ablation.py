@@ -27,7 +27,7 @@ VARIANTS: dict[str, dict] = {
     "margin": {"weights": "margin"},
     "trained": {"filters": "trained"},
 }
-"""What each variant changes of the full procedure."""
+"""What each variant changes in the full procedure."""
 REPORT = "report"
 COST = ["search_gflop", "gflop_low", "gflop_high"]
 RUNS = ["variant", "seed", "accuracy", "balanced_accuracy", "validation_balanced_accuracy", "search_gflop", "failed"]
@@ -36,7 +36,7 @@ MEASURES = ("accuracy", "balanced_accuracy")
 
 
 def entries(params: Params) -> dict[str, Model]:
-    """Return the values of every variant: those of the models named, at the sizes of ``candidates.ablation``."""
+    """Return the parameters of every variant: those of the named models, at the sizes of ``candidates.ablation``."""
     values = params.candidates
     full, report = params.models.entry(values.model), params.models.entry(values.report)
     for entry, kind, key in ((full, "hmo", "model"), (report, "report_hmo", "report")):
@@ -48,7 +48,7 @@ def entries(params: Params) -> dict[str, Model]:
 
 
 def ablate(params: Params, run: Callable, folder: Path) -> pd.DataFrame:
-    """Train every variant with every seed and return the table `RUNS`; runs that are finished in `folder` are read."""
+    """Train every variant with every seed and return the table `RUNS`; finished runs are read from `folder`."""
     tasks = [
         (params, name, number, str(folder))
         for number in range(params.candidates.ablation.seeds)
@@ -77,11 +77,11 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
 
     entry = entries(params)[name]
     examples = data.load(entry.rules)
-    # One seed for all variants: what they share (folds, first batch of candidates) is the same.
+    # The same seed for all variants, so that what they share (folds, first batch of candidates) is the same.
     seed = seed_of(params.seed, "ablation", number)
     origin = {"seed": seed, "images": examples.digest, "code": store.code_digest(), "device": device}
     job = registry.Job(name, entry, examples, seed, device, folder, lambda *step: None, origin)
-    shutil.rmtree(folder, ignore_errors=True)  # a fit that was cut begins anew, so that all of its cost is counted
+    shutil.rmtree(folder, ignore_errors=True)  # an interrupted fit restarts, so that its full cost is counted
     folder.mkdir(parents=True)
     with counted() as cost:
         try:
@@ -107,9 +107,9 @@ def _fit(params: Params, name: str, number: int, folder: Path, device: str) -> d
 def differences(runs: pd.DataFrame) -> pd.DataFrame:
     """Compare each variant with the full procedure, seed by seed; return the table `DIFFERENCES`.
 
-    ``mean`` is that of the variant, ``difference`` its mean difference from the full procedure, with Student's 95 %
-    interval of paired differences over seeds (the images stay the same), and ``search_gflop`` the mean number of 1e9
-    floating-point operations of a fit (`analysis.candidates.cost`), with such an interval.
+    ``mean`` is the variant's mean, ``difference`` its mean difference from the full procedure, with Student's 95 %
+    interval of paired differences over seeds (the images stay the same), and ``search_gflop`` the mean cost of a fit in
+    1e9 floating-point operations (`analysis.candidates.cost`), with the same kind of interval.
     """
     rows = []
     wide = {name: runs.pivot(index="seed", columns="variant", values=name) for name in (*MEASURES, "search_gflop")}

@@ -1,8 +1,8 @@
-"""The arithmetic of a fit, counted while it runs: filters and dense layers, forward and backward.
+"""Count the operations of a fit while it runs: filters and dense layers, forward and backward.
 
-The number follows from the shapes of what is computed, so it is the same on every machine. Thresholds, pooling,
-normalisation and the fits of support vector machines are not counted. ``torch.utils.flop_counter`` gives the same
-number for a network, but it would count products inside the machines too, and miss what other threads compute.
+The count follows from the shapes of the tensors, so it is the same on every machine. Thresholds, pooling, normalisation
+and the fits of support vector machines are not counted. ``torch.utils.flop_counter`` gives the same count for a
+network, but would also count matrix products within the SVM fits, and miss what other threads compute.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from analysis.models.yamins_hmo.layers import Layer
 
 
 class Count:
-    """Floating-point operations so far; a multiplication and an addition are two."""
+    """Floating-point operations so far; a multiplication and an addition count as two."""
 
     def __init__(self) -> None:
         self.operations = 0
@@ -25,16 +25,16 @@ class Count:
         if not isinstance(module, Layer | nn.Conv2d | nn.Linear):
             return
         x, weight = inputs[0], module.weight
-        # The output of a layer is pooled already; its filters see every position.
+        # The output of a Layer is already pooled, but its filters are applied at every position.
         seen = x.shape[0] * x.shape[2:].numel() if isinstance(module, Layer) else output.numel() // weight.shape[0]
-        # Backward, a product of the same size for each gradient: of the weights, and of the inputs.
+        # The backward pass takes a product of the same size for each gradient: of the weights, and of the inputs.
         passes = 1 + (weight.requires_grad + x.requires_grad) * torch.is_grad_enabled()
         self.operations += 2 * seen * weight.numel() * passes
 
 
 @contextmanager
 def counted() -> Iterator[Count]:
-    """Count what networks compute in this process."""
+    """Count the operations of all networks in this process."""
     count = Count()
     hook = register_module_forward_hook(count._add)
     try:

@@ -1,8 +1,8 @@
-"""How accuracy goes with predictivity over random candidates, with intervals over images, units and candidates.
+"""Correlate accuracy with predictivity across random candidates, with intervals over images, units and candidates.
 
-Accuracy and predictivity are measured on the same few images and units, so their errors are shared by all candidates
-and by the areas. Images (by near-duplicate group), units and candidates are therefore drawn together, and every
-correlation is computed from each draw.
+Accuracy and predictivity are measured on the same few images and units, so all candidates and areas share their errors.
+Images (by near-duplicate group), units and candidates are therefore resampled jointly, and every correlation is
+computed in each draw.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from analysis.statistics.inference.intervals import median_rows
 from analysis.statistics.inference.predictions import weighted_r
 
 BLOCK = 50
-"""Draws computed at once, which bounds the memory."""
+"""Number of draws computed at once, to bound memory."""
 NORMAL = 1.959964
 """0.975 quantile of the normal distribution."""
 EARLIEST = "V1"
@@ -27,14 +27,14 @@ EARLIEST = "V1"
 
 @dataclass(frozen=True)
 class Predicted:
-    """Held-out responses of one population and what each candidate predicts.
+    """Held-out responses of one population, and the predictions of each candidate.
 
     Attributes
     ----------
     areas : tuple of str
         Areas that its units count towards.
     groups : (n_images,) int
-        Near-duplicate group of each image, a column of the drawn counts.
+        Near-duplicate group of each image, its column in the drawn counts.
     observed : (n_images, n_units)
     predicted : (n_images, n_candidates, n_units)
     reliability : (n_units,)
@@ -49,7 +49,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What random candidates do with held-out images.
+    """Decisions and predictions of the random candidates for held-out images.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Outcome:
 
 
 def load(judge: Judge, files: list[Path]) -> Outcome:
-    """Gather what `Judge` kept of each candidate."""
+    """Load what `Judge` saved for each candidate."""
     table = np.stack([np.load(file, allow_pickle=False) for file in files])
     y = judge.y[judge.rest]
     rows = np.concatenate([judge.rest, *(one.rows[one.held_out] for one in judge.recorded)])
@@ -84,12 +84,12 @@ def load(judge: Judge, files: list[Path]) -> Outcome:
 
 
 def correlate_kept(judge: Judge, files: list[Path], n_draws: int, seed: int) -> pd.DataFrame:
-    """Return `correlate` of what `judge` kept of each candidate, a task of `parallel.process_pool`."""
+    """Apply `correlate` to what `judge` saved for each candidate; a task for `parallel.process_pool`."""
     return correlate(load(judge, files), n_draws, seed)
 
 
 def correlate(outcome: Outcome, n_draws: int, seed: int) -> pd.DataFrame:
-    """Correlate balanced accuracy with the median noise-corrected r over candidates, by area.
+    """Correlate balanced accuracy with the median noise-corrected r across candidates, by area.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def correlate(outcome: Outcome, n_draws: int, seed: int) -> pd.DataFrame:
     Returns
     -------
     table `search.CORRELATIONS`
-        r is Pearson's over candidates; over_v1 its difference from that in V1. Each has a 95 % interval, centred on the
-        estimate (r on Fisher's scale) and as wide as the standard deviation of the draws says: resampling noisy scores
-        adds noise, so that the draws lie too low to be read as percentiles. NaN where undefined.
+        r is Pearson's r across candidates; over_v1 its difference from r in V1. Each has a 95 % normal interval,
+        centred on the estimate (r on Fisher's scale) with the standard deviation of the draws: resampling noisy scores
+        adds noise, so that the draws are biased downwards and percentiles would be too low. NaN where undefined.
     """
     present = {area for one in outcome.populations for area in one.areas}
     areas = [area for area in (*AREAS, IT) if area in present]
@@ -134,7 +134,7 @@ def correlate(outcome: Outcome, n_draws: int, seed: int) -> pd.DataFrame:
 
 
 def _standard_deviation(draws: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of the finite draws of each column; NaN where there are fewer than two."""
+    """Return the standard deviation of the finite draws in each column; NaN if there are fewer than two."""
     columns = [column[np.isfinite(column)] for column in draws.T]
     return np.array([column.std(ddof=1) if len(column) > 1 else np.nan for column in columns])
 
@@ -151,7 +151,7 @@ def _correlations(outcome: Outcome, areas: list[str], counts, candidates, units)
     scores: dict[str, list] = {area: [] for area in areas}
     for one, chosen in zip(outcome.populations, units, strict=True):
         n_images, *shape = one.predicted.shape
-        observed = np.tile(one.observed, (1, shape[0]))  # beside the predictions of each candidate
+        observed = np.tile(one.observed, (1, shape[0]))  # a copy per candidate
         r = weighted_r(observed, one.predicted.reshape(n_images, -1), counts[:, one.groups])
         drawn = np.take_along_axis(corrected(r.reshape(-1, *shape), one.reliability), chosen[:, None, :], axis=2)
         for area in one.areas:

@@ -1,7 +1,7 @@
-"""One candidate module: how well it tells faces, and how well it predicts each area.
+"""Evaluate one candidate module: how well it classifies faces, and how well it predicts each area.
 
-Everything a search may look at comes from images of the training split, out of fold; everything that is reported comes
-from the other images, which no search and no fit has seen.
+Searches use only out-of-fold scores on images of the training split; all reported scores come from the other images,
+which no search and no fit has seen.
 """
 
 from dataclasses import dataclass
@@ -28,17 +28,17 @@ from analysis.statistics.predictivity import ridge
 from analysis.statistics.predictivity.krylov import as_numpy
 
 IT = "IT"
-"""The inferior temporal areas together."""
+"""The inferior temporal areas combined."""
 IN_IT = ("PIT", "CIT", "AIT")
 LEAST_RELIABILITY = 0.1
-"""Units below this hardly respond to the images: their scores are not corrected."""
+"""Minimum reliability for a noise-corrected score: units below it hardly respond to the images."""
 LEAST_GROUPS = 4
-"""Groups of near-duplicates in a fold of the training images; with fewer, no penalty can be chosen."""
+"""Minimum number of near-duplicate groups per fold of the training images; with fewer, no penalty can be chosen."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One population, with its images split as the candidates' training was.
+    """One population, with its images split like those on which candidates are trained.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Recorded:
     rows : (n_images,) int
         Rows of its images in the features.
     train, held_out : (n_train,), (n_held_out,) int
-        Its images in the training split, which alone are fitted, and the others.
+        Its images in the training split, the only ones that are fitted, and the others.
     folds : (n_train,) int
-        Folds of the training images by which penalties are chosen.
+        Folds of the training images for choosing penalties.
     reliability : (n_units,)
     """
 
@@ -66,7 +66,7 @@ class Recorded:
 
 
 class Judge:
-    """The images and recordings on which all candidates are judged, loaded once in each worker.
+    """The images and recordings on which all candidates are evaluated, loaded once in each worker.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class Judge:
         self.recorded = [one for one in recorded if one is not None]
 
     def _split(self, population: Population, stems: list[str], split: np.ndarray) -> Recorded | None:
-        """Return a population with its folds; None where too few of its images are in or outside the training split."""
+        """Return a population with its folds; None if too few of its images are in or outside the training split."""
         rows = scoring.rows_of(population, stems)
         train, held_out = np.flatnonzero(split[rows] == "train"), np.flatnonzero(split[rows] != "train")
         groups = self.groups[rows[train]]
@@ -121,8 +121,8 @@ class Judge:
             Hyperparameters of its module.
         seed : int
         keep : path, optional
-            File to which the decision values of the images `rest` and the predicted responses to the held-out images
-            of each population are written, one after the other (`joint.load`).
+            File for the decision values of the images `rest`, followed by the predicted responses to the held-out
+            images of each population (read by `joint.load`).
 
         Returns
         -------
@@ -163,7 +163,7 @@ class Judge:
 
     @staticmethod
     def _predict(one: Recorded, features: np.ndarray, train: np.ndarray, rest: np.ndarray, folds) -> np.ndarray:
-        """Predict responses to the images `rest` by ridge regression on those of `train`, features standardised."""
+        """Predict responses to the images `rest` by ridge regression on standardised features of the images `train`."""
         X, responses = features[one.rows], one.population.responses
         X = X - X[train].mean(axis=0)
         scale = X[train].std(axis=0)

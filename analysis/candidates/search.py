@@ -1,4 +1,4 @@
-"""Three searches over single modules: at random, for performance and for predictivity."""
+"""Three searches over single modules: random, for performance, and for predictivity."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,26 +17,26 @@ KINDS: dict[str, tuple[str, Callable[[dict], float]]] = {
     "performance": ("tpe", lambda scores: scores["training_error"]),
     "predictivity": ("tpe", lambda scores: -(scores["training_r"] or 0.0)),
 }
-"""How candidates of a kind are drawn, and the loss that the search minimises: of training images, out of fold."""
+"""Sampler of each kind of search, and the loss that it minimises (out of fold, on training images)."""
 CANDIDATES = ["kind", "number", "depth", "filters", "training_error", "training_r", "accuracy", "failed"]
 PREDICTIVITY = ["kind", "number", "accuracy", "region", "n_units", "median_r", "median_corrected_r"]
 CORRELATIONS = ["region", "candidates", "r", "ci_low", "ci_high", "over_v1", "over_v1_low", "over_v1_high"]
 RANDOM_BATCH = 20
-"""Random candidates computed before the first of them is written to the journal."""
+"""Number of random candidates computed before the first of them is written to the journal."""
 SEARCHES = [
     "kind", "candidates", "number", "accuracy", "accuracy_rank", "region", "median_corrected_r", "predictivity_rank",
 ]  # fmt: skip
 
 
 def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[Path]]:
-    """Run the three searches; return the tables `CANDIDATES` and `PREDICTIVITY`, and what random candidates predict.
+    """Run the three searches; return the tables `CANDIDATES` and `PREDICTIVITY`, and the random candidates' files.
 
     Parameters
     ----------
     run : function of (method, tasks)
-        Of `parallel.process_pool`, on a `Judge`.
+        From `parallel.process_pool`, with a `Judge` as the shared object.
     folder : path
-        Keeps the journals, and a file for each random candidate (`Judge`).
+        Folder for the journals, and for a file of predictions per random candidate (`Judge`).
 
     Raises
     ------
@@ -101,7 +101,8 @@ def compare_searches(candidates: pd.DataFrame, predictivity: pd.DataFrame) -> pd
     Returns
     -------
     table `SEARCHES`
-        The candidate of least loss; its rank in accuracy and in predictivity is the share of random candidates below.
+        The candidate with the lowest loss; its ranks in accuracy and predictivity are shares of random candidates below
+        it.
     """
     losses = {"performance": candidates["training_error"], "predictivity": -candidates["training_r"]}
     rows = []

@@ -1,4 +1,4 @@
-"""The stage ``candidates``: performance against predictivity over candidates of the search, and its ablation."""
+"""The stage ``candidates``: performance versus predictivity across search candidates, and the ablation."""
 
 import numpy as np
 import pandas as pd
@@ -28,18 +28,18 @@ TABLES = {
 def run(params: Params) -> None:
     """Write ``results/candidates/``: the tables of `TABLES` as CSV, and summary.json.
 
-    Unfinished work lies in the store; a killed run goes on from there and ends with the same bytes.
+    Unfinished work is kept in the store; a killed run resumes from it and ends with the same bytes.
 
     Raises
     ------
     DataError
-        If images or recordings are missing. Where images that the recordings show are not at hand and a class is
-        lacking, the tables have no rows.
+        If images or recordings are missing. But if a class is empty because images that the recordings show are
+        missing, the tables have no rows.
     """
     from analysis.candidates import joint
     from analysis.candidates.judge import Judge
 
-    ablation.entries(params)  # first: an impossible value is said before anything is computed
+    ablation.entries(params)  # first, so that an invalid value fails before anything is computed
     try:
         examples = data.load(params.models.entry(params.candidates.model).rules)
     except NoExamples as lack:
@@ -60,7 +60,7 @@ def run(params: Params) -> None:
 def _write(
     candidates: pd.DataFrame, predictivity: pd.DataFrame, correlations: pd.DataFrame, runs: pd.DataFrame
 ) -> None:
-    """Write the tables, with what follows from them, and the summary."""
+    """Write the tables, those derived from them, and the summary."""
     searches = search.compare_searches(candidates, predictivity)
     differences = ablation.differences(runs)
     tables = {
@@ -97,7 +97,7 @@ def _write_nothing(why: str) -> None:
 
 
 def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: pd.DataFrame) -> dict:
-    """Return the numbers of the paper."""
+    """Return the numbers that the paper quotes."""
     good = candidates[candidates["failed"].isna()]
     searched = {
         kind: {

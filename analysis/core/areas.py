@@ -5,7 +5,7 @@ from typing import Literal, get_args
 Area = Literal["V1", "V2", "V4", "PIT", "CIT", "AIT"]
 AREAS: tuple[str, ...] = get_args(Area)
 IT = "IT"
-"""Inferior temporal cortex as a whole, where a source does not say which part."""
+"""Inferior temporal cortex, where a source does not say which of PIT, CIT and AIT."""
 
 
 def in_order(regions) -> list[str]:

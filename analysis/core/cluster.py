@@ -3,12 +3,12 @@
 The environment decides where they run, which never changes a result:
 
 - ``NNN_SCHEDULER=tcp://host:8786`` (or the path of a scheduler file): on a dask scheduler and workers that you start
-  yourself (``dask scheduler``, ``python -m analysis worker tcp://host:8786 --nthreads 1``) in folders that see the same
-  files. For GPUs start one worker each (``CUDA_VISIBLE_DEVICES=0 python -m analysis worker ... --resources "GPU=1"``).
-  ``dask worker`` itself does not fix the numerics; tasks refuse to run on it.
-- ``NNN_SCHEDULER=slurm``: on SLURM jobs, as configured for dask-jobqueue (the extra ``slurm``).
-- Otherwise on ``NNN_WORKERS`` local processes (default: one per core), or in this process if there are few tasks or
-  one worker.
+  yourself (``dask scheduler``, ``python -m analysis worker tcp://host:8786 --nthreads 1``) in folders with the same
+  files. Start one worker per GPU (``CUDA_VISIBLE_DEVICES=0 python -m analysis worker ... --resources "GPU=1"``).
+  A plain ``dask worker`` does not fix the numerics; tasks refuse to run on it.
+- ``NNN_SCHEDULER=slurm``: in SLURM jobs, as configured for dask-jobqueue (the extra ``slurm``).
+- Otherwise in ``NNN_WORKERS`` local processes (default: one per core), or in this process if there are few tasks or
+  only one worker.
 """
 
 import platform
@@ -29,21 +29,21 @@ from analysis.core.numerics import KEPT_BYTES, THREADS, fixed_threads
 from analysis.core.parallel import killed_on_interrupt, no_interrupts
 
 MAX_IN_PROCESS = 24
-"""Up to this many recordings run in this process: starting workers would take as long."""
+"""Up to this many recordings are processed in this process, because starting workers would take as long."""
 DIED = "its worker died on every try"
-"""Start of the failure message of a task whose worker was killed each time, for example for lack of memory."""
+"""Start of the failure message of a task whose worker was killed on every try, for example for lack of memory."""
 TASKS_PER_GPU = 4
-"""Tasks that share the GPU of this process."""
+"""Number of tasks that run at once on the GPU of this process."""
 JOB_MEMORY = "2GB"
 """Memory of a SLURM job unless dask-jobqueue's configuration sets it; a worker needs about a tenth of it."""
 WORKER = "analysis worker"
 """Command of a SLURM job, after ``python -m``."""
 TIMEOUT_S = 60
-"""How long a scheduler may take to answer."""
+"""How long to wait for a scheduler to answer."""
 
 
 def run_all(function: Callable, tasks: dict[str, tuple]) -> Iterator[tuple[str, str | None]]:
-    """Run ``function(*arguments)`` for each named task where the environment says; yields as `run_on`."""
+    """Run ``function(*arguments)`` for each named task where the environment says; yields like `run_on`."""
     with client_for(len(tasks), MAX_IN_PROCESS) as client:
         yield from run_on(client, function, tasks)
 
@@ -56,10 +56,9 @@ def client_for(n_tasks: int, max_in_process: int, gpus: int = 0):
     ----------
     n_tasks : int
     max_in_process : int
-        Up to this many tasks run in this process, unless a scheduler is given: starting workers would take as long.
+        Without a scheduler, up to this many tasks run in this process, because starting workers would take as long.
     gpus : int
-        Number of GPUs of this machine, if the tasks run on GPUs: each gets a worker; a single one is used from this
-        process.
+        Number of GPUs of this machine, if the tasks run on GPUs: one worker per GPU, or this process for a single GPU.
     """
     values = settings.read()
     scheduler, n_workers = values.scheduler, min(gpus or values.workers, n_tasks)
@@ -78,11 +77,11 @@ def run_on(
     gpu: bool = False,
     share: int | None = None,
 ) -> Iterator[tuple[str, str | None]]:
-    """Run ``function(*arguments)`` for each named task and yield (name, reason of failure or None) as they end.
+    """Run ``function(*arguments)`` for each named task and yield (name, reason for failure or None) as the tasks end.
 
-    Any exception counts as a failure of its task alone: of a `DataError` the message is the reason; of any other the
-    traceback goes to standard error. A task whose worker dies runs again elsewhere, up to four times; its reason then
-    begins with `DIED`.
+    An exception other than `WriteError` fails only its own task: the message of a `DataError` is the reason; any other
+    exception also prints its traceback to standard error. A task whose worker dies is retried on another worker; after
+    four deaths its reason begins with `DIED`.
 
     Parameters
     ----------
@@ -91,10 +90,10 @@ def run_on(
     threads : int
         BLAS and torch threads of each task.
     gpu : bool
-        Whether tasks run on GPUs. On a cluster each task takes a whole GPU, and a worker has as many as its resource
-        ``GPU`` says; in this process the tasks share the one GPU.
+        Whether tasks run on GPUs. On a worker each task takes a whole GPU, and the worker has as many as its resource
+        ``GPU`` says; in this process the tasks share the GPU.
     share : int, optional
-        Tasks at once on the GPU of this process, if not `TASKS_PER_GPU`.
+        Number of tasks at once on the GPU of this process, by default `TASKS_PER_GPU`.
     """
     if client is None and gpu:
         yield from _share_gpu(threads, function, tasks, share or TASKS_PER_GPU)
@@ -106,7 +105,7 @@ def run_on(
     from dask.distributed import as_completed
 
     resources = _gpu_of(client) if gpu else None
-    # A scheduler that remembers a key answers with the old result, so every call has keys of its own.
+    # A scheduler that remembers a key returns its old result, so every call uses new keys.
     key = f"{function.__name__}-{{}}-{uuid.uuid4().hex}".format
     futures = {
         client.submit(
@@ -123,13 +122,13 @@ def run_on(
     }
     for future in as_completed(futures):
         error = future.exception()
-        if isinstance(error, DataError):  # raised by the worker, not by the task
+        if isinstance(error, DataError):  # other numerics, or a WriteError: not a failure of this task
             raise error
         yield futures[future], future.result() if error is None else f"{DIED} ({type(error).__name__})"
 
 
 def _share_gpu(threads: int, function: Callable, tasks: dict, share: int) -> Iterator[tuple[str, str | None]]:
-    """Run tasks on the one GPU of this process, several at once: one small network leaves most of it idle."""
+    """Run several tasks at once on the GPU of this process: a single small network leaves most of it idle."""
     with fixed_threads(threads), ThreadPoolExecutor(share) as pool:
         futures = {pool.submit(_outcome, function, *arguments): name for name, arguments in tasks.items()}
         for future in completed(futures):
@@ -137,7 +136,7 @@ def _share_gpu(threads: int, function: Callable, tasks: dict, share: int) -> Ite
 
 
 def _gpu_of(client) -> dict[str, int]:
-    """Return the resource that a task on a GPU asks for; without a worker that has it, the task would wait for ever."""
+    """Return the resource that a GPU task requests; if no worker offers it, raise, or the task would wait for ever."""
     with suppress(TimeoutError):
         client.wait_for_workers(1, timeout=TIMEOUT_S)
     if not any(worker["resources"].get("GPU") for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
@@ -146,7 +145,7 @@ def _gpu_of(client) -> dict[str, int]:
 
 
 def gpu_of_worker(device: str) -> str:
-    """Return the device for a task: on one of several local GPU workers, that worker's GPU."""
+    """Return the device of a task: on one of several local GPU workers, that worker's GPU."""
     from dask.distributed import get_worker
 
     try:
@@ -157,13 +156,13 @@ def gpu_of_worker(device: str) -> str:
 
 
 def attempt(threads: int, function: Callable, *arguments) -> str | None:
-    """Call the function with a fixed number of threads; return None, or the reason of its failure."""
+    """Call the function with a fixed number of threads; return None, or the reason for its failure."""
     with fixed_threads(threads):
         return _outcome(function, *arguments)
 
 
 def _attempt_there(here: str, threads: int, function: Callable, *arguments) -> str | None:
-    """Call `attempt` on a worker, unless its numerics differ from those of the process that asks."""
+    """Call `attempt` on a worker, unless its numerics differ from those of the submitting process."""
     if (there := numerics.state()) != here:
         raise DataError(
             f"a worker on {platform.node()} has other numerics than this process ({there}; here {here}):"
@@ -175,11 +174,11 @@ def _attempt_there(here: str, threads: int, function: Callable, *arguments) -> s
 def _outcome(function: Callable, *arguments) -> str | None:
     try:
         function(*arguments)
-    except WriteError:  # all tasks would fail alike, and none of them is at fault
+    except WriteError:  # every task would fail in the same way, and none is at fault
         raise
     except DataError as error:
         return str(error)
-    except Exception as error:  # a defect of this project; the other tasks go on
+    except Exception as error:  # a bug in this project; the other tasks continue
         traceback.print_exc(file=sys.stderr)
         return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
     return None
@@ -187,7 +186,7 @@ def _outcome(function: Callable, *arguments) -> str | None:
 
 @contextmanager
 def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
-    """Connect to a cluster, or start local workers, and close what was started."""
+    """Connect to a cluster or start local workers; afterwards close what was started."""
     import dask
     from dask.distributed import Client, LocalCluster
 
@@ -195,7 +194,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
     dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
     _keep_memory_of_workers()
     if scheduler is None:
-        resource_tracker.ensure_running()  # when it starts, it ends `no_interrupts`
+        resource_tracker.ensure_running()  # starting it within `no_interrupts` would unblock Ctrl-C
         with no_interrupts():
             cluster = LocalCluster(
                 n_workers=n_workers,
@@ -220,7 +219,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
 
 
 def _keep_memory_of_workers() -> None:
-    """Do as `numerics.keep_memory` from the start of a worker, whose tasks run in a thread with its own arena."""
+    """Apply `numerics.keep_memory` when a worker starts, as its tasks run in a thread with its own malloc arena."""
     import dask
 
     kept = {f"MALLOC_{name}_": bytes_ for name, bytes_ in KEPT_BYTES.items()} | {"MALLOC_ARENA_MAX": 1}

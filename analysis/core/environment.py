@@ -1,13 +1,13 @@
 """The environment stamp: the software and hardware behind a result, and how two such stamps differ.
 
-The stamp is kept beside the results and printed in the paper's colophon; comparisons of results report differences
-between their stamps, because another torch, other numerics or another thread count may change last digits. With fixed
-numerics (`analysis.core.numerics`) the processor changes no digit and is left out, so that the stamp has the same
-bytes on every machine.
+The stamp is saved with the results and printed in the paper's colophon; comparisons of results report differences
+between their stamps, because another torch version, other numerics or another number of threads may change the last
+digits. With fixed numerics (`analysis.core.numerics`) the processor changes no digit and is left out, so that the stamp
+has the same bytes on every machine.
 
-All values but ``image`` can change a digit. ``image`` records where a run took place; what an image fixes is in the
-other values. The paper prints only these, so it has the same bytes inside an image and outside, and ``cmp`` suffices
-to compare the two.
+Every entry except ``image`` can change a digit. ``image`` identifies the container image of the run, whose software the
+other entries describe. The paper prints only those, so it has the same bytes inside and outside a container, and
+``cmp`` suffices to compare two copies.
 """
 
 import os
@@ -27,14 +27,14 @@ INSTRUCTION_SETS = {
     "AVX512": {"avx512vl", "avx512bw", "avx512dq", "fma"},
     "AVX2": {"avx2", "fma"},
 }
-"""Flags of the processor by which torch chooses its vector instructions, best first."""
+"""Processor flags by which torch chooses its vector instructions, in order of preference."""
 
 FILE = "environment.json"
-"""File name of the stamp in the folder of the results."""
+"""File name of the stamp in the results folder."""
 
 
 def stamp(root: str | os.PathLike = ".") -> dict:
-    """Return the environment of this process as JSON values.
+    """Return the stamp of this process as JSON values.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def stamp(root: str | os.PathLike = ".") -> dict:
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
-    """Return a line for each value in which two stamps differ, named by its path in the stamp."""
+    """Return a line for each entry in which two stamps differ, named by its path in the stamp."""
     lines = []
     for key in sorted(ours.keys() | theirs.keys()):
         a, b = ours.get(key), theirs.get(key)
@@ -85,7 +85,7 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
 
 
 def decisive(stamp: dict) -> dict:
-    """Return the part of a stamp that can change a result: all but the image."""
+    """Return the entries of a stamp that can change a result: all but the image."""
     return {key: value for key, value in stamp.items() if key != "image"}
 
 
@@ -95,13 +95,13 @@ def read(path: str | os.PathLike) -> dict:
     Raises
     ------
     DataError
-        If the file is missing, damaged or no JSON object.
+        If the file is missing, damaged or not a JSON object.
     """
     return read_json(Path(path), "run the stage summary")
 
 
 def _torch():
-    """Return torch's module of versions without importing torch, which takes two seconds."""
+    """Return the module ``torch.version`` without importing torch, which takes two seconds."""
     package = find_spec("torch")
     spec = spec_from_file_location("torch_version", Path(package.origin).with_name("version.py"))
     found = module_from_spec(spec)
@@ -120,7 +120,7 @@ def _cpu() -> str:
 
 
 def _instruction_set() -> str:
-    """Return what ``torch.backends.cpu.get_cpu_capability()`` would for this x86 processor without restrictions."""
+    """Return ``torch.backends.cpu.get_cpu_capability()`` of an x86 processor without importing torch."""
     if chosen := os.environ.get("ATEN_CPU_CAPABILITY"):
         return chosen.upper()
     flags = numerics.cpu_flags()

@@ -1,4 +1,4 @@
-"""The exceptions for errors that the user can mend."""
+"""Exceptions for errors that the user can fix."""
 
 import errno
 import os
@@ -7,17 +7,17 @@ import os
 class DataError(Exception):
     """Bad input: the message names the file, key or value at fault and says what to do.
 
-    The command line prints it as one line and exits with status 1. Anything else that escapes a stage is a defect of
-    this project and keeps its traceback.
+    The command line prints it as one line and exits with status 1. Any other exception that escapes a stage is a bug
+    in this project and keeps its traceback.
     """
 
 
 class WriteError(DataError):
-    """A file could not be written. The data are not at fault: whoever counts failures must not count this one."""
+    """A file could not be written. The data are not at fault, so code that counts failures must not count this one."""
 
 
 def unreadable(path: str | os.PathLike, error: Exception) -> DataError | None:
-    """Return the line for a file that the system does not let be read, whatever it holds; None for other errors."""
+    """Return the error for a file that the operating system refuses to read; None for other errors."""
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EACCES, errno.EPERM):
         return DataError(f"{path} cannot be read: you have no permission; ask its owner for it (chmod)")

@@ -1,16 +1,16 @@
 """Square roots that have the same bits on every processor.
 
-On a CPU ``torch.sqrt``, and with it a power of one half, goes through MKL's vector mathematics, which takes other ways
-on processors of its own maker: the last bit differs. So it is with the functions in `DIFFER`. numpy's square root is
-the processor's instruction, which rounds correctly everywhere; torch's other functions were found to be equal
-(``nox -s portable``).
+On a CPU ``torch.sqrt``, and with it ``x ** 0.5``, calls MKL's vector math library, which runs different code on Intel
+and on other processors: the last bit differs. The same holds for the functions in `DIFFER`. numpy's square root is the
+processor's own instruction, which is correctly rounded everywhere; torch's other functions gave equal bits on all
+processors tested (``nox -s portable``).
 """
 
 import numpy as np
 import torch
 
 DIFFER = ("sqrt", "log", "log2", "log10", "tan", "atan", "asin", "acos", "cdist")
-"""Functions of torch whose last bits depend on the maker of the processor; numpy's do not."""
+"""Torch functions whose last bits depend on the processor's vendor; numpy's do not."""
 
 
 class _Root(torch.autograd.Function):
@@ -28,7 +28,7 @@ class _Root(torch.autograd.Function):
 
 
 def sqrt(x: torch.Tensor) -> torch.Tensor:
-    """Return the square root of a float tensor of any shape and device, with its gradient."""
+    """Return the differentiable square root of a float tensor of any shape on any device."""
     return x.sqrt() if x.is_cuda else _Root.apply(x)
 
 

@@ -1,7 +1,7 @@
-"""What every step knows about images: how a file is decoded, the screen around them, the regions that are faces.
+"""Image conventions of all steps: decoding, the grey of the screen, the region categories that are faces.
 
-Pixels are taken as stored: an EXIF orientation is not applied. The software that showed the images ignores it, and
-the published image sizes, gaze positions and ROI masks are in stored pixels; turning an image would move them off it.
+Pixels are used as stored, without the EXIF orientation. The stimulus software ignored it, and the published image
+sizes, gaze positions and ROI masks refer to stored pixels; rotating an image would misalign them.
 """
 
 import io
@@ -15,11 +15,11 @@ from PIL import Image, UnidentifiedImageError
 from analysis.core.errors import DataError
 
 GREY = 128
-"""Grey of the screen around an image, and of padding (8 bit)."""
+"""Grey level (8 bit) of the screen around an image, and of padding."""
 FACE_CATEGORIES = frozenset({"face", "primate_face"})
 """Categories of regions that show a human or monkey face."""
 LARGEST = 64_000_000
-"""Pixels of an image; more is a damaged header or a decompression bomb."""
+"""Largest number of pixels; an image with more has a damaged header or is a decompression bomb."""
 
 
 def decode(data: bytes) -> Image.Image:
@@ -28,12 +28,12 @@ def decode(data: bytes) -> Image.Image:
     Parameters
     ----------
     data : bytes
-        A file of any format PIL reads; of an animation, the first frame.
+        Content of a file in any format that PIL reads; an animation gives its first frame.
 
     Raises
     ------
     DataError
-        If the bytes are no image, cut short or damaged, or of more than `LARGEST` pixels.
+        If the bytes are not an image, are truncated or damaged, or hold more than `LARGEST` pixels.
     """
     try:
         with warnings.catch_warnings():
@@ -43,20 +43,20 @@ def decode(data: bytes) -> Image.Image:
                 if not too_large:
                     image.load()
                     return _to_rgb(image)
-    except UnidentifiedImageError as error:  # its message holds the address of an object
+    except UnidentifiedImageError as error:  # its message contains a memory address
         raise DataError("not a readable image (of no known format)") from error
-    except Exception as error:  # PIL's decoders raise many kinds on damaged bytes
+    except Exception as error:  # PIL's decoders raise many types on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
     raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:
-    """Read and decode an image file that was given by hand.
+    """Read and decode an image file given on the command line.
 
     Raises
     ------
     DataError
-        If there is no such file, or it cannot be read or decoded (`decode`).
+        If the file is missing or cannot be read or decoded (`decode`).
     """
     try:
         return decode(Path(path).read_bytes())

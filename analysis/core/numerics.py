@@ -1,11 +1,11 @@
 """Fixed numerics: the same bits on every x86-64 processor with AVX2, on any number of cores.
 
-BLAS, convolutions and vector loops choose their instructions by the processor, and other instructions round otherwise.
-`fix` settles the choice for a process, before numpy or torch is imported: ``python -m analysis`` and the tests call it
-first, and what they start inherits its environment variables. Importing this module, or any other, settles nothing.
+BLAS, convolutions and vector loops choose their instructions by processor, and different instructions round
+differently. `fix` makes the choice for a process, before numpy or torch is imported: ``python -m analysis`` and the
+tests call it first, and child processes inherit its environment variables. Importing this module changes nothing.
 
-``NNN_NUMERICS=native`` leaves the choice to the libraries: faster, with other last digits on other processors. `state`
-says what holds; the stamp beside the results (`analysis.core.environment`) records it.
+``NNN_NUMERICS=native`` leaves the choice to the libraries: faster, but the last digits depend on the processor. `state`
+returns the numerics in effect; the stamp of the results (`analysis.core.environment`) records them.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ from pathlib import Path
 from analysis.core.errors import DataError
 
 THREADS = 2
-"""Threads of one numerical task. Another count sums in another order and so gives other last bits."""
+"""Number of threads of a numerical task. It sets the order of summation, and so the last bits."""
 
 VARIABLE = "NNN_NUMERICS"
 FIXED, NATIVE = "fixed", "native"
@@ -29,22 +29,22 @@ INSTRUCTIONS = {
     "OPENBLAS_CORETYPE": "Haswell",  # BLAS and LAPACK of numpy and scipy
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own loops
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # torch's convolutions
-    "MKL_CBWR": "COMPATIBLE",  # torch's matrix products; MKL honours AVX2 on processors of its maker alone
+    "MKL_CBWR": "COMPATIBLE",  # torch's matrix products; MKL honours AVX2 on Intel processors only
 }
-"""What each library is to use, beside numpy (`_numpy_features`)."""
+"""Instructions that each library must use; for numpy see `_numpy_features`."""
 
 AT_ONCE = {
     "OMP_NUM_THREADS": str(THREADS),
     "OPENBLAS_NUM_THREADS": str(THREADS),
     "MKL_NUM_THREADS": str(THREADS),
-    "OMP_DYNAMIC": "FALSE",  # else OpenMP and MKL use fewer threads where there are fewer cores
+    "OMP_DYNAMIC": "FALSE",  # otherwise OpenMP and MKL use fewer threads on fewer cores
     "MKL_DYNAMIC": "FALSE",
 }
-"""Threads with which a process begins; `fixed_threads` sets them for each task."""
+"""Number of threads at the start of a process; `fixed_threads` sets it for each task."""
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Read when OpenMP is loaded, unless the environment says otherwise. Threads that wait without spinning give the same
-results; on a machine that does other work too, small networks train ten times as fast."""
+"""Read when OpenMP is loaded; a value in the environment takes precedence. Threads that sleep instead of spinning give
+the same results, and train small networks ten times as fast on a busy machine."""
 
 NUMPY_VARIABLE = "NPY_DISABLE_CPU_FEATURES"
 NUMPY_FEATURES = {
@@ -52,24 +52,24 @@ NUMPY_FEATURES = {
     "AVX512_ICL": {"avx512ifma", "avx512vbmi", "avx512_vbmi2", "avx512_bitalg", "avx512_vpopcntdq", "avx512_vnni"},
     "AVX512_SPR": {"avx512_fp16"},
 }
-"""Features beyond AVX2 for which numpy has loops of its own, with the processor's flags that they ask for."""
+"""Features beyond AVX2 for which numpy has special loops, with the processor flags that they require."""
 
 KEPT_BYTES = {"MMAP_THRESHOLD": 32 << 20, "TRIM_THRESHOLD": 2**31 - 1}
-"""Allocations below the first come from memory that the process holds, of which it gives back what exceeds the second.
+"""Allocations below the first reuse memory that the process holds; it returns only free memory beyond the second.
 
-By default glibc maps each map of a layer anew and unmaps it: training small networks then takes half as long again."""
+By default glibc maps and unmaps memory for every feature map: training small networks then takes 1.5 times as long."""
 
 _LATE: list[str] = []
-"""Of this process: what `fix` found loaded already."""
+"""Libraries that this process had imported before it called `fix`."""
 
 
 def wanted() -> str:
-    """Return the numerics that are asked for (``NNN_NUMERICS``): ``fixed``, the default, or ``native``.
+    """Return the requested numerics (``NNN_NUMERICS``): ``fixed``, the default, or ``native``.
 
     Raises
     ------
     DataError
-        If it is neither.
+        If the variable is neither.
     """
     value = os.environ.get(VARIABLE) or FIXED
     if value not in (FIXED, NATIVE):
@@ -83,9 +83,9 @@ def settings() -> dict[str, str]:
 
 
 def fix() -> None:
-    """Settle the numerics of this process and of those that it starts; call it before numpy or torch is imported.
+    """Fix the numerics of this process and its children, unless ``native``; call it before importing numpy or torch.
 
-    Says so on standard error, in one line, where the numerics that are asked for are not to be had.
+    Warns in one line on standard error if the numerics cannot be fixed.
     """
     os.environ.update(WAITING | os.environ)
     if wanted() == NATIVE:
@@ -99,9 +99,9 @@ def fix() -> None:
 
 
 def restart() -> None:
-    """Run this program again from its start, in a process whose numerics are fixed, unless they are already.
+    """Restart this program with fixed numerics, unless they are fixed already.
 
-    For programs of several modules that import numpy before they can call `fix`.
+    For programs whose modules import numpy before they can call `fix`.
     """
     if wanted() == FIXED and _not_set():
         sys.stdout.flush()
@@ -110,11 +110,11 @@ def restart() -> None:
 
 
 NOTES = Path(".dvc/tmp/numerics")
-"""Where a copy of the project keeps, by stage, what was not computed with fixed numerics."""
+"""Folder with the numerics of each stage that did not run with fixed ones."""
 
 
 def note() -> None:
-    """Note the numerics of a stage that DVC runs, for the stamp that a later process writes for all of them."""
+    """Record the numerics of a stage that DVC runs, for the stamp that a later process writes for all stages."""
     if stage := os.environ.get("DVC_STAGE"):
         path = NOTES / stage.rpartition(":")[2]
         if (found := state()) == FIXED:
@@ -125,7 +125,7 @@ def note() -> None:
 
 
 def of_results(root: str | os.PathLike = ".") -> str:
-    """Return the numerics of all stages that DVC ran in the project at `root`, and of this process, as `state`."""
+    """Return the numerics of this process and of all stages that DVC ran in the project at `root`, like `state`."""
     notes = {path.name: path.read_text(encoding="utf-8") for path in sorted((Path(root) / NOTES).glob("*"))}
     here = state()
     if not notes:
@@ -136,7 +136,7 @@ def of_results(root: str | os.PathLike = ".") -> str:
 
 
 def state() -> str:
-    """Return the numerics of this process: ``fixed``, ``native``, or ``partial: `` and the reasons."""
+    """Return the numerics of this process: ``fixed``, ``native``, or ``partial: `` followed by the reasons."""
     if wanted() == NATIVE:
         return NATIVE
     reasons = [*_of_machine(), *_of_environment(), *_of_libraries()]
@@ -154,7 +154,7 @@ def _of_machine() -> Iterator[str]:
 
 
 def _of_environment() -> Iterator[str]:
-    """Yield what was not set, or set too late."""
+    """Yield which variables were not set, or what was imported before they were."""
     if lacking := _not_set():
         yield f"not set: {', '.join(lacking)}; analysis.core.numerics.fix() sets them"
     elif _LATE:
@@ -162,7 +162,7 @@ def _of_environment() -> Iterator[str]:
 
 
 def _of_libraries() -> Iterator[str]:
-    """Yield which loaded libraries use other instructions than they are to; none is loaded for this."""
+    """Yield which of the loaded libraries use other instructions than they should; imports neither numpy nor torch."""
     if core := sys.modules.get("numpy._core._multiarray_umath"):
         if used := [name for name in NUMPY_FEATURES if core.__cpu_features__.get(name)]:
             yield f"numpy uses {', '.join(used)}"
@@ -185,18 +185,18 @@ def _not_set() -> list[str]:
 
 
 def _numpy_features() -> str:
-    """Return the features that numpy is not to use: of those, the ones there are, as it warns of others."""
+    """Return the features that numpy must not use; only those of this processor, since numpy warns about others."""
     flags = cpu_flags()
     return " ".join(name for name, needed in NUMPY_FEATURES.items() if needed <= flags)
 
 
 def cpu_flags() -> set[str]:
-    """Return the instruction sets of the first processor, by Linux's names; none where it does not say."""
+    """Return the flags of the first processor as Linux names them; an empty set where unknown."""
     return set(cpu_info("flags").split())
 
 
 def cpu_info(key: str) -> str:
-    """Return an entry of the first processor; an empty text where it is unknown."""
+    """Return an entry of ``/proc/cpuinfo`` for the first processor; an empty string where unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -205,7 +205,7 @@ def cpu_info(key: str) -> str:
 
 
 def keep_memory() -> None:
-    """Let this process keep freed memory for its next arrays, where the C library is glibc."""
+    """With glibc, let this process keep freed memory for its next arrays."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         for number, bytes_ in zip((-3, -1), KEPT_BYTES.values(), strict=True):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
@@ -214,17 +214,17 @@ def keep_memory() -> None:
 
 @contextmanager
 def fixed_threads(n: int = THREADS) -> Iterator[None]:
-    """Run BLAS, OpenMP and torch with `n` threads, whatever the machine has.
+    """Run BLAS, OpenMP and torch with `n` threads, however many cores the machine has.
 
-    The limit holds for libraries that are loaded: OpenBLAS, which has a copy in numpy and one in scipy, by itself
-    takes no more threads than there are cores, so both are loaded first. Whoever computes with torch loads it before.
+    The limit applies only to loaded libraries. numpy and scipy each ship a copy of OpenBLAS, which by default uses no
+    more threads than there are cores, so both are loaded first. Code that uses torch must import it before.
     """
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")
     keep_memory()
     torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else None  # while OpenMP, from which torch takes it, has no limit yet
+    before = torch.get_num_threads() if torch else None  # torch takes it from OpenMP, which has no limit yet
     with threadpool_limits(limits=n):
         if torch:
             torch.set_num_threads(n)

@@ -1,11 +1,11 @@
 """Run independent tasks in parallel on this machine, in threads or in processes; for clusters see `cluster`.
 
 Every task computes with a fixed number of BLAS and torch threads (one unless stated otherwise), results come in
-the order of the tasks, and what a task starts runs in the task itself. So the bits of a result do not depend on how
-many tasks run at once.
+the order of the tasks, and nested calls run sequentially within their task. So the bits of a result do not depend on
+how many tasks run at once.
 
-- `map_threads`: few large array operations per task, which release Python's lock.
-- `map_processes`: many small steps per task, which would hold that lock. Forks.
+- `map_threads`: for tasks of few large array operations, which release the GIL.
+- `map_processes`: for tasks of many small steps, which would hold the GIL. Forks.
 - `process_pool`: the same for tasks that need torch, which does not survive a fork. Starts new processes.
 """
 
@@ -36,21 +36,21 @@ _guard = threading.Lock()
 _depth = 0
 _thread = threading.local()
 _forked: Callable
-"""In a forked child: computes a task, given its number."""
+"""In a forked child: the function that computes a task, given its number."""
 _loaded: dict[str, object] = {}
-"""In a child of `process_pool`: what its tasks share, by the pool's name."""
+"""In a child of `process_pool`: the object that its tasks share, by pool name."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Give BLAS and torch one thread, in the whole process, until the outermost of nested blocks ends.
+    """Limit BLAS and torch to one thread in the whole process, until the outermost of nested blocks ends.
 
-    BLAS threads wait for each other at the end of every product, which dominates when the products are small. With one
-    thread the result does not depend on their number either. Setting the limit takes a millisecond, longer than a
-    small fit: enter this once around a loop over fits.
+    BLAS threads wait for each other after every product, which dominates when the products are small. With one thread
+    the result does not depend on their number either. Setting the limit takes a millisecond, longer than a small fit:
+    enter the block once, around a loop over fits.
     """
     global _depth, _limits, _torch_threads
-    torch = sys.modules.get("torch")  # whoever computes with it has loaded it
+    torch = sys.modules.get("torch")  # code that uses it has imported it
     with _guard:
         if _depth == 0:
             _limits = threadpool_limits(limits=1, user_api="blas")
@@ -71,7 +71,7 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def _sequential() -> Iterator[None]:
-    """Let this thread start no other threads within the block."""
+    """Keep this thread from starting others within the block."""
     before, _thread.sequential = getattr(_thread, "sequential", False), True
     try:
         yield
@@ -88,15 +88,15 @@ def map_threads(function: Callable, items: Iterable, threads: int = THREADS, pro
         Must not draw from torch's or numpy's global generator, which all threads share.
     items : iterable
     threads : int
-        Items computed at once. A call from inside a task starts no further threads.
+        Number of items computed at once. A call from inside a task starts no further threads.
     progress : str, optional
-        Name of the work; given, progress is shown.
+        Label of the progress display; without it, none is shown.
     """
     items = list(items)
 
     def compute(item):
         if torch := sys.modules.get("torch"):
-            torch.set_num_threads(1)  # MKL counts by thread, and a new one begins with the number of the process
+            torch.set_num_threads(1)  # MKL's setting is per thread, and a new thread starts with that of the process
         with _sequential():
             return function(item)
 
@@ -108,7 +108,7 @@ def map_threads(function: Callable, items: Iterable, threads: int = THREADS, pro
 
 
 def map_processes(function: Callable, items: Iterable, progress: str | None = None) -> list:
-    """Return ``[function(item) for item in items]``, computed by as many processes as there are workers.
+    """Return ``[function(item) for item in items]``, computed in ``NNN_WORKERS`` processes.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ def map_processes(function: Callable, items: Iterable, progress: str | None = No
         Any function, closures included. Its results are pickled.
     items : iterable
     progress : str, optional
-        Name of the work; given, progress is shown.
+        Label of the progress display; without it, none is shown.
 
     Raises
     ------
     DataError
         If a process is killed.
     """
-    # Forked, not started anew as by joblib: children see the activations and responses that the closure holds, where
-    # new processes would each load the libraries (2 s) and unpickle a copy of the arrays for every model.
+    # Forked, not spawned as by joblib: children share the activations and responses that the closure holds, whereas new
+    # processes would each import the libraries (2 s) and unpickle a copy of the arrays for every model.
     items = list(items)
     workers = min(settings.workers(), len(items))
     with one_thread(), _sequential():  # a forked child inherits both
@@ -145,16 +145,16 @@ def map_processes(function: Callable, items: Iterable, progress: str | None = No
 def process_pool(
     load: Callable | None = None, *arguments, workers: int | None = None, threads: int = 1
 ) -> Iterator[Callable]:
-    """Yield a function ``run(function, tasks)`` that iterates over ``function(*task)`` of each task, in order.
+    """Yield a function ``run(function, tasks)`` that iterates over the results of ``function(*task)``, in order.
 
     Parameters
     ----------
     load : callable, optional
         ``load(*arguments)`` is called once in each process; its result becomes the first argument of `function`.
     *arguments
-        Of `load`.
+        Arguments of `load`.
     workers : int, optional
-        Number of processes, if not ``NNN_WORKERS``. One is this process itself.
+        Number of processes, by default ``NNN_WORKERS``; 1 is this process itself.
     threads : int
         BLAS and torch threads of each task.
 
@@ -178,7 +178,7 @@ def process_pool(
         parallel = Parallel(workers, return_as="generator", batch_size=1, **start)
 
         for tracker in (loky_tracker, resource_tracker):
-            tracker.ensure_running()  # a tracker that starts ends `no_interrupts`
+            tracker.ensure_running()  # starting it within `no_interrupts` would unblock Ctrl-C
 
         def run(function: Callable, tasks: Iterable[tuple]) -> Iterator:
             with no_interrupts():
@@ -194,9 +194,9 @@ def process_pool(
 
 
 def _call(name: str, load: Callable | None, arguments: tuple, function: Callable, task: tuple, threads: int):
-    """Compute a task of a pool; first load what its tasks share, with the threads of a stage."""
+    """Compute a task of a pool; on the first call, load the shared object with the threads of a stage."""
     if threads != THREADS:
-        import_module("torch")  # a later import would begin with the number of threads of the process
+        import_module("torch")  # imported later, it would start with the number of threads of the process
     if load is None:
         with fixed_threads(threads):
             return function(*task)
@@ -218,9 +218,9 @@ def _call_forked(number: int):
 
 
 def _begin_child(parent: int) -> None:
-    """Prepare a child process: it ends with its parent, even a killed one, and starts neither threads nor processes."""
+    """Let a child process end with its parent, even a killed one, and start neither threads nor processes."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before
+    if os.getppid() != parent:  # the parent has already ended
         os._exit(1)
     _thread.sequential = True
     os.environ["NNN_WORKERS"] = "1"
@@ -228,9 +228,9 @@ def _begin_child(parent: int) -> None:
 
 @contextmanager
 def no_interrupts() -> Iterator[None]:
-    """Hold back Ctrl-C, which reaches all processes of a terminal, from those that are started within the block.
+    """Block Ctrl-C, which reaches all processes of a terminal, in those that are started within the block.
 
-    They end with this one, without a traceback each.
+    They end with this process, without printing a traceback each.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -241,7 +241,7 @@ def no_interrupts() -> Iterator[None]:
 
 @contextmanager
 def killed_on_interrupt() -> Iterator[None]:
-    """Kill the children of this process if it is interrupted; a pool would wait for their tasks to end, or log."""
+    """Kill the children of this process if it is interrupted; a pool would wait for their tasks or log errors."""
     try:
         yield
     except Exception:
@@ -255,7 +255,7 @@ def killed_on_interrupt() -> Iterator[None]:
 
 @contextmanager
 def _deaths(progress: str | None) -> Iterator[None]:
-    """Report a killed child as a lack of memory, the usual cause."""
+    """Report a killed child as out of memory, the usual cause."""
     try:
         yield
     except BrokenProcessPool as error:
@@ -269,7 +269,7 @@ def _gathered(results: Iterable, n: int, progress: str | None) -> list:
 
 
 class Once:
-    """Values computed once each, however many threads ask for them."""
+    """A cache that computes each value once, however many threads ask for it."""
 
     def __init__(self):
         self._guard = threading.Lock()

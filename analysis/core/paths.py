@@ -1,4 +1,4 @@
-"""Folders of the pipeline, relative to the one that holds ``params.yaml``."""
+"""Folders of the pipeline, relative to the folder of ``params.yaml``."""
 
 import os
 from collections.abc import Iterator
@@ -19,21 +19,21 @@ MODELS = Path("models")
 RESULTS = Path("results")
 FIGURES = Path("paper/figures")
 RECORDED = Path("recorded")
-"""Holds a folder for each recorded data set, of the same layout."""
+"""Parent folder of the recorded data sets; each repeats the layout above."""
 _changed_from: list[Path] = []
-"""The folder that holds ``params.yaml``, while a stage runs in that of a recorded data set."""
+"""The folder of ``params.yaml`` while a stage runs in the folder of a recorded data set; otherwise empty."""
 
 
 def of_reader(file: str) -> Path:
-    """Return the path of a file that ``params.yaml`` names: relative to the folder that holds ``params.yaml``."""
+    """Resolve a path given in ``params.yaml`` against the folder of ``params.yaml``."""
     return Path(*_changed_from, file)
 
 
 @contextmanager
 def inside(dataset: str | None) -> Iterator[None]:
-    """Change into the folder of a recorded data set, so that all paths hold there; None: stay.
+    """Change into the folder of a recorded data set, against which all paths then resolve; None changes nothing.
 
-    The folder is made if missing. A store given by a relative path stays where it is.
+    Creates the folder if missing. A relative ``NNN_STORE`` keeps pointing to the same store.
     """
     if dataset is None:
         yield

@@ -12,7 +12,7 @@ def track(items: Iterable, name: str, total: int | None = None, every_s: float =
     ----------
     items : iterable
     name : str
-        Of the work.
+        Label of the bar or of each line.
     total : int, optional
         Number of items, if they have no length.
     every_s : float

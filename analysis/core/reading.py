@@ -1,6 +1,6 @@
-"""Read what an earlier stage wrote: a file that is missing, damaged or foreign is named in one line.
+"""Read the output of an earlier stage; a missing, damaged or foreign file gives a one-line error that names it.
 
-In all functions, `again` says what brings the file back, such as "run the stage train for hmo".
+In all functions, `again` says how to get the file back, such as "run the stage train for hmo".
 """
 
 import io
@@ -19,11 +19,11 @@ from analysis.core.errors import DataError, unreadable
 
 FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError)
 FAULTS += (RuntimeError, MemoryError)
-"""What libraries raise on damaged files."""
+"""Exceptions that libraries raise on damaged files."""
 
 TEXT = ("model", "protocol", "layer", "layers", "recording", "subject", "region", "unit", "neuroid_id", "reduction")
 TEXT += ("system", "factor", "level", "measure", "part", "other", "split", "what")
-"""Columns of the tables of results that hold text."""
+"""Text columns of the result tables."""
 
 
 class ListedFile(TypedDict):
@@ -33,7 +33,7 @@ class ListedFile(TypedDict):
 
 
 class Manifest(TypedDict):
-    """What is used of ``data/raw/manifest.json``."""
+    """The keys of ``data/raw/manifest.json`` that are used."""
 
     files: dict[str, ListedFile]
 
@@ -50,9 +50,9 @@ def damaged(path: Path, why: object, again: str) -> DataError:
 
 @contextmanager
 def reading(path: Path, again: str) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into one line.
+    """Turn an exception while a file is read into a one-line error.
 
-    Only what depends on the content of the file belongs inside: anywhere else such errors would be defects of this
+    Put only code that depends on the content of the file inside: anywhere else such exceptions would be bugs in this
     project.
     """
     try:
@@ -65,7 +65,7 @@ def reading(path: Path, again: str) -> Iterator[None]:
 
 
 def _closed(path: Path) -> DataError | None:
-    """Return the line for a file that is there and may not be read, which safetensors calls missing; else None."""
+    """Return the error for a file that exists but may not be read, which safetensors calls missing; else None."""
     try:
         path.open("rb").close()
     except OSError as error:
@@ -81,8 +81,8 @@ def read_json(path: Path, again: str, kind: object = dict):
     path : Path
     again : str
     kind : type
-        What the file must hold, as pydantic understands it: ``dict[str, float]``, or a ``TypedDict`` with the keys
-        that are used.
+        Type of the content, as pydantic understands it: ``dict[str, float]``, or a ``TypedDict`` with the keys that
+        are used.
     """
     with reading(path, again):
         content = json.loads(path.read_bytes())
@@ -104,7 +104,7 @@ def _adapter(kind: object) -> TypeAdapter:
 def read_csv(path: Path, again: str, columns: Collection[str] = (), text: Collection[str] | None = None, **options):
     """Return a CSV table that this project wrote (`core.files.write_csv`).
 
-    Only an empty cell is missing: "none" and "NA" are values.
+    Only an empty cell counts as missing: "none" and "NA" are values.
 
     Parameters
     ----------
@@ -113,12 +113,11 @@ def read_csv(path: Path, again: str, columns: Collection[str] = (), text: Collec
     columns : collection of str
         Columns that the table must have.
     text : collection of str, optional
-        Given, these of the columns are read as text, even where all their cells are empty, and all others of
-        `columns` must hold numbers.
+        Columns to read as text, even if all their cells are empty; all others of `columns` must then hold numbers.
     **options
-        Of ``pandas.read_csv``.
+        Passed to ``pandas.read_csv``.
     """
-    import pandas as pd  # late: it takes longer to load than most commands by hand
+    import pandas as pd  # imported late: it loads for longer than most commands run
 
     options = {"keep_default_na": False, "na_values": [""]} | options
     with reading(path, again):
@@ -137,7 +136,7 @@ def read_csv(path: Path, again: str, columns: Collection[str] = (), text: Collec
 
 
 def read_npy(path: Path, again: str, ndim: int, dtype: type[np.generic] = np.floating, mapped: bool = False):
-    """Return an array of `ndim` dimensions and a (sub)type of `dtype`; `mapped` into memory, read-only."""
+    """Return an array of `ndim` dimensions and a subtype of `dtype`; if `mapped`, as a read-only memory map."""
     with reading(path, again):
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
         if array.ndim != ndim or not np.issubdtype(array.dtype, dtype):
@@ -146,20 +145,19 @@ def read_npy(path: Path, again: str, ndim: int, dtype: type[np.generic] = np.flo
 
 
 def check_raw(dependencies: Collection[str]) -> None:
-    """Compare the sizes of files in data/raw with its list, so that a table cut short is not read as a short table.
+    """Compare the sizes of files in data/raw with its manifest, so that a truncated table is not read as a short one.
 
-    Files of recordings need only be there: readers notice where one is cut short, and how many recordings may fail is
-    for the stage to say.
+    Recordings need only exist: their readers notice truncation, and the stage decides how many may fail.
 
     Parameters
     ----------
     dependencies : collection of str
-        Paths of a stage in ``dvc.yaml``; those in data/raw are compared.
+        Dependencies of a stage in ``dvc.yaml``; those in data/raw are compared.
 
     Raises
     ------
     DataError
-        If a file is missing or has another size, or the list is damaged. Without a list, nothing is compared.
+        If a file is missing or has another size, or the manifest is damaged. Without a manifest, nothing is compared.
     """
     manifest, again = paths.RAW / "manifest.json", "run the stage acquire"
     wanted = [Path(one) for one in dependencies if Path(one).is_relative_to(paths.RAW)]

@@ -1,21 +1,21 @@
-"""Random seeds by the name of what they are for."""
+"""Random seeds derived from task names."""
 
 import zlib
 
 
 def seed_of(seed: int, *names: str | int) -> int:
-    """Return a seed for one named task, the same for any order or number of workers.
+    """Return the seed of a named task; it does not depend on the order of tasks or the number of workers.
 
     Parameters
     ----------
     seed : int
-        Of the whole run (``seed`` in ``params.yaml``).
+        Seed of the whole run (``seed`` in ``params.yaml``).
     *names : str or int
-        Of the task, such as ``"compare", recording, region``.
+        Name of the task, such as ``"compare", recording, region``.
 
     Returns
     -------
     int
-        31 bits: the CRC-32 of seed and names.
+        Lower 31 bits of the CRC-32 of seed and names.
     """
     return zlib.crc32("/".join(map(str, (seed, *names))).encode()) & 0x7FFFFFFF

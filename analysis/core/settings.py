@@ -1,4 +1,4 @@
-"""Settings from the environment (``NNN_*``): where and how the work is done. None of them changes a result."""
+"""Settings from the environment (``NNN_*``): where and how to compute. None of them changes a result."""
 
 import os
 from pathlib import Path
@@ -19,15 +19,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NNN_", env_ignore_empty=True, frozen=True)
 
     workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
-    """Worker processes; by default as many as this process may use cores."""
+    """Number of worker processes; by default one per core available to this process."""
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
-    """Where torch computes."""
+    """Torch device."""
     scheduler: str | None = None
     """Address or file of a dask scheduler, or ``slurm``."""
     store: Path = Field(default_factory=lambda: user_cache_path("neural-neural-networks"))
-    """Folder of fetched files and unfinished work."""
+    """Folder for downloads and unfinished work."""
     connections: int = Field(6, ge=1, le=64)
-    """Files fetched at once."""
+    """Number of simultaneous downloads."""
     dandi_api: Url = "https://api.dandiarchive.org/api"
     osf_api: Url = "https://api.osf.io/v2"
     github_raw: Url = "https://raw.githubusercontent.com"
@@ -51,7 +51,7 @@ ADVICE = {
     "github_raw": "give an address that begins with http:// or https://",
     "brainscore": "give an address that begins with http:// or https://",
 }
-"""What to do about a wrong value."""
+"""How to fix an invalid value."""
 
 
 def read() -> Settings:
@@ -60,7 +60,7 @@ def read() -> Settings:
     Raises
     ------
     DataError
-        If values are wrong; the message names each such variable.
+        If a value is invalid; the message names every variable at fault.
     """
     if wrong := faults():
         raise DataError("; ".join(wrong.values()))
@@ -68,7 +68,7 @@ def read() -> Settings:
 
 
 def faults() -> dict[str, str]:
-    """Return what is wrong with the variables, one line for each setting at fault."""
+    """Return one error message per invalid setting, by its name."""
     try:
         Settings()
     except ValidationError as error:
@@ -78,7 +78,7 @@ def faults() -> dict[str, str]:
 
 
 def workers() -> int:
-    """Return the number of worker processes (``NNN_WORKERS``, by default the number of cores for this process)."""
+    """Return the number of worker processes (``NNN_WORKERS``, by default one per core available to this process)."""
     return read().workers
 
 
@@ -88,11 +88,11 @@ def device() -> str:
     Raises
     ------
     DataError
-        If the value is wrong, or torch sees no such device.
+        If the value is invalid, or torch finds no such device.
     """
     value = read().device
     if value != "cpu":
-        import torch  # slow to load, and needed for a GPU alone
+        import torch  # slow to import, and needed only for a GPU
 
         found, number = torch.cuda.device_count(), int(value.partition(":")[2] or 0)
         if number >= found:

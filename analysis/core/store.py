@@ -1,8 +1,8 @@
-"""The store: a folder outside the pipeline's outputs, for fetched files and finished parts of long work.
+"""The store: a folder outside the pipeline's outputs for downloads and intermediate results of long stages.
 
-DVC empties the outputs of a stage before it runs the stage, so what a killed run had finished is kept elsewhere.
-``NNN_STORE`` names the folder; by default it is in the user's cache folder. Runs of several clones may share it: a
-folder of unfinished work belongs to one run at a time.
+DVC deletes the outputs of a stage before running it, so intermediate results are kept here to survive a killed run.
+``NNN_STORE`` names the folder; by default it is in the user's cache folder. Several clones may share it: a folder of
+unfinished work belongs to one run at a time.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def store_root() -> Path:
 
 
 def code_digest() -> str:
-    """Return one SHA-256 over the package's Python files, so that only work of the same code is resumed."""
+    """Return one SHA-256 over the package's Python files, so that a run resumes only work of the same code."""
     package, digest = Path(__file__).parents[1], hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
@@ -32,7 +32,7 @@ def code_digest() -> str:
 
 
 def origin() -> dict:
-    """Return what of this machine and its software determines a trained network, as part of a key of `work_folder`."""
+    """Return the code, torch version and machine that determine a trained network, for a key of `work_folder`."""
     import torch
 
     machine = [platform.machine(), torch.backends.cpu.get_cpu_capability(), settings.device()]
@@ -44,17 +44,17 @@ ADVICE = "set NNN_STORE to a folder on a local disk"
 
 @contextmanager
 def work_folder(stage: str, key: dict) -> Iterator[Path]:
-    """Create and yield the folder in which `stage` keeps unfinished work, and own it within the block.
+    """Create and yield the folder in which `stage` keeps unfinished work, and hold its lock within the block.
 
-    A run that finds it owned waits. When the block ends well, its results being in the output of the stage, the folder
-    is removed, unless another run waits for it: that one then finds all work done.
+    Other runs wait for the lock. When the block succeeds, the results are in the output of the stage and the folder is
+    removed, unless another run is waiting: that run then finds all work done.
 
     Parameters
     ----------
     stage : str
         Name of the stage.
     key : dict
-        Everything but the numerics that determines the result, as JSON values: parameters, hashes of the inputs,
+        Everything except the numerics that determines the result, as JSON values: parameters, hashes of the inputs,
         `code_digest`.
 
     Raises
@@ -72,20 +72,20 @@ def work_folder(stage: str, key: dict) -> Iterator[Path]:
 
 
 def note_path(stage: str, key: dict, file: str) -> Path:
-    """Return the path of a small file that `stage` keeps for later runs, `key` as in `work_folder`.
+    """Return the path of a small file that `stage` keeps for later runs; `key` as in `work_folder`.
 
-    It has no owner: write it whole (`analysis.core.files`).
+    No lock protects it: write it atomically (`analysis.core.files`).
     """
     return _work() / _name(stage, key) / file
 
 
 def lock_of(folder: Path) -> Path:
-    """Return the lock of a work folder; it lies beside, so that it outlives the folder."""
+    """Return the lock of a work folder, which lies outside the folder and so outlives it."""
     return store_root() / "locks" / folder.name
 
 
 def prune(older_than: float) -> int:
-    """Remove work folders without an owner, last written to before `older_than` (Unix time).
+    """Remove work folders that no run holds and that were last written before `older_than` (Unix time).
 
     Returns
     -------

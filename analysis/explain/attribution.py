@@ -1,8 +1,8 @@
 """Attribution maps: how much each part of an image contributes to the evidence for a face.
 
-Both methods replace parts of the image by the same parts of a blurred copy and observe the evidence
-(`explained_networks.Evidence`). Neither draws random numbers, so a map is a function of the image and the network. A
-uniform grey is not used for replacement, since a network may itself classify grey as a face.
+Both methods replace parts of the image with the same parts of a blurred copy and measure the evidence
+(`explained_networks.Evidence`). Neither draws random numbers, so a map depends only on the image and the network.
+Uniform grey is no suitable replacement, since a network may itself classify grey as a face.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ from analysis.models.network import Network
 from analysis.params import Explain
 
 IMAGES_PER_PASS = 16
-"""More would not fit in the caches of a CPU."""
+"""Number of images per forward pass; more would not fit into the caches of a CPU."""
 KERNEL_WIDTH = 0.25
-"""Of the sample weights in LIME, as in the code of Ribeiro et al. (2016)."""
+"""Kernel width of the sample weights in LIME, as in the code of Ribeiro et al. (2016)."""
 RIDGE_ALPHA = 0.01
 """Penalty of the ridge regression in LIME."""
 NOT_IMAGES = "its inputs are not images"
@@ -41,14 +41,14 @@ def as_floats(x: torch.Tensor, rows: np.ndarray, device: str) -> torch.Tensor:
 
 
 def blurred(x: torch.Tensor, blur: float) -> torch.Tensor:
-    """Return images (n, 3, size, size) after a Gaussian blur whose SD is the share `blur` of their side."""
+    """Return images (n, 3, size, size) after a Gaussian blur whose SD is `blur` times their side."""
     sd = blur * x.shape[2]
     smooth = torch.from_numpy(gaussian_filter(x.cpu().numpy(), (0, 0, sd, sd)))
     return smooth.to(x.device).contiguous(memory_format=torch.channels_last)
 
 
 def occlusion(network: Network, x: torch.Tensor, values: Explain) -> torch.Tensor:
-    """Return occlusion maps (Zeiler & Fergus 2014): mean drop in evidence over blurred squares, (n, size, size)."""
+    """Return occlusion maps (Zeiler & Fergus 2014): mean drop in evidence when squares are blurred, (n, size, size)."""
     size = x.shape[2]
     window, stride = (max(1, round(share * size)) for share in (values.window, values.stride))
     squares_per_pass = 4
@@ -69,7 +69,7 @@ def occlusion(network: Network, x: torch.Tensor, values: Explain) -> torch.Tenso
 def lime(network: Network, x: torch.Tensor, values: Explain) -> torch.Tensor:
     """Return LIME maps (Ribeiro et al. 2016): ridge weights of the superpixels that are kept, (n, size, size).
 
-    The samples are those of a two-level design (`designed_samples`) instead of random ones.
+    The samples follow a two-level factorial design (`designed_samples`) and are not random.
     """
     method = Lime(Evidence(network), SkLearnRidge(alpha=RIDGE_ALPHA), sample_weight, designed_samples)
     maps = torch.empty(len(x), *x.shape[2:])
@@ -89,10 +89,10 @@ def lime(network: Network, x: torch.Tensor, values: Explain) -> torch.Tensor:
 
 
 def design(n_factors: int) -> np.ndarray:
-    """Return a two-level design whose main effects are orthogonal, (n_samples, n_factors) of 0 and 1.
+    """Return a two-level design with orthogonal main effects, (n_samples, n_factors) of 0 and 1.
 
     The rows are those of a Hadamard matrix and their complements (Plackett & Burman 1946, folded over), so that no main
-    effect is confounded with the interaction of two factors. `n_samples` is twice the power of two above `n_factors`.
+    effect is confounded with a two-factor interaction. `n_samples` is twice the power of two above `n_factors`.
     """
     order = 2 ** int(n_factors).bit_length()
     kept = hadamard(order)[:, 1 : n_factors + 1] > 0  # the first column is constant
@@ -115,7 +115,7 @@ METHODS: dict[str, Callable[[Network, torch.Tensor, Explain], torch.Tensor]] = {
 
 
 def attribute(method: str, network: Network, x: torch.Tensor, values: Explain) -> np.ndarray:
-    """Return the maps of a method, float32 (n, size, size); larger values are more evidence for a face.
+    """Return the maps of a method, float32 (n, size, size); larger values mean more evidence for a face.
 
     Parameters
     ----------

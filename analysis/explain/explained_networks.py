@@ -17,7 +17,7 @@ def load(params: Params, model: str, examples: Examples) -> tuple[Network, dict]
     Raises
     ------
     DataError
-        If the model is not trained, or was trained on other images or with other parameters than the present ones.
+        If the model is not trained, or was trained on other images or with other parameters than the current ones.
     """
     found = load_trained(params, model, examples)
     return _fixed(found.network), found.config["architecture"]
@@ -29,7 +29,7 @@ def untrained(network: Network, seed: int) -> Network:
     Weights are Glorot uniform, biases zero, normalisation layers at their defaults; parameters outside torch's own
     layers are shuffled. The standardisation of inputs is kept, since it is fitted without labels.
     """
-    # Random numbers fill memory in its own order, so the layout must be the same for the same seed.
+    # Random numbers fill a tensor in memory order, so the same seed needs the same layout.
     twin = copy.deepcopy(network).to(memory_format=torch.contiguous_format).requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for part in twin.modules():
@@ -44,12 +44,12 @@ def untrained(network: Network, seed: int) -> Network:
 
 
 def _fixed(network: Network) -> Network:
-    """Freeze the weights."""
+    """Return the network in evaluation mode, with frozen weights and channels last."""
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 class Evidence(nn.Module):
-    """The evidence for a face, which is what maps explain: logit of face minus logit of non-face."""
+    """The evidence for a face that the maps explain: logit of face minus logit of non-face."""
 
     def __init__(self, network: nn.Module):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Face regions in the square that a model sees, and how much of a map lies in them.
+"""Face regions in the square input of a model, and the share of a map that lies in them.
 
 An image is centred on grey and its longer side spans the square (`analysis.stimuli.images.pad`).
 """
@@ -9,7 +9,7 @@ from analysis.models.data import Examples
 from analysis.recordings.rois import FACE_CATEGORIES, Rois
 
 CENTRE_SD = 0.25
-"""Standard deviation of the centre-bias map, as a share of the side of the square."""
+"""Standard deviation of the centre-bias map, as a fraction of the side of the square."""
 
 
 class Regions:
@@ -64,16 +64,16 @@ def share_in_face(map_: np.ndarray, face: np.ndarray, frame: np.ndarray) -> floa
 
 
 def share_in_shifted_faces(face: np.ndarray, frame: np.ndarray) -> float:
-    """Return the mean share of a map that lies in the face after the face is shifted at random.
+    """Return the expected share of a map that lies in a randomly shifted face.
 
-    Shifts wrap around the frame, and all are equally likely. Each pixel of the frame then lies in the face equally
-    often, so for every map the mean is the share of the frame that the face covers.
+    Shifts wrap around the frame, and all are equally likely. Every pixel of the frame is then in the face equally
+    often, so for any map the expectation is the share of the frame that the face covers.
     """
     return float(face.sum() / frame.sum())
 
 
 def centre_bias(size: int) -> np.ndarray:
-    """Return the centre bias of photographs, a Gaussian about the middle, (size, size)."""
+    """Return the centre bias of photographs, a Gaussian around the centre, (size, size)."""
     distance = (np.arange(size) + 0.5) / size - 0.5
     profile = np.exp(-0.5 * (distance / CENTRE_SD) ** 2)
     return np.outer(profile, profile)

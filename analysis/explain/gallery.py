@@ -15,7 +15,7 @@ NUMBER = {"face": 4, "pareidolia": 2, "object": 2}
 
 
 def choose_images(examples: Examples, rois: Rois, values: Explain) -> dict[str, np.ndarray]:
-    """Return the rows of test images of each kind, evenly spaced; faces are among those whose maps are scored."""
+    """Return evenly spaced rows of test images of each kind; faces are among those whose maps are scored."""
     table, test = examples.table, examples.split == "test"
     pareidolia = (table["category"] == "pareidolia").to_numpy()
     rows = {

@@ -1,4 +1,4 @@
-"""Whether maps lie on faces: against shifted faces, maps with initial weights, and a centre bias."""
+"""Test whether maps localise faces, against shifted faces, maps with initial weights, and a centre bias."""
 
 import numpy as np
 import pandas as pd
@@ -31,9 +31,9 @@ def image_table(explained: Explained) -> pd.DataFrame:
 
 
 def localisation_table(images: pd.DataFrame, explained: Explained, draws: int, seed: int) -> pd.DataFrame:
-    """Return the means over images (`LOCALISATION`), with the interval of the difference from shifted faces.
+    """Return the means over images (`LOCALISATION`), with an interval for the difference from shifted faces.
 
-    Images whose map has no positive part are left out.
+    Images whose map has no positive part are omitted.
     """
     rows = []
     for key, part in images.groupby(KEY, sort=False):
@@ -45,9 +45,9 @@ def localisation_table(images: pd.DataFrame, explained: Explained, draws: int, s
 
 
 def comparison_table(images: pd.DataFrame, explained: Explained, draws: int, seed: int) -> pd.DataFrame:
-    """Return paired differences in the share of the map in the face (`COMPARISONS`).
+    """Return paired differences in the share of the map that lies in the face (`COMPARISONS`).
 
-    The trained network's maps are compared with those for its initial weights and with the centre bias, image by image;
+    The trained network's maps are compared, image by image, with those of its initial weights and with the centre bias;
     ``rho`` is the mean rank correlation of the two maps.
     """
     size, rows = explained.faces.shape[1], []
@@ -69,7 +69,7 @@ def comparison_table(images: pd.DataFrame, explained: Explained, draws: int, see
 
 
 def _mean(values: np.ndarray, explained: Explained, draws: int, seed: int) -> Interval:
-    """Return the mean over images and its interval; near-duplicates are drawn together."""
+    """Return the mean over images and its bootstrap interval; near-duplicates are drawn together."""
     groups = explained.groups[: explained.n_scored]
     draw = seed_of(seed, "explain", "images")
     return bootstrap_interval(values, np.mean, [groups], n_draws=draws, seed=draw, limits=(-1, 1))

@@ -1,4 +1,4 @@
-"""The maps of one model, with trained and with initial weights, for test images with a face and for a gallery."""
+"""Attribution maps of one model, with trained and initial weights, for test images with a face and for a gallery."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,11 @@ from analysis.params import Explain
 from analysis.recordings.rois import Rois
 
 TRAINED, INITIAL = "trained", "initial"
-"""Weights of a network."""
+"""The weights that a network may have."""
 
 
 class NotExplained(DataError):
-    """A model has no maps; the message gives the reason."""
+    """A model cannot be explained; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Explained:
     n_scored : int
     stems : (n,) str
     groups : (n,)
-        Near-duplicate group.
+        Near-duplicate group of each image.
     faces, frames : (n, size, size) bool
         Face regions, and the part of the square that the image covers.
     p_face : (n,)
-        Of the trained network.
+        P(face) of the trained network.
     maps : dict from (weights, method) to float32 (n, size, size)
-        Only (n_scored, size, size) with initial weights.
+        (n_scored, size, size) with initial weights.
     mean_p_face : dict
         Mean P(face) of the trained network for ``faces`` and ``non_faces``, each ``intact`` and ``blurred``.
     """
@@ -93,7 +93,7 @@ def explain_model(
     networks : dict from weights to Network
         `TRAINED` and `INITIAL`, on the device.
     inputs : uint8 tensor (n_all, 3, size, size)
-        Of all images.
+        Inputs for all images.
     examples, rois, values
         Images with labels and splits; regions; parameters.
     gallery : (k,) int

@@ -1,4 +1,4 @@
-"""Explain one image file: its maps as pictures and tables."""
+"""Explain one image file: its attribution maps as pictures and tables."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from analysis.params import Params
 from analysis.stimuli.images import pad
 
 CENTRAL = 0.5
-"""Side of the central square whose share of the map is reported, as a share of the side of the image."""
+"""Side of the central square whose share of the map is reported, as a fraction of the image's side."""
 
 
 def explain_file(params: Params, model: str, path: Path, out: Path, force: bool = False) -> list[str]:
@@ -36,7 +36,7 @@ def explain_file(params: Params, model: str, path: Path, out: Path, force: bool 
     ------
     DataError
         If the file is not an image, the model is not trained, its inputs are not images, or the files may not be
-        written there.
+        written to `out`.
     """
     names = [f"{path.stem}_{method}.{suffix}" for method in attribution.METHODS for suffix in ("csv", "png")]
     claim_folder(out, names=[*names, f"{path.stem}.json"], inputs=[path], force=force)
@@ -63,7 +63,7 @@ def explain_file(params: Params, model: str, path: Path, out: Path, force: bool 
 
 
 def _describe_map(map_: np.ndarray) -> dict:
-    """Return where a map peaks (0 to 1, right and down) and the share of its positive part in the middle."""
+    """Return where a map peaks (0 to 1, right and down) and the share of its positive part in the central square."""
     row, column = np.unravel_index(map_.argmax(), map_.shape)
     size, whole = len(map_), np.ones(map_.shape, bool)
     near = np.abs((np.arange(size) + 0.5) / size - 0.5) < CENTRAL / 2

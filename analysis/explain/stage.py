@@ -31,7 +31,7 @@ TABLES = {
 def run(params: Params) -> None:
     """Write ``results/explain/``: the tables in `TABLES` as csv files, gallery.nc and summary.json.
 
-    A model that cannot be explained (images missing, inputs that are not images) is left out; the summary says why.
+    A model that cannot be explained (missing images, inputs that are not images) is omitted; the summary says why.
 
     Raises
     ------

@@ -1,18 +1,18 @@
-"""Superpixels: small patches of similar colour, by k-means of colour and position, as in SLIC (Achanta et al. 2012)."""
+"""Superpixels: small patches of similar colour, by k-means on colour and position as in SLIC (Achanta et al. 2012)."""
 
 import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 COMPACTNESS = 1.0
-"""Weight of position against colour: the width of a grid cell counts as 0.2 times this in units of colour (0 to 1)."""
+"""Weight of position relative to colour: a grid cell is 0.2 times this wide in units of colour (0 to 1)."""
 ITERATIONS = 5
 
 
 def superpixels(image: np.ndarray, n_wanted: int) -> np.ndarray:
     """Divide an image into at most `n_wanted` superpixels.
 
-    The clusters start from the cells of a square grid, so nothing is random.
+    The clusters start from the cells of a square grid, so the result is deterministic.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def superpixels(image: np.ndarray, n_wanted: int) -> np.ndarray:
     grid = (cells[:, None] * side + cells[None, :]).ravel()
     n = np.bincount(grid, minlength=side**2)
     start = np.column_stack([np.bincount(grid, weights=column) / np.maximum(n, 1) for column in points.T])
-    # With one thread: the last bits of sums over several threads differ from run to run.
+    # One thread: the last bits of sums over several threads differ from run to run.
     with threadpool_limits(limits=1):
         label = KMeans(side**2, init=start, n_init=1, max_iter=ITERATIONS).fit_predict(points)
     return np.unique(label, return_inverse=True)[1].reshape(size, size)

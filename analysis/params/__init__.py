@@ -1,4 +1,4 @@
-"""The values of ``params.yaml``, checked before anything runs. Loads no torch."""
+"""The parameters of ``params.yaml``, checked before anything runs. Does not import torch."""
 
 from analysis.params.base import Group
 from analysis.params.loading import load, load_agreeing, of_data_set, only

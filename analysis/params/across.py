@@ -1,4 +1,4 @@
-"""What keys of different groups must agree on, so that no stage finds out hours later."""
+"""Check that keys of different groups agree, so that no stage fails on a conflict hours later."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from analysis.params.schema import Candidates, Params
 
 
 def disagreements(params: Params) -> list[str]:
-    """Return what cannot be together, one message each."""
+    """Return one message per conflict between keys."""
     return [*_repeated(params), *_explained(params), *_searched(params)]
 
 
 def ablated(models: Models, candidates: Candidates) -> tuple[HMO, ReportHMO]:
     """Return the models of the ablation: those that ``candidates`` names, at the sizes of ``candidates.ablation``.
 
-    Raises ``ValidationError`` if no such model can be.
+    Raises ``ValidationError`` if such a model is impossible.
     """
     sizes = candidates.ablation
     full = models.entry(candidates.model).model_dump() | sizes.hmo.model_dump()
@@ -51,7 +51,7 @@ def _explained(params: Params) -> Iterator[str]:
 
 
 def _searched(params: Params) -> Iterator[str]:
-    """Yield what keeps the stage ``candidates`` from its models."""
+    """Yield what keeps the stage ``candidates`` from using its models."""
     values, wrong = params.candidates, False
     for key, name, kind in (("model", values.model, "hmo"), ("report", values.report, "report_hmo")):
         found = params.models.kinds().get(name)

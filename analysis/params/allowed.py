@@ -1,4 +1,4 @@
-"""Say in plain words what a key of ``params.yaml`` takes, from the type that the schema gives it."""
+"""Describe in plain words the values that a key of ``params.yaml`` allows, from its type in the schema."""
 
 import types
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 
 def describe(annotation: Any, metadata: Iterable = ()) -> str:
-    """Return what values of a type are allowed, to be read after "give".
+    """Describe the values that a type allows, to be read after "give".
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def describe(annotation: Any, metadata: Iterable = ()) -> str:
         As pydantic holds it: `Annotated`, a union, `Literal`, a list, a group or a plain type.
     metadata : iterable
         Constraints on it: objects with ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length``, or a
-        `FieldInfo` with a description, which is then all that is said.
+        `FieldInfo` with a description, which is then returned alone.
     """
     metadata = list(_flat(metadata))
     if words := [item.description for item in metadata if getattr(item, "description", None)]:
@@ -42,7 +42,7 @@ def describe(annotation: Any, metadata: Iterable = ()) -> str:
 
 
 def describe_field(field: FieldInfo) -> str:
-    """Return what values a field of a group takes, to be read after "give"."""
+    """Describe the values that a field of a group allows, to be read after "give"."""
     return field.description or describe(field.annotation, field.metadata)
 
 
@@ -70,7 +70,7 @@ def _describe_list(arguments: tuple, bounds: dict[str, Any]) -> str:
 
 
 def _range(annotation: type, bounds: dict[str, Any]) -> str:
-    """Return the range of a number, with a space before it."""
+    """Return the range of a number, with a leading space."""
     low = f"{bounds['ge']:,}" if "ge" in bounds else None
     high = f"{bounds['le']:,}" if "le" in bounds else None
     if annotation is float:

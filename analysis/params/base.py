@@ -1,4 +1,4 @@
-"""What every group of parameters is built on."""
+"""Base class, types and checks shared by all parameter groups."""
 
 from typing import Annotated
 
@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from analysis.core.errors import DataError
 
 MOST = 1_000_000
-"""No count is higher: beyond it, memory or patience ends first."""
+"""Upper limit of all counts: memory or patience runs out first."""
 LARGEST = 1e9
 WIDEST = 4096
-"""Pixels along the side of an image."""
+"""Largest side of an image in pixels."""
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Counts = Annotated[list[Count], Field(min_length=1)]
@@ -19,7 +19,7 @@ NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME, description="a name of letters, digits, _ and -")]
-"""What becomes part of a path or of a shell command."""
+"""A name that becomes part of a path or a shell command."""
 
 
 def check_odd(**sizes: int) -> None:
@@ -36,9 +36,9 @@ def check_halvings(size: int, n: int) -> None:
 
 
 class Group(BaseModel):
-    """An immutable group of parameters; an unknown key is an error, and so is a value of another type (`true` for 1).
+    """An immutable group of parameters; an unknown key or a value of another type (`true` for 1) is an error.
 
-    No group has defaults: ``params.yaml`` states every value, so that no result depends on one that nobody wrote down.
+    No group has defaults: ``params.yaml`` states every value, so that no result depends on a hidden one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

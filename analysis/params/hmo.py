@@ -1,4 +1,4 @@
-"""HMO of Yamins et al. (2014), HMO as the report simplified it, and the values that each takes in ``params.yaml``."""
+"""Parameters of HMO (Yamins et al. 2014) and of the report's simplified HMO in ``params.yaml``."""
 
 from typing import Annotated, Literal
 
@@ -9,14 +9,14 @@ from analysis.params.kinds import Activations, Augment, Model, Precision, Traine
 
 
 class HMOStage(Group):
-    """Number of modules in a stage of HMO, and of candidates from which each is chosen."""
+    """Number of modules in a stage of HMO, and number of candidates from which each is chosen."""
 
     modules: Count
     candidates: Count
 
 
 class HMOTraining(Group):
-    """How the filters of a chosen module are trained, if they are."""
+    """How the filters of a chosen module are trained, if ``filters`` is ``trained``."""
 
     epochs: Count
     batch: Count
@@ -27,11 +27,11 @@ Bounds = Annotated[list[Count], Field(min_length=2, max_length=2)]
 """Minimum and maximum."""
 
 Filters = Annotated[list[Bounds], Field(min_length=1, max_length=3)]
-"""Numbers of filters in the first, second and third layer of a module."""
+"""Bounds on the number of filters in the first, second and third layer of a module."""
 
 
 def check_filters(n_filt: list[list[int]], size: int) -> None:
-    """Refuse numbers of filters that no module can have, and more layers than an image of `size` pixels allows."""
+    """Refuse impossible numbers of filters, and more layers than an image of `size` pixels allows."""
     for bounds in n_filt:
         if bounds[0] > bounds[1] or bounds[0] % 4 or bounds[1] % 4:
             raise ValueError(f"n_filt = {bounds}: give multiples of 4, the minimum, then the maximum")
@@ -39,7 +39,7 @@ def check_filters(n_filt: list[list[int]], size: int) -> None:
 
 
 class HMO(Model):
-    """HMO of Yamins et al. (2014): two stages of searches, each round weighting the images still misclassified."""
+    """HMO of Yamins et al. (2014): two search stages, each round giving more weight to misclassified images."""
 
     implementation = "yamins_hmo.procedure"
 
@@ -48,33 +48,33 @@ class HMO(Model):
     grid: Count
     """Cells per side to which the maps of first-stage modules are averaged before they are stacked."""
     top: Count
-    """Top-level outputs: filters of all second-stage modules; fewer if the search for modules stops early."""
+    """Number of top-level outputs (filters of all second-stage modules); fewer if the module search stops early."""
     first: HMOStage
     second: HMOStage
     n_filt: Filters
-    """Filters in the first, second and third layer of a first-stage module; the depth is searched too."""
+    """Filters in the first, second and third layer of a first-stage module; the search also covers depth."""
     k_filt: Bounds
     """Filter size in the first stage; the published range is 3 to 9."""
     second_k_filt: Bounds
     weights: Literal["boosting", "none", "margin"]
     shrinkage: Annotated[float, Field(gt=0, le=1)]
-    """Factor on how much a round of boosting changes the weights of images (nu of Friedman 2001)."""
+    """Shrinkage of the change in image weights per boosting round (nu of Friedman 2001)."""
     patience: Count | None
-    """Rounds without a lower out-of-fold error of all its modules, after which a stage ends (null: it runs all)."""
+    """A stage ends after this many rounds without a lower out-of-fold error of its modules (null: run all rounds)."""
     tasks: Literal["face", "categories"]
-    """What candidates are judged by: the label, or also each category of images against all others."""
+    """Tasks that score candidates: the label, or also each image category against all others."""
     search: Literal["tpe", "random"]
     filters: Literal["random", "trained"]
     training: HMOTraining
     batch: Count
-    """Candidates proposed at once."""
+    """Number of candidates proposed at once."""
     folds: Annotated[int, Field(ge=2, le=MOST)]
-    """Folds of the screening images: every candidate is judged on images that its read-out was not fitted on."""
+    """Folds of the screening images: every candidate is scored on images held out from its read-out."""
     C: Positive
-    """As in scikit-learn's SVC, for the read-out that judges candidates: the smaller, the stronger the
+    """C of scikit-learn's SVC, for the read-out that scores candidates: the smaller, the stronger the
     regularisation."""
     Cs: Annotated[list[Positive], Field(min_length=1)]
-    """Values of C among which that of the final read-out is chosen on the selection images."""
+    """Values of C for the final read-out, from which one is chosen on the selection images."""
     activations: Activations
 
     @model_validator(mode="after")
@@ -89,7 +89,7 @@ class HMO(Model):
 
 
 class ReportHMO(TrainedModel):
-    """The report's HMO: a random search of small CNNs, the best of them frozen under two layers of random CNNs."""
+    """The report's HMO: a random search over small CNNs, the best of them frozen under two layers of random CNNs."""
 
     implementation = "report_hmo.network"
 
@@ -97,25 +97,25 @@ class ReportHMO(TrainedModel):
     candidates: Count
     kept: Count
     epochs: Counts
-    """Epochs at which each rung of the search ends. A single number trains all candidates to the end, as the report
-    did."""
+    """Epochs after which candidates are compared and promoted (successive halving). A single number trains all
+    candidates to the end, as in the report."""
     reduction: Annotated[int, Field(ge=2, le=MOST)]
-    """After every rung but the last, one candidate in `reduction` is promoted, never fewer than `kept`."""
+    """At every comparison but the last, one candidate in `reduction` is promoted, but never fewer than `kept`."""
     promising: Literal["accuracy", "lowest_loss"]
-    """What decides promotion: accuracy on the selection split, or the lowest loss there in any epoch so far
+    """Criterion for promotion: accuracy on the selection split, or the lowest loss there in any epoch so far
     (benchmarks/halving.py compares them). The final choice is by accuracy."""
     layers: Counts
     filters: Counts
     kernels: Counts
     modules: Count
-    """Random CNNs in the second layer, and in the third."""
+    """Number of random CNNs in each of the second and third layers."""
     grid: Count
     top: Count
     final_epochs: Count
     augment: Augment
     precision: Precision
     copies: Count
-    """Augmented copies of each training image on which the upper layers are trained; 1: the image itself."""
+    """Number of augmented copies of each training image for training the upper layers; 1: the image itself."""
 
     @model_validator(mode="after")
     def _can_be_searched(self):
@@ -132,11 +132,11 @@ class ReportHMO(TrainedModel):
 class ReportHMOUntrained(ReportHMO):
     """The untrained twin of a `ReportHMO` with the same values.
 
-    Its CNNs, first layer included, have their initial weights; a linear read-out of the top layer is fitted.
+    Its CNNs, including the first layer, keep their initial weights; a linear read-out of the top layer is fitted.
     """
 
     implementation = "report_hmo.untrained"
 
     kind: Literal["report_hmo_untrained"]
     C: Positive
-    """As in scikit-learn's logistic regression: the smaller, the stronger the regularisation."""
+    """C of scikit-learn's logistic regression: the smaller, the stronger the regularisation."""

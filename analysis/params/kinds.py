@@ -1,6 +1,6 @@
-"""The kinds of model beside HMO, and the values that each takes in ``params.yaml``.
+"""The model kinds other than HMO, and their parameters in ``params.yaml``.
 
-Each kind names the module that implements it, by name only, so that parameters are checked without loading torch.
+Each kind gives the module that implements it as a string, so that parameters are checked without importing torch.
 """
 
 import math
@@ -24,7 +24,7 @@ from analysis.params.protocol import PROTOCOLS, Protocol
 
 
 class Model(Group):
-    """One entry under ``models``: a kind, a protocol, and the values of that kind."""
+    """One entry under ``models``: a kind, a protocol, and the parameters of that kind."""
 
     implementation: ClassVar[str]
     """Module of `analysis.models` that holds ``KIND``, an `analysis.models.registry.Kind`."""
@@ -34,23 +34,23 @@ class Model(Group):
 
     @property
     def rules(self) -> Protocol:
-        """The protocol as a value."""
+        """The choices of the protocol."""
         return PROTOCOLS[self.protocol]
 
 
 class Activations(Group):
-    """How the maps of a layer become the features that are compared with neurons."""
+    """How the feature maps of a layer become the features that are compared with neurons."""
 
     pool: Annotated[int, Field(ge=0, le=MOST)]
     """Maps are averaged to pool x pool cells; 0 keeps every position."""
     features: Count
     """Layers with more features than this are reduced to this number by a sparse random projection."""
     patches: Annotated[int, Field(ge=0, le=MOST)]
-    """Fixations of each recording, at most, for which the top layer is also computed at the gaze; 0: none."""
+    """Maximum number of fixations per recording for which the top layer is also computed at the gaze; 0: none."""
 
 
 class TrainedModel(Model):
-    """What every trained network takes."""
+    """Parameters of every trained network."""
 
     size: Annotated[int, Field(ge=8, le=WIDEST)]
     """Side of the square input in pixels."""
@@ -62,12 +62,12 @@ class TrainedModel(Model):
 
 
 class Augment(Group):
-    """Random changes of the training images."""
+    """Random augmentation of the training images."""
 
     flip: bool
-    """Left-right, with probability 1/2."""
+    """Flip left-right with probability 1/2."""
     shift: Annotated[float, Field(ge=0, lt=0.5)]
-    """Largest shift as a share of the image's side; grey fills the gap."""
+    """Largest shift as a fraction of the image's side; grey fills the gap."""
     contrast: Annotated[float, Field(ge=0, lt=1)]
     """Contrast about grey is multiplied by a factor from 1 - contrast to 1 + contrast."""
 
@@ -121,7 +121,7 @@ class ViT(EndToEnd):
 
     kind: Literal["vit"]
     stem: Counts
-    """Filters of the convolutions, each of which halves the image, before its cells become tokens."""
+    """Filters of the stem's convolutions, each of which halves the image; the remaining cells become tokens."""
     width: Count
     depth: Count
     heads: Count
@@ -138,15 +138,15 @@ class ViT(EndToEnd):
 
 
 class FixedFeatures(Model):
-    """What a fixed transform of the image with a fitted linear read-out takes."""
+    """Parameters of a fixed image transform with a fitted linear read-out."""
 
     size: Annotated[int, Field(ge=2, le=WIDEST)]
     C: Positive
-    """As in scikit-learn's logistic regression: the smaller, the stronger the regularisation."""
+    """C of scikit-learn's logistic regression: the smaller, the stronger the regularisation."""
 
 
 class Pixels(FixedFeatures):
-    """Logistic regression on a small copy of the image; its only layer is the pixels."""
+    """Logistic regression on the downsampled image; its only layer is the pixels."""
 
     implementation = "baselines.pixels"
 
@@ -155,7 +155,7 @@ class Pixels(FixedFeatures):
 
 
 class Gabor(FixedFeatures):
-    """Energy of Gabor filters, divisively normalised."""
+    """Divisively normalised Gabor energy."""
 
     implementation = "baselines.gabor"
 
@@ -170,7 +170,7 @@ class Gabor(FixedFeatures):
     sigma: Positive
     """Semi-saturation constant: the energy at which responses begin to saturate."""
     grid: Count
-    """The read-out takes means over grid x grid cells."""
+    """The read-out uses means over grid x grid cells."""
     activations: Activations
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class Gabor(FixedFeatures):
 
 
 class EfficientNet(FixedFeatures):
-    """EfficientNet-Lite0 with its ImageNet weights, used unchanged, with a linear read-out of its last layer."""
+    """EfficientNet-Lite0 with its ImageNet weights, unchanged, and a linear read-out of its last layer."""
 
     implementation = "pretrained.efficientnet"
 
@@ -201,7 +201,7 @@ class Category(Model):
 
 
 class Weights(Group):
-    """A file of weights and its hash, so that a changed file under the same name is noticed."""
+    """A weights file and its hash, so that a change of the file does not go unnoticed."""
 
     file: str
     """Path, or ``package:path`` inside an installed package. .safetensors, or a state_dict saved by torch."""
@@ -209,7 +209,7 @@ class Weights(Group):
 
 
 class Own(FixedFeatures):
-    """A network of your own, used unchanged, with a linear read-out of its last layer."""
+    """Your own network, unchanged, with a linear read-out of its last layer."""
 
     implementation = "own"
 
@@ -224,5 +224,5 @@ class Own(FixedFeatures):
     mean: Annotated[list[Annotated[float, Field(ge=-LARGEST, le=LARGEST)]], Field(min_length=3, max_length=3)]
     """Subtracted from each channel of RGB between 0 and 1."""
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
-    """By which each channel is then divided."""
+    """Divides each channel after the subtraction."""
     activations: Activations

@@ -15,7 +15,7 @@ from analysis.params.models import Model
 from analysis.params.schema import Params
 
 SAID = 8
-"""Faults that the line of an error names."""
+"""Largest number of faults that an error lists."""
 
 
 def load(path: str | os.PathLike = "params.yaml") -> Params:
@@ -24,8 +24,8 @@ def load(path: str | os.PathLike = "params.yaml") -> Params:
     Raises
     ------
     DataError
-        If the file is missing or not YAML, a key is unknown, missing or twice there, or a value is impossible. The
-        message names every such key.
+        If the file is missing or not YAML, a key is unknown, missing or repeated, or a value is invalid. The message
+        names up to `SAID` such keys.
     """
     params, wrong = examine(path)
     _refuse(path, wrong)
@@ -33,7 +33,7 @@ def load(path: str | os.PathLike = "params.yaml") -> Params:
 
 
 def load_agreeing(path: str | os.PathLike = "params.yaml") -> Params:
-    """Read and check the parameters as `load`, and refuse groups that do not agree with each other."""
+    """Read and check the parameters like `load`, and refuse groups that conflict with each other."""
     params = load(path)
     _refuse(path, disagreements(params))
     return params
@@ -46,7 +46,7 @@ def _refuse(path: str | os.PathLike, wrong: list[str]) -> None:
 
 
 def examine(path: str | os.PathLike) -> tuple[Params | None, list[str]]:
-    """Read the parameters; return them, if every value is possible by itself, and all that is wrong with values.
+    """Read the parameters; return them (None unless every value by itself is valid) and one message per fault.
 
     Raises `DataError` if the file cannot be read.
     """
@@ -56,7 +56,7 @@ def examine(path: str | os.PathLike) -> tuple[Params | None, list[str]]:
 
 
 def judge(values: Any) -> tuple[Params | None, list[str]]:
-    """Return values as parameters, if every one is possible by itself, and all that is wrong with them."""
+    """Return values as parameters (None unless every value by itself is valid) and one message per fault."""
     named, infinite = messages.bad_names(values), messages.not_finite(values)
     wrong = [*named, *(f"{key} = {number}: give a finite number" for key, number in infinite.items())]
     try:
@@ -67,7 +67,7 @@ def judge(values: Any) -> tuple[Params | None, list[str]]:
 
 
 def _read(path: Path) -> tuple[Any, list[str]]:
-    """Return the values of a YAML file, and the keys that it gives twice."""
+    """Return the values of a YAML file, and one message per repeated key."""
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
@@ -84,7 +84,7 @@ def _read(path: Path) -> tuple[Any, list[str]]:
 
 
 def _repeated(node: yaml.Node, key: str) -> list[str]:
-    """Return the keys that a mapping holds twice, of which YAML's reader would keep the last without a word."""
+    """Return the repeated keys of a mapping, of which the YAML reader would silently keep the last."""
     found = []
     if isinstance(node, yaml.MappingNode):
         names = [name.value for name, _ in node.value]
@@ -98,7 +98,7 @@ def _repeated(node: yaml.Node, key: str) -> list[str]:
 
 
 def only(values: Params, names: list[str]) -> Params:
-    """Return the named parameters alone, so that a stage cannot read one that ``dvc.yaml`` does not list.
+    """Return only the named parameters, so that a stage cannot read one that ``dvc.yaml`` does not list.
 
     `names` are dotted keys of parameters or groups. Reading any other parameter raises `DataError`.
     """
@@ -111,9 +111,7 @@ def only(values: Params, names: list[str]) -> Params:
 
 
 def of_data_set(values: Params, name: str) -> Params:
-    """Return the parameters as a recorded data set takes them.
-
-    Its models and images; no patches at the gaze, as there is none.
+    """Return the parameters for a recorded data set: its models and images, and no patches, which need the gaze.
 
     Raises `DataError` if there is no such data set.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with ``params.yaml``, in our words: the key, its value, and what it takes."""
+"""Error messages about ``params.yaml``: the key, its value, and what the key allows."""
 
 import difflib
 import math
@@ -14,21 +14,21 @@ from analysis.params.base import NAME, Group
 from analysis.params.schema import Params
 
 SHOWN = 60
-"""Characters of a value that a message repeats."""
+"""Number of characters of a value that a message quotes."""
 NAMED = ("models", "recorded.datasets")
-"""Groups whose keys are names that the reader gives."""
+"""Groups whose keys are names chosen by the user."""
 FEW = 4
-"""So many missing keys of one group have a message each."""
+"""Up to this many missing keys of a group get a message each."""
 
 
 def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
-    """Return one message per key at fault, but for those that are `known` to be.
+    """Return one message per key at fault, except the `known` ones.
 
     Parameters
     ----------
     errors : list of dict
-        Of pydantic's ``ValidationError``. Where a key takes one of several types, each has an error; the one that
-        reached deepest into the value says most.
+        Errors of pydantic's ``ValidationError``. If a key allows several types, each type has an error; the one that
+        got deepest into the value says most.
     """
     found: dict[tuple[str, ...], tuple[int, str]] = {}
     lacking = Counter(error["loc"][:-1] for error in errors if error["type"] == "missing")
@@ -50,7 +50,7 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
 
 
 def bad_names(values: Any) -> list[str]:
-    """Return what is wrong with names of entries, which become folders."""
+    """Return a message for each invalid entry name; these names become folders."""
     wrong = []
     for key in NAMED:
         group = values
@@ -65,7 +65,7 @@ def bad_names(values: Any) -> list[str]:
 
 
 def not_finite(value: Any, key: str = "") -> dict[str, float]:
-    """Return the keys that hold an infinite number or none (``.inf``, ``.nan``), and that number."""
+    """Return the keys with an infinite or NaN value (``.inf``, ``.nan``), and that value."""
     if isinstance(value, float):
         return {} if math.isfinite(value) else {key: value}
     items = list(value.items()) if isinstance(value, dict) else []
@@ -86,13 +86,13 @@ def _locate(location: tuple) -> tuple[tuple[str, ...], "type[Group] | Entries | 
     Returns
     -------
     key : tuple of str
-        The deepest key that the schema has.
+        The deepest key that is in the schema.
     group : type, `Entries` or None
-        The group that this key holds, if it does; `Entries` for an entry whose kind is unknown.
+        The group at this key, if it holds one; `Entries` for an entry whose kind is unknown.
     field : FieldInfo or None
-        The key's field; None for an entry or for the top.
+        The key's field; None for an entry or the top level.
     rest : tuple
-        What of the location lies deeper: a place in a list, the branch of a union, an unknown key.
+        The rest of the location: an index in a list, a branch of a union, an unknown key.
     """
     key, group, field = [], Params, None
     for place, token in enumerate(location):
@@ -110,14 +110,14 @@ def _locate(location: tuple) -> tuple[tuple[str, ...], "type[Group] | Entries | 
 
 @dataclass(frozen=True)
 class Entries:
-    """What an entry of a group may be whose keys are names: the groups by kind, and the key that tells the kind."""
+    """The possible entries of a group whose keys are names: a schema per kind, and the key that states the kind."""
 
     tag: str
     kinds: dict[str, type[Group]]
 
     @classmethod
     def of(cls, group: type[Group]) -> "Entries":
-        """Return the entries of a group, from the type of its further keys."""
+        """Return the possible entries of a group, from the type of its extra keys."""
         union, info = get_args(get_args(group.__annotations__["__pydantic_extra__"])[1])[:2]
         tag = info.discriminator
         options = get_args(union)
@@ -125,7 +125,7 @@ class Entries:
 
 
 def _group_in(annotation: Any) -> type[Group] | None:
-    """Return the group that a key holds, if it holds one."""
+    """Return the group that an annotation contains, if any."""
     options = get_args(annotation) if get_origin(annotation) is not Annotated else get_args(annotation)[:1]
     for option in options or (annotation,):
         if isinstance(option, type) and issubclass(option, Group):
@@ -134,7 +134,7 @@ def _group_in(annotation: Any) -> type[Group] | None:
 
 
 def _message(error: dict, key: tuple, group: type[Group] | Entries | None, field: FieldInfo | None, rest: tuple) -> str:
-    """Say in one clause what is wrong with which key."""
+    """Return one clause that says what is wrong with a key."""
     name, kind, value = ".".join(key), error["type"], error["input"]
     if kind == "extra_forbidden":
         return _unknown(key, group, str(rest[0]))

@@ -1,4 +1,4 @@
-"""The models of ``params.yaml``: one entry each, of one of the kinds."""
+"""The group ``models`` of ``params.yaml``: one entry per model."""
 
 from typing import Annotated, get_args
 
@@ -10,7 +10,7 @@ from analysis.params.hmo import HMO, ReportHMO, ReportHMOUntrained
 from analysis.params.kinds import Category, EfficientNet, Gabor, Model, Own, Pixels, ResNet, SimpleCNN, ViT
 
 Entry = HMO | ReportHMO | ReportHMOUntrained | SimpleCNN | ResNet | ViT | Gabor | Pixels | Category | EfficientNet | Own
-"""Every kind of model. A new kind is a class in this list and the module that it names."""
+"""All kinds of model. To add one, add its class here and the module that the class names."""
 
 KINDS: dict[str, type[Model]] = {
     name: values for values in get_args(Entry) for name in get_args(values.model_fields["kind"].annotation)
@@ -19,7 +19,7 @@ KINDS: dict[str, type[Model]] = {
 
 
 class Models(Group):
-    """The models that run, and an entry for each."""
+    """The models to run, and an entry for each model."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -41,7 +41,7 @@ class Models(Group):
         return {name: entry.kind for name, entry in self.__pydantic_extra__.items()}
 
     def entry(self, name: str) -> Model:
-        """Return the entry of a model. Raises `DataError` if there is none of that name."""
+        """Return the entry of a model. Raises `DataError` if there is no such entry."""
         if name not in self.__pydantic_extra__:
             raise DataError(f"no model {name!r} in params.yaml; its models are {self._names()}")
         return self.__pydantic_extra__[name]

@@ -1,4 +1,4 @@
-"""A protocol: one value per choice in which the report and its correction differ."""
+"""A protocol: one value for each analysis choice of the report and of its correction."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Protocol:
-    """How images, gaze and spikes are turned into a comparison.
+    """How images, gaze and spikes are turned into a comparison of models with neurons.
 
-    Every field is one choice; the audit attributes the difference between `REPORT` and `CORRECTED` to the fields in
-    which they differ. Code asks a protocol for a field, never for its name.
+    Each field is one choice; the audit attributes the difference between `REPORT` and `CORRECTED` to the fields in
+    which they differ. Code depends on the fields of a protocol, never on its name.
     """
 
     join: Literal["trial_id", "row"]
-    """Presentation of a fixation: the one whose ``trial_id`` it carries, or the row of that number."""
+    """How a fixation finds its presentation: by ``trial_id``, or by using that id as a row number."""
     fixations: Literal["selected", "all"]
-    """Fixations used: on the image and long enough (Xiao et al.), or all that received an image."""
+    """Fixations used: on the image and long enough (Xiao et al.), or all that were assigned an image."""
     response: Literal["rate", "count"]
     """Spikes per second in a 200 ms window, or spikes summed over the whole fixation."""
     latency: Literal["corrected", "none"]
@@ -29,7 +29,7 @@ class Protocol:
     unit_identity: Literal["recording", "column"]
     """Units kept apart by recording, or merged across recordings by column number."""
     filling: Literal["none", "column_mean"]
-    """Empty cells of a merged table left out, or filled with the column mean over all data."""
+    """Empty cells of a merged table omitted, or filled with the column mean over all data."""
     selection: Literal["validation", "test"]
     """Images on which candidates are selected."""
     images: Literal["all", "test"]
@@ -37,19 +37,19 @@ class Protocol:
     splits: Literal["folds", "single"]
     """Cross-validation, or one random split."""
     duplicates: Literal["together", "apart"]
-    """Near-duplicate images always in the same fold, or divided at random like any others."""
+    """Near-duplicate images always in the same fold, or assigned at random like all others."""
     features: Literal["standardised", "centred"]
     """Features divided by their standard deviation in the training images (as ``sklearn``'s ``PLSRegression`` does by
     default), or only centred (Yamins et al. 2014)."""
     regression: Literal["ridge", "pls"]
-    """Ridge regression with a penalty chosen inside the training images, or partial least squares with a fixed number
+    """Ridge regression with a penalty chosen within the training images, or partial least squares with a fixed number
     of components."""
     baseline: Literal["training_mean", "test_mean"]
     """Prediction that scores an r2 of 0: the mean of the training images, or of the test images as in ``sklearn``."""
     rdm: Literal["standardised", "raw"]
-    """Neural RDM from responses standardised over images, unit by unit, or from the responses as recorded."""
+    """Neural RDM from responses z-scored across images for each unit, or from raw responses."""
     aggregation: Literal["median", "median_without_outliers"]
-    """Median over all units, or after dropping interquartile outliers."""
+    """Median over all units, or after dropping outliers by the interquartile range."""
 
 
 CORRECTED = Protocol(

@@ -1,4 +1,4 @@
-"""Recorded data sets: responses to images shown at steady gaze, analysed beside the experiment with free viewing."""
+"""Recorded data sets: responses to images under steady fixation, analysed alongside the free-viewing experiment."""
 
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -10,13 +10,13 @@ from analysis.params.base import NAME, Group, Positive
 
 
 class DataSet(Group):
-    """One entry under ``recorded.datasets``: a source, and what is chosen of it."""
+    """One entry under ``recorded.datasets``: a source, and the selection from it."""
 
     implementation: ClassVar[str]
     """Module of `analysis.acquire.recorded` that holds ``acquire(entry, params, raw)``."""
 
     has_responses: ClassVar[bool] = True
-    """Whether responses of units were published, not dissimilarities alone."""
+    """Whether unit responses were published, not only dissimilarities."""
 
     source: str
     images: Literal["all", "untrained"]
@@ -24,7 +24,7 @@ class DataSet(Group):
 
 
 class V4(DataSet):
-    """Macaque V4 (Cowley et al. 2023): one session of recordings from arrays."""
+    """Macaque V4 (Cowley et al. 2023): one session of array recordings."""
 
     implementation = "v4"
 
@@ -52,7 +52,7 @@ class Kriegeskorte92(DataSet):
 
 
 class Assembly(DataSet):
-    """Responses of the reader's own."""
+    """The user's own responses."""
 
     implementation = "assembly"
 
@@ -60,17 +60,17 @@ class Assembly(DataSet):
     path: str
     """A folder of arrays, or a netCDF file of presentations by neuroids."""
     stimuli: str | None
-    """The csv file of the images, for a netCDF file; they lie beside it, or in a zip or folder of its name."""
+    """Csv file of the images of a netCDF file; the images are next to it, or in a zip or folder of the same name."""
     response: Literal["rate", "count", "normalised"]
-    """Spikes/s, spikes in the window, or a scale of the source's own, which may be negative."""
+    """Spikes/s, spikes in the window, or the source's own scale, which may be negative."""
     region: Area | Literal["IT"] | None
-    """Area of the units, where the files do not say."""
+    """Area of the units, if the files do not give it."""
     window_ms: Positive | None
-    """Length of the response window, where the files do not say."""
+    """Length of the response window, if the files do not give it."""
 
 
 Entry = V4 | MajajHong | Kriegeskorte92 | Assembly
-"""Every source. A new one is a class in this list and the module that it names."""
+"""All sources. To add one, add its class here and the module that the class names."""
 
 SOURCES: dict[str, type[DataSet]] = {
     name: values for values in get_args(Entry) for name in get_args(values.model_fields["source"].annotation)
@@ -90,7 +90,7 @@ class DataSets(Group):
         return sorted(self.__pydantic_extra__)
 
     def entry(self, name: str) -> DataSet:
-        """Return the entry of a data set. Raises `DataError` if there is none of that name."""
+        """Return the entry of a data set. Raises `DataError` if there is no such entry."""
         if name not in self.__pydantic_extra__:
             known = ", ".join(self.names()) or "none"
             raise DataError(f"no recorded data set {name!r} in params.yaml (recorded.datasets); there are {known}")
@@ -98,14 +98,14 @@ class DataSets(Group):
 
 
 class Recorded(Group):
-    """The data sets that run, the models compared with them, and an entry for each data set."""
+    """The data sets to run, the models to compare with them, and an entry for each data set."""
 
     run: list[str]
     geometry: list[str]
-    """Data sets of which dissimilarities alone were published."""
+    """Data sets for which only dissimilarities were published."""
     models: Annotated[list[str], Field(min_length=1)]
     models_from: Annotated[str, Field(pattern=rf"^(\.|recorded/{NAME[1:-1]})$", description=". or recorded/NAME")]
-    """Folder whose trained models are compared in ``geometry``: ``.``, the experiment's, or one under recorded/."""
+    """Folder of the trained models that ``geometry`` compares: ``.`` (the experiment), or one under recorded/."""
     datasets: DataSets
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The groups of ``params.yaml`` and the values that each takes; `analysis.params.models` has the group ``models``."""
+"""The parameter groups of ``params.yaml``; `analysis.params.models` has the group ``models``."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from analysis.params.recorded import Recorded
 
 
 class Acquire(Group):
-    """Source of the data and, if published, the selection."""
+    """Source of the data and, for published data, the selection."""
 
     source: Literal["simulated", "real"]
     areas: Literal["all"] | list[Area]
@@ -23,26 +23,26 @@ class Acquire(Group):
 
 
 class Noise(Group):
-    """Variability of responses beside Poisson: coefficients of variation of gains, SD of the logarithm of a drift."""
+    """Response variability in addition to Poisson noise: coefficients of variation of gains, SD of a log drift."""
 
     private: NotNegative
-    """Of the gain of each unit, drawn anew in each presentation."""
+    """Of each unit's own gain, drawn anew for each presentation."""
     shared: NotNegative
-    """Of the gain that all units of a recording share, drawn anew in each presentation."""
+    """Of the gain shared by all units of a recording, drawn anew for each presentation."""
     drift: NotNegative
-    """Of the slow gain that they share."""
+    """Of the slow gain shared by all units of a recording."""
 
 
 class Simulate(Group):
-    """What the units of the embedded experiment follow, and its size."""
+    """Response model and size of the embedded experiment."""
 
     world: Literal["label", "graded", "gabor", "pixels", "none"]
     """See `analysis.simulate.responses.worlds`."""
     selectivity: Positive
-    """Factor on how much the rate changes between images."""
+    """Scale of the rate differences between images."""
     noise: Noise
     showings: Literal["equal", "geometric"]
-    """Of the images of a recording: all equally often, or a geometric number of times with the same mean."""
+    """Presentations per image: equal for all images, or geometrically distributed with the same mean."""
 
     faces: Annotated[int, Field(ge=12, le=MOST)]
     objects: Annotated[int, Field(ge=12, le=MOST)]
@@ -50,7 +50,7 @@ class Simulate(Group):
     unlabelled: Annotated[int, Field(ge=4, le=MOST)]
     recordings: Annotated[int, Field(ge=6, le=MOST)]
     units_per_recording: Annotated[int, Field(ge=4, le=160)]
-    """A bank of electrodes has names for so many units."""
+    """At most as many as a bank of electrodes has unit names."""
     images_per_recording: Annotated[int, Field(ge=8, le=MOST)]
     presentations_per_image: Annotated[int, Field(ge=2, le=MOST)]
 
@@ -88,17 +88,17 @@ class Predictivity(Group):
     folds: Annotated[int, Field(ge=3, le=MOST)]
     repeats: Count
     splits: Count
-    """Random splits, where a protocol splits once."""
+    """Number of random splits under a protocol with a single split."""
 
 
 class Compare(Predictivity):
-    """Predictivity, split halves and intervals."""
+    """Predictivity, split halves and confidence intervals."""
 
     yamins_components: Count
-    """PLS components in Yamins et al. (2014); fewer where images or features are too few."""
+    """PLS components in Yamins et al. (2014); fewer if there are too few images or features."""
     readout_draws: Count
     split_halves: Count
-    """Random halves of the presentations, for the ceilings of RDMs."""
+    """Number of random split halves of the presentations, for the RDM ceilings."""
     bootstrap: Count
     permutations: Annotated[int, Field(ge=19, le=MOST)]
 
@@ -119,17 +119,17 @@ class AuditNetwork(Group):
 
 
 class Audit(Predictivity):
-    """What each choice of protocol contributes, and the controls."""
+    """The contribution of each protocol choice, and the controls."""
 
     area: Literal["latest"] | Area
     recordings: Annotated[int, Field(ge=2, le=MOST)]
-    """Recordings of the area, at most."""
+    """Maximum number of recordings of the area."""
     seeds: Count
     orders: Count
     splits_of_others: Count
     split_halves: Count
     shuffles: Annotated[int, Field(ge=100, le=MOST)]
-    """Fewer cannot reach the level of the test of blocks, .01."""
+    """With fewer shuffles the test of blocks cannot reach its level, .01."""
     selection_splits: Annotated[int, Field(ge=2, le=MOST)]
     studies: Count
     table_rows: Annotated[int, Field(ge=30, le=MOST)]
@@ -143,14 +143,14 @@ class Explain(Group):
     models: list[Name]
     """Models to explain, among ``models.run``; each is also explained with its initial weights."""
     images: Annotated[int, Field(ge=2, le=MOST)]
-    """Test images with a face region, at most."""
+    """Maximum number of test images with a face region."""
     blur: Share
-    """SD of the Gaussian that blurs replaced parts of an image, as a share of the image's side."""
+    """SD of the Gaussian that blurs the replaced parts of an image, as a fraction of the image's side."""
     window: Share
-    """Side of the occluding square, as a share of the image's side."""
+    """Side of the occluding square, as a fraction of the image's side."""
     stride: Share
     superpixels: Annotated[int, Field(ge=4, le=MOST)]
-    """Of LIME, at most."""
+    """Maximum number of LIME superpixels."""
     bootstrap: Annotated[int, Field(ge=20, le=MOST)]
 
     @model_validator(mode="after")
@@ -163,14 +163,14 @@ class Explain(Group):
 
 
 class Seeds(Group):
-    """Seeds from which the models with random weights are trained again."""
+    """Seeds from which models with random weights are retrained."""
 
     further: Annotated[int, Field(ge=0, le=MOST)]
-    """Seeds beside that of the model itself."""
+    """Number of seeds besides the model's own."""
 
 
 class AblationHMO(Group):
-    """Sizes at which the variants of HMO are trained; small, as each is trained several times."""
+    """Sizes of the HMO variants; small, because each is trained several times."""
 
     size: Annotated[int, Field(ge=8, le=WIDEST)]
     grid: Count
@@ -181,7 +181,7 @@ class AblationHMO(Group):
 
 
 class AblationReport(Group):
-    """Sizes at which the report's HMO is trained for comparison."""
+    """Sizes of the report's HMO that is trained for comparison."""
 
     size: Annotated[int, Field(ge=16, le=WIDEST)]
     candidates: Count
@@ -201,16 +201,16 @@ class Ablation(Group):
 
 
 class Candidates(Group):
-    """Performance against predictivity over candidates of the search, and the ablation."""
+    """Performance versus predictivity across search candidates, and the ablation."""
 
     model: Name
     """The model of kind ``hmo`` that provides all other values."""
     report: Name
     """The model of kind ``report_hmo`` to compare with."""
     random: Annotated[int, Field(ge=3, le=MOST)]
-    """Candidates drawn at random, over which performance is correlated with predictivity."""
+    """Number of random candidates, across which performance is correlated with predictivity."""
     searched: Annotated[int, Field(ge=2, le=MOST)]
-    """Candidates in each of the two optimised searches."""
+    """Number of candidates in each of the two optimised searches."""
     size: Annotated[int, Field(ge=8, le=WIDEST)]
     grid: Count
     n_filt: Filters
@@ -218,9 +218,9 @@ class Candidates(Group):
     areas: Annotated[list[Area], Field(min_length=1)]
     """Areas whose predictivity the third kind of search maximises."""
     folds: Annotated[int, Field(ge=3, le=MOST)]
-    """Folds of the training images, by which ridge penalties are chosen and the third kind of search scores."""
+    """Folds of the training images, for choosing ridge penalties and scoring the third kind of search."""
     bootstrap: Count
-    """Joint draws of images, units and candidates."""
+    """Number of joint draws of images, units and candidates."""
     ablation: Ablation
 
     @model_validator(mode="after")

@@ -1,1 +1,1 @@
-"""Spike rasters and gaze to responses: one table of fixations by units for each recording."""
+"""From spike rasters and gaze to responses: one table of fixations by units for each recording."""

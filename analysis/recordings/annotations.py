@@ -1,4 +1,4 @@
-"""The authors' csv files: areas, tracker latencies, unit latencies and receptive fields."""
+"""The authors' csv files: areas, eye-tracker latencies, unit latencies and receptive fields."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from analysis.core.reading import damaged, reading
 DEFAULT_LATENCY_MS = {"V1": 40, "V2": 40, "V4": 50, "PIT": 65, "CIT": 80, "AIT": 100}
 """Response latency of a unit without an entry, by its area (Xiao et al. 2024, imputation of latencies)."""
 MIN_LATENCY_MS = 40
-"""Latencies are clipped to this from below before use (Xiao et al. 2024, script 2d)."""
+"""Shorter latencies are raised to this before use (Xiao et al. 2024, script 2d)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RecordingTables:
     latency_ms: dict[str, float]
     """Fixation-on latency by unit name, as published (not yet clipped)."""
     rf: dict[str, tuple[float, float, float]]
-    """Receptive field by unit name: x, y and radius in dva relative to the gaze."""
+    """Receptive field by unit name: x, y (relative to the gaze) and radius in dva."""
 
     def region(self, unit: str, bank: int) -> str:
         """Return the area of a unit by the bank of its electrode."""
@@ -117,7 +117,7 @@ class Annotations:
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read a csv file as text and check that it has the columns that are used."""
+    """Read columns of a csv file as text and check that it has them."""
     with reading(path, AGAIN):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in columns:

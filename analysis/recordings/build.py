@@ -18,12 +18,12 @@ from analysis.recordings.rois import Rois, categorise
 
 SHORTER_S = 60
 LONGER_S = 3600
-"""Rasters that end a minute before the last image, or an hour after the last trial, belong to another recording."""
+"""Rasters that end a minute before the last image or an hour after the last trial belong to another recording."""
 
 
 @dataclass(frozen=True)
 class Processing:
-    """How a recording is processed: the protocol, the response window, and the re-pairings of the repeatability test.
+    """How to process a recording: the protocol, the response window, and the permutations of the repeatability test.
 
     With 0 permutations every p is 1.
     """
@@ -36,11 +36,11 @@ class Processing:
 
 @dataclass
 class Measured:
-    """What is measured in one pass over the rasters."""
+    """Measurements from one pass over the rasters."""
 
     rate: np.ndarray  # (n_fixations, n_units) spikes/s
-    count: np.ndarray | None  # (n_fixations, n_units) spikes in the whole fixation, where the protocol counts
-    zeroth: np.ndarray  # (n_zeroth,) places of the selected zeroth fixations
+    count: np.ndarray | None  # (n_fixations, n_units) spikes in the whole fixation, if the protocol uses counts
+    zeroth: np.ndarray  # (n_zeroth,) indices of the selected zeroth fixations
     zeroth_rate: np.ndarray  # (n_zeroth, n_units) spikes/s in the window of the face-selectivity index
     stable: np.ndarray  # (n_units,) bool
     overall: np.ndarray  # (n_units,) spikes/s over the recording
@@ -56,14 +56,14 @@ def build_recording(files: Files, tables: RecordingTables, rois: Rois | None, pr
     tables : RecordingTables
         Areas, latencies and receptive fields of the recording.
     rois : Rois or None
-        Regions of the images. Without them the face-selectivity index is not a number.
+        Regions of the images; without them the face-selectivity index is NaN.
     processing : Processing
 
     Returns
     -------
     xarray.Dataset
-        ``rate`` (fixation, unit) in spikes/s, with coordinates. Where the protocol's response is the count, ``rate``
-        is over the whole fixation, and ``count`` (fixation, unit) and ``image_count`` (image, unit) hold the spikes.
+        ``rate`` (fixation, unit) in spikes/s, with coordinates. If the protocol's response is the count, ``rate`` is
+        over the whole fixation, and ``count`` (fixation, unit) and ``image_count`` (image, unit) hold the spike counts.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def build_recording(files: Files, tables: RecordingTables, rois: Rois | None, pr
 
 
 def _check_match(session: Session, rasters: Rasters) -> None:
-    """Check that the two files are of the same recording."""
+    """Check that the two files belong to the same recording."""
     if session.start_time != rasters.start_time:
         raise DataError(
             f"{rasters.path} starts at {rasters.start_time} but {session.path.name} at {session.start_time}:"
@@ -117,7 +117,7 @@ def _check_match(session: Session, rasters: Rasters) -> None:
 def _measure(rasters: Rasters, kept: Fixations, latency: np.ndarray, protocol: Protocol, window_ms: int) -> Measured:
     """Measure rates, counts and stability in one pass over the columns of the rasters."""
     n, n_units, n_bins = len(kept.row), rasters.n_units, rasters.n_bins
-    # Zeroth fixations are known only where fixations are matched with the times of the images.
+    # Zeroth fixations are known only if the protocol matches fixations to the presentation times of the images.
     zeroth = (
         np.flatnonzero((kept.ordinal == 0) & kept.selected) if protocol.fixations == "selected" else np.zeros(0, int)
     )
@@ -179,7 +179,7 @@ def _unit_coords(files: Files, names, areas, latency, rf: np.ndarray, measured: 
 def _repeatability_coords(
     measured: Measured, kept: Fixations, stimulus: np.ndarray, trial: np.ndarray, permutations: int, seed: int
 ) -> dict:
-    """Return the self-consistency of each unit over all pairs (as published) and across trials (the ceiling)."""
+    """Return each unit's self-consistency over all pairs (as published) and over pairs across trials (the ceiling)."""
     on = "unit"
     rows = np.flatnonzero(kept.selected & np.isfinite(measured.rate).all(axis=1))
     rate = measured.rate[rows]
@@ -202,7 +202,7 @@ def _repeatability_coords(
 def _face_coords(
     measured: Measured, kept: Fixations, stimulus: np.ndarray, session: Session, rois: Rois | None, rf: np.ndarray
 ) -> dict:
-    """Return the face-selectivity index of each unit, and the numbers of zeroth fixations behind it."""
+    """Return the face-selectivity index of each unit, and the numbers of zeroth fixations that it is based on."""
     on, rows = "unit", measured.zeroth
     face = non_face = np.zeros((len(rows), len(rf)), bool)
     if rois is not None:

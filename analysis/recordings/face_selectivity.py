@@ -1,14 +1,14 @@
-"""Which units respond to images at all, and which prefer faces."""
+"""Which units are visually selective, and how face-selective each is."""
 
 import numpy as np
 from scipy.stats import false_discovery_control
 
 MIN_RSC = 0.1
-"""Least self-consistency of a visually selective unit (Xiao et al. 2024, all pairs)."""
+"""Minimum self-consistency of a visually selective unit (Xiao et al. 2024, all pairs)."""
 MAX_Q = 0.01
-"""Largest false-discovery rate of a visually selective unit (Xiao et al. 2024)."""
+"""False-discovery rate below which a unit counts as visually selective (Xiao et al. 2024)."""
 FACE_SELECTIVE = 0.2
-"""Least face-selectivity index of a face-selective unit (Xiao et al. 2024)."""
+"""Minimum face-selectivity index of a face-selective unit (Xiao et al. 2024)."""
 FACE_WINDOW_MS = 150
 """Response window of the face-selectivity index (Xiao et al. 2024, script 1a)."""
 
@@ -16,7 +16,8 @@ FACE_WINDOW_MS = 150
 def visually_selective(rsc: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Return which units are visually selective, shape (n_units,): RSC >= 0.1 and false-discovery rate < 0.01.
 
-    The rate is controlled (Benjamini and Hochberg) over the units given; units without a p-value are not selective.
+    The false-discovery rate is controlled (Benjamini-Hochberg) across these units; those without a p-value are not
+    selective.
 
     Parameters
     ----------
@@ -33,14 +34,14 @@ def visually_selective(rsc: np.ndarray, p: np.ndarray) -> np.ndarray:
 def face_selectivity_index(rate: np.ndarray, face: np.ndarray, non_face: np.ndarray) -> np.ndarray:
     """Return (F - N) / (F + N) of the mean rates on face and non-face fixations, shape (n_units,).
 
-    Not a number for a unit without fixations of either kind, or without spikes in both.
+    NaN for a unit that lacks fixations of one kind, or has no spikes in either.
 
     Parameters
     ----------
     rate : ndarray, shape (n_fixations, n_units)
         Zeroth fixations, spikes/s in 150 ms.
     face, non_face : ndarray of bool, shape (n_fixations, n_units)
-        Whether the unit's receptive field fell on a face, or on no face-like region, in a fixation.
+        Whether the unit's receptive field fell on a face, or on no annotated region, during the fixation.
     """
     means = []
     for chosen in (face, non_face):

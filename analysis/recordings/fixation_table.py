@@ -1,6 +1,6 @@
 """Assign fixations to images, locate them, and select those used in the analyses.
 
-Rules of Xiao et al. 2024, scripts 0a (on-image fixations) and 0c (selected fixations), and the report's own.
+Rules of Xiao et al. 2024, scripts 0a (on-image fixations) and 0c (selected fixations), and those of the report.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from analysis.params.protocol import Protocol
 from analysis.recordings.main_file import Session
 
 MIN_DURATION_US = 100_000
-"""Shortest selected fixation (script 0c)."""
+"""Minimum duration of a selected fixation (script 0c)."""
 MARGIN_US = 500_000
 """Selected fixations stay this far from both ends of the rasters (script 0c)."""
 NONE = -1
@@ -40,7 +40,7 @@ def microseconds(seconds: np.ndarray) -> np.ndarray:
 
 
 def presentation_by_trial(session: Session, trial: np.ndarray) -> np.ndarray:
-    """Return the presentation of each trial id, `NONE` where there is none."""
+    """Return the presentation of each trial id, `NONE` if there is none."""
     order = np.argsort(session.presentation_trial, kind="stable")
     ids = session.presentation_trial[order]
     if not len(ids):
@@ -50,7 +50,7 @@ def presentation_by_trial(session: Session, trial: np.ndarray) -> np.ndarray:
 
 
 def presentation_by_row(session: Session, trial: np.ndarray) -> np.ndarray:
-    """Return the presentation in the row of number trial id, as the report does; `NONE` beyond the last row.
+    """Return the presentation whose row number is the trial id, as the report does; `NONE` beyond the last row.
 
     Wrong after the first aborted trial, since aborted trials have no presentation.
     """
@@ -61,9 +61,9 @@ JOINS = {"trial_id": presentation_by_trial, "row": presentation_by_row}
 
 
 def build_fixation_table(session: Session, protocol: Protocol, tracker_latency_ms: float, n_bins: int) -> Fixations:
-    """Return the fixations that a protocol keeps, by its fields `join`, `fixations` and `latency`.
+    """Return the fixations that a protocol keeps, according to its fields `join`, `fixations` and `latency`.
 
-    The lag of the eye tracker is subtracted from the stored times if the protocol corrects latencies. `n_bins` is the
+    If the protocol corrects latencies, the lag of the eye tracker is subtracted from the stored times. `n_bins` is the
     length of the rasters in ms.
     """
     lag_s = tracker_latency_ms / 1e3 if protocol.latency == "corrected" else 0.0
@@ -106,7 +106,7 @@ def build_fixation_table(session: Session, protocol: Protocol, tracker_latency_m
 
 
 def _on_image(session: Session, shown: np.ndarray, start_us: np.ndarray, stop_us: np.ndarray):
-    """Return which fixations overlap the presentation of their trial, which began before it, and clipped onsets."""
+    """Return which fixations overlap their trial's presentation, which of them began before it, and clipped onsets."""
     there = shown != NONE
     if not there.any():
         return there, np.zeros(len(there), bool), start_us
@@ -128,10 +128,10 @@ def _selected(onset_us, offset_us, xy, image_size_dva, n_bins) -> np.ndarray:
 
 
 def _ordinal(trial: np.ndarray, onset_us: np.ndarray, on_image: np.ndarray, zeroth: np.ndarray) -> np.ndarray:
-    """Return ordinals of on-image fixations in their trial by time, from 0 if the trial has a zeroth, else from 1."""
+    """Return the ordinals of each trial's on-image fixations in time, from 0 if it has a zeroth one, else from 1."""
     ordinal = np.full(len(trial), NONE, np.int64)
     rows = np.flatnonzero(on_image)
-    # If another fixation starts with the zeroth (both at the onset of the image), the zeroth comes first.
+    # If another fixation starts at the same time as the zeroth (at image onset), the zeroth comes first.
     order = rows[np.lexsort((~zeroth[rows], onset_us[rows], trial[rows]))]
     first = np.r_[True, trial[order][1:] != trial[order][:-1]] if len(order) else np.zeros(0, bool)
     group = np.cumsum(first) - 1
@@ -142,7 +142,7 @@ def _ordinal(trial: np.ndarray, onset_us: np.ndarray, on_image: np.ndarray, zero
 
 
 def count_assignments(session: Session, join: str) -> tuple[int, int, int]:
-    """Count the presentations to which a join assigns their own image, another image, and none.
+    """Count the presentations to which a join assigns the right image, a wrong image, and none.
 
     Each presentation is looked up by its trial, as its fixations are.
     """

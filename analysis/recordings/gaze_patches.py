@@ -16,7 +16,7 @@ def patch(
     pixels_per_degree: np.ndarray,
     out_px: int,
 ) -> np.ndarray:
-    """Return the square of the screen around a place on an image.
+    """Return a square of the screen around a position on an image.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def patch(
     size_px : ndarray, shape (2,)
         Width and height of the image as shown, in screen pixels.
     pixels_per_degree : ndarray, shape (2,)
-        Screen pixels per dva by axis; the two differ in some recordings, so each axis has its own.
+        Screen pixels per dva along each axis; the two differ in some recordings.
     out_px : int
-        Width and height of the patch returned.
+        Width and height of the returned patch.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def patch(
     centre = (np.asarray(size_px) / 2 + np.asarray(centre_dva) * pixels_per_degree * (1, -1)) * scale
     half = PATCH_DVA / 2 * np.asarray(pixels_per_degree) * scale
     low, high = centre - half, centre + half
-    # A grey canvas of whole pixels around the patch, with the part of the image that falls on it.
+    # Paste the overlapping part of the image onto a grey canvas of whole pixels around the patch.
     corner, end = np.floor(low).astype(int) - 1, np.ceil(high).astype(int) + 1
     canvas = Image.new("RGB", tuple(int(n) for n in end - corner), (GREY,) * 3)
     inside = (*np.maximum(corner, 0), *np.minimum(end, stored.astype(int)))
@@ -54,7 +54,7 @@ def patch(
 
 
 def median_field(recording) -> np.ndarray:
-    """Return the median place (x, y in dva from gaze) of a recording's receptive fields; 0 where none is known."""
+    """Return the median position (x, y in dva from gaze) of a recording's receptive fields; 0 if none is known."""
     fields = np.array([recording[f"rf_{axis}_dva"].values for axis in "xy"], float)
     known = fields[:, np.isfinite(fields).all(axis=0)]
     return np.median(known, axis=1) if known.size else np.zeros(2)
@@ -63,7 +63,7 @@ def median_field(recording) -> np.ndarray:
 def patches_at(open_image, recording, field_dva: np.ndarray, out_px: int) -> np.ndarray:
     """Return the patches around gaze + `field_dva` for the fixations of a recording, (n_fixations, 3, out_px, out_px).
 
-    ``open_image(stem)`` returns an image (PIL) as stored; it is called once for each. `field_dva` is (x, y), y up.
+    ``open_image(stem)`` returns a PIL image as stored; it is called once per image. `field_dva` is (x, y), y up.
     """
     attrs = recording.attrs
     size_px = np.array([attrs["image_width_px"], attrs["image_height_px"]])

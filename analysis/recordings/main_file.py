@@ -1,4 +1,4 @@
-"""The main NWB file of a recording: trials, presentations, images and fixations, checked before use."""
+"""The main NWB file of a recording: trials, presentations, images and fixations, validated on reading."""
 
 import re
 from contextlib import AbstractContextManager
@@ -14,12 +14,12 @@ from analysis.core.files import hdf5
 TEMPLATES = "stimulus/templates/stimuli"
 PIXELS_PER_DEGREE = re.compile(r"\[\s*([\d.]+)\s*,\s*([\d.]+)\s*\]\s*pix per degree")
 MAX_SECONDS = 24 * 3600
-"""Times beyond a day count as damage: the longest published recording takes some hours."""
+"""Times beyond a day count as damage: the longest published recording lasts some hours."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """Trials, presentations and fixations as stored, in the order of the file; times in seconds of one clock."""
+    """Trials, presentations and fixations as stored, in file order; times in seconds on one clock."""
 
     path: Path
     trial_id: np.ndarray  # (n_trials,) int64
@@ -39,7 +39,7 @@ class Session:
     fixation_xy: np.ndarray  # (n_fixations, 2) dva from the screen centre, y up
     fixation_order: np.ndarray  # (n_fixations,) ordinal in the trial as stored
     start_time: str
-    """Start of the session as stored, to tell whether two files belong together."""
+    """Start time of the session as stored, to check that two files belong together."""
 
     @property
     def image_size_dva(self) -> np.ndarray:
@@ -48,17 +48,17 @@ class Session:
 
 
 def reading(path: Path) -> AbstractContextManager[None]:
-    """Turn any error of HDF5 into one line that names the file (`hdf5.reading`)."""
+    """Turn any HDF5 error into one line that names the file (`hdf5.reading`)."""
     return hdf5.reading(path, "NWB", "fetch it again")
 
 
 def open_nwb(path: Path) -> AbstractContextManager[h5py.File]:
-    """Open an NWB file for reading. Raises `DataError` if there is none, or it cannot be read (`hdf5.opened`)."""
+    """Open an NWB file for reading. Raises `DataError` if it is missing or cannot be read (`hdf5.opened`)."""
     return hdf5.opened(path, "NWB", "fetch it again")
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return a dataset of an open file, or say that it is missing."""
+    """Return a dataset of an open file. Raises `DataError` if it is missing."""
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
         raise DataError(f"{file.filename}: no {name}; this is not a file of the published layout")
@@ -77,7 +77,7 @@ def texts(file: h5py.File, name: str) -> np.ndarray:
 
 
 def text(file: h5py.File, name: str) -> str:
-    """Return a dataset that holds one string."""
+    """Return the string of a dataset that holds one."""
     values = texts(file, name)
     if len(values) != 1:
         raise DataError(f"{file.filename}: {name} holds {len(values)} texts instead of one")
@@ -88,7 +88,7 @@ def read_session(path: Path) -> Session:
     """Read the main file of a recording.
 
     Raises `DataError` if the file is damaged, lacks a table, or holds impossible values: times that are not finite or
-    run backwards, two presentations of one trial, a presentation without its trial or its image.
+    run backwards, two presentations in one trial, a presentation without a trial or an image.
     """
     with open_nwb(path) as file, reading(path):
         trials = _columns(file, "intervals/trials", id="integer", stop_time="time")
@@ -133,7 +133,7 @@ def read_session(path: Path) -> Session:
 
 
 def _columns(file: h5py.File, table: str, **kinds: str) -> dict[str, np.ndarray]:
-    """Read some columns of a table and check that they are equally long."""
+    """Read columns of a table and check that they have equal lengths."""
     if not isinstance(file.get(table), h5py.Group):
         raise DataError(f"{file.filename}: no table {table}; fetch the file again or leave this recording out")
     columns = {name: _column(file, f"{table}/{name}", kind) for name, kind in kinds.items()}
@@ -181,7 +181,7 @@ def _stem(path: str) -> str:
 
 
 def _check(session: Session) -> None:
-    """Refuse impossible values, so that no table is silently wrong."""
+    """Raise `DataError` on impossible values, so that no table is silently wrong."""
     path = session.path
     if session.image_size_px.shape != (2,) or not (session.image_size_px > 0).all():
         raise DataError(f"{path}: stimulus/templates/stimuli/dimension is not a width and a height")

@@ -1,4 +1,4 @@
-"""Match files with recordings and with the names that the csv files give them."""
+"""Match files to recordings and to their names in the authors' csv files."""
 
 import re
 from collections import defaultdict
@@ -36,7 +36,7 @@ def parse(path: Path) -> tuple[str, str, str]:
 
 
 def suffix_order(name: str) -> tuple[str, int]:
-    """Sort key of recording names: the one without suffix first, then ``_1``, ``_2``."""
+    """Return the sort key of a recording name: the name without suffix first, then ``_1``, ``_2``."""
     base, _, suffix = name.partition("_")
     return base, int(suffix) if suffix.isdigit() else 0
 
@@ -44,9 +44,9 @@ def suffix_order(name: str) -> tuple[str, int]:
 def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[str], bool]) -> str:
     """Return the name that the csv files give to the recording with the main file `path`.
 
-    They name a recording by subject and date, with a suffix for some of them; recordings of one date are ordered by
-    time (checked on all 679 published recordings). If only some of a date are present, ``fits(name)`` tells whether the
-    csv files list the recording's units under a name.
+    A name consists of subject and date, and for some recordings a suffix; the recordings of a date are ordered by time
+    (checked on all 679 published recordings). If only some of them are present, ``fits(name)`` tells whether the csv
+    files list the recording's units under a name.
 
     Parameters
     ----------

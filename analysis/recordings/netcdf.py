@@ -9,7 +9,7 @@ from analysis.core.reading import damaged
 
 COMPRESSION = {"zlib": True, "complevel": 4, "shuffle": True}
 Variables = dict[str, tuple[tuple[str, ...], str]]
-"""By name, the dimensions of a variable and the kinds of dtype (letters of numpy) that it may have."""
+"""Dimensions and allowed dtype kinds (numpy's letters) of each variable, by name."""
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:
@@ -31,7 +31,7 @@ def read(
     ----------
     path : Path
     again : str
-        What brings the file: "run the stage recordings".
+        How to get the file, such as "run the stage recordings".
     variables, attributes : dict, optional
         What the file must hold.
 

@@ -17,15 +17,14 @@ UNKNOWN = {
     "fixation": ("onset_ms", "offset_ms"),
     "unit": ("latency_ms", "rf_x_dva", "rf_y_dva", "rf_r_dva", "rsc_across_trials"),
 }
-"""Coordinates of the experiment with free viewing that are not known for presentations, by dimension: all NaN."""
+"""Coordinates of free-viewing recordings that are unknown for presentations (all NaN), by dimension."""
 
 
 def run(params: Params, protocol: str) -> None:
-    """Write data/recordings/corrected/ in the form of the experiment with free viewing.
+    """Write data/recordings/corrected/ in the format of the free-viewing recordings.
 
-    A presentation is a fixation at the centre of the image, and a trial. What is not known of it (`UNKNOWN`) is NaN or
-    left out. Where dissimilarities alone were published, there is no
-    recording.
+    Each presentation becomes a trial with one fixation at the image centre. Unknown coordinates (`UNKNOWN`) are NaN or
+    omitted. A data set with only dissimilarities has no recording.
 
     Raises
     ------
@@ -41,7 +40,7 @@ def run(params: Params, protocol: str) -> None:
 
 
 def table_of(responses: Responses, recording: str) -> xr.Dataset:
-    """Return the responses of the units of one recording, ``rate`` (fixation, unit) in spikes/s, or normalised."""
+    """Return the responses of one recording's units, ``rate`` (fixation, unit) in spikes/s or normalised."""
     scale = "normalised" if responses.normalised else "spikes/s"
     units = responses.recordings == recording
     rate = responses.rates[:, units]

@@ -1,7 +1,7 @@
-"""Spike rasters: count spikes in windows from the compressed columns of the file.
+"""Spike rasters: count spikes in windows, straight from the compressed columns of the file.
 
-A raster has one chunk per unit, (T milliseconds, 1 unit). One column at a time is decompressed and reduced to the bins
-with spikes, so memory is bounded by one column, not by time x units.
+A raster has one chunk per unit, (T milliseconds, 1 unit). Columns are decompressed one at a time and reduced to the
+bins with spikes, so memory is bounded by one column, not by time x units.
 """
 
 import re
@@ -20,9 +20,9 @@ from analysis.recordings.main_file import MAX_SECONDS, dataset, open_nwb, readin
 DATA = "processing/ecephys/rasters/data"
 UNIT_NAMES = "processing/ecephys/unit_names/unit_name"
 MAX_RATIO = 1032
-"""Largest compression ratio of DEFLATE; a chunk that claims more is damaged."""
+"""Largest compression ratio of DEFLATE; a chunk that implies more is damaged."""
 PUBLISHED_RATES = (0.001, 1000.0)
-"""Values of rate in the files: 0.001 in all published ones (wrong, the bins are 1 ms), 1000 if corrected."""
+"""Sampling rates in the files: 0.001 in all published ones (wrong, the bins are 1 ms), 1000 if corrected."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Spikes:
     """The bins of one unit that contain spikes."""
 
     bins: np.ndarray  # (n,) int64, increasing: bin k is [k, k + 1) ms
-    cumulative: np.ndarray | None  # (n + 1,) int64: spikes in the first n of these bins; None where each holds one
+    cumulative: np.ndarray | None  # (n + 1,) int64: spikes in the first k of these bins; None if each holds one
 
     @property
     def total(self) -> int:
@@ -38,7 +38,7 @@ class Spikes:
         return len(self.bins) if self.cumulative is None else int(self.cumulative[-1])
 
     def count(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        """Return the number of spikes in the bins start <= k < stop, in whole milliseconds, for arrays of any shape.
+        """Return the number of spikes in the bins start <= k < stop (whole milliseconds), for arrays of any shape.
 
         Windows may overlap, reach beyond the recording (no spikes there) or be empty.
         """
@@ -126,11 +126,11 @@ class Rasters:
             return self._data[:, unit] if column is None else column
 
     def _inflate(self, unit: int) -> np.ndarray | None:
-        """Inflate the stored chunk of a unit; None where the chunk was stored in another way."""
+        """Inflate the stored chunk of a unit; None if it is stored in another way."""
         try:
             mask, chunk = self._data.id.read_direct_chunk((0, unit))
         except (RuntimeError, OSError):
-            return None  # a chunk that was never written holds the fill value: h5py knows it
+            return None  # a chunk that was never written: h5py supplies the fill value
         size = self.n_bins * self._data.dtype.itemsize
         if mask:
             return None
@@ -145,7 +145,7 @@ class Rasters:
         return column
 
     def spikes(self, unit: int) -> Spikes:
-        """Return the spikes of one unit. Raises `DataError` if the column is damaged or holds negative numbers."""
+        """Return the spikes of one unit. Raises `DataError` if the column is damaged or holds negative counts."""
         spikes = spikes_of(self.column(unit))
         if spikes.cumulative is not None and (np.diff(spikes.cumulative) < 0).any():
             raise DataError(f"{self.path}: unit {str(self.names[unit])!r} has negative counts")

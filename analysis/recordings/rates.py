@@ -1,4 +1,4 @@
-"""Area, stability and response latency of each unit, and its rate in the response window of each fixation."""
+"""Area, stability and response latency of each unit, and its firing rate in the response window of each fixation."""
 
 import re
 
@@ -12,7 +12,7 @@ from analysis.recordings.rasters import Spikes
 BANK = 32
 """Electrodes per bank."""
 MAX_CHANGE = 0.5
-"""Largest relative change of rate between halves of the recording (script 0a; the report uses the same number)."""
+"""Largest relative rate change of a stable unit (script 0a; the report uses the same number)."""
 
 
 def bank_of(unit: str) -> int:
@@ -21,7 +21,7 @@ def bank_of(unit: str) -> int:
 
 
 def regions(tables: RecordingTables, units: np.ndarray, rule: str) -> list[str]:
-    """Return the area of each unit: by its bank, or the first row of the recording for all of them."""
+    """Return the area of each unit: that of its bank, or for all units that of the recording's first row."""
     if rule == "first_row":
         return [next(iter(tables.banks.values()))] * len(units)
     return [tables.region(str(unit), bank_of(str(unit))) for unit in units]
@@ -30,7 +30,7 @@ def regions(tables: RecordingTables, units: np.ndarray, rule: str) -> list[str]:
 def latencies(tables: RecordingTables, units: np.ndarray, areas: list[str], rule: str) -> np.ndarray:
     """Return the response latency of each unit in ms, shape (n_units,).
 
-    The published latency, else the default of the unit's area, not below 40 ms; 0 where latencies are ignored.
+    The published latency, or else the default of the unit's area, but at least 40 ms; 0 if the rule ignores latencies.
     """
     if rule == "none":
         return np.zeros(len(units))
@@ -41,11 +41,11 @@ def latencies(tables: RecordingTables, units: np.ndarray, areas: list[str], rule
 
 
 def is_stable(spikes: Spikes, n_bins: int, rule: str) -> bool:
-    """Return whether a unit kept its rate over the recording.
+    """Return whether the firing rate of a unit was stable over the recording.
 
     ``overall`` (Xiao et al. 2024, script 0a): the second half has spikes, and its rate differs from the overall rate
-    by at most half of it. ``first_half`` (the report): both halves have spikes, and the second half's rate differs
-    from the first half's by at most half of the first.
+    by at most half of that. ``first_half`` (the report): both halves have spikes, and the rate of the second differs
+    from that of the first by at most half of the latter.
     """
     half = n_bins // 2
     first = int(spikes.count(np.int64(0), np.int64(half)))
@@ -58,13 +58,13 @@ def is_stable(spikes: Spikes, n_bins: int, rule: str) -> bool:
 
 
 def response_windows(onset_us: np.ndarray, latency_ms: float, window_ms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return first and last (exclusive) millisecond of the response windows: they start at rint(onset + latency)."""
+    """Return first and last (exclusive) millisecond of the response windows, which start at rint(onset + latency)."""
     start = np.rint(onset_us / 1e3 + latency_ms).astype(np.int64)
     return start, start + window_ms
 
 
 def window_rates(spikes: Spikes, onset_us: np.ndarray, latency_ms: float, window_ms: int, n_bins: int) -> np.ndarray:
-    """Return spikes/s in the response window of each fixation, shape (n,); NaN where it leaves the recording."""
+    """Return spikes/s in the response window of each fixation, shape (n,); NaN if it exceeds the recording."""
     start, stop = response_windows(onset_us, latency_ms, window_ms)
     rate = spikes.count(start, stop) * (1e3 / window_ms)
     return np.where((start >= 0) & (stop <= n_bins), rate, np.nan)

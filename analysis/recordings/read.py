@@ -1,4 +1,4 @@
-"""Readers of the output of the stage ``recordings``, for later steps."""
+"""Read the output of the stage ``recordings`` in later stages."""
 
 from collections.abc import Iterator
 from numbers import Number
@@ -23,7 +23,7 @@ RESPONSES = {
     "stable": (UNIT, FLAG),
     "rate": (BOTH, NUMBER),
 }
-"""Variables of every recording: dimensions, and kinds of dtype."""
+"""Variables of every recording: dimensions and dtype kinds."""
 VIEWING = {
     **dict.fromkeys(("row", "ordinal"), (FIXATION, WHOLE)),
     **dict.fromkeys(("onset_ms", "offset_ms", "x_dva", "y_dva"), (FIXATION, NUMBER)),
@@ -31,21 +31,21 @@ VIEWING = {
     **dict.fromkeys(("rsc", "rsc_p", "rsc_across_trials", "fsi", "n_face", "n_non_face"), (UNIT, NUMBER)),
     "visually_selective": (UNIT, FLAG),
 }
-"""Further variables of a recording in free viewing."""
+"""Further variables of a free-viewing recording."""
 TRUTH = {
     "image": (("image",), TEXT),
     **dict.fromkeys(("unit", "region"), (UNIT, TEXT)),
     "second_half": (UNIT, NUMBER),
     "image_mean": (("image", "unit"), NUMBER),
 }
-"""Variables of the planted truth of a simulated recording that are used."""
+"""Variables used from the ground truth of a simulated recording."""
 COUNTS = {"image": (("image",), TEXT), "image_count": (("image", "unit"), WHOLE)}
 """Variables of a recording whose spikes are summed over images."""
 ATTRIBUTES = dict.fromkeys(("session", "fixations", "response", "latency", "stability"), str)
 ATTRIBUTES |= dict.fromkeys(("image_width_px", "image_height_px", "pixels_per_degree_x", "pixels_per_degree_y"), Number)
 ATTRIBUTES |= dict.fromkeys(("window_ms", "duration_ms", "n_presentations", "n_images"), Number)
 ATTRIBUTES |= {f"fixations_{step}": Number for step in ("in_file", "labelled", "on_image", "selected")}
-"""Attributes of a recording in free viewing, beside its name and subject."""
+"""Attributes of a free-viewing recording besides its name and subject."""
 
 
 def recording_files(protocol_name: str) -> list[Path]:
@@ -54,7 +54,7 @@ def recording_files(protocol_name: str) -> list[Path]:
     Raises
     ------
     DataError
-        If there is none, or one was cut short: hours of work on the others would be lost.
+        If there is none, or one is truncated: hours of work on the others would be lost.
     """
     paths = sorted((RECORDINGS / protocol_name).glob("*.nc"))
     if not paths:
@@ -66,7 +66,7 @@ def recording_files(protocol_name: str) -> list[Path]:
 
 
 def _check_number(folder: Path, found: int) -> None:
-    """Raise `DataError` if recordings of data/raw are neither in the folder nor among its failures."""
+    """Raise `DataError` if a recording in data/raw is neither in the folder nor among its failures."""
     manifest, failures = RAW / "manifest.json", folder / "failures.csv"
     if not (manifest.is_file() and failures.is_file()):
         return
@@ -78,12 +78,12 @@ def _check_number(folder: Path, found: int) -> None:
 
 
 def find_recording(name: str, protocol_name: str) -> Path:
-    """Return the file of a recording given by its name.
+    """Return the file of the recording with this name.
 
     Raises
     ------
     DataError
-        If there is none of that name.
+        If there is no such recording.
     """
     path = RECORDINGS / protocol_name / f"{name}.nc"
     if not path.is_file():
@@ -93,15 +93,15 @@ def find_recording(name: str, protocol_name: str) -> Path:
 
 
 def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
-    """Read one recording into memory; `stable_only` leaves out units whose rate drifted.
+    """Read one recording into memory; `stable_only` excludes units whose rate drifted.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or not of the stage ``recordings``.
+        If the file is missing, damaged or not an output of the stage ``recordings``.
     """
     dataset = netcdf.read(path, AGAIN, RESPONSES, {"recording": str, "subject": str})
-    if "join" in dataset.attrs:  # recorded in free viewing, with gaze, latencies and fields
+    if "join" in dataset.attrs:  # a free-viewing recording, with gaze, latencies and receptive fields
         counts = COUNTS if dataset.attrs.get("response") == "count" else {}
         netcdf.check(dataset, path, AGAIN, VIEWING | counts, ATTRIBUTES)
         kept = dataset.attrs["fixations_on_image" if dataset.attrs["fixations"] == "selected" else "fixations_labelled"]
@@ -111,12 +111,12 @@ def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
 
 
 def read_truth(path: Path) -> xr.Dataset:
-    """Read the planted truth of a simulated recording.
+    """Read the ground truth of a simulated recording.
 
     Returns
     -------
     Dataset
-        ``image_mean`` (image, unit), spikes/s; ``region`` and ``second_half`` (change of the rate) of each unit.
+        ``image_mean`` (image, unit), spikes/s; ``region`` and ``second_half`` (rate change) of each unit.
     """
     return netcdf.read(path, "run the stage acquire", TRUTH)
 
@@ -128,7 +128,7 @@ def all_recordings(protocol_name: str, stable_only: bool = False) -> Iterator[xr
 
 
 def selected(recording: xr.Dataset) -> xr.Dataset:
-    """Return the recording with its selected fixations only."""
+    """Return the recording restricted to its selected fixations."""
     return recording.isel(fixation=recording["selected"].values)
 
 

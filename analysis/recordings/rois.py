@@ -1,8 +1,7 @@
-"""Image regions drawn by the authors, and where a unit's receptive field fell in each fixation.
+"""Image regions annotated by the authors, and where a unit's receptive field fell during each fixation.
 
-Rules of Xiao et al. 2024, script 1a: the centre of the field is gaze + RF; a region counts if it contains the centre
-after it has been widened by half the field's radius. Face = in a region of a human or monkey face; non-face = in no
-region at all.
+Rules of Xiao et al. 2024, script 1a: the centre of the field is gaze + RF; a region counts if, dilated by half the
+field's radius, it contains the centre. Face = in a region of a human or monkey face; non-face = in no region at all.
 """
 
 from collections import defaultdict
@@ -19,19 +18,19 @@ from analysis.core.reading import damaged, reading
 from analysis.recordings.annotations import AGAIN
 
 FOLDER = "ROIs/Stimuli"
-"""Folder of the masks and boxes, within that of the annotations."""
+"""Folder of the masks and boxes, within the annotations folder."""
 THRESHOLD = 127
-"""A mask's pixel above this is inside (masks stored as JPEG are not quite black and white)."""
+"""Mask pixels above this are inside (masks stored as JPEG are not quite black and white)."""
 
 
 class Rois:
-    """Masks and boxes of all images, found by the stem of the file name.
+    """Masks and boxes of all images, by the stem of the image's file name.
 
     Parameters
     ----------
     folder : Path
-        ``annotations/db/ROIs/Stimuli``: a folder of masks per category, and csv files of boxes named after theirs.
-        If a category has both for an image, the mask is used. A missing folder has no regions.
+        ``annotations/db/ROIs/Stimuli``: a folder of masks, or a csv file of boxes, named after each category. If a
+        category has both for an image, the mask is used. If the folder is missing, there are no regions.
     """
 
     def __init__(self, folder: Path):
@@ -53,9 +52,9 @@ class Rois:
         return sorted(self._sources.get(stem, ()))
 
     def inside(self, stem: str, category: str, points: np.ndarray, size_px: np.ndarray, widen_px: np.ndarray):
-        """Return whether points (n, 2), column and row on the image as shown, lie in an image's region, (n,) bool.
+        """Return whether points (n, 2), column and row on the image as shown, lie in a region of the image, (n,) bool.
 
-        Points may lie outside the image. Masks and boxes are scaled to its size `size_px` as shown, and widened by
+        Points may lie outside the image. Masks and boxes are scaled to its displayed size `size_px` and dilated by
         `widen_px` (n,) pixels: masks in all directions, boxes on each side.
         """
         source = self._sources[stem][category]
@@ -65,7 +64,7 @@ class Rois:
 
 
 def _boxes(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield stem and box (x, y, w, h, W, H: corner, size, and size of the frame they are measured in)."""
+    """Yield stem and box (x, y, w, h, W, H: corner, size, and the image size to which they refer)."""
     with reading(path, AGAIN):
         table = pd.read_csv(path, usecols=["Filename", "x", "y", "w", "h", "W", "H"])
         boxes = table[["x", "y", "w", "h", "W", "H"]].to_numpy(float)
@@ -81,7 +80,7 @@ def _in_box(box: np.ndarray, points: np.ndarray, size_px: np.ndarray, widen_px: 
 
 
 def _mask(path: Path, size_px: np.ndarray) -> np.ndarray:
-    """Return a mask as shown, shape (height, width) bool."""
+    """Return a mask at the displayed size, shape (height, width) bool."""
     try:
         with reading(path, AGAIN), Image.open(path) as image:
             image = image.convert("L").resize((int(size_px[0]), int(size_px[1])))
@@ -91,7 +90,7 @@ def _mask(path: Path, size_px: np.ndarray) -> np.ndarray:
 
 
 def _in_mask(mask: np.ndarray, points: np.ndarray, widen_px: np.ndarray) -> np.ndarray:
-    """Return whether points lie at most `widen_px` from the mask; points beyond the image count too."""
+    """Return whether points lie at most `widen_px` from the mask; points outside the image may qualify."""
     pad = int(widen_px.max(initial=0))
     outside = np.pad(~mask, pad, constant_values=True)
     if outside.all():
@@ -107,18 +106,18 @@ def _in_mask(mask: np.ndarray, points: np.ndarray, widen_px: np.ndarray) -> np.n
 def categorise(
     rois: Rois, shown: np.ndarray, stimulus: np.ndarray, xy: np.ndarray, rf: np.ndarray, size_px, pixels_per_degree
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fixations on which each unit's field fell on a face, and on no region, (n_fixations, n_units) bool.
+    """Return whether each unit's field fell on a face, and on no region, in each fixation, (n_fixations, n_units) bool.
 
     Parameters
     ----------
     shown : ndarray of str
-        All images of the recording. If none of them has a region, they were never annotated: no fixation counts.
+        All images of the recording. If none has a region, they were never annotated and no fixation counts.
     xy : ndarray, shape (n_fixations, 2)
         Gaze in dva from the image centre, y up.
     rf : ndarray, shape (n_units, 3)
-        x, y and radius of the receptive fields in dva; units without one are in neither.
+        x, y and radius of the receptive fields in dva; units without a field are False in both.
     size_px, pixels_per_degree : ndarray, shape (2,)
-        Of the images as shown, by axis.
+        Size and resolution of the images as shown, per axis.
     """
     fields, unit_field = np.unique(rf, axis=0, return_inverse=True)
     face = np.zeros((len(stimulus), len(fields)), bool)
@@ -141,5 +140,5 @@ def categorise(
 
 
 def _pixels(dva: np.ndarray, size_px: np.ndarray, pixels_per_degree: np.ndarray) -> np.ndarray:
-    """Return column and row of places in dva from the image centre (y up), rounded as the authors do."""
+    """Return column and row of positions in dva from the image centre (y up), rounded as the authors do."""
     return np.rint(np.rint(dva * pixels_per_degree) * (1, -1) + np.asarray(size_px) / 2).astype(int)

@@ -1,4 +1,4 @@
-"""Stage ``recordings``: build the tables of all recordings under one protocol, or of one recording by hand."""
+"""Stage ``recordings``: build the response tables of all recordings under one protocol, or of a single recording."""
 
 import hashlib
 from dataclasses import asdict
@@ -23,17 +23,18 @@ from analysis.recordings.rois import Rois
 
 
 def protocol_of(name: str) -> Protocol:
-    """Return a protocol by name. Raises `DataError` if there is none of that name."""
+    """Return a protocol by name. Raises `DataError` if there is no such protocol."""
     if name not in PROTOCOLS:
         raise DataError(f"no protocol {name!r}; choose {' or '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
 
 
 def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, protocol_name: str) -> None:
-    """Turn one recording into a table of responses at `out` (netCDF).
+    """Write the table of responses of one recording to `out` (netCDF).
 
-    `annotations` is the folder with the area, rig, latency and RF tables, or the one that holds it as ``db``. Raises
-    `DataError` if a file is damaged, a table lacks the recording, or the protocol is unknown; nothing is written then.
+    `annotations` is the folder with the area, rig, latency and RF tables, or its parent if the folder is named ``db``.
+    Raises `DataError`, and writes nothing, if a file is damaged, a table lacks the recording, or the protocol is
+    unknown.
     """
     protocol = protocol_of(protocol_name)
     tables = Annotations(annotations)
@@ -42,12 +43,12 @@ def one_recording(main_file: Path, rasters: Path, annotations: Path, out: Path, 
     naming.parse(main_file)
     siblings = naming.same_date([p for p in main_file.parent.glob("*_image.nwb") if naming.STEM.fullmatch(p.stem)])
     files = _files(main_file, Path(rasters), tables, siblings[main_file])
-    # Window, permutations and seed of Xiao et al. 2024 (script 2d); the stage takes its own from params.yaml.
+    # Window, permutations and seed are those of Xiao et al. 2024 (script 2d); the stage reads its own from params.yaml.
     write_recording(files, tables.of(files.name), tables.folder / ROIS, Processing(protocol), Path(out))
 
 
 def _check_order(main: Path, rasters: Path) -> None:
-    """Refuse the two files of a recording in the wrong order, or one of them twice."""
+    """Raise `DataError` if the two files are swapped, or if both are of the same kind."""
     kinds = []
     for path in (main, rasters):
         with open_nwb(path) as file, reading(path):
@@ -63,15 +64,15 @@ def _check_order(main: Path, rasters: Path) -> None:
 def write_recording(
     files: naming.Files, tables: RecordingTables, rois: Path, processing: Processing, out: Path
 ) -> None:
-    """Build one recording and write it to `out`: the task of a worker."""
+    """Build the table of one recording and write it to `out`; runs on a worker."""
     netcdf.write(build_recording(files, tables, Rois(rois), processing), out)
 
 
 def run(params: Params, protocol_name: str) -> None:
-    """Turn all recordings in data/raw/dandiset into data/recordings/<protocol>/.
+    """Build data/recordings/<protocol>/ from all recordings in data/raw/dandiset.
 
-    ``failures.csv`` lists the recordings that fail, with the reason; the others are kept. The store keeps finished
-    recordings until the stage succeeds, so that an interrupted run resumes.
+    ``failures.csv`` lists the recordings that fail and why; the others are kept. The store keeps finished recordings
+    until the stage succeeds, so that an interrupted run can resume.
 
     Raises
     ------
@@ -94,14 +95,14 @@ def run(params: Params, protocol_name: str) -> None:
 def _build_all(
     main_files: list[Path], annotations: Annotations, processing: Processing, work: Path, protocol_name: str
 ) -> tuple[dict[str, Path], dict[str, str]]:
-    """Build the recordings that `work` lacks; return the files by recording, and reasons of failure by session."""
+    """Build the recordings that `work` lacks; return the files by recording, and reasons for failure by session."""
     rois = (annotations.folder / ROIS).resolve()
     found, failures, tasks = {}, {}, {}
     siblings = naming.same_date(main_files)
     for main in main_files:
         try:
             files = _files(main, naming.rasters_beside(main), annotations, siblings[main])
-            tables = annotations.of(files.name)  # before it counts as found: it may fail
+            tables = annotations.of(files.name)  # may fail, so before the recording counts as found
             found[files.name] = done = work / f"{files.name}-{_stamp(files)}.nc"
             if not done.exists():
                 tasks[files.name] = (files, tables, rois, processing, done)
@@ -116,7 +117,7 @@ def _build_all(
 
 def _report(failures: dict[str, str], n_recordings: int, allowed: int, folder: Path) -> None:
     """Write failures.csv, and stop the stage if more recordings failed than allowed."""
-    here = f"{Path.cwd()}/"  # outputs name no place outside the project
+    here = f"{Path.cwd()}/"  # outputs contain no absolute paths
     rows = [{"recording": name, "reason": reason.replace(here, "")} for name, reason in sorted(failures.items())]
     write_csv(folder / "failures.csv", pd.DataFrame(rows, columns=["recording", "reason"]))
     if len(rows) > allowed:
@@ -131,7 +132,7 @@ def _session(main: Path) -> str:
 
 
 def _key(params: Params, protocol: Protocol, annotations: Annotations) -> dict:
-    """Return everything but its two files that determines the table of a recording."""
+    """Return everything that determines the table of a recording, except its two files."""
     return {
         "protocol": asdict(protocol),
         "window_ms": params.recordings.window_ms,
@@ -144,7 +145,7 @@ def _key(params: Params, protocol: Protocol, annotations: Annotations) -> dict:
 
 
 def _listing(folder: Path) -> str:
-    """Return one hash over the names and contents of all files below a folder."""
+    """Return a hash of the names and contents of all files below a folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
@@ -152,7 +153,7 @@ def _listing(folder: Path) -> str:
 
 
 def _stamp(files: naming.Files) -> str:
-    """Return sizes and modification times of the two files, which tell if one was replaced."""
+    """Return sizes and modification times of the two files, which reveal a replaced file."""
     return "-".join(f"{stat.st_size:x}{stat.st_mtime_ns:x}" for stat in (files.main.stat(), files.rasters.stat()))
 
 
@@ -165,5 +166,5 @@ def _files(main: Path, rasters: Path, annotations: Annotations, siblings: list[P
             return set(opened.names) == annotations.unit_names(name)
 
     name = naming.name_of(main, annotations.names, siblings, fits)
-    # A worker may run in another folder. Links, as DVC makes of its cache, keep the names of the recording.
+    # Absolute, because a worker may run in another folder; unresolved, because links into DVC's cache hide the names.
     return naming.Files(name, naming.parse(main)[0], main.absolute(), rasters.absolute())

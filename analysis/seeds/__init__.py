@@ -1,1 +1,1 @@
-"""Trained models once more from further seeds: how much their scores depend on random weights and searches."""
+"""Retrain models from further seeds: how much their scores depend on random weights and searches."""

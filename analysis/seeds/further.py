@@ -1,4 +1,4 @@
-"""Train a model again from another seed and score it. Runs in processes, a seed in each."""
+"""Retrain a model from another seed and score it. Each seed runs in its own process."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from analysis.seeds import measures
 
 
 class Experiment:
-    """What all seeds of a model share: its parameters, the images, and the recorded populations."""
+    """What all seeds of a model share: parameters, images and recorded populations."""
 
     def __init__(self, params: Params, model: str, device: str):
         self.params, self.model, self.device = params, model, device
@@ -33,9 +33,9 @@ class Experiment:
         self.images = neural.Images(self.examples.table, neural.read_levels(protocol))
 
     def job(self, number: int, folder: Path) -> registry.Job:
-        """Return the training from one further seed, of which the images and their splits do not depend."""
+        """Return the training job for a further seed; the images and their splits do not depend on the seed."""
         seed = seed_of(self.params.seed, "further", number)
-        # As in the stage train, so that the untrained twin finds what the search of the trained one has chosen.
+        # As in the stage train, so that the untrained twin finds what the search of the trained model has chosen.
         origin = {"seed": seed, "images": self.examples.digest} | store.origin()
         return registry.Job(self.model, self.entry, self.examples, seed, self.device, folder, lambda *_: None, origin)
 
@@ -43,7 +43,7 @@ class Experiment:
 def score_seed(shared: Experiment, number: int, folder: str) -> list[dict]:
     """Return the rows of one further seed (1, 2, ...).
 
-    `folder` keeps its unfinished work until the rows are known, and then the rows.
+    `folder` keeps unfinished work until the rows are computed, and then the rows.
     """
     kept, work = Path(folder) / f"{number}.json", Path(folder) / str(number)
     if kept.exists():
@@ -60,7 +60,7 @@ def _score(shared: Experiment, job: registry.Job) -> list[dict]:
     fitted = shared.kind.fit(job)
     network, x = fitted.network.to(job.device), shared.kind.inputs(job.examples, fitted.architecture)
     accuracy = decisions.accuracy(decisions.classify(network, x, job.examples, job.device))["test"]["accuracy"]
-    # Projections belong to the measurement: they are those of the main model.
+    # Random projections are part of the measurement, so they are those of the main model.
     reduction, batch = extract.Reduction.of(entry, params.seed), network.at_once or extract.BATCH
     folder = job.folder / "activations"
     folder.mkdir(exist_ok=True)

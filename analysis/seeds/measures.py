@@ -1,6 +1,6 @@
-"""The primary scores of a model: accuracy and, in each area, predictivity and the correlation of RDMs.
+"""The primary scores of a model: accuracy and, in each area, predictivity and RDM correlations.
 
-Each is what the stage ``compare`` reports, under the same folds, without its intervals and tests.
+They are the scores of the stage ``compare``, with the same folds but without intervals and tests.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ from analysis.statistics.rsa.rdm import rdm
 
 ACCURACY, PREDICTIVITY = "accuracy", "r_corrected"
 GIVEN = {"rho": None, "rho_given_label": "label", "rho_given_category": "category", "rho_given_both": "both"}
-"""Correlations of RDMs (Spearman), and what of `Labels` each holds constant."""
+"""RDM correlations (Spearman), and which field of `Labels` each holds constant."""
 
 
 def read_main(model: str) -> list[dict]:
-    """Return the scores of the model of the stage ``train``, as ``compare`` wrote them."""
+    """Return the scores of the main model, from the outputs of the stages ``train`` and ``compare``."""
     splits = activations.read_metrics(model)["splits"]
     rows = [accuracy_row(splits["test"]["accuracy"])] if splits else []
     layers, shared = read_scores(model, "layers"), read_scores(model, "beyond_label")
@@ -44,7 +44,7 @@ def accuracy_row(value: float) -> dict:
 
 
 def in_order(rows: list[dict]) -> list[dict]:
-    """Return the rows of the measures of areas, sorted by area and measure."""
+    """Return the rows of the area measures, sorted by area and measure."""
     areas, measures = (*AREAS, IT), (PREDICTIVITY, *GIVEN)
     rows = [row for row in rows if row["measure"] in measures]
     return sorted(rows, key=lambda row: (areas.index(row["region"]), measures.index(row["measure"])))
@@ -60,8 +60,8 @@ def score_areas(
 ) -> list[dict]:
     """Score a model in every area.
 
-    Predictivity is the median over the units of an area of the noise-corrected r of the layer chosen within the
-    training images of each fold; correlations of RDMs are those of the top layer, means over the recordings.
+    Predictivity is the median over an area's units of the noise-corrected r of the layer chosen within the training
+    images of each fold; RDM correlations are those of the top layer, averaged over recordings.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def score_areas(
     images : Images
     rules : Protocol
     settings : Compare
-        Its ``fixed_components``, ``folds``, ``repeats`` and ``splits`` are used.
+        Only ``fixed_components``, ``folds``, ``repeats`` and ``splits`` are used.
     seed : int
-        Of the whole run, which decides the folds.
+        Seed of the whole run, which determines the folds.
 
     Returns
     -------
@@ -104,16 +104,16 @@ def score_areas(
 
 
 def summarise(r: np.ndarray, ceiling: np.ndarray, rules: Protocol) -> float:
-    """Return the median noise-corrected r of units, (n_units,); NaN where the median unit has no reliability."""
+    """Return the median over units of the noise-corrected `r` (n_units,); NaN if the median unit has no reliability."""
     aggregate = scoring.AGGREGATION[rules.aggregation]
     known = np.isfinite(aggregate(noise_corrected(r, ceiling)))
     return aggregate(r / scoring.correction(ceiling)) if known else np.nan
 
 
 def correlate_rdms(population: Population, X: np.ndarray, labels: Labels) -> dict[str, float]:
-    """Return the correlations `GIVEN` of a population's RDM with that of features, (n_images, n_features).
+    """Return the correlations `GIVEN` between the RDMs of a population and of features `X` (n_images, n_features).
 
-    Empty where images or units are too few for a geometry.
+    Empty if there are too few images or units for an RDM.
     """
     if scoring.too_small(population):
         return {}

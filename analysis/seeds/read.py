@@ -1,4 +1,4 @@
-"""The table that the stage ``seeds`` writes for each model, and its reader."""
+"""Read the table that the stage ``seeds`` writes for each model."""
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ def read_seeds(model: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the file is missing, damaged or of another model.
+        If the file is missing, damaged or belongs to another model.
     """
     path, again = FOLDER / f"{model}.csv", f"run the stage seeds for {model}"
     table = read_csv(path, again, COLUMNS, TEXT)[COLUMNS]

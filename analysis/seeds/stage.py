@@ -1,4 +1,4 @@
-"""The stage ``seeds``: one model trained again from further seeds, and how well each predicts the areas."""
+"""The stage ``seeds``: retrain one model from further seeds and score how well each predicts the areas."""
 
 import hashlib
 
@@ -19,9 +19,9 @@ PROTOCOL = "corrected"
 def run(params: Params, model: str) -> None:
     """Write ``results/seeds/<model>.csv``: the scores of the main model (seed 0) and of the further ones.
 
-    Further seeds run side by side, one thread each. Images, their splits, the responses and their folds are the same
-    for all. The store keeps unfinished work; no weights are kept. A model without random weights, or under the report's
-    protocol, has seed 0 alone; one that could not be trained has no rows.
+    Further seeds run in parallel, one thread each, on the same images, splits, responses and folds. The store keeps
+    unfinished work; no weights are kept. A model without random weights, or under the report's protocol, has only
+    seed 0; a model that could not be trained has no rows.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def run(params: Params, model: str) -> None:
 
 
 def _key(shared: further.Experiment) -> dict:
-    """Return what determines the rows of a further seed beside its number."""
+    """Return everything that determines the rows of a further seed, except its number."""
     responses = hashlib.sha256()
     for one in shared.measured:
         population = one.population
@@ -59,4 +59,4 @@ def _key(shared: further.Experiment) -> dict:
 
 
 COMPARED = ("fixed_components", "folds", "repeats", "splits")
-"""Parameters of the group ``compare`` that decide the scores; images were chosen in the stage ``neural``."""
+"""Parameters of the group ``compare`` that determine the scores; the stage ``neural`` has chosen the images."""

@@ -1,1 +1,1 @@
-"""Images and annotations: the split archive to padded pixels, categories, labels and splits."""
+"""From the image archive and annotations to padded images, categories, labels and splits."""

@@ -1,8 +1,8 @@
-"""Reader of spanned zip archives (``Stimuli.z01`` ... ``Stimuli.zip``), which ``zipfile`` cannot read.
+"""Read spanned zip archives (``Stimuli.z01`` ... ``Stimuli.zip``), which ``zipfile`` cannot read.
 
-The volumes are treated as one run of bytes; a place in it is (start of the volume) + (offset within the volume).
+The volumes are treated as one byte stream; a position in it is (start of the volume) + (offset within the volume).
 Nothing is unpacked to disk: a member is inflated in memory, block by block, and its size and CRC-32 are checked.
-Layout and names of the fields: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64).
+Layout and field names: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.3 (zip64).
 """
 
 import bisect
@@ -23,7 +23,7 @@ ENTRY = struct.Struct("<4sHHHHHHIIIHHHHHII")  # one member in the central direct
 LOCAL = struct.Struct("<4sHHHHHIIIHH")  # header before the member's bytes
 BLOCK = 1 << 18
 LARGEST_MEMBER = 256 * 2**20
-"""Bytes of one unpacked member; no published image comes near, so more is a damaged or hostile archive."""
+"""Largest unpacked member in bytes; no published image comes close, so more means a damaged or hostile archive."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Member:
 
     name: str
     header: int
-    """Place of its local header in the run of all volumes."""
+    """Position of its local header in the byte stream of all volumes."""
     packed: int
     size: int
     crc: int
@@ -41,10 +41,10 @@ class Member:
 
 
 class SplitZip:
-    """A zip archive in one or several volumes, open for reading. Threads may read at the same time.
+    """A zip archive in one or more volumes, open for reading. Threads may read at the same time.
 
-    Raises `DataError` if a volume is missing, the directory is damaged, or a member's name leaves the folder, is
-    absolute, or the member is a link or larger than `largest`.
+    Raises `DataError` if a volume is missing, the directory is damaged, or a member has an absolute name or one that
+    leaves the folder, is a link, or is larger than `largest`.
 
     Parameters
     ----------
@@ -80,10 +80,9 @@ class SplitZip:
         self._files = []
 
     def stream(self, name: str) -> Iterator[bytes]:
-        """Yield the bytes of a member in blocks; the last block comes only if size and CRC-32 are right.
+        """Yield the bytes of a member in blocks; the last block comes only if size and CRC-32 are correct.
 
-        Raises `DataError` if there is no such member, or its bytes are damaged, or its compression is none of stored
-        and deflate.
+        Raises `DataError` if there is no such member, its bytes are damaged, or it is neither stored nor deflated.
         """
         if name not in self.members:
             raise DataError(f"{self.path}: no member {name}")
@@ -132,7 +131,7 @@ class SplitZip:
             yield self._bytes(place, min(BLOCK, start + size - place))
 
     def _bytes(self, place: int, size: int) -> bytes:
-        """Return `size` bytes from `place` on, across volumes."""
+        """Return `size` bytes starting at `place`, across volumes."""
         if place < 0 or size < 0 or place + size > self._starts[-1]:
             raise DataError(f"{self.path}: the archive ends before byte {place + size}: a volume is cut short")
         parts = []
@@ -211,7 +210,7 @@ class SplitZip:
     def _member(self, entry: tuple, name: bytes, extra: bytes) -> Member:
         _, _, _, flags, method, _, _, crc, packed, size, _, _, _, volume, _, _, offset = entry
         wide = _zip64_field(extra)
-        # The 64-bit values are there only for fields that are full, in this order.
+        # 64-bit values exist only for fields at their maximum, in this order.
         if size == 0xFFFFFFFF:
             size, wide = struct.unpack_from("<Q", wide)[0], wide[8:]
         if packed == 0xFFFFFFFF:
@@ -242,7 +241,7 @@ def _zip64_field(extra: bytes) -> bytes:
 
 
 def _refuse(path: Path, member: Member, entry: tuple, largest: int) -> None:
-    """Refuse members that no archive of images should hold."""
+    """Refuse members that do not belong in an archive of images."""
     name = member.name
     unix = entry[1] >> 8 == 3
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):

@@ -46,8 +46,8 @@ def read_file_names(path: Path) -> list[str]:
 def annotated_stems(shown: Mapping[str, Iterable[str]], categories: Mapping[str, set[str]]) -> set[str]:
     """Return the stems of the images that the authors annotated.
 
-    Whole sets of images were never annotated; for them, the lack of a region means nothing. An image counts as
-    annotated if it has a region, or was shown in a recording in which some image has one.
+    Some image sets were never annotated, so that a missing region means nothing. An image counts as annotated if it has
+    a region, or was shown in a recording in which some image has one.
     """
     result = set(categories)
     for stems in shown.values():

@@ -21,7 +21,7 @@ def pad(image: Image.Image, size: int) -> np.ndarray:
     Returns
     -------
     array (3, size, size), uint8
-        Channels red, green, blue; bicubic, with antialiasing where the image shrinks.
+        Channels red, green, blue; bicubic interpolation, antialiased if the image shrinks.
     """
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)

@@ -1,4 +1,4 @@
-"""The images as published, in full size (``images.npy`` holds them padded and reduced)."""
+"""The published images at full size (``images.npy`` holds them padded and rescaled)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from analysis.stimuli.read import read_table
 
 
 def archive_of() -> Path:
-    """Return the last volume of the archive of images. Raises `DataError` if there is none, or more than one."""
+    """Return the last volume of the image archive. Raises `DataError` if there is none, or more than one."""
     found = sorted(STIMULI_ARCHIVE.glob("*.zip"))
     if len(found) != 1:
         raise DataError(f"{STIMULI_ARCHIVE}: {len(found)} .zip files, not one (Stimuli.zip); run the stage acquire")

@@ -18,10 +18,10 @@ from analysis.stimuli.read import COLUMNS
 
 
 def run(params: Params) -> None:
-    """Write data/stimuli in the form of the experiment with free viewing, from the common layout in data/raw.
+    """Write data/stimuli in the format of the free-viewing experiment, from the common layout in data/raw.
 
-    Images of one ``group`` (one object on one scene) stay in one split; categories have equal shares in each split.
-    Every image is at hand, so that the lists of missing, unreadable and repeated files are empty.
+    Images of one ``group`` (one object on one scene) stay in one split; all categories are split in the same shares.
+    No image is missing, so the lists of missing, unreadable and repeated files are empty.
 
     Raises
     ------
@@ -44,9 +44,9 @@ def run(params: Params) -> None:
 
 
 def image_table(images: pd.DataFrame, sizes, params: Params) -> pd.DataFrame:
-    """Return images.csv (`COLUMNS`) for the images of a data set, (width, height) each in `sizes`.
+    """Return the table images.csv (`COLUMNS`) of a data set; `sizes` holds (width, height) of each image.
 
-    The report's list of faces does not exist for these images: ``label_report`` is the label, ``split_report`` empty.
+    The report's list of faces does not cover these images: ``label_report`` is the label, ``split_report`` empty.
     """
     table = pd.DataFrame({"stem": images["image_id"], "path": images["file"]})
     table["extension"] = [PurePosixPath(name).suffix for name in images["file"]]
@@ -63,6 +63,6 @@ def image_table(images: pd.DataFrame, sizes, params: Params) -> pd.DataFrame:
 
 
 def group_numbers(groups: pd.Series) -> np.ndarray:
-    """Return the group of each image, numbered by first appearance; an image without one is its own."""
+    """Return the group of each image, numbered by first appearance; an image without a group forms its own."""
     names = [group or f"image {row}" for row, group in enumerate(groups)]
     return pd.factorize(np.array(names))[0]

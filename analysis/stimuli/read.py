@@ -1,4 +1,4 @@
-"""Readers of the output of the stage ``stimuli``, for later steps."""
+"""Read the output of the stage ``stimuli`` in later stages."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ def read_images() -> np.ndarray:
     Raises
     ------
     DataError
-        If the file is missing or holds something else.
+        If the file is missing, damaged, or has another shape or type.
     """
     images = read_npy(IMAGES, AGAIN, 4, np.uint8, mapped=True)
     if images.shape[1] != 3 or images.shape[2] != images.shape[3]:
@@ -39,7 +39,7 @@ def hash_files() -> dict[str, str]:
 
 
 def read_missing() -> pd.DataFrame:
-    """Read the list of images that recordings show and the archive lacks, and of recordings that cannot be read.
+    """Read the list of shown images that the archive lacks, and of recordings that cannot be read.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def read_missing() -> pd.DataFrame:
 
 
 def read_table() -> pd.DataFrame:
-    """Read the table of images, one row per row of `read_images`.
+    """Read the table of images, one row per image of `read_images`.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def read_table() -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the file is missing, lacks a column, names a stem twice, or has another length than the images.
+        If the file is missing, lacks a column, has a stem twice, or has another number of rows than there are images.
     """
     table = read_csv(TABLE, AGAIN, COLUMNS, sorted({*COLUMNS} - {*NUMBERS}), na_values=[])
     if not pd.api.types.is_bool_dtype(table["annotated"]) or not len(table):

@@ -10,14 +10,14 @@ from analysis.core.progress import track
 
 
 def main_files(dandiset: Path) -> list[Path]:
-    """Return the main files (trials, presentations, gaze) in order of name."""
+    """Return the main files (trials, presentations, gaze), sorted by name."""
     return sorted(dandiset.glob("sub-*/*_image.nwb"))
 
 
 def images_shown(path: Path) -> list[str]:
     """Return the image paths (``Stimuli/<md5>.<ext>``) that occur in a recording's presentations, sorted.
 
-    Raises `DataError` if the file cannot be read or is no NWB main file.
+    Raises `DataError` if the file cannot be read or is not an NWB main file.
     """
     again = "fetch it again"
     with hdf5.opened(path, "NWB", again) as file, hdf5.reading(path, "NWB", again):
@@ -32,7 +32,7 @@ def images_shown(path: Path) -> list[str]:
 def all_shown(dandiset: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Return the image paths shown by each recording, and why some recordings cannot be read, by name of the main file.
 
-    A damaged recording is no error here; the stage recordings decides how many may fail.
+    A damaged recording is not an error here; the stage ``recordings`` decides how many may fail.
     """
     shown, damaged = {}, {}
     for path in track(main_files(dandiset), "images shown"):

@@ -41,9 +41,9 @@ def group_near_duplicates(stems: Sequence[str], similar: Iterable[Sequence[str]]
 
 
 def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, test: float, seed: int) -> np.ndarray:
-    """Split images into train, validation and test by whole groups, with the same shares in every label, (n,) str.
+    """Split images into train, validation and test by whole groups, with the same shares for every label, (n,) str.
 
-    A group takes the label of most of its images (the first in the alphabet of equals). `validation` and `test` are
+    A group takes the label of most of its images (alphabetically the first in a tie). `validation` and `test` are
     shares of the groups; the rest is for training.
     """
     if validation + test >= 1:
@@ -67,7 +67,7 @@ def split_groups(groups: np.ndarray, labels: Sequence[str], validation: float, t
 def split_report(labels: Sequence[str]) -> np.ndarray:
     """Split as the report did: classes balanced by random choice, then 80/20 within each class, seed 42.
 
-    `labels` are ``face`` or ``non-face`` by file name. Images that the balancing leaves out have the empty string.
+    `labels` are ``face`` or ``non-face`` by file name. Images dropped by the balancing get an empty string.
     """
     labels = np.asarray(labels, dtype=object)
     rng = np.random.default_rng(REPORT_SEED)

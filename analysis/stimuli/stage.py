@@ -1,4 +1,4 @@
-"""Stage ``stimuli``: turn the image archive, regions and near-duplicates into data/stimuli."""
+"""Stage ``stimuli``: build data/stimuli from the image archive, regions and lists of near-duplicates."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from analysis.stimuli.shown import all_shown
 
 
 def run(params: settings.Params) -> None:
-    """Write data/stimuli: images.npy, images.csv, and the lists of what could not be used.
+    """Write data/stimuli: images.npy, images.csv, and lists of the files that were not used.
 
     ``unreadable.csv`` (path, reason): images in the archive that cannot be decoded. ``missing.csv`` (path, reason,
-    recordings): images that this many recordings show and the archive lacks, and recordings that cannot be read.
-    ``copies.csv`` (path, used): further files of an image (same stem), which is used once.
+    recordings): images that this many recordings show but the archive lacks, and recordings that cannot be read.
+    ``copies.csv`` (path, used): other files of an image (same stem), of which one is used.
 
     Raises
     ------
@@ -62,10 +62,10 @@ def run(params: settings.Params) -> None:
 
 
 def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]:
-    """Choose one image file of the archive per stem, of the stems `wanted` (None: all).
+    """Choose one image file of the archive for each of the stems `wanted` (None: all).
 
-    Returns the names in order of stem, and further names of a chosen stem with the name used. A stem is the MD5 of the
-    published image, so these hold the same picture.
+    Returns the names in order of stem, and the other names of each stem with the name used. A stem is the MD5 of the
+    published image, so files with the same stem hold the same picture.
     """
     chosen: dict[str, str] = {}
     copies = {}
@@ -83,10 +83,10 @@ def choose(members, wanted: set[str] | None) -> tuple[list[str], dict[str, str]]
 
 
 def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli) -> tuple[dict, dict]:
-    """Write images.npy in the order of `names`; return the sizes of the readable images, and why others are not."""
+    """Write images.npy in the order of `names`; return the sizes of the readable images, and why others failed."""
     sizes, unreadable = {}, {}
     with atomic(STIMULI / "images.npy") as part:
-        # Which images are unreadable is not known in advance: allocate rows for all, then cut to those read.
+        # Unreadable images are not known in advance: allocate rows for all, then truncate to those that were read.
         images = create_memmap(part, np.uint8, (len(names), 3, values.size, values.size))
         for name, image, reason in track(_decoded(archive, names, values.size), "images", total=len(names)):
             if image is None:
@@ -106,7 +106,7 @@ def _write_images(archive: SplitZip, names: list[str], values: settings.Stimuli)
 
 
 def _cut(part: Path, images: np.ndarray, n: int) -> None:
-    """Leave the first `n` images in the file: its header has room for a number of any length."""
+    """Truncate the file to its first `n` images; the header has room for a number of any length."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (n, *images.shape[1:])}
     with part.open("r+b") as file:
         np.lib.format.write_array_header_1_0(file, header)

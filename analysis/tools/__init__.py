@@ -1,1 +1,1 @@
-"""Tools for use by hand, on single files or other copies of the project."""
+"""Command-line tools for single files and for other copies of the project."""

@@ -1,9 +1,9 @@
 """Export a recording as an assembly in the layout of BrainIO, for tools that read neural benchmarks.
 
-BrainIO (https://github.com/brain-score/brainio) keeps responses as ``presentation x neuroid x time_bin`` with
-coordinates along each dimension. A presentation here is a fixation: the stimulus on the retina changes with it. The
-fixations of one trial share their ``repetition``, since they share the state of the animal: split by repetition, halves
-hold different trials.
+BrainIO (https://github.com/brain-score/brainio) stores responses as ``presentation x neuroid x time_bin`` with
+coordinates along each dimension. Here a presentation is a fixation, because the retinal stimulus changes with each. The
+fixations of a trial share their ``repetition``, as they share the state of the animal: halves split by repetition hold
+different trials.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ FIXATION = {"stimulus_id": str, "trial": int, "ordinal": int}
 FIXATION |= dict.fromkeys(("onset_ms", "offset_ms", "x_dva", "y_dva"), float)
 NEUROID = dict.fromkeys(("neuroid_id", "region", "subject", "unit"), str)
 NEUROID |= dict.fromkeys(("latency_ms", "rsc_across_trials"), float)
-"""Coordinates taken over, and their types."""
+"""Coordinates to export, with their types."""
 
 
 def export(recording: str, out: Path, protocol: str | None = None, force: bool = False) -> xr.DataArray:
@@ -35,7 +35,7 @@ def export(recording: str, out: Path, protocol: str | None = None, force: bool =
     out : Path
         File to write; `xarray.open_dataarray` reads it.
     protocol : str, optional
-        Of a recording given by name, by default ``corrected``.
+        Protocol of a recording given by name, by default ``corrected``.
     force : bool
         Whether `out` may replace another file.
 
@@ -54,8 +54,8 @@ def export(recording: str, out: Path, protocol: str | None = None, force: bool =
 def assembly(recording: xr.Dataset) -> xr.DataArray:
     """Return a recording as an assembly (see `export`).
 
-    There is one time bin: the response window, in ms from the onset of the fixation plus the latency of the neuroid.
-    ``repetition`` counts the trials that showed an image from 0, in order of time.
+    The only time bin is the response window, in ms from fixation onset plus the neuroid's latency. ``repetition``
+    numbers the trials that showed an image from 0, in temporal order.
     """
     try:
         along = {name: ("presentation", recording[name].values.astype(kind)) for name, kind in FIXATION.items()}
@@ -70,7 +70,7 @@ def assembly(recording: xr.Dataset) -> xr.DataArray:
         | across
         | {
             "repetition": ("presentation", _repetitions(along["stimulus_id"][1], along["trial"][1])),
-            "time_bin_start": ("time_bin", [0]),  # ms, as BrainIO has it
+            "time_bin_start": ("time_bin", [0]),  # ms, as in BrainIO
             "time_bin_end": ("time_bin", [window]),
         },
         name="rate",

@@ -1,4 +1,4 @@
-"""Find in a second what would end a run hours later: parameters, environment variables, disk, device, scheduler."""
+"""Find in a second what would stop a run hours later: parameters, environment variables, disk, device, scheduler."""
 
 import difflib
 import errno
@@ -22,15 +22,15 @@ from analysis.params.loading import examine
 from analysis.run import PARAMS, declared
 
 ROOM = 1e9
-"""Bytes that must be free. The embedded experiment fills half of them; ``acquire`` asks for more before it fetches."""
+"""Bytes that must be free. The embedded experiment uses half of them; ``acquire`` requires more before it downloads."""
 ANSWER_S = 3.0
-"""How long a scheduler may take to accept a connection."""
+"""How long to wait for a scheduler to accept a connection."""
 OTHERS = ("NNN_NUMERICS", "NNN_FUZZ")
-"""Environment variables that are no field of `settings.Settings`."""
+"""Environment variables that are not fields of `settings.Settings`."""
 
 
 def problems(path: Path = PARAMS) -> list[str]:
-    """Return all that is wrong with parameters and environment, one line each."""
+    """Return one line for each problem with the parameters or the environment."""
     found: list[str] = []
     try:
         params, wrong = examine(path)
@@ -46,9 +46,9 @@ MARK = "python -m analysis check found nothing wrong with params.yaml\n"
 
 
 def write_mark(out: Path) -> None:
-    """Write the file that says that nothing was wrong, the same bytes every time: stages that depend on it stay.
+    """Write the file that records a passed check, with the same bytes every time so that no dependent stage reruns.
 
-    Raises `DataError` if another file is there.
+    Raises `DataError` if `out` exists with other content.
     """
     if out.exists():
         claim(out, suffixes=[""], force=out.is_file() and out.read_bytes() == MARK.encode())
@@ -56,14 +56,14 @@ def write_mark(out: Path) -> None:
 
 
 def _own_models(params: Params) -> Iterator[str]:
-    """Yield which modules and weights of the reader's own models are not to be found; imports none of them."""
+    """Yield which modules and weights of the user's own models cannot be found, without importing any."""
     for name in params.models.run:
         entry = params.models.entry(name)
         if entry.kind != "own":
             continue
         module = entry.module.partition(":")[0]
         try:
-            found = importlib.util.find_spec(module.partition(".")[0])  # a deeper one would import its package
+            found = importlib.util.find_spec(module.partition(".")[0])  # finding a submodule would import its package
         except (ImportError, ValueError):
             found = None
         if not found:
@@ -73,7 +73,7 @@ def _own_models(params: Params) -> Iterator[str]:
 
 
 def _not_listed(params: Params) -> Iterator[str]:
-    """Yield which models of the stage ``candidates`` its entry in ``dvc.yaml`` does not list, so that it cannot run."""
+    """Yield the models that the stage ``candidates`` needs but its entry in ``dvc.yaml`` does not list."""
     listed = declared("candidates")[1]
     for key, name in (("model", params.candidates.model), ("report", params.candidates.report)):
         if f"models.{name}" not in listed:
@@ -81,7 +81,7 @@ def _not_listed(params: Params) -> Iterator[str]:
 
 
 def _environment() -> Iterator[str]:
-    """Yield what is wrong with the variables, and with what they name."""
+    """Yield what is wrong with the environment variables, this folder, the store, the scheduler and the device."""
     yield from _misspelt()
     try:
         numerics.wanted()
@@ -110,9 +110,9 @@ def _misspelt() -> Iterator[str]:
 
 
 def _folder(what: str, folder: Path, full: set[int], advice: str = "") -> Iterator[str]:
-    """Yield why a folder cannot hold the work: not to be written, or no room; add its disk to `full` in that case.
+    """Yield why a folder cannot be used: unwritable, or too little disk space; then add its disk to `full`.
 
-    Of a disk in `full`, lack of room has been said.
+    Disks in `full` have been reported already.
     """
     failed = None
     try:

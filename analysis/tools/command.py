@@ -1,4 +1,4 @@
-"""Commands for use by hand: single recordings, descriptions for archives, comparisons with other copies."""
+"""Commands outside the pipeline: single recordings, descriptions for archives, comparisons with other copies."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""The results as an RO-Crate: what each file is, which stage made it from what, and its hash.
+"""Describe the results as an RO-Crate: each file, its hash, and the stage and inputs that produced it.
 
 RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) is JSON-LD that archives and registries read. Its content comes from
 ``dvc.lock``, ``dvc.yaml`` and ``CITATION.cff``.
@@ -18,13 +18,13 @@ OUTPUT = Path("ro-crate-metadata.json")
 LICENCES = {"MIT": "https://spdx.org/licenses/MIT", "CC-BY-4.0": "https://spdx.org/licenses/CC-BY-4.0"}
 TYPES = {".nc": "application/x-netcdf", ".npy": "application/octet-stream", ".safetensors": "application/octet-stream"}
 PUBLISHED = "2026-01-01"
-"""Date of the crate: the one that the paper carries, since the same results must give the same bytes."""
+"""Date of the crate, fixed as in the paper, because the same results must give the same bytes."""
 
 
 def write_crate() -> int:
     """Write ``ro-crate-metadata.json``; return the number of its entities.
 
-    Raises `DataError` if ``dvc.lock`` is missing or a file that it names is not there.
+    Raises `DataError` if ``dvc.lock`` or a file that it lists is missing.
     """
     described = crate_of(_yaml(Path("dvc.lock")), _yaml(Path("dvc.yaml")), _yaml(Path("CITATION.cff")))
     if lost := [entity.id for entity in described.data_entities if not Path(entity.id).exists()]:
@@ -63,7 +63,7 @@ def _add(crate: ROCrate, identifier: str, kind: str, **properties) -> ContextEnt
 
 
 def _files(lock: dict) -> dict[str, dict]:
-    """Return the entries of all outputs, and of the inputs that are no output or part of one, by path."""
+    """Return the entries of all outputs, and of the inputs that do not overlap with an output, by path."""
     outputs = {out["path"]: out for stage in lock["stages"].values() for out in stage.get("outs", [])}
     inputs = {dep["path"]: dep for stage in lock["stages"].values() for dep in stage.get("deps", [])}
     code = {path: entry for path, entry in inputs.items() if not any(_overlap(path, output) for output in outputs)}
@@ -77,7 +77,7 @@ def _overlap(path: str, other: str) -> bool:
 
 
 def _add_output(crate: ROCrate, entry: dict):
-    """Add a file or folder of the lock file with its size and MD5 (of a folder: DVC's, over its list of files)."""
+    """Add a file or folder of the lock file with its size and MD5 (for a folder, DVC's hash of its file list)."""
     path, properties = entry["path"], {"name": entry["path"], "contentSize": str(entry["size"])}
     properties["identifier"] = f"md5:{entry['md5']}"
     if entry["md5"].endswith(".dir"):
@@ -89,7 +89,7 @@ def _add_output(crate: ROCrate, entry: dict):
 
 def _add_run(crate: ROCrate, dvc: ContextEntity, name: str, stage: dict, pipeline: dict, files: dict):
     """Add the run of one stage: its command, what it read and what it wrote."""
-    read = [dep["path"] for dep in stage.get("deps", [])]  # perhaps a folder around several outputs, or a part of one
+    read = [dep["path"] for dep in stage.get("deps", [])]  # may be a folder of several outputs, or part of an output
     written = [out["path"] for out in stage.get("outs", [])]
     used = [path for path in files if any(_overlap(path, dep) for dep in read) and path not in written]
     command = f"{pipeline['stages'][name.split('@')[0]]['desc']} Command: {stage['cmd']}"

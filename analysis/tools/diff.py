@@ -1,7 +1,8 @@
 """Compare the results of this copy with those of another: a clone, a container, another machine.
 
-On one machine, in one environment, everything has the same bytes. Elsewhere last digits may differ, and where a network
-was trained more than those: the comparison then says by how much each table differs, and which part of the environment.
+On one machine, in one environment, all files have the same bytes. Elsewhere the last digits may differ, and more than
+those where a network was trained: the comparison then reports by how much each table differs, and which entries of the
+environment.
 """
 
 import csv
@@ -25,16 +26,16 @@ OUTPUTS = (
     FIGURES,
     *map(Path, ("paper/claims.json", "paper/report.pdf", "paper/supplement.pdf", "paper/report.html")),
 )
-"""What is compared unless told otherwise: tables, figures, paper, page."""
+"""Outputs compared by default: tables, figures, paper, web page."""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """How two copies differ: in files, in the values of their tables, in their environments.
 
-    ``same`` counts files of the same bytes, ``changed`` and ``missing`` name the others, ``values`` has a line per
-    column or key that differs, ``largest`` is the largest difference of two numbers (infinite where text or shape
-    differ), and ``environments`` has a line per difference of the stamps.
+    ``same`` counts files with the same bytes, ``changed`` and ``missing`` name the others, ``values`` has a line per
+    column or key that differs, ``largest`` is the largest difference between two numbers (infinite if text or shapes
+    differ), and ``environments`` has a line per difference between the stamps.
     """
 
     same: int
@@ -45,9 +46,9 @@ class Comparison:
     environments: list[str]
 
     def within(self, tolerance: float) -> bool:
-        """Return whether the copies agree: no file is missing, and numbers differ by `tolerance` at most.
+        """Return whether the copies agree: no file is missing, and numbers differ by at most `tolerance`.
 
-        A tolerance of 0 asks for the same bytes. Above 0 only tables count (CSV, JSON): figures and paper follow from
+        A tolerance of 0 requires the same bytes. Above 0 only tables count (CSV, JSON): figures and paper follow from
         them.
         """
         if self.missing or self.largest > tolerance:
@@ -68,10 +69,10 @@ class Comparison:
 def compare(
     here: str | os.PathLike, there: str | os.PathLike, outputs: Sequence[str | os.PathLike] = OUTPUTS
 ) -> Comparison:
-    """Compare `outputs`, files and folders, of two copies of the project (folders that hold ``results``).
+    """Compare `outputs` (files and folders) of two copies of the project (folders that contain ``results``).
 
-    Stamps are compared by their values, not as files. Raises `DataError` if a folder has no results, or a table cannot
-    be read.
+    Stamps are compared by value, not as files. Raises `DataError` if a folder has no results, or a table cannot be
+    read.
     """
     here, there = Path(here), Path(there)
     stamps = [environment.read(folder / STAMP) for folder in (here, there)]
@@ -125,7 +126,7 @@ def _columns(path: Path) -> dict[str, list[str]]:
 
 
 def _leaves(path: Path) -> dict[str, list]:
-    """Return the values of a JSON file by the keys that lead to them; those of one list together."""
+    """Return the values of a JSON file by dotted key; the items of a list share its key."""
     leaves: dict[str, list] = {}
 
     def walk(value, key: str) -> None:
@@ -143,7 +144,7 @@ def _leaves(path: Path) -> dict[str, list]:
 
 
 def _gap(x, y) -> float:
-    """Return how far two values lie apart, infinite unless both are numbers."""
+    """Return the absolute difference between two values; infinite if they differ and are not both numbers."""
     if x == y:
         return 0.0
     try:

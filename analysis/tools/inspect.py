@@ -1,4 +1,4 @@
-"""Summarise one recording on a screen, and on a page of pictures."""
+"""Summarise one recording in the terminal and on a page of plots."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ STEPS = {"in_file": "in the file", "labelled": "in trials with an image", "on_im
 
 
 def inspect(recording: str, plot: bool, out: Path | None, protocol: str | None = None, force: bool = False) -> None:
-    """Print a summary of a recording; with `plot`, also draw a page of pictures (by default ``<recording>.png`` here).
+    """Print a summary of a recording; with `plot`, also draw a page of plots (by default ``<recording>.png`` here).
 
-    `force` lets the page replace a file. Raises `DataError` if there is no such recording, an option would change
-    nothing, or the page may not be written there.
+    `force` lets the page replace a file. Raises `DataError` if there is no such recording, an option would have no
+    effect, or the page may not be written to `out`.
     """
     if not plot and (out or force):
         what = f"--out {out}" if out else "--force"
@@ -43,7 +43,7 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str | None =
 def find(recording: str, protocol: str | None) -> Path:
     """Return the file of a recording given by path, or by name under a protocol (None: corrected).
 
-    Raises `DataError` if there is none, or a protocol is given for a file, whose protocol is what it is.
+    Raises `DataError` if there is no such recording, or if a protocol is given for a file, which already has one.
     """
     if not recording.endswith(".nc"):
         return find_recording(recording, protocol or "corrected")
@@ -85,7 +85,7 @@ def _free(dataset: xr.Dataset) -> bool:
 
 
 def _presented(dataset: xr.Dataset) -> list[str]:
-    """Return the summary of a recording whose images were shown to a fixating monkey, or at unknown gaze."""
+    """Return the summary of a recording from a fixating monkey, or with unknown gaze."""
     attrs, lines = dataset.attrs, []
     for area in dict.fromkeys(dataset["region"].values.tolist()):
         units = dataset.isel(unit=dataset["region"].values == area)

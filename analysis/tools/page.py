@@ -1,4 +1,4 @@
-"""A page of pictures of one recording: gaze, raster and PSTH, rate by category, repeatability."""
+"""A page of plots of one recording: gaze, raster and PSTH, rate by category, repeatability."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from analysis.tools.psth import TIMES_MS, WIDTH_MS, aligned_spikes, psth
 
 GREY, BLUE, ORANGE = "#767676", "#0072B2", "#D55E00"
 ROWS = 150
-"""Fixations drawn in the raster."""
+"""Maximum number of fixations in the raster."""
 
 
 def draw(dataset: xr.Dataset, out: Path) -> None:
-    """Write the page of a recording to `out` (PNG, PDF or SVG by its ending).
+    """Write the page of a recording to `out` (PNG, PDF or SVG by its suffix).
 
     A panel whose files (images, rasters, categories) are missing says so.
     """
@@ -49,7 +49,7 @@ def _missing(axes, what: str) -> None:
 
 
 def _gaze(axes, chosen: xr.Dataset, rank: int) -> None:
-    """Draw the fixations on the image with most of them (or the next), in the order of each trial."""
+    """Draw the fixations on the most fixated image (rank 0) or the next (1), connected in order within each trial."""
     stimulus = chosen["stimulus_id"].values.astype(str)
     images, counts = np.unique(stimulus, return_counts=True)
     if rank >= len(images):
@@ -133,7 +133,7 @@ def _raster_and_psth(top, bottom, chosen: xr.Dataset) -> None:
 
 
 def _rate_by_category(axes, chosen: xr.Dataset) -> None:
-    """Draw mean rates by the category of the image, each unit relative to its own mean."""
+    """Draw mean rates by image category, each unit relative to its own mean."""
     try:
         category = dict(read_table()[["stem", "category"]].itertuples(index=False))
     except DataError:

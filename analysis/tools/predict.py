@@ -1,4 +1,4 @@
-"""Predict the responses of recorded units to any image, by the maps that the stage ``compare`` fitted."""
+"""Predict the responses of recorded units to any image with the linear maps that the stage ``compare`` fitted."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,16 +28,16 @@ def predict(model: str, images: Sequence[str | Path], dataset: str | None = None
     model : str
         An entry under ``models`` in params.yaml.
     images : sequence of paths
-        Files of any size and format that PIL reads; padded and scaled as those of the data set.
+        Files of any size and format that PIL reads; padded and scaled like those of the data set.
     dataset : str, optional
-        A recorded data set. Default: the experiment with free viewing.
+        A recorded data set. Default: the free-viewing experiment.
 
     Returns
     -------
     DataFrame
-        A row for each image and unit, with the columns `COLUMNS`: the file as it was given; the unit's unique name and
-        area; the predicted rate in spikes/s, which may fall below 0, as the map is linear; the cross-validated r of the
-        model for that unit; and the reliability of the unit's mean responses, whose square root bounds r.
+        A row for each image and unit, with the columns `COLUMNS`: the file as given; the unit's unique name and area;
+        the predicted rate in spikes/s, which may be negative, as the map is linear; the cross-validated r of the model
+        for that unit; and the reliability of the unit's mean responses, whose square root bounds r.
 
     Raises
     ------
@@ -69,13 +69,13 @@ def _units(one: encoders.Encoder) -> pd.DataFrame:
 
 
 def _features(values: Params, model: str, opened: list, layers: set[str]) -> dict[str, np.ndarray]:
-    """Return the features of some layers for PIL images, (n_images, n_features), as the stage activations does."""
+    """Return the features of `layers` for PIL images, (n_images, n_features), as in the stage ``activations``."""
     from analysis.core import settings
     from analysis.models import data, registry
     from analysis.models.activations import extract
 
     entry = values.models.entry(model)
-    kind = registry.kind(entry.kind)  # with torch: fixed_threads limits the libraries that are loaded
+    kind = registry.kind(entry.kind)  # imports torch, before fixed_threads limits the loaded libraries
     if kind.inputs is not data.image_inputs:
         raise DataError(f"{model} takes no images, so it predicts no response to a file")
     with fixed_threads():
@@ -93,7 +93,7 @@ def _features(values: Params, model: str, opened: list, layers: set[str]) -> dic
 
 
 def _matching(features: np.ndarray, one: encoders.Encoder, model: str) -> np.ndarray:
-    """Return features that are those of the map. Raises `DataError` if they are of another number."""
+    """Return the features. Raises `DataError` if the map was fitted on another number of features."""
     if features.shape[1] != len(one.map.mean):
         raise DataError(f"layer {one.layer} has other features than when it was compared: run compare for {model}")
     return features

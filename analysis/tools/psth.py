@@ -13,8 +13,8 @@ WIDTH_MS = 50
 def traces(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: int, n_bins: int) -> np.ndarray:
     """Return the rate of one unit around each onset, (n_onsets, n_times) spikes/s: a moving average of its spikes.
 
-    `at_ms` (n_times,) are times relative to the onset, on each of which the average over `width_ms` is centred. NaN
-    where the average reaches beyond the recording, which has `n_bins` ms.
+    `at_ms` (n_times,) holds the centres of the averages over `width_ms`, relative to the onset. NaN where an average
+    extends beyond the recording of `n_bins` ms.
     """
     start = np.rint(onset_ms[:, None] + at_ms).astype(np.int64) - width_ms // 2
     stop = start + width_ms
@@ -25,7 +25,7 @@ def traces(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: in
 def psth(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: int, n_bins: int):
     """Return mean and standard error over onsets of a unit's firing rate, each of shape (n_times,), in spikes/s.
 
-    The standard error is the standard deviation (n - 1) over the root of the number of onsets at that time.
+    The standard error is the standard deviation (n - 1) over the square root of the number of onsets at that time.
     """
     rate = traces(spikes, onset_ms, at_ms, width_ms, n_bins)
     there = np.isfinite(rate)
@@ -37,7 +37,7 @@ def psth(spikes: Spikes, onset_ms: np.ndarray, at_ms: np.ndarray, width_ms: int,
 
 
 def aligned_spikes(spikes: Spikes, onset_ms: np.ndarray, before_ms: int, after_ms: int) -> list[np.ndarray]:
-    """Return for each onset the times of its spikes relative to it, in ms, from -before to after (for rasters)."""
+    """Return the spike times relative to each onset, in ms, from -before to after (for rasters)."""
     first = np.searchsorted(spikes.bins, onset_ms - before_ms)
     last = np.searchsorted(spikes.bins, onset_ms + after_ms)
     return [spikes.bins[a:b] - onset for a, b, onset in zip(first, last, onset_ms, strict=True)]

@@ -1,4 +1,4 @@
-"""How repeatable the units of one recording are, area by area, beside the authors' list of selective units."""
+"""Repeatability of the units of one recording by area, compared with the authors' list of selective units."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,30 +18,30 @@ from analysis.recordings.stage import one_recording
 from analysis.statistics import reliability
 
 LISTED = Path("unit_sel/visually_selective.csv.gz")
-"""The units that Xiao et al. (2024) found to be visually selective, in the folder of their annotations."""
+"""List of the units that Xiao et al. (2024) found visually selective, within the annotations folder."""
 
 
 def write_repeatability(main_file: Path, rasters: Path, annotations: Path, out: Path) -> dict:
-    """Process one recording under the corrected protocol and write how repeatable its units are, as JSON.
+    """Process one recording under the corrected protocol and write the repeatability of its units as JSON.
 
     Parameters
     ----------
     main_file, rasters : Path
         The two NWB files of the recording.
     annotations : Path
-        Folder of the authors' tables, or the one that holds it as ``db``.
+        Folder of the authors' tables, or its parent if the folder is named ``db``.
     out : Path
         File to write.
 
     Returns
     -------
     dict
-        What was written: what `describe` returns, the environment, and hashes of the files and the code.
+        Content of the file: the result of `describe`, the environment, and hashes of the files and the code.
 
     Raises
     ------
     DataError
-        As `one_recording`, or if the list of selective units cannot be read.
+        Like `one_recording`, or if the list of selective units cannot be read.
     """
     with TemporaryDirectory() as folder:
         table = Path(folder, "recording.nc")
@@ -60,7 +60,7 @@ def describe(recording: xr.Dataset, listed: set[str]) -> dict:
     Parameters
     ----------
     recording : Dataset
-        As the stage ``recordings`` writes it, with stable units alone.
+        Output of the stage ``recordings``, with stable units only.
     listed : set of str
         Names of the units that the authors list as visually selective.
 
@@ -68,9 +68,9 @@ def describe(recording: xr.Dataset, listed: set[str]) -> dict:
     -------
     dict
         ``dataset`` (its name), ``units``, ``images``, ``presentations``, ``fixations`` (selected ones),
-        ``median_reliability`` (of the mean responses to images), no ``models``, and ``repeatability`` by area: number
-        of ``units``, of those ``visually_selective`` here, ``listed`` by the authors, and in ``both``; medians over
-        units of ``reliability``, ``rsc`` and ``rsc_across_trials``, and of ``rsc_selective`` over the selective units.
+        ``median_reliability`` (of the mean responses to images), ``models`` (empty), and ``repeatability`` by area:
+        number of ``units``, of those ``visually_selective`` here, ``listed`` by the authors, and in ``both``; medians
+        of ``reliability``, ``rsc`` and ``rsc_across_trials`` over units, and of ``rsc_selective`` over selective units.
     """
     chosen = selected(recording)
     stems, trials = chosen["stimulus_id"].values.astype(str), chosen["trial"].values

@@ -1,1 +1,1 @@
-"""How often intervals contain a planted truth, and contrasts see a difference where there is none."""
+"""How often intervals cover a known truth, and contrasts find a difference where there is none."""

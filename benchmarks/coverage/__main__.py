@@ -1,13 +1,14 @@
-"""Coverage of intervals and false alarms of contrasts on planted truth; writes coverage.json and coverage.png.
+"""Coverage of intervals and false alarms of contrasts on simulated data; writes coverage.json and coverage.png.
 
 Run from the root of the project:
 
-    python -m benchmarks.coverage        # some minutes on 2 cores; goes on where it was stopped
+    python -m benchmarks.coverage        # some minutes on 2 cores; resumes where it was stopped
 
-Predictivity by simulated recordings (`recordings`), and RDMs of recordings that share four features with the models,
-beside others of their own. The truth is the expectation of the score: over other images and other units of the same
-recordings, in equal number, or over other recordings as well. Over infinitely many images the median is a little lower,
-as noise in the scores of single units moves the median of a skewed distribution; `bias` holds by how much.
+Scores are predictivity of simulated recordings (`recordings`), and RDM correlations of recordings that share four
+features with the models and have four of their own. The truth is the expectation of the score: over equally many other
+images and units of the same recordings, or over other recordings as well. With infinitely many images the median is
+slightly lower, as noise in the scores of single units moves the median of a skewed distribution; `bias` says by how
+much.
 """
 
 import json
@@ -34,13 +35,13 @@ from benchmarks.sizes import FIGURES, keep, size
 
 RUNS, DRAWS = size((500, 200), (4, 40))
 DEAR_RUNS = size(200, 4)
-"""Of experiments with 15 recordings, and of RDMs, which take several times as long."""
+"""Runs of experiments with 15 recordings, and of RDMs, which take several times as long."""
 UNIT_RUNS, UNIT_DRAWS = size((1000, 400), (5, 50))
-"""Of means of given scores, which are quick; percentiles need more draws than variances."""
+"""Runs and draws for means of given scores, which are quick; percentiles need more draws than variances."""
 WORLDS = size(10, 2)
-"""Sets of recordings about which an interval is; each is simulated `RUNS` / `WORLDS` times."""
+"""Number of fixed sets of recordings; each is simulated `RUNS` / `WORLDS` times."""
 REPLICATES = size(200, 10)
-"""Experiments whose mean score is the truth of one set of recordings; ten times as many where recordings are drawn."""
+"""Experiments whose mean score is the truth for a set of recordings; ten times as many if recordings are drawn."""
 
 CASES = [
     Case(1),
@@ -103,7 +104,7 @@ def measure(case: Case) -> dict[str, dict]:
 
 
 def summary(rows: list[tuple], bias: float | None = None) -> dict:
-    """Return shares and means of what each experiment found: covered, width, and (where contrasted) false alarm."""
+    """Summarise experiments: share covered, mean width and, if there were contrasts, share of false alarms."""
     columns = np.array(rows, dtype=float).T
     share = float(columns[0].mean())
     return {
@@ -117,7 +118,7 @@ def summary(rows: list[tuple], bias: float | None = None) -> dict:
 
 
 def compare_geometries(n_images: int, twins: int, recordings: int, others: bool) -> dict[str, dict]:
-    """Return the same for the rank correlation of RDMs: `twins` images have a near-duplicate."""
+    """Return the same as `measure` for the rank correlation of RDMs; `twins` images have a near-duplicate."""
     groups = np.concatenate([np.arange(n_images - twins), np.arange(twins)])
     keys = [f"i{k:03d}" for k in range(n_images)]
     group_of = dict(zip(keys, groups.tolist(), strict=True))
@@ -156,7 +157,7 @@ def compare_geometries(n_images: int, twins: int, recordings: int, others: bool)
 
 
 def score_units(recordings: int, units: int, between: float) -> dict[str, dict]:
-    """Return the same for the mean of given scores of units, with whole recordings drawn (`bootstrap_interval`)."""
+    """Return the same as `measure` for the mean of given unit scores, resampling recordings (`bootstrap_interval`)."""
     label, rows = np.repeat(np.arange(recordings), units), []
     for run in range(UNIT_RUNS):
         rng = np.random.default_rng([run, recordings, units])
@@ -200,13 +201,13 @@ def draw(found: dict[str, dict]) -> None:
 
 
 def alone(part: Callable, arguments: tuple) -> dict[str, dict]:
-    """Run a piece with one thread, whose limit is slow to set for every small product."""
+    """Run a piece with one thread: setting the limit for every small product would be slow."""
     with one_thread():
         return part(*arguments)
 
 
 def main() -> None:
-    """Run every piece in a process of its own, keeping each as it ends, and write the results beside this file."""
+    """Run every piece in its own process, saving each as it ends, and write the results beside this file."""
     begun = FIGURES / "coverage.partial.json"
     sizes = {"runs": RUNS, "draws": DRAWS, "replicates": REPLICATES}
     known = json.loads(begun.read_text(encoding="utf-8")) if begun.exists() else {}

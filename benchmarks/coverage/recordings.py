@@ -1,9 +1,9 @@
-"""Simulated recordings whose predictivity by two models is known.
+"""Simulated recordings with a known predictivity by two models.
 
-An experiment shows images with a few latent features, one of them binary as a face is, and a third of them twice in
-nearly the same form. The units of a recording weigh the features by chance, each with a noise of its own size that they
-partly share. Recordings differ in their number of units, in noise and in what they make of the features. Two models
-know the same features and err alike, each in its own way, so that no contrast between them is real.
+An experiment shows images with a few latent features, one of them binary like a face; a third of the image groups hold
+two near-duplicates. Units weight the features at random; their noise differs in SD and is partly shared. Recordings
+differ in number of units, noise and feature weights. The two models know the same features and make independent errors
+of the same size, so that no contrast between them is real.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ import numpy as np
 from analysis.statistics import Predictions
 
 SIZES = (12, 30, 20, 8, 40, 16)
-"""Units of the recordings, over and over."""
+"""Numbers of units of the recordings, repeated cyclically."""
 GROUPS, TWINS = 90, 30
-"""Groups of images in a recording, and how many of them hold two near-duplicates."""
+"""Number of image groups in a recording, and of groups that hold two near-duplicates."""
 KNOWN, UNKNOWN, ERRORS = 4, 2, 3
-"""Latent features that the models know, that they do not, and of each model's errors."""
+"""Numbers of latent features that the models know, that they do not know, and of each model's errors."""
 POPULATION = 4000
-"""Units that stand for all those of a recording; of other recordings, 400 times as few from 400 times as many."""
+"""Units that stand for a recording; for other recordings, 1/400 as many from 400 times as many recordings."""
 FOLDS, PENALTY = 5, 10.0
-"""Of the cross-validated ridge regression."""
+"""Folds and penalty of the cross-validated ridge regression."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Case:
     ----------
     recordings : int
     others : bool
-        The interval is about other recordings, not about these.
+        Whether the interval is about other recordings, not about these.
     same_images : bool
-        All recordings show the same images.
+        Whether all recordings show the same images.
     kind : {"fixed", "corrected", "fitted"}
         Predictions are given; r is divided by the square root of an estimated reliability; or predictions come from a
         cross-validated regression of the responses.
@@ -47,7 +47,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Label of the case in the table."""
         about = "other recordings" if self.others else "these recordings"
         images = {True: "same images", False: "own images"}[self.same_images]
         of_kind = {"fixed": "", "corrected": ", noise-corrected", "fitted": ", cross-validated fits"}[self.kind]
@@ -57,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Recording:
-    """What the units of a recording have in common: the noise (SD), the weight of the face, the models' errors (SD)."""
+    """Properties shared by the units of a recording: noise (SD), weight of the face, the models' errors (SD)."""
 
     n_units: int
     noise: float
@@ -66,7 +66,7 @@ class Recording:
 
     @classmethod
     def draw(cls, n_units: int, rng: np.random.Generator) -> "Recording":
-        """Draw one of all recordings."""
+        """Draw a recording from the population."""
         return cls(n_units, *np.exp(rng.normal([0.6, 0.0, -0.4], [0.3, 0.4, 0.3])))
 
     def units(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +75,7 @@ class Recording:
         return weights, self.noise * rng.gamma(3.0, 1 / 3.0, n), self.error * rng.normal(size=(2, n, ERRORS))
 
     def true_r(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Return r with the first model over all images, of n units."""
+        """Return r of n units with the first model, over infinitely many images."""
         weights, noise, errors = self.units(n, rng)
         known = (weights[:, :KNOWN] ** 2).sum(axis=1)
         return known / np.sqrt(((weights**2).sum(axis=1) + noise**2) * (known + (errors[0] ** 2).sum(axis=1)))
@@ -91,7 +91,7 @@ def draw_images(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def observe(one: Recording, latent: np.ndarray, groups: np.ndarray, prefix: str, kind: str, rng) -> list[Predictions]:
-    """Record new units of a recording; return what each of the two models predicts of them."""
+    """Simulate new units of a recording; return the predictions of each of the two models."""
     weights, noise, errors = one.units(one.n_units, rng)
     clean = latent[:, : KNOWN + UNKNOWN] @ weights.T
     halves = [
@@ -142,7 +142,7 @@ def experiment(case: Case, recordings: list[Recording], rng: np.random.Generator
 
 
 def limit(recordings: list[Recording], n: int, rng: np.random.Generator) -> dict[str, float]:
-    """Return the score over infinitely many images and units; recordings count by their numbers of units."""
+    """Return the score over infinitely many images and units; recordings are weighted by their numbers of units."""
     r = np.concatenate([one.true_r(n, rng) for one in recordings])
     weight = np.repeat([one.n_units for one in recordings], n)
     order = np.argsort(r)

@@ -1,4 +1,4 @@
-"""Files: write them whole or not at all, refuse to replace what must stay, read HDF5, hash."""
+"""Write files whole or not at all, protect inputs from being replaced, read HDF5, and hash files."""
 
 from analysis.core.files.write import (
     as_json,

@@ -1,4 +1,4 @@
-"""Whether a command used by hand may write where it is told: never over its inputs, over other files only by force."""
+"""Check that a command may write its output: never over its inputs, and over other files only with ``--force``."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -16,17 +16,17 @@ def claim(out: Path, *, suffixes: Sequence[str], inputs: Iterable[Path] = (), fo
     ----------
     out : path
     suffixes : sequence of str
-        Endings that its name may have; ``""``: none.
+        Allowed suffixes; ``""`` allows a name without one.
     inputs : iterable of path
-        Files that the command reads, and folders from which it reads; none of them is replaced, whatever path leads to
-        it (a link, ``..``, another spelling).
+        Files and folders that the command reads; none is replaced, whichever path leads to it (a link, ``..``, another
+        spelling).
     force : bool
-        Whether another file may be replaced.
+        Whether to replace a file that is not an input.
 
     Raises
     ------
     DataError
-        If `out` is an input, a folder or a device, has another ending, exists without `force`, or its folder is
+        If `out` is an input, a folder or a device, has another suffix, exists without `force`, or its folder is
         missing.
     """
     if out.is_dir():
@@ -41,7 +41,7 @@ def claim(out: Path, *, suffixes: Sequence[str], inputs: Iterable[Path] = (), fo
 def claim_folder(out: Path, *, names: Iterable[str], inputs: Iterable[Path] = (), force: bool = False) -> None:
     """Check, before anything is computed, that a command may write the files `names` in the folder `out`.
 
-    The folder may be missing; the one that holds it may not. Otherwise as `claim`.
+    The folder may be missing, its parent may not. Otherwise like `claim`.
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; give a folder")

@@ -1,7 +1,7 @@
-"""Read and write HDF5 files (NWB, netCDF): whole on full disks, and readable where they cannot be locked.
+"""Read and write HDF5 files (NWB, netCDF), safely on full disks and on file systems without locks.
 
-HDF5 locks a file while it is open. A lock that another process holds means that it is being written; a file system that
-has no locks (some of NFS and Lustre) means nothing, and the file is read without.
+HDF5 locks a file while it is open. If another process holds the lock, the file is being written. Some NFS and Lustre
+file systems have no locks; there, the file is read without one.
 """
 
 import errno
@@ -19,22 +19,22 @@ from analysis.core.files.write import atomic, reserve
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 FAILURES = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError)
-"""What h5py raises on damaged files."""
+"""Exceptions that h5py raises on damaged files."""
 CUT = re.compile(r"truncated file: eof = (\d+).* stored_eof = (\d+)")
 
 
 @contextmanager
 def create(path: str | os.PathLike, track_order: bool | None = None) -> Iterator[h5py.File]:
-    """Yield a new HDF5 file, which goes to `path` when the block succeeds: whole, or not at all.
+    """Yield a new HDF5 file, which is written to `path` when the block succeeds, whole or not at all.
 
-    The file is built in memory and written once its room on the disk is reserved: HDF5 does not survive a write that
-    fails, and ends the process when it tries again on the way out.
+    The file is built in memory and written once its disk space is reserved: HDF5 does not recover from a failed write,
+    and crashes the process when it retries on exit.
 
     Parameters
     ----------
     path : path
     track_order : bool, optional
-        Keep the order in which variables and attributes were created, as netCDF wants.
+        Keep the order in which variables and attributes were created, as netCDF requires.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def create(path: str | os.PathLike, track_order: bool | None = None) -> Iterator
 
 
 def _abandon(file: h5py.File, part: Path) -> None:
-    """Close a file that cannot be written: what HDF5 still writes to `part` goes nowhere."""
+    """Close a file that cannot be written, sending what HDF5 still writes to `part` to the null device."""
     target, null = part.stat(), os.open(os.devnull, os.O_RDWR)
     for number in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
         with suppress(OSError):
@@ -66,7 +66,7 @@ def _abandon(file: h5py.File, part: Path) -> None:
 
 @contextmanager
 def create_netcdf(path: str | os.PathLike) -> Iterator:
-    """Yield a new ``h5netcdf.File``, which goes to `path` when the block succeeds. Raises as `create`."""
+    """Yield a new ``h5netcdf.File``, which is written to `path` when the block succeeds. Raises like `create`."""
     import h5netcdf
 
     with create(path, track_order=True) as file, h5netcdf.File(file, "w") as netcdf:
@@ -74,7 +74,7 @@ def create_netcdf(path: str | os.PathLike) -> Iterator:
 
 
 def write_dataset(dataset, path: str | os.PathLike, encoding: dict | None = None) -> None:
-    """Write an xarray dataset as netCDF-4; equal datasets give equal bytes. Raises as `create`."""
+    """Write an xarray dataset as netCDF-4; equal datasets give equal bytes. Raises like `create`."""
     from xarray.backends import H5NetCDFStore
 
     with create_netcdf(path) as netcdf:
@@ -84,7 +84,7 @@ def write_dataset(dataset, path: str | os.PathLike, encoding: dict | None = None
 
 
 def read_dataset(path: str | os.PathLike, again: str):
-    """Read a netCDF file into memory as an xarray dataset. Raises as `opened`."""
+    """Read a netCDF file into memory as an xarray dataset. Raises like `opened`."""
     import h5netcdf
     import xarray
     from xarray.backends import H5NetCDFStore
@@ -102,14 +102,14 @@ def opened(path: str | os.PathLike, kind: str, again: str) -> Iterator[h5py.File
     ----------
     path : path
     kind : str
-        What it should be (``NWB``, ``netCDF``), for messages.
+        Expected format (``NWB``, ``netCDF``), for messages.
     again : str
-        How to get the file anew, for messages: ``fetch it again``.
+        How to get the file again, for messages: ``fetch it again``.
 
     Raises
     ------
     DataError
-        If there is no such file, or it cannot be read now or at all; the message says which.
+        If the file is missing, cannot be read at present, or is damaged; the message says which.
     """
     path = Path(path)
     with reading(path, kind, again):
@@ -119,7 +119,7 @@ def opened(path: str | os.PathLike, kind: str, again: str) -> Iterator[h5py.File
     try:
         yield file
     finally:
-        with suppress(RuntimeError):  # HDF5 may not even close what is damaged
+        with suppress(RuntimeError):  # HDF5 may fail even to close a damaged file
             file.close()
 
 
@@ -134,10 +134,10 @@ def _open(path: Path) -> h5py.File:
 
 @contextmanager
 def reading(path: str | os.PathLike, kind: str, again: str) -> Iterator[None]:
-    """Turn any error of HDF5 within the block into one line that names the file and tells the cause.
+    """Turn any HDF5 error within the block into one line that names the file and the cause.
 
-    Only reading calls belong inside: on damaged files h5py raises errors of many kinds, which anywhere else would be
-    defects of this project.
+    Put only reading calls inside: on damaged files h5py raises many types of exception, which anywhere else would be
+    bugs in this project.
     """
     try:
         yield
@@ -154,7 +154,7 @@ def _no_file(path: Path, again: str) -> str:
 
 
 def _why(path: Path, kind: str, again: str, error: Exception) -> str:
-    """Return in one line why a file cannot be read, and what to do."""
+    """Return one line that says why a file cannot be read, and what to do."""
     text = " ".join(str(error).split())
     number = error.errno if isinstance(error, OSError) else None
     if line := unreadable(path, error):
@@ -180,7 +180,7 @@ def _why(path: Path, kind: str, again: str, error: Exception) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return what a file holds that is no HDF5, where its first bytes tell; else nothing."""
+    """Return the message for a file whose first bytes show that it is not HDF5; else an empty string."""
     try:
         with path.open("rb") as file:
             start = file.read(512)

@@ -1,6 +1,6 @@
 """Locks between runs: the kernel releases a lock when its holder ends, however it ends.
 
-A lock is a file that names its holder while it is held. Nobody removes it, so that all runs lock the same one.
+A lock is a file that names its holder while it is held. It is never removed, so all runs lock the same file.
 """
 
 import errno
@@ -18,11 +18,11 @@ from analysis.core.files import write_error
 
 POLL_S = 0.2
 SAY_EVERY_S = 30.0
-"""How often a run that waits says for whom."""
+"""How often a waiting run reports whom it waits for."""
 AFTERMATH_S = 0.5
-"""How long the worker processes of a holder that was killed may outlive it."""
+"""How long the workers of a killed holder may outlive it."""
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""Errors of a file system that has no locks."""
+"""Errors from file systems without locks."""
 
 
 @contextmanager
@@ -38,41 +38,41 @@ def held(path: Path, what: str, advice: str, patience_s: float | None = None) ->
     advice : str
         What to do if the file system has no locks, for messages.
     patience_s : float, optional
-        How long to wait for another holder, by default until it ends. Waiting is said on standard error.
+        How long to wait for another holder; by default until it ends, with messages on standard error.
 
     Raises
     ------
     DataError
-        If patience ends, the file cannot be written, or its file system has no locks.
+        If `patience_s` runs out, the file cannot be written, or its file system has no locks.
     """
     file = _open(path)
     try:
         if not _take(file, path, advice):
             _wait(file, path, what, advice, patience_s)
-        if os.fstat(file).st_size:  # the holder before was killed
+        if os.fstat(file).st_size:  # the previous holder was killed
             time.sleep(AFTERMATH_S)
             os.ftruncate(file, 0)
         try:
-            with suppress(OSError):  # a full disk is said by who writes more
+            with suppress(OSError):  # a full disk is reported by whatever writes the results
                 os.pwrite(file, _myself().encode(), 0)
             yield
         finally:
             with suppress(OSError):
                 os.ftruncate(file, 0)
-                fcntl.flock(file, fcntl.LOCK_UN)  # a forked child that lives on may have it open
+                fcntl.flock(file, fcntl.LOCK_UN)  # a surviving forked child may have it open
     finally:
         os.close(file)
 
 
 def awaited(path: Path) -> bool:
-    """Say whether another run waits for the lock `path`."""
+    """Return whether another run is waiting for the lock `path`."""
     with if_free(_queue(path)) as free:
         return not free
 
 
 @contextmanager
 def if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock `path`, which need not exist, unless another does; yield whether it was free."""
+    """Hold the lock `path`, which need not exist, unless another run holds it; yield whether it was free."""
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def _wait(file: int, path: Path, what: str, advice: str, patience_s: float | Non
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # the umask says who else may lock it
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # the umask decides who else may lock it
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -122,7 +122,7 @@ def _take(file: int, path: Path, advice: str) -> bool:
 
 
 def _queue(path: Path) -> Path:
-    """Return the lock that all runs share which wait for the lock `path`."""
+    """Return the lock shared by all runs that wait for the lock `path`."""
     return path.with_name(f"{path.name}.waiting")
 
 

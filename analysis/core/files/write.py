@@ -1,4 +1,4 @@
-"""Write files whole or not at all; say in one line why one cannot be written; hash them."""
+"""Write files whole or not at all, explain failed writes in one line, and hash files."""
 
 import errno
 import fcntl
@@ -31,20 +31,20 @@ ADVICE = {
     errno.ESTALE: "the network disk was lost: check it, then run again",
     errno.ELOOP: "links there lead in a circle: mend them",
 }
-"""What to do, by the number of the error."""
+"""What to do, by errno."""
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""Errors that only writing has."""
+"""Errors that only a write can raise."""
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 CHUNK = 1 << 20
 
 
 def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
-    """Return the line for a failed write: the file, the cause, what to do."""
+    """Return the error for a failed write: the file, the cause, what to do."""
     return WriteError(f"cannot write {path}: {_cause(path, error)}")
 
 
 def system_error(error: OSError) -> DataError | None:
-    """Return the line for an error of disk or permissions that no reader or writer has put into words; else None."""
+    """Return the error for a disk or permission failure that no reader or writer has explained; else None."""
     if error.errno in OF_WRITING:
         return write_error(error.filename or "standard output", error)
     if error.errno in ADVICE and isinstance(error.filename, str | os.PathLike):
@@ -56,13 +56,13 @@ def _cause(path: str | os.PathLike, error: OSError) -> str:
     advice = ADVICE.get(error.errno, "")
     if "{free}" in advice:
         advice = advice.format(free=_free(Path(path)))
-    # HDF5 puts whole paragraphs where the system has its few words.
+    # HDF5 replaces the system's short message with whole paragraphs.
     cause = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
     return cause + (f" ({advice})" if advice else "")
 
 
 def _free(path: Path) -> str:
-    """Return the room on the disk of a path, of which a part may not exist yet."""
+    """Return the free disk space at a path that may not exist yet."""
     for folder in path.absolute().parents:
         with suppress(OSError):
             return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB"
@@ -71,9 +71,9 @@ def _free(path: Path) -> str:
 
 @contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
-    """Turn an error of the system within the block, which writes to the file or folder `path`, into a `WriteError`.
+    """Turn an `OSError` within the block, which writes to the file or folder `path`, into a `WriteError`.
 
-    Errors about files elsewhere pass unchanged.
+    Errors about other files pass unchanged.
     """
     path = Path(path)
     try:
@@ -92,8 +92,8 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a new, empty file beside `path`, and rename it to `path` when the block succeeds.
 
     The folder is created if missing. If the block fails, the temporary file is removed and `path` keeps its previous
-    content; what a killed process left there of earlier attempts is removed too. The file's mode is that of the umask,
-    whatever the writer in the block sets.
+    content; temporary files left by killed processes are removed too. The file's mode follows the umask, whatever the
+    block sets.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
             part.replace(path)
         finally:
             os.close(owned)
-            with suppress(OSError):  # the folder itself may be what cannot be written
+            with suppress(OSError):  # the folder itself may be unwritable
                 part.unlink(missing_ok=True)
 
 
@@ -127,8 +127,8 @@ def _check_kind(path: Path) -> None:
 def _open_part(path: Path) -> tuple[Path, int]:
     """Create the temporary file of `path`; return its path, and a descriptor that holds a lock on it.
 
-    What a killed process left is replaced: nobody holds its lock. If another process writes the same file right now,
-    or locks do not work there, the temporary file gets a name of its own.
+    A temporary file left by a killed process is replaced: nobody holds its lock. If another process is writing the same
+    file, or locks do not work there, the temporary file gets a unique name.
     """
     part = path.with_name(f".{path.name}.part")
     with suppress(OSError):
@@ -148,12 +148,12 @@ def _open_part(path: Path) -> tuple[Path, int]:
 
 
 def _owns(file: int, path: Path) -> bool:
-    """Lock a new file; return whether no other process took it for a remainder meanwhile and removed it."""
+    """Lock a new file; return False if another process has meanwhile taken it for a leftover and removed it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # no locks there: nobody removes what is left
+    except OSError:  # no locks there, so nobody removes leftovers
         return True
     try:
         return os.path.samestat(path.stat(), os.fstat(file))
@@ -162,15 +162,15 @@ def _owns(file: int, path: Path) -> bool:
 
 
 def reserve(path: str | os.PathLike, size: int) -> None:
-    """Give the first `size` bytes of a file their room on the disk, so that a full disk is an error now.
+    """Allocate disk space for the first `size` bytes of a file, so that a full disk is an error now.
 
-    The content stays as it is, with zeros beyond its end. Pages of a memory map that find no room would end the process
-    with a bus error.
+    The content is kept and extended with zeros. A memory map that found the disk full later would kill the process with
+    a bus error.
 
     Raises
     ------
     OSError
-        If there is no room.
+        If the disk is full.
     """
     if not size:
         return
@@ -186,7 +186,7 @@ def reserve(path: str | os.PathLike, size: int) -> None:
 
 
 def _fill(file: int, size: int) -> None:
-    """Write the first `size` bytes of a file again, holes as zeros."""
+    """Rewrite the first `size` bytes of a file, with zeros for holes."""
     for start in range(0, size, CHUNK):
         n = min(CHUNK, size - start)
         data = memoryview(os.pread(file, n, start).ljust(n, b"\0"))
@@ -197,18 +197,18 @@ def _fill(file: int, size: int) -> None:
 
 
 def create_memmap(path: str | os.PathLike, dtype, shape: tuple[int, ...]) -> np.memmap:
-    """Create an ``.npy`` file of zeros and return it as a writable memory map, its room on the disk reserved.
+    """Create an ``.npy`` file of zeros, reserve its disk space, and return it as a writable memory map.
 
     Raises
     ------
     OSError
-        If there is no room.
+        If the disk is full.
     """
     try:
         begun = np.lib.format.open_memmap(path, "w+", dtype, shape)
         reserve(path, begun.offset + begun.nbytes)
     except OSError:
-        Path(path).unlink(missing_ok=True)  # whoever goes on later must not take it for an array
+        Path(path).unlink(missing_ok=True)  # a resumed run must not take it for an array
         raise
     return begun
 
@@ -230,7 +230,7 @@ def write_json(path: str | os.PathLike, value) -> None:
 
 
 def write_csv(path: str | os.PathLike, table) -> None:
-    """Write a pandas table as CSV without its index; floats are written in full precision."""
+    """Write a pandas table as CSV without its index; floats are written at full precision."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
@@ -255,7 +255,7 @@ def copy(source: str | os.PathLike, target: str | os.PathLike) -> None:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
+    """Return the SHA-256 of a file as a hexadecimal string."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

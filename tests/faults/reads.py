@@ -20,7 +20,7 @@ def note_reads(log: Path, folder: Path) -> None:
     def note(path: object) -> None:
         with suppress(TypeError, ValueError):
             name = os.path.relpath(os.fspath(path), folder)  # a stage may have changed the working folder
-            if name.startswith(INPUTS) and (folder / name).is_file() and not Path(name).name.startswith("."):
+            if name.startswith(INPUTS) and (folder / name).is_file() and "/." not in name:
                 file.write(f"{name}\n")
 
     sys.addaudithook(lambda event, arguments: note(arguments[0]) if event == "open" else None)

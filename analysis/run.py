@@ -14,6 +14,7 @@ from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import locks
 from analysis.core.numerics import THREADS, fixed_threads
+from analysis.core.reading import check_raw
 
 ROOT = Path(__file__).parents[1]
 PARAMS = Path("params.yaml")
@@ -121,9 +122,9 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     module = importlib.import_module(stage.module)
     if stage.torch:
         importlib.import_module("torch")
-    reading = importlib.import_module("analysis.core.reading")
-    reading.check_raw(_entry(name)["deps"])
+    dependencies = [dep.removeprefix(f"{paths.RECORDED}/${{item.dataset}}/") for dep in _entry(name)["deps"]]
     with _alone(name, *filter(None, [dataset]), *items), paths.inside(dataset), fixed_threads(stage.threads):
+        check_raw(dependencies)
         module.run(values, *([dataset] if stage.named else []), *items)
     after = _state(code, listed)
     if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):

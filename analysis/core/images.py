@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from analysis.core.errors import DataError
+from analysis.core.reading import damaged, reading
 
 GREY = 128
 """Grey level (8 bit) of the screen around an image, and of padding."""
@@ -48,6 +49,22 @@ def decode(data: bytes) -> Image.Image:
     except Exception as error:  # PIL's decoders raise many types on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
     raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
+
+
+def read_acquired(path: Path, again: str) -> Image.Image:
+    """Read and decode an image that an earlier stage wrote; `again` says how to get it back.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or cannot be read or decoded (`decode`).
+    """
+    with reading(path, again):
+        data = path.read_bytes()
+    try:
+        return decode(data)
+    except DataError as error:
+        raise damaged(path, error, again) from error
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from analysis.core.errors import DataError
+
 RAW = Path("data/raw")
 DANDISET = RAW / "dandiset"
 STIMULI_ARCHIVE = RAW / "stimuli"
@@ -33,7 +35,8 @@ def of_reader(file: str) -> Path:
 def inside(dataset: str | None) -> Iterator[None]:
     """Change into the folder of a recorded data set, against which all paths then resolve; None changes nothing.
 
-    Creates the folder if missing. A relative ``NNN_STORE`` keeps pointing to the same store.
+    Creates the folder if missing. A relative ``NNN_STORE`` keeps pointing to the same store. Errors name the folder,
+    since the paths in their messages are relative to it.
     """
     if dataset is None:
         yield
@@ -46,6 +49,8 @@ def inside(dataset: str | None) -> Iterator[None]:
     _changed_from.append(before)
     try:
         yield
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from error
     finally:
         _changed_from.pop()
         os.chdir(before)

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.acquire.recorded import layout
 from analysis.core import paths
 from analysis.core.files import write_csv, write_npy
-from analysis.core.images import FACE_CATEGORIES, decode
+from analysis.core.images import FACE_CATEGORIES, read_acquired
 from analysis.core.parallel import map_threads
 from analysis.core.settings import workers
 from analysis.params import Params
@@ -32,7 +32,7 @@ def run(params: Params) -> None:
     files = [paths.RAW / "images" / file for file in images["file"]]
 
     def read(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
-        image = decode(path.read_bytes())
+        image = read_acquired(path, layout.AGAIN)
         return pad(image, values.size), image.size
 
     pixels, sizes = zip(*map_threads(read, files, workers(), "images"), strict=True)

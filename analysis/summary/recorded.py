@@ -10,6 +10,7 @@ from analysis.compare.read import CHOSEN, TABLES, read_scores
 from analysis.core import environment, paths
 from analysis.core.areas import in_order
 from analysis.core.files import as_json, sha256, write_csv, write_json
+from analysis.core.reading import reading
 from analysis.core.seeds import seed_of
 from analysis.core.store import code_digest
 from analysis.models.activations import read as activations
@@ -112,7 +113,7 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
             for region in regions
         },
         "environment": environment.decisive(environment.stamp(ROOT)),
-        "hashes": {"data": sha256(paths.RAW / "manifest.json"), "code": code_digest()},
+        "hashes": {"data": _digest_of_data(), "code": code_digest()},
     }
 
 
@@ -167,6 +168,12 @@ def _layers(layers: pd.DataFrame, rsa: pd.DataFrame) -> dict:
 def everything_shown() -> list[Population]:
     """Return the populations over all images shown, including those used to train models."""
     return list(populations(PROTOCOL, CORRECTED, set(read_table()["stem"])))
+
+
+def _digest_of_data() -> str:
+    manifest = paths.RAW / "manifest.json"
+    with reading(manifest, "run the stage acquire for this data set"):
+        return sha256(manifest)
 
 
 def reference(everything: list[Population], params: Params) -> dict:

@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
-from analysis.core.errors import DataError
+from analysis.core.files import hdf5
+from analysis.core.images import read_acquired
 from analysis.core.paths import RAW, RESULTS
+from analysis.core.reading import TEXT, read_csv, reading
 from paper import style
 from paper.plots.rdms import by_category, mark_categories, percentiles
 from paper.recorded.claims import BASELINE
 from paper.recorded.tables import CHOSEN, CORRECTED, Recorded
 
 LABELS = {CORRECTED: "noise-corrected r", "rho": "ρ of the RDMs"}
+ACQUIRE_AGAIN, SUMMARY_AGAIN = "run the stage acquire for this data set", "run the stage summary for this data set"
 EXAMPLES, PER_ROW = 16, 8
 """Images shown, and how many of them beside each other."""
 PIXELS = 112
@@ -33,13 +35,9 @@ def all_figures(found: Recorded) -> Iterator[tuple[str, Figure, str]]:
 
 def read_images(raw: Path = RAW) -> pd.DataFrame:
     """Return the table of images; an image without a category is of the category ``none``."""
-    try:
-        table = pd.read_csv(raw / "images.csv", dtype=str, keep_default_na=False)
-        return table.assign(category=table["category"].where(table["category"] != "", "none"))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{raw / 'images.csv'} cannot be read ({error}): run the stage acquire of this data set"
-        ) from error
+    columns = ["image_id", "file", "category"]
+    table = read_csv(raw / "images.csv", ACQUIRE_AGAIN, columns, columns, na_values=[])
+    return table.assign(category=table["category"].where(table["category"] != "", "none"))
 
 
 def examples(images: pd.DataFrame) -> tuple[Figure, str]:
@@ -50,10 +48,9 @@ def examples(images: pd.DataFrame) -> tuple[Figure, str]:
     figure = style.figure(style.PAGE, 5 + 25 * rows)
     panels = figure.subplots(rows, PER_ROW, squeeze=False).ravel()
     for axes, image in zip(panels, shown.itertuples(), strict=False):
-        with Image.open(RAW / "images" / image.file) as picture:
-            picture = picture.convert("RGB")
-            picture.thumbnail((PIXELS, PIXELS))
-            axes.imshow(np.asarray(picture))
+        picture = read_acquired(RAW / "images" / image.file, ACQUIRE_AGAIN)
+        picture.thumbnail((PIXELS, PIXELS))
+        axes.imshow(np.asarray(picture))
         axes.set_title(image.category.replace("_", " "), pad=3)
     for axes in panels:
         axes.set_axis_off()
@@ -146,31 +143,38 @@ def _layer_order() -> dict[str, list[str]]:
     """Return the layers of each model from input to output: tables keep their order, JSON does not."""
     for name in ("layers.csv", "geometry.csv"):
         if (RESULTS / name).is_file():
-            table = pd.read_csv(RESULTS / name)
+            table = read_csv(RESULTS / name, SUMMARY_AGAIN, ["model", "layer"], TEXT)
             return {model: list(dict.fromkeys(rows["layer"])) for model, rows in table.groupby("model", sort=False)}
     return {}
 
 
 def _matrices(found: Recorded, images: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield the RDMs that are at hand, of a model, the neurons and the categories, as `rdms` takes them."""
-    import xarray as xr
     from scipy.spatial.distance import squareform
 
     published = RAW / "rdms.nc"
     if published.is_file():
-        with xr.open_dataset(published) as file:
+        file = hdf5.read_dataset(published, ACQUIRE_AGAIN)
+        with reading(published, ACQUIRE_AGAIN):
             category = images.set_index("image_id")["category"].loc[file["image_id"].values.astype(str)].to_numpy(str)
-            for system in found.systems:
-                row = file["rdm"].values[list(file["system"].values.astype(str)).index(system)]
-                yield system, category, squareform(row.astype(float), checks=False)
+            rows = dict(zip(file["system"].values.astype(str), file["rdm"].values.astype(float), strict=True))
+            matrices = {system: squareform(rows[system], checks=False) for system in found.systems}
+        for system, matrix in matrices.items():
+            yield system, category, matrix
     else:
-        compared = [name for name in found.models if (RESULTS / "compare" / name / "rdms.nc").is_file()]
-        ranked = sorted(compared, key=lambda name: -(found.score(name, found.regions[-1]).value or -np.inf))
+        scores = {name: found.score(name, found.regions[-1]).value for name in found.models}
+        ranked = sorted((name for name in scores if scores[name] is not None), key=lambda name: -scores[name])
         if not ranked:
             return
         model = next((name for name in ranked if name not in ("category", BASELINE)), ranked[0])
-        with xr.open_dataset(RESULTS / "compare" / model / "rdms.nc") as file:
+        path, again = RESULTS / "compare" / model / "rdms.nc", f"run the stage compare for {model}"
+        file = hdf5.read_dataset(path, again)
+        with reading(path, again):
             category, attrs = file["category"].values.astype(str), file.attrs
-            yield f"{style.name(model)},\nlayer {attrs['layer']}", category, file["model_rdm"].values
-            yield f"{attrs['region']},\n{attrs['n_units']} units", category, file["neural_rdm"].values
+            matrices = {
+                f"{style.name(model)},\nlayer {attrs['layer']}": file["model_rdm"].values.astype(float),
+                f"{attrs['region']},\n{attrs['n_units']} units": file["neural_rdm"].values.astype(float),
+            }
+        for title, matrix in matrices.items():
+            yield title, category, matrix
     yield "categories", category, (category[:, None] != category[None, :]).astype(float)

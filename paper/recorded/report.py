@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.core.errors import DataError
 from analysis.core.files import atomic
 from analysis.core.paths import RAW, RESULTS
+from analysis.core.reading import TEXT, read_csv, read_json
 from analysis.params import Params
 from paper import style
 from paper.pdf import compile_pdf
@@ -39,7 +39,7 @@ def context(found: Recorded) -> dict:
     """Return what the report says and shows, as JSON values."""
     images = figures.read_images()
     said = claims.of_set(found)
-    for area in said["areas"]:
+    for area in said["areas"] if "units" in found.table else ():  # of published dissimilarities there is no such table
         _add_shared(area)
     return said | {
         "manifest": _manifest(),
@@ -69,10 +69,8 @@ def yardsticks(found: Recorded) -> list[dict]:
 
 def _add_shared(area: dict) -> None:
     """Add to each model its rho with and without the labels held constant, where that was computed."""
-    path = RESULTS / "beyond_label.csv"
-    if not path.is_file():
-        return
-    table = pd.read_csv(path)
+    columns = ["recording", "region", "model", "measure", "value", "ci_low", "ci_high"]
+    table = read_csv(RESULTS / "beyond_label.csv", figures.SUMMARY_AGAIN, columns, TEXT)
     table = table[(table["recording"] == "all") & (table["region"] == area["region"])]
     for model in area["models"]:
         rows = table[table["model"] == model["name"]].set_index("measure")
@@ -84,11 +82,7 @@ def _add_shared(area: dict) -> None:
 
 
 def _manifest() -> dict:
-    path = RAW / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): run the stage acquire of this data set") from error
+    manifest = read_json(RAW / "manifest.json", figures.ACQUIRE_AGAIN)
     return {key: manifest.get(key) or "" for key in ("citation", "url", "licence")}
 
 

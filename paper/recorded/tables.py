@@ -1,12 +1,12 @@
 """The table of a recorded data set, ``<name>.json``: read and checked, with its scores."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
+from analysis.core.reading import read_json
 from paper import style
 
 FOLDER = Path("paper/recorded")
@@ -114,10 +114,7 @@ def read(path: Path) -> Recorded:
     DataError
         If the file is missing, is not JSON, or lacks a key of `KEYS`.
     """
-    try:
-        table = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): run the stages of its data set (dvc repro)") from error
+    table = read_json(Path(path), "run the stages of its data set (dvc repro)")
     if absent := [key for key in KEYS if key not in table]:
         raise DataError(f"{path} has no key {', '.join(absent)}: run the stages of its data set again (dvc repro)")
     return Recorded(table)

@@ -145,14 +145,20 @@ def judge(outcome: Outcome, usual: Outcome, path: str, command: tuple[str, ...] 
             return "shown"
         listed = any(Path(path).name in line for line in outcome.listed - usual.listed)
         return "listed" if listed else "other outputs without a word"
-    gone = Path(path).suffix == ".nc" and f"{Path(path).parent} has " in errors[0]  # one recording fewer than listed
-    if path not in errors[0] and not gone:
-        return "not named"
-    if not ADVICE.search(errors[0].replace(path, "")):
-        return "no advice"
-    if outcome.seconds > LATE_S and outcome.seconds > usual.seconds / 2:
+    if outcome.seconds > LATE_S and outcome.seconds > usual.seconds / 2 and _judge_line(errors[0], path) == "named":
         return "late"
-    return "named"
+    return _judge_line(errors[0], path)
+
+
+def _judge_line(error: str, path: str) -> str:
+    """Return whether an error names a file and says what to do."""
+    if found := re.match(r"error: (recorded/\w+): ", error):  # the paths that follow are relative to this folder
+        path = path.removeprefix(f"{found[1]}/")
+    fewer = Path(path).suffix == ".nc" and f"{Path(path).parent} has " in error  # one recording fewer than listed
+    fewer |= " images for responses to " in error
+    if path not in error and not fewer:
+        return "not named"
+    return "named" if ADVICE.search(error.replace(path, "")) else "no advice"
 
 
 def kind(path: str) -> str:

@@ -38,6 +38,7 @@ KINDS = [
     (r"Stimuli/\w+/MD5\.\w+", "Stimuli/CATEGORY/MD5"),
     (r"figures/\w+\.svg", "figures/FIGURE.svg"),
     (r"Stimuli\.z\d\d", "Stimuli.zNN"),
+    (r"images/(face|house)/\d+\.png", "images/CATEGORY/IMAGE.png"),
 ]
 """Names within a kind of file: one file of each kind is spoilt unless all are."""
 

@@ -161,8 +161,8 @@ def test_a_kept_table_of_other_results_is_said_to_be(computed):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "cannot be read"),
-        ("{", "cannot be read"),
+        (None, "not found"),
+        ("{", "is damaged"),
         ('{"dataset": "v4"}', "has no key images, models, environment, hashes"),
         (json.dumps(tables.table("other")), "is of the data set other, not v4"),
     ],

@@ -71,9 +71,11 @@ def _responses(path: Path) -> np.ndarray:
     try:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
-        raise DataError(f"{path} not found: save units x images x repeats with numpy.save") from error
+        raise DataError(f"{path} not found: write it with numpy.save, units x images x repeats") from error
     except (OSError, ValueError, EOFError) as error:
-        raise unreadable(path, error) or DataError(f"{path}: not a readable .npy file of numbers ({error})") from error
+        raise unreadable(path, error) or DataError(
+            f"{path}: not a readable .npy file of numbers ({error}); write it again with numpy.save"
+        ) from error
     if values.dtype.kind not in "iuf" or values.ndim not in (2, 3) or not values.size:
         raise DataError(f"{path}: {values.dtype} of shape {values.shape}: give numbers, units x images x repeats")
     return values[:, :, None] if values.ndim == 2 else values
@@ -121,4 +123,6 @@ def _csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) or DataError(f"{path}: not a readable table ({error})") from error
+        raise unreadable(path, error) or DataError(
+            f"{path}: not a readable table ({error}); write it again as csv"
+        ) from error

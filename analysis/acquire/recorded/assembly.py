@@ -35,19 +35,20 @@ def acquire(entry: Assembly, params: Params, raw: Path) -> None:
     if path.is_dir():
         images, table, picture = arrays.read(path, entry.region, entry.window_ms)
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        base = path
+        base, pictures = path, path / "images"
     else:
         if entry.stimuli is None:
             raise DataError(f"{path}: set stimuli in params.yaml to the csv file with a row per image")
         stimuli = of_reader(entry.stimuli)
         pictures = stimuli.with_suffix(".zip") if stimuli.with_suffix(".zip").is_file() else stimuli.with_suffix("")
+        pictures = pictures if pictures.exists() else stimuli.parent
         table = brainio.read_assembly(path, path.stem, entry.region, entry.window_ms)
-        images, picture = brainio.read_stimuli(stimuli, pictures if pictures.exists() else stimuli.parent)
+        images, picture = brainio.read_stimuli(stimuli, pictures)
         files, base = [path, stimuli, *([pictures] if pictures.is_file() else [])], path.parent
     digests = {p.relative_to(base).as_posix() if p.is_relative_to(base) else p.name: sha256(p) for p in files}
     origin = layout.Origin(path.name, "", "the reader's own", "", digests)
     data = responses(table, entry.response, str(path))
-    layout.write(raw, images, data, upright(picture), entry.source, origin)
+    layout.write(raw, images, data, upright(picture), entry.source, origin, str(pictures))
 
 
 def upright(picture: Callable[[str], bytes]) -> Callable[[str], bytes]:

@@ -101,6 +101,7 @@ def write(
     picture: Callable[[str], bytes],
     source: str,
     origin: Origin,
+    pictures: str = "images",
 ) -> None:
     """Check a data set and write it to `raw` atomically; the previous data stay if a check fails.
 
@@ -116,6 +117,8 @@ def write(
     source : str
         Name of the source in params.yaml.
     origin : Origin
+    pictures : str
+        Where the image files come from, for messages.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def write(
         shutil.rmtree(fresh, ignore_errors=True)
         about = WRITE[type(data)](fresh, data, images, origin)
         for name, file in images[["image_id", "file"]].itertuples(index=False):
-            _write_picture(fresh / "images" / file, name, file, picture)
+            _write_picture(fresh / "images" / file, name, f"{pictures}/{file}", lambda file=file: picture(file))
         write_csv(fresh / "images.csv", images)
         described = {"dataset": origin.dataset, "url": origin.url, "licence": origin.licence}
         described |= {"citation": origin.citation, "published": origin.files}
@@ -185,7 +188,7 @@ def _read(raw: Path, name: str, other: str, convert: Callable):
 
 def _responses_of(file: h5netcdf.File) -> Responses:
     return Responses(
-        file["rate"][...],
+        np.asarray(file["rate"][...], np.float32),
         _text(file, "image_id"),
         file["repetition"][...],
         *(_text(file, name) for name in ("unit_id", "subject", "region", "recording")),
@@ -248,13 +251,13 @@ def _put_text(file: h5netcdf.File, name: str, dimension: str, values) -> None:
     file.create_variable(name, (dimension,), h5py.string_dtype(), data=values)
 
 
-def _write_picture(path: Path, image: str, file: str, picture: Callable[[str], bytes]) -> None:
+def _write_picture(path: Path, image: str, source: str, picture: Callable[[], bytes]) -> None:
     """Write an image file as published, if it can be decoded."""
     try:
-        data = picture(file)
+        data = picture()
         decode(data)
     except (KeyError, FileNotFoundError) as error:
-        raise DataError(f"images: there is no file {file} for image {image!r}") from error
+        raise DataError(f"{source} not found: add it, or remove the image {image!r}") from error
     except DataError as error:
-        raise DataError(f"images: {file} of image {image!r}: {error}") from error
+        raise DataError(f"{source} of image {image!r}: {error}; give another file") from error
     write_bytes(path, data)

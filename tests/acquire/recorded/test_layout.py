@@ -109,7 +109,7 @@ IMAGES = {
     "no id": (with_column("image_id", 4, None), "row 5 has no image_id"),
     "id with folder": (with_column("image_id", 4, "a/b"), "image_id 'a/b'"),
     "outside": (with_column("file", 4, "../b.png"), r"file '\.\./b\.png' lies outside"),
-    "no file": (with_column("file", 4, "b.png"), r"no file b\.png for image 'image0004'"),
+    "no file": (with_column("file", 4, "b.png"), r"images/b\.png not found: add it, or remove the image 'image0004'"),
     "group": (with_column("group", 4, "x"), "group 'x' of 'image0004'"),
 }
 

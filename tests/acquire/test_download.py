@@ -148,7 +148,7 @@ def test_another_file_under_the_name_is_refused(server, hasty):
     (server.folder / "a.nwb").write_bytes(some_bytes("other", SIZE + 5))
     [old] = items(server, "b")
     swapped = Item(old.digest, old.size, "b.nwb", get(f"{server.base}/a.nwb"))
-    with pytest.raises(DataError, match=r"b\.nwb: given up"):
+    with pytest.raises(DataError, match=r"b\.nwb: gave up"):
         fetch([swapped], hasty)
     assert not blobs.blobs()
 

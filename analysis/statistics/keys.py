@@ -19,7 +19,7 @@ class TooFewImages(DataError):
     >>> group_folds(["a", "a", "b"], n_folds=3, seed=0)
     Traceback (most recent call last):
         ...
-    analysis.statistics.keys.TooFewImages: groups holds 2 groups; 3 folds need as many: lower the folds
+    analysis.statistics.keys.TooFewImages: 3 folds need at least 3 groups, not 2; use fewer folds
     """
 
 

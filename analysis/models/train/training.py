@@ -76,7 +76,7 @@ def train_network(
     Raises
     ------
     TrainingFailed
-        If the loss is not a number, or memory runs out.
+        If the loss is NaN or infinite, or memory runs out.
     """
     device, n = train.y.device, len(train.y)
     with on_own_stream(device), _failing_without_memory():

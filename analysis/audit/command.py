@@ -25,15 +25,17 @@ def table(
     path: Annotated[
         Path, typer.Argument(metavar="TABLE.csv", readable=False, help="one row per image, one column per unit")
     ],
-    label: Annotated[str, typer.Option(help="label column, or a csv file of images (listed or not) or of labels")],
+    label: Annotated[
+        str, typer.Option(help="label column, or a csv file that gives labels or lists the images of one class")
+    ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="folder for the tables and summary.json")],
     block: Annotated[
         str | None, typer.Option(help="column or csv file with each image's recording; detected if omitted")
     ] = None,
-    rows: Annotated[int, typer.Option(min=30, help="images in a sample on which RDMs are compared")] = 200,
-    draws: Annotated[int, typer.Option(min=1, help="samples of the images")] = 10,
-    shuffles: Annotated[int, typer.Option(min=100, help="random orders of the images, in tests")] = 199,
-    seed: Annotated[int, typer.Option(min=0, help="seed of samples and tests")] = 0,
+    rows: Annotated[int, typer.Option(min=30, help="images per sample for comparing RDMs")] = 200,
+    draws: Annotated[int, typer.Option(min=1, help="number of image samples")] = 10,
+    shuffles: Annotated[int, typer.Option(min=100, help="permutations of the images in the tests")] = 199,
+    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Audit any table of images x units: filled cells, blocks, labels by block, controls for its RDM."""
@@ -66,7 +68,7 @@ def describe(summary: dict) -> list[str]:
     ]
     if summary["unnamed_rows"]:
         lines.append(
-            f"rows that name no image, left out: {summary['unnamed_rows']}; if they count with the block before them,"
+            f"{summary['unnamed_rows']} rows name no image and are left out; if counted with the preceding block,"
             f" blocks explain {summary['variance_by_block_with_unnamed']:.0%}"
         )
     if pure:
@@ -83,8 +85,8 @@ def describe(summary: dict) -> list[str]:
 
 
 MEANING = {
-    "none": "no more than in random order",
-    "not identifiable": "label and block coincide, so the table cannot tell them apart",
+    "none": "not above chance",
+    "not identifiable": "label and block coincide, so the table cannot separate them",
     "within blocks": "holds within blocks",
     "blocks": "carried by blocks",
     "undecided": "neither within blocks nor carried by them",

@@ -135,7 +135,7 @@ class Judge:
             module = Module(3, values).draw(seed_of(seed, "filters", number)).to(self.device)
             maps = maps_of(module, self.x, self.values.grid).flatten(1)
             if not bool(torch.isfinite(maps).all()):
-                return {"failed": "its maps are not finite"}
+                return {"failed": "non-finite maps"}
         except (MemoryError, RuntimeError) as error:
             if not is_memory(error):
                 raise

@@ -133,7 +133,7 @@ def _encoder(about: dict, tensors: dict[str, np.ndarray]) -> Encoder:
     name = f"{about['recording']}-{about['region']}"
     fitted = LinearMap(*(tensors[f"{name}.{field}"].astype(np.float64) for field in ARRAYS), about["limit"])
     if fitted.weights.shape[1] != len(about["units"]):
-        raise ValueError(f"{fitted.weights.shape[1]} maps for the {len(about['units'])} units of {name}")
+        raise ValueError(f"{fitted.weights.shape[1]} encoders for {len(about['units'])} units of {name}")
     return Encoder(
         *(about[field] for field in ("recording", "subject", "region", "layer", "n_images")),
         tuple(about["units"]),

@@ -65,5 +65,5 @@ def read_scores(model: str, name: str) -> pd.DataFrame:
     if list(table.columns) != TABLES[name]:
         raise damaged(path, f"columns other than {', '.join(TABLES[name])}", again)
     if foreign := set(table["model"]) - {model}:
-        raise damaged(path, f"it is of {min(map(str, foreign))}", again)
+        raise damaged(path, f"it belongs to model {min(map(str, foreign))}", again)
     return table

@@ -96,7 +96,7 @@ def run(params: Params, model: str) -> None:
 
 def _write_empty(folder: Path, model: str) -> None:
     """Write tables without rows, because too many images are missing for a comparison."""
-    print(f"compare {model}: none of the images it could compare is at hand (data/stimuli/missing.csv)")
+    print(f"compare {model}: no images to compare are available; see data/stimuli/missing.csv")
     for name, columns in TABLES.items():
         write_csv(folder / f"{name}.csv", pd.DataFrame(columns=columns))
     write_json(folder / "summary.json", {"top_layer": None, "areas": {}})

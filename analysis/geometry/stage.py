@@ -32,12 +32,14 @@ def run(params: Params, dataset: str) -> None:
     """
     published = layout.read_dissimilarities(paths.RAW)
     if published is None:
-        raise DataError(f"{dataset}: its responses were published: name it in recorded.run, not in recorded.geometry")
+        raise DataError(
+            f"{dataset}: this data set has unit responses: list it under recorded.run, not recorded.geometry"
+        )
     source = ROOT / params.recorded.models_from
     examples = networks.read_examples(paths.RAW, params.stimuli.size)
     images = tuple(published.image_ids.tolist())
     if images != tuple(examples.table["stem"]):
-        raise DataError(f"{paths.RAW}: rdms.nc and images.csv name other images: run the stage acquire again")
+        raise DataError(f"{paths.RAW}: rdms.nc and images.csv list different images: run the stage acquire again")
     every = {
         name: RDM(row, "published", images)
         for name, row in zip(published.systems.tolist(), published.distances, strict=True)

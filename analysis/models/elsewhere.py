@@ -35,7 +35,7 @@ def load(entry: Model, name: str, project: Path) -> TrainedModel:
     folder = project / paths.MODELS / name
     config = read_config(folder)
     if _trained(config["values"]) != _trained(entry.model_dump()):
-        raise DataError(f"{folder} was trained with other values: run the stage train for {name} again")
+        raise DataError(f"{folder} was trained with other parameters: run the stage train for {name} again")
     network = kind(config["kind"]).build(config["architecture"])
     load_weights(network, folder / WEIGHTS)
     return TrainedModel(network, config)

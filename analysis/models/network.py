@@ -191,9 +191,9 @@ def set_weights(module: nn.Module, tensors: dict[str, torch.Tensor], complaint: 
     own = module.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
         if name not in tensors:
-            raise DataError(f"{complaint}: they lack {name}")
+            raise DataError(f"{complaint}: missing tensor {name}")
         if name not in own:
-            raise DataError(f"{complaint}: it has no {name}")
+            raise DataError(f"{complaint}: unexpected tensor {name}")
         if own[name].shape != tensors[name].shape:
             shapes = tuple(tensors[name].shape), tuple(own[name].shape)
             raise DataError(f"{complaint}: {name} is {shapes[0]}, in the module {shapes[1]}")

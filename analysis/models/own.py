@@ -80,7 +80,7 @@ class Own(Network):
             size = "x".join(map(str, x.shape[2:]))
             raise DataError(f"module {self.module} fails on images of {size} pixels ({one_line(error)})") from error
         if idle := [name for name in self.names if name not in found]:
-            raise DataError(f"layers: {idle[0]} does not run when the module does")
+            raise DataError(f"layers: {idle[0]} is not called in the forward pass")
         return found
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

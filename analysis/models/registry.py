@@ -100,7 +100,7 @@ def load_trained(params: Params, model: str, examples: Examples) -> TrainedModel
     entry, folder = params.models.entry(model), paths.MODELS / model
     config, again = read_config(folder), f"run the stage train for {model}"
     if config["images"] != examples.digest or config["values"] != entry.model_dump():
-        raise DataError(f"{folder / CONFIG} is of a model trained on other images or values: {again} again")
+        raise DataError(f"{folder / CONFIG} belongs to a model trained on other images or parameters: {again} again")
     with reading(folder / CONFIG, again):
         network = kind(entry.kind).build(config["architecture"])
     load_weights(network, folder / WEIGHTS)

@@ -91,7 +91,7 @@ def read_populations(protocol: str) -> Iterator[MeasuredPopulation]:
         path, shape = folder / entry["file"], (len(entry["images"]), len(entry["units"]))
         responses = read_npy(path, again, 2)
         if responses.shape != shape or len(entry["ceiling"]) != shape[1]:
-            raise damaged(path, f"shape {responses.shape}, not that in {folder / 'populations.json'}", again)
+            raise damaged(path, f"shape {responses.shape} does not match {folder / 'populations.json'}", again)
         yield MeasuredPopulation(
             Population(
                 *(entry[name] for name in ("recording", "subject", "region")),

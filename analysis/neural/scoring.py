@@ -294,7 +294,10 @@ def rows_of(population: Population, stems: list[str]) -> np.ndarray:
     """Return the rows of activations (whose images are `stems`) for the population's images, in its order."""
     images, (rows, positions) = shared(stems, population.images)
     if len(images) != len(population.images):
-        raise DataError(f"{len(population.images) - len(images)} images of {population.recording} have no activations")
+        raise DataError(
+            f"{len(population.images) - len(images)} images of {population.recording} have no activations: "
+            "run dvc repro, which updates outdated stages"
+        )
     out = np.empty(len(images), dtype=np.intp)
     out[positions] = rows
     return out

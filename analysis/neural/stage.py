@@ -32,7 +32,7 @@ def run(params: Params, protocol: str) -> None:
         If images or recordings are missing, or there is no such protocol.
     """
     if protocol not in PROTOCOLS:
-        raise DataError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+        raise DataError(f"unknown protocol {protocol!r}; choose {' or '.join(PROTOCOLS)}")
     rules, settings, table = PROTOCOLS[protocol], params.compare, read_table()
     images = Images(table, variation.assign_levels(table))
     allowed = set(compared_images(table, rules, settings))

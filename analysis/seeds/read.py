@@ -21,5 +21,5 @@ def read_seeds(model: str) -> pd.DataFrame:
     path, again = FOLDER / f"{model}.csv", f"run the stage seeds for {model}"
     table = read_csv(path, again, COLUMNS, TEXT)[COLUMNS]
     if foreign := set(table["model"]) - {model}:
-        raise damaged(path, f"it is of {min(map(str, foreign))}", again)
+        raise damaged(path, f"it belongs to model {min(map(str, foreign))}", again)
     return table

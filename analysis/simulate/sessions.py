@@ -110,7 +110,10 @@ def choose_images(session: Session, scenes: list[Scene], params: Simulate, seed:
         chosen = _pick(rng, faces, n_faces) + _pick(rng, illusions, n_illusions)
         chosen += _pick(rng, objects, most - n_faces - n_illusions)
     if len(chosen) < 4:
-        raise DataError(f"simulate: recording {session.name} would show {len(chosen)} images: ask for more images")
+        raise DataError(
+            f"simulate: recording {session.name} would show {len(chosen)} images, fewer than 4: "
+            "raise simulate.faces, objects, unlabelled or images_per_recording"
+        )
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 

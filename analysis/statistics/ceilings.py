@@ -128,7 +128,10 @@ class Presentations:
         """Return the reliability of `means`, for every unit; see the function `reliability`."""
         n, n_repeated = len(self.images), int((self.n_presentations >= 2).sum())
         if n < LEAST_IMAGES:
-            raise DataError(f"{n} images; a reliability needs {LEAST_IMAGES}: with fewer, noise alone gives any value")
+            raise DataError(
+                f"{n} images; a reliability needs {LEAST_IMAGES}: with fewer, noise alone gives any value; "
+                "give more images"
+            )
         if n_repeated < LEAST_REPEATED:
             raise DataError(
                 f"{n_repeated} images were shown twice or more; a reliability needs {LEAST_REPEATED}: give more "

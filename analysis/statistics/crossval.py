@@ -47,7 +47,7 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     sizes = np.bincount(codes)
     check_number("folds", n_folds, 2)
     if len(sizes) < n_folds:
-        raise TooFewImages(f"groups holds {len(sizes)} groups; {n_folds} folds need as many: lower the folds")
+        raise TooFewImages(f"{n_folds} folds need at least {n_folds} groups, not {len(sizes)}; use fewer folds")
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     fold_of_group = np.empty(len(sizes), dtype=np.intp)
@@ -93,7 +93,7 @@ def check_fold_sizes(folds: np.ndarray) -> None:
     if fewest < LEAST_FOLD:
         raise TooFewImages(
             f"a fold tests {fewest} of {folds.shape[-1]} images; the correlations within folds, whose mean is the "
-            f"score, need {LEAST_FOLD}: lower the folds"
+            f"score, need {LEAST_FOLD}; use fewer folds"
         )
 
 

@@ -19,7 +19,7 @@ class TooFewImages(DataError):
     >>> group_folds(["a", "a", "b"], n_folds=3, seed=0)
     Traceback (most recent call last):
         ...
-    analysis.statistics.keys.TooFewImages: groups holds 2 groups; 3 folds need as many: lower the folds
+    analysis.statistics.keys.TooFewImages: 3 folds need at least 3 groups, not 2; use fewer folds
     """
 
 
@@ -46,10 +46,10 @@ def by_position(name: str, table):
         If its rows have labels, which would be lost, or entries are masked, whose values would be used.
     """
     if hasattr(table, "coords"):
-        raise DataError(f"{name} has image keys, which are not used here: order its rows and give its .values")
+        raise DataError(f"{name} has image keys, which are not used here: order its rows and pass its .values")
     if has_labels(table):
         raise DataError(
-            f"{name} has an index that is not 0, 1, 2, ..., which is not used here: order its rows and give .to_numpy()"
+            f"{name} has an index that is not 0, 1, 2, ..., which is not used here: order its rows and pass .to_numpy()"
         )
     return unmasked(name, table)
 
@@ -84,8 +84,10 @@ def numbers(name: str, table, ndim: int | None = None) -> np.ndarray:
         array = np.asarray(table, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
-    if table is None or (ndim is not None and array.ndim != ndim):
-        raise DataError(f"{name} has shape {array.shape}; give an array of {ndim or 'one or more'} dimensions")
+    if table is None:
+        raise DataError(f"{name} is None: give an array of numbers")
+    if ndim is not None and array.ndim != ndim:
+        raise DataError(f"{name} has shape {array.shape}; give an array of {ndim} dimensions")
     return array
 
 
@@ -126,7 +128,7 @@ def same_rows(**tables) -> list:
     first = next(iter(indexed), None)
     for name, table in indexed.items():
         if not table.index.equals(indexed[first].index):
-            raise DataError(f"{name} has another index than {first}: order it as {name}.loc[{first}.index]")
+            raise DataError(f"the indexes of {first} and {name} differ; reorder with {name}.loc[{first}.index]")
     if first is not None and len(indexed) == len(tables):
         return [table.to_numpy() for table in tables.values()]
     return [by_position(name, table) if name in indexed else table for name, table in tables.items()]
@@ -141,7 +143,7 @@ def check_varies(name: str, X: np.ndarray) -> None:
         If no feature varies by more than rounding.
     """
     if (np.ptp(X, axis=0) <= 1e-12 * np.abs(X).max(axis=0)).all():
-        raise DataError(f"{name} is the same at every image, so that it predicts nothing: check where it comes from")
+        raise DataError(f"{name} is identical for all images and predicts nothing; check how it was computed")
 
 
 def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
@@ -154,7 +156,7 @@ def check_keys(name: str, keys: Sequence, rows: int) -> tuple[str, ...]:
     """
     given = by_position(f"keys of {name}", keys)
     if isinstance(given, str) or not np.iterable(given) or getattr(given, "ndim", 1) != 1:
-        raise DataError(f"keys of {name} are no list of image names; give one key per row")
+        raise DataError(f"keys of {name} are not a list of image names; give one key per row")
     if any(key is None or key is pd.NA or key != key for key in given):  # NaN differs from itself
         raise DataError(f"keys of {name} have missing entries; name every image or drop those rows")
     keys = tuple(map(str, given))
@@ -195,7 +197,7 @@ def one_per_row(name: str, labels, rows: int | None = None) -> np.ndarray:
     if array.ndim != 1 or (rows is not None and len(array) != rows):
         raise DataError(f"{name} has shape {array.shape}; give one per row, ({'n' if rows is None else rows},)")
     if array.dtype.kind in "fcO" and (absent := pd.isna(array)).any():  # NaN equals no other NaN
-        raise DataError(f"{name} has no entry in row {absent.argmax()}; give every row one, or drop those rows")
+        raise DataError(f"{name} has no entry in row {absent.argmax()}; fill it in or drop the row")
     return array
 
 
@@ -223,7 +225,7 @@ def check_level(level: float) -> None:
     DataError
     """
     if not 0 < level < 1:
-        raise DataError(f"level={level!r}; give a share between 0 and 1, such as 0.95")
+        raise DataError(f"level={level!r}; give a fraction between 0 and 1, such as 0.95")
 
 
 def check_number(name: str, value: int, least: int) -> None:
@@ -234,7 +236,7 @@ def check_number(name: str, value: int, least: int) -> None:
     DataError
     """
     if not isinstance(value, (int, np.integer)) or value < least:
-        raise DataError(f"{name}={value!r}; give {least} or more")
+        raise DataError(f"{name}={value!r}; give a whole number of at least {least}")
 
 
 def of_images(name: str, entries, images: Sequence[str]) -> np.ndarray:

@@ -81,7 +81,7 @@ def score_draws(
         population = measured[one.recording, one.region].population if (one.recording, one.region) in measured else None
         if population is None or (population.images, population.units) != (one.images, one.units):
             path = paths.RESULTS / "compare" / model / predictions.FILE
-            why = f"{one.recording}, {one.region} has other images or units than data/neural/{PROTOCOL}"
+            why = f"{one.recording}, {one.region} has different images or units from data/neural/{PROTOCOL}"
             raise damaged(path, why, f"run the stage compare for {model}")
         by_area.setdefault(one.region, []).append(one)
     for (region, found), layer in product(by_area.items(), (CHOSEN, predictions.TOP)):

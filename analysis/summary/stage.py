@@ -140,7 +140,7 @@ def tests_table(models: list[str], rsa: pd.DataFrame) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=significance.COLUMNS)
     if len(set(map(len, nulls))) > 1:
-        raise DataError("models have different numbers of permutations: run the stage compare for all again")
+        raise DataError("models have different numbers of permutations: rerun the stage compare for all models")
     return significance.add_p_values(pd.DataFrame(rows), np.stack(nulls, axis=1))
 
 
@@ -223,7 +223,7 @@ def _read_truth(population: Population) -> tuple[np.ndarray, np.ndarray]:
     try:
         chosen = np.ix_([rows[i] for i in population.images], [columns[u] for u in population.units])
     except KeyError as error:
-        raise damaged(path, f"no {error}", "run the stage acquire") from error
+        raise damaged(path, f"no entry for image or unit {error}", "run the stage acquire") from error
     drifting = truth["second_half"].values != 1
     return truth.values[chosen].astype(np.float64), drifting[chosen[1].ravel()]
 

@@ -111,7 +111,7 @@ def test_list_names_what_is_known(world):
     lines = keep.listing()
     assert any(line.endswith("listing of the dandiset") for line in lines)
     assert any(line.endswith("db/units.csv.gz") for line in lines)
-    assert any(line.endswith("(of no pinned source)") for line in lines)
+    assert any(line.endswith("(not pinned)") for line in lines)
     assert any(line.endswith("sub-An/sub-An_ses-20220105T173929.nwb (unfinished)") for line in lines)
     assert lines[-1].startswith("4 files, ")
 

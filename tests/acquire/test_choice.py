@@ -44,9 +44,9 @@ def test_names_go_with_times(world):
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"monkeys": ["Xx"]}, r"acquire\.monkeys: Xx unknown; there are An, Bf, Pa"),
-        ({"recordings": ["An220106", "Pa200205"]}, r"acquire\.recordings: An220106 unknown"),
-        ({"areas": ["V1"], "monkeys": ["Pa"]}, "choose no recording"),
+        ({"monkeys": ["Xx"]}, r"acquire\.monkeys: unknown Xx; choose from An, Bf, Pa"),
+        ({"recordings": ["An220106", "Pa200205"]}, r"acquire\.recordings: unknown An220106; choose from"),
+        ({"areas": ["V1"], "monkeys": ["Pa"]}, "match no recording: widen one"),
     ],
 )
 def test_an_impossible_choice_is_named(world, wanted, wish, said):
@@ -67,7 +67,7 @@ def test_tables_that_do_not_fit_the_files_are_an_error(world):
     assert len(choice.recordings(listing, units, banks)) == 5
     with pytest.raises(DataError, match="2 recordings, but"):
         choice.recordings(listing, units, banks.replace(b"Pa191024_2", b"Pa191024_9"))
-    with pytest.raises(DataError, match="not named like a file of the dandiset"):
+    with pytest.raises(DataError, match="unexpected file name in the dandiset"):
         choice.recordings([sources.Pin("0" * 64, 1, "../evil.nwb")], units, banks)
     with pytest.raises(DataError, match="cannot be read"):
         choice.recordings(listing, b"no gzip", banks)
@@ -80,7 +80,7 @@ def test_plan_downloads_no_data(world, wanted):
     assert re.search(r"^AIT +Pa +1 +3$", text, re.MULTILINE)
     assert re.search(r"^DANDI rasters +2 +240 kB +0 bytes$", text, re.MULTILINE)
     assert "OSF image archive (Stimuli.z01, Stimuli.zip)" in text
-    assert "free at the store" in text
+    assert "free in the store" in text
     assert len(blobs.blobs()) == 3  # the listing and two tables
     assert not world.dandi.asked("blobs")
     assert not world.osf.log

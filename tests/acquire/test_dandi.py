@@ -50,7 +50,9 @@ def test_any_difference_in_the_listing_is_refused_before_anything_is_fetched(wor
     if change == "more":
         world.dandi.files.append(("sub-An/new.nwb", 1, "1" * 64))
     world.dandi.__post_init__()
-    with pytest.raises(DataError, match=r"DANDI:000628/0\.230922\.1642: the listing of .* is not the pinned one"):
+    with pytest.raises(
+        DataError, match=r"DANDI:000628/0\.230922\.1642: the listing of .* differs from the pinned listing"
+    ):
         fetch(dandi.items(sources.DANDISET, published(world)))
     assert not world.dandi.asked("blobs")
     assert not blobs.blobs()
@@ -108,7 +110,7 @@ def test_a_stream_through_the_client_is_resumed(world, hasty):
 def test_a_file_that_the_archive_lost_is_an_error_at_once(world, hasty):
     pin = published(world)[0]
     (world.archive / pin.path).unlink()
-    with pytest.raises(DataError, match=rf"{pin.path}: the server answers 404") as caught:
+    with pytest.raises(DataError, match=rf"{pin.path}: the server returned 404") as caught:
         fetch(dandi.items(sources.DANDISET, [pin]), hasty)
     assert len(world.dandi.asked("blobs")) == 1
     assert "secret" not in str(caught.value)
@@ -120,7 +122,7 @@ def test_an_archive_that_cannot_be_reached_or_is_none(world, monkeypatch):
         dandi.listing(sources.DANDISET)
     (world.raw / "api/dandisets/000628/versions/0.230922.1642/assets").mkdir(parents=True)
     monkeypatch.setattr(type(world.github), "answer", lambda self, handler, *_: handler.send_json({"hello": 1}))
-    with pytest.raises(DataError, match="does not answer as DANDI does; check NNN_DANDI_API"):
+    with pytest.raises(DataError, match="is not a DANDI API; check NNN_DANDI_API"):
         dandi.listing(sources.DANDISET)
 
 

@@ -107,14 +107,14 @@ def test_waits_grow_and_are_never_the_same_for_all_clients():
 
 def test_too_long_a_wait_is_said(server, hasty):
     server.faults = [Fault("a.nwb", "503", retry_after="86400")]
-    with pytest.raises(DataError, match=r"a\.nwb: the server answers 503 and asks to wait 86400 s"):
+    with pytest.raises(DataError, match=r"a\.nwb: the server returned 503 and asks to wait 86400 s"):
         fetch(items(server), hasty)
 
 
 @pytest.mark.parametrize("status", ["400", "401", "403", "404", "410"])
 def test_given_up_at_once(server, hasty, status):
     server.faults = [Fault("a.nwb", status, times=-1)]
-    with pytest.raises(DataError, match=rf"a\.nwb: the server answers {status}") as caught:
+    with pytest.raises(DataError, match=rf"a\.nwb: the server returned {status}") as caught:
         fetch(items(server), hasty)
     assert len(server.log) == 1
     assert "\n" not in str(caught.value)
@@ -124,14 +124,14 @@ def test_given_up_at_once(server, hasty, status):
 @pytest.mark.parametrize(
     ("fault", "said", "requests"),
     [
-        (Fault("a.nwb", "corrupt", times=-1, at=7), "the bytes are not those that the pin says", 3),
+        (Fault("a.nwb", "corrupt", times=-1, at=7), "the content does not match the pinned hash", 3),
         (Fault("a.nwb", "503", times=-1), "status 503", 7),
         (Fault("a.nwb", "cut", times=-1, at=0), "connection failed or lost", 7),
     ],
 )
 def test_given_up_in_the_end(server, hasty, fault, said, requests):
     server.faults = [fault]
-    with pytest.raises(DataError, match=rf"a\.nwb: given up after {requests} tries \({said}"):
+    with pytest.raises(DataError, match=rf"a\.nwb: gave up after {requests} tries \({said}"):
         fetch(items(server), hasty)
     assert len(server.log) == requests
     assert not blobs.blobs()
@@ -148,7 +148,7 @@ def test_another_file_under_the_name_is_refused(server, hasty):
     (server.folder / "a.nwb").write_bytes(some_bytes("other", SIZE + 5))
     [old] = items(server, "b")
     swapped = Item(old.digest, old.size, "b.nwb", get(f"{server.base}/a.nwb"))
-    with pytest.raises(DataError, match=r"b\.nwb: given up"):
+    with pytest.raises(DataError, match=r"b\.nwb: gave up"):
         fetch([swapped], hasty)
     assert not blobs.blobs()
 
@@ -216,7 +216,7 @@ def test_a_disk_too_small_is_said_before_the_start(server, hasty, monkeypatch):
 
     small = shutil.disk_usage("/")._replace(free=SIZE + 100)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: small)
-    with pytest.raises(DataError, match=r"300 kB free and 600 kB are still to be fetched"):
+    with pytest.raises(DataError, match=r"300 kB free but 600 kB needed"):
         fetch(items(server, "ab"), hasty)
     assert not server.log
     assert fetch(items(server, "a"), hasty) == 1
@@ -226,7 +226,7 @@ def test_a_disk_that_fills_up_is_said_and_nothing_is_lost(server, hasty):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
-        with pytest.raises(DataError, match=r"the store .* is full; what was fetched is kept") as caught:
+        with pytest.raises(DataError, match=r"the store .* is full; downloads are kept") as caught:
             fetch(items(server), hasty)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

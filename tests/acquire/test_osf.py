@@ -49,10 +49,10 @@ def test_a_missing_volume_is_named(world):
 
 def test_another_service_at_that_address_is_said(world, hasty, monkeypatch):
     monkeypatch.setenv("NNN_OSF_API", world.github.base)
-    with pytest.raises(DataError, match="OSF: the server answers 404"):
+    with pytest.raises(DataError, match="OSF: the server returned 404"):
         osf.volumes(sources.STIMULI, hasty)
     monkeypatch.setattr(type(world.github), "answer", lambda self, handler, *_: handler.send_json({"hello": 1}))
-    with pytest.raises(DataError, match="does not answer as OSF does; check NNN_OSF_API"):
+    with pytest.raises(DataError, match="is not an OSF API; check NNN_OSF_API"):
         osf.volumes(sources.STIMULI, hasty)
 
 

@@ -36,8 +36,8 @@ def test_a_terminal_gets_a_bar_with_bytes_rate_and_time_left(monkeypatch, capsys
     progress = Progress(total=10_000_000, here=4_000_000)
     time.sleep(0.12)  # it draws ten times a second at most
     progress.add(2_000_000)
-    progress.say("fetch: a.nwb: status 503; again in 1.0 s")
+    progress.say("fetch: a.nwb: status 503; retrying in 1.0 s")
     progress.close()
     drawn = capsys.readouterr().err.replace("\r", "\n")
-    assert "fetch: a.nwb: status 503; again in 1.0 s\n" in drawn
+    assert "fetch: a.nwb: status 503; retrying in 1.0 s\n" in drawn
     assert re.search(r"fetch:  60%.* 6\.00M/10\.0M \[00:00<00:00, [\d.]+MB/s\]", drawn)

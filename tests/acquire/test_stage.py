@@ -181,7 +181,7 @@ def test_errors_are_one_line_and_status_1(world, tmp_path):
     _, errors = run.communicate(timeout=120)
     assert run.returncode == 1
     last = errors.strip().splitlines()[-1]
-    assert last.startswith("error: sub-An/sub-An_ses-20220105T173929.nwb: the server answers 404")
+    assert last.startswith("error: sub-An/sub-An_ses-20220105T173929.nwb: the server returned 404")
     assert "Traceback" not in errors
 
 

@@ -170,7 +170,7 @@ def test_a_full_disk_is_no_failed_variant(searched, monkeypatch, tmp_path, kind)
 def test_a_module_out_of_bounds_is_a_failed_candidate(searched, monkeypatch):
     judge = Judge(searched, "cpu")
     judge.x = judge.x.float() * np.nan
-    assert judge(0, MODULE, 1) == {"failed": "its maps are not finite"}
+    assert judge(0, MODULE, 1) == {"failed": "non-finite maps"}
     monkeypatch.setattr("analysis.candidates.judge.maps_of", lambda *_: torch.empty(2**60))
     assert judge(0, MODULE, 1) == {"failed": "out of memory"}
     monkeypatch.setattr("analysis.candidates.judge.maps_of", lambda module, x, grid: x @ torch.ones(2, 3))

@@ -98,7 +98,7 @@ def test_damaged_files_are_named(compared):
     about = json.loads((FOLDER / "encoders.json").read_text())
     about[0]["units"].pop()
     (FOLDER / "encoders.json").write_text(json.dumps(about))
-    with pytest.raises(DataError, match="8 maps for the 7 units of Aa000001-V1"):
+    with pytest.raises(DataError, match="8 encoders for 7 units of Aa000001-V1"):
         encoders.read("good")
     (FOLDER / "encoders.safetensors").unlink()
     with pytest.raises(DataError, match=r"encoders\.safetensors not found"):

@@ -139,10 +139,10 @@ def test_what_is_absent_is_said(settings, project):
 def test_models_of_other_values_and_data_sets_with_responses_are_refused(settings, project, monkeypatch):
     changed = settings.models.model_copy()
     changed.__pydantic_extra__ |= {"pixels": settings.models.entry("pixels").model_copy(update={"C": 2.0})}
-    with pytest.raises(DataError, match="pixels was trained with other values"):
+    with pytest.raises(DataError, match="pixels was trained with other parameters"):
         ran(settings.model_copy(update={"models": changed}), project)
     monkeypatch.setattr(layout, "read_dissimilarities", lambda raw: None)
-    with pytest.raises(DataError, match=r"name it in recorded\.run"):
+    with pytest.raises(DataError, match=r"list it under recorded\.run"):
         ran(settings, project)
 
 

@@ -70,7 +70,7 @@ def test_weights_stay_as_published_and_the_read_out_is_fitted(project, published
 
 def test_other_weights_are_refused(project, monkeypatch):
     monkeypatch.setattr(efficientnet, "SHA256", "0" * 64)
-    with pytest.raises(DataError, match="the file's sha256 is 5793442"):
+    with pytest.raises(DataError, match="its SHA-256 is 5793442"):
         train.run(project(lite0=entry(32)), "lite0")
 
 

@@ -88,7 +88,7 @@ def test_a_training_that_was_cut_on_a_card_ends_with_the_same_bytes(tmp_path):
 
 
 def test_a_loss_that_is_no_number_is_seen_on_a_card():
-    with pytest.raises(training.TrainingFailed, match="not a number in epoch"):
+    with pytest.raises(training.TrainingFailed, match="NaN or infinite in epoch"):
         training.train_network(candidate(), *splits(), plan(learning_rate=1e38), 5)
 
 

@@ -271,7 +271,9 @@ def test_a_defect_stops_the_search(project, monkeypatch):
 
 
 def test_too_few_groups_for_the_folds_is_one_line(project, tiny):
-    with pytest.raises(DataError, match=r"groups of near-duplicate training images labelled .*; lower folds = 40"):
+    with pytest.raises(
+        DataError, match=r"groups of near-duplicate training images labelled .*, fewer than the 40 folds: lower"
+    ):
         train.run(project(**{MODEL: tiny[MODEL] | {"folds": 40}}), MODEL)
 
 

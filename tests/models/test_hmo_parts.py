@@ -134,7 +134,7 @@ def test_the_metrics_say_when_C_lies_at_the_edge_of_its_range(project, tiny, cap
         found[len(Cs)] = json.loads((FOLDERS[0] / "metrics.json").read_text())["search"]
         edge = len(Cs) > 1 and found[len(Cs)]["C"] in (Cs[0], Cs[-1])
         assert found[len(Cs)]["C_at_edge"] == edge
-        assert ("extend models.hmo.Cs" in capsys.readouterr().out) == edge
+        assert ("extend the range models.hmo.Cs" in capsys.readouterr().out) == edge
     assert found[2]["C_at_edge"]
 
 

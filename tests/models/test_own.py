@@ -125,7 +125,7 @@ def test_weights_of_before_the_counters_of_batches_fit(mine):
     assert torch.equal(found["inner.early.weight"], net.early.weight)
     del kept["norm.running_var"]
     save_file(kept, "lacking.safetensors")
-    with pytest.raises(DataError, match=r"they lack norm\.running_var"):
+    with pytest.raises(DataError, match=r"missing tensor norm\.running_var"):
         train.run(mine(module="mine:Normed", layers=["early"], weights=weights("lacking.safetensors")), "mine")
 
 
@@ -148,9 +148,9 @@ def test_weights_are_found_from_the_folder_of_a_data_set_too(tmp_path, monkeypat
         ({"arguments": {"wide": 3}}, "the call with {'wide': 3} failed (TypeError"),
         ({"layers": ["early", "blocks.*"]}, "no module is named 'blocks.*'; the outermost are late, early, unused"),
         ({"layers": ["*"]}, "layer pair gives a tuple, not a tensor: choose another in layers"),
-        ({"layers": ["early", "unused"]}, "layers: unused does not run when the module does"),
+        ({"layers": ["early", "unused"]}, "layers: unused is not called in the forward pass"),
         ({"weights": {"file": "none.pth", "sha256": "0" * 64}}, "weights none.pth: no such file"),
-        ({"weights": {"file": "no_package:w.pth", "sha256": "0" * 64}}, "there is no package no_package"),
+        ({"weights": {"file": "no_package:w.pth", "sha256": "0" * 64}}, "package no_package is not installed"),
     ],
 )
 def test_what_does_not_fit_is_named(mine, change, predicted):
@@ -280,8 +280,8 @@ def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
     torch.save({"w": Evil()}, "evil2.pth")
     for name, predicted in {
         "wide": "early.bias is (5,), in the module (4,)",
-        "lacking": "they lack late.bias",
-        "more": "it has no more",
+        "lacking": "missing tensor late.bias",
+        "more": "unexpected tensor more",
         "other": "not a state_dict",
         "evil": "refused: not a plain state_dict",
         "evil2": "refused: not a plain state_dict",
@@ -290,7 +290,7 @@ def test_weights_that_do_not_fit_or_run_code_are_refused(mine):
             train.run(mine(weights=weights(f"{name}.pth")), "mine")
         assert predicted in str(caught.value)
     assert not Path("ran").exists()
-    with pytest.raises(DataError, match="the file's sha256 is"):
+    with pytest.raises(DataError, match="its SHA-256 is"):
         train.run(mine(weights={"file": "wide.pth", "sha256": "0" * 64}), "mine")
 
 

@@ -20,12 +20,12 @@ def test_the_best_are_kept_and_the_failed_never():
     metrics = [(0.7, 0.5), (0.9, 0.6), (0.9, 0.4), None, (0.6, 0.1)]
     candidates = {
         number: Candidate(
-            {"failed": "the loss is not a number"} if item is None else {"accuracy": item[0], "loss": item[1]}, {}
+            {"failed": "the loss is NaN or infinite"} if item is None else {"accuracy": item[0], "loss": item[1]}, {}
         )
         for number, item in enumerate(metrics)
     }
     assert first_layer.best(candidates, 3, "m") == [2, 1, 0]
-    with pytest.raises(DataError, match=r"model m: only 4 of 5 candidates .*not a number.*models\.m\.candidates"):
+    with pytest.raises(DataError, match=r"model m: only 4 of 5 candidates .*NaN or infinite.*models\.m\.candidates"):
         first_layer.best(candidates, 5, "m")
 
 
@@ -72,7 +72,7 @@ def test_the_most_promising_are_trained_on_and_never_fewer_than_kept(project, ti
     def run_rung(numbers, rung, epochs):
         ran.append((rung, epochs, sorted(numbers)))
         return {
-            number: Candidate({"failed": "the loss is not a number"}, {})
+            number: Candidate({"failed": "the loss is NaN or infinite"}, {})
             if number == 11
             # Accuracy and the last epoch's loss say the reverse of the lowest loss.
             else Candidate(
@@ -197,7 +197,7 @@ def test_on_a_gpu_a_candidate_that_found_no_room_beside_others_trains_alone(proj
         asked.append((sorted(tasks), share))
         for name, (folder, rung, number, *rest) in tasks.items():
             if share is None and name in "12":
-                reason = {"1": "the loss is not a number", "2": f"{training.OUT_OF_MEMORY}; a smaller batch"}[name]
+                reason = {"1": "the loss is NaN or infinite", "2": f"{training.OUT_OF_MEMORY}; lower batch"}[name]
                 write_candidate(folder / f"rung{rung}", number, Candidate({"failed": reason}, {}))
             else:
                 function(folder, rung, number, *rest[:-1], "cpu")

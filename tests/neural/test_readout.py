@@ -114,7 +114,7 @@ def test_matched_features_vary_and_differ_while_there_are_enough():
 
 def test_decoder_refuses_too_few_of_a_class():
     X, labels = faces(12)
-    with pytest.raises(DataError, match="labels holds 4 groups of class 1; 5 folds"):
+    with pytest.raises(DataError, match="5 folds need at least 5 groups of class 1, not 4"):
         decoding.decode(X, labels)
     with pytest.raises(DataError, match="labels must hold 1, 0 or -1"):
         decoding.decode(X, labels + 5)
@@ -183,7 +183,7 @@ def test_kernel_curves_rank_representations_and_respect_groups():
     assert kernel_analysis.kernel_analysis(twice, y, groups).precision.max() < 0.2
     with pytest.raises(DataError, match="labels holds 1 class"):
         kernel_analysis.kernel_analysis(X, np.ones(80))
-    with pytest.raises(DataError, match="X holds the same row at every image"):
+    with pytest.raises(DataError, match="all rows of X are identical"):
         kernel_analysis.kernel_analysis(np.ones((80, 3)), labels)
     with pytest.raises(DataError, match="lambdas holds 0; give positive penalties"):
         kernel_analysis.kernel_analysis(X, labels, lambdas=[0.0, 1.0])

@@ -131,7 +131,7 @@ def test_rows_of_activations_are_those_of_the_populations_images():
     one = population()
     stems = np.random.default_rng(0).permutation([*IMAGES, "other"]).tolist()
     assert [stems[row] for row in scoring.rows_of(one, stems)] == list(IMAGES)
-    with pytest.raises(DataError, match="2 images of Aa000001 have no activations"):
+    with pytest.raises(DataError, match="2 images of Aa000001 have no activations: run dvc repro"):
         scoring.rows_of(one, [stem for stem in stems if stem not in IMAGES[:2]])
 
 

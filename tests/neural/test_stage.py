@@ -106,7 +106,7 @@ def test_a_damaged_or_missing_neural_side_says_what_to_run(project):
     (folder / "populations.json").unlink()
     with pytest.raises(DataError, match=r"populations.json not found: run the stage neural for corrected"):
         list(neural.read_populations("corrected"))
-    with pytest.raises(DataError, match="no protocol 'own'"):
+    with pytest.raises(DataError, match="unknown protocol 'own'"):
         neural_stage.run(values, "own")
 
 

@@ -140,7 +140,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
         "dvc repro acquire": Run("Running stage 'acquire'", leaves=("data/raw/manifest.json",), after=data_are_real),
         "dvc repro": Run("(Running stage|Stage) 'report'(:| is cached)", leaves=PAPER, after=paper_has_pages),
         "python -m analysis store list": Run(r"sub-Mo_ses-\w+\.nwb"),
-        "python -m analysis store verify": Run("every file of the store has the hash of its name"),
+        "python -m analysis store verify": Run("all files in the store match their hashes"),
         "python -m analysis store prune --files": Run("removed 0 bytes"),
         "dvc remote add -d lab s3://BUCKET/PATH": Run("Setting 'lab' as a default remote"),
         "dvc push": Run(r"\d+ files pushed", after=remote_has_files),

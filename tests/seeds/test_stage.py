@@ -76,5 +76,5 @@ def test_models_that_no_seed_changes_have_one(project, model):
 def test_a_table_of_another_model_is_refused(trained):
     Path("results/seeds").mkdir(parents=True)
     Path(f"results/seeds/{MODEL}.csv").write_text(",".join(COLUMNS) + "\nother,0,,accuracy,0.5,\n")
-    with pytest.raises(DataError, match="it is of other"):
+    with pytest.raises(DataError, match="it belongs to model other"):
         read_seeds(MODEL)

@@ -47,7 +47,7 @@ def test_r_is_the_mean_over_the_folds_in_which_it_is_defined():
 @pytest.mark.parametrize("predict", [statistics.pls_predict, statistics.ridge_predict, statistics.decode])
 def test_at_least_one_repeat_is_asked_for(predict):
     X, labels = np.random.default_rng(0).normal(size=(60, 10)), np.resize([0, 1], 60)
-    with pytest.raises(DataError, match="repeats=0; give 1 or more"):
+    with pytest.raises(DataError, match="repeats=0; give a whole number of at least 1"):
         predict(X, labels if predict is statistics.decode else X, repeats=0)
 
 

@@ -122,11 +122,14 @@ def test_numbers_in_another_order_are_labels():
         (lambda s: crossval.r2_score(Y[:, 0], s), "predicted has an index"),
         (lambda s: crossval.group_folds(s, 2, 0), "groups has an index"),
         (lambda s: ceilings.reliability(X, s % 9, np.arange(20)), "images has an index"),
-        (lambda s: ceilings.reliability(frame(X), s % 9, s), "images has another index than rates"),
-        (lambda s: ceilings.noise_corrected(pd.Series(X[0, :20]), s), "reliability has another index than pearson_r"),
+        (lambda s: ceilings.reliability(frame(X), s % 9, s), "the indexes of rates and images differ"),
+        (
+            lambda s: ceilings.noise_corrected(pd.Series(X[0, :20]), s),
+            "the indexes of pearson_r and reliability differ",
+        ),
         (
             lambda s: fixations.fixation_predict(X, frame(Y), s, s % 2, np.ones(20)),
-            "images has another index than rates",
+            "the indexes of rates and images differ",
         ),
     ],
 )
@@ -175,7 +178,7 @@ def test_masked_arrays_without_masked_entries_are_arrays():
     np.testing.assert_array_equal(rdm.rdm(np.ma.array(X)).distances, rdm.rdm(X).distances)
 
 
-FEW = "a fold tests {} of 20 images; the correlations within folds, whose mean is the score, need 3: lower the folds"
+FEW = "a fold tests {} of 20 images; the correlations within folds, whose mean is the score, need 3; use fewer folds"
 
 
 @pytest.mark.parametrize(("folds", "n"), [(20, 1), (12, 1), (10, 2), (7, 2)])
@@ -199,9 +202,9 @@ def test_a_list_of_components_is_refused():
 def test_features_that_never_vary_are_named_and_not_the_penalties(level):
     constant = np.full((20, 5), level)
     for alphas in (None, [1.0]):
-        with pytest.raises(DataError, match="X is the same at every image"):
+        with pytest.raises(DataError, match="X is identical for all images"):
             ridge.ridge_predict(constant, Y, alphas=alphas)
-    with pytest.raises(DataError, match="features is the same at every image"):
+    with pytest.raises(DataError, match="features is identical for all images"):
         fixations.fixation_predict(constant, Y, np.arange(20), np.ones(20), np.ones(20), folds=2)
     with pytest.raises(DataError, match="features do not vary"):
         decoding.match_noise(constant, [0.3], 2, 0)

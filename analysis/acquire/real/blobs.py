@@ -103,8 +103,7 @@ def open_part(digest: str, stopped: Callable[[], bool] = lambda: False) -> Itera
             os.close(file)
     except OSError as error:
         raise DataError(
-            f"cannot write to the store {store_root()}: {error.strerror or error}; "
-            "set NNN_STORE to a folder that can be written"
+            f"cannot write to the store {store_root()}: {error.strerror or error}; set NNN_STORE to a writable folder"
         ) from error
     try:
         yield file
@@ -124,7 +123,7 @@ def _lock(file: int, stopped: Callable[[], bool]) -> None:
                 raise Stopped from None
             if time.monotonic() - said >= SAY_EVERY_S:
                 said = time.monotonic()
-                print("fetch: waiting for another run that fetches the same file", file=sys.stderr, flush=True)
+                print("fetch: waiting for another run to download the same file", file=sys.stderr, flush=True)
             time.sleep(0.1)
 
 
@@ -187,8 +186,8 @@ def check_room(needed: int) -> None:
         raise DataError(f"cannot use the store {root}: {error.strerror}; set NNN_STORE to another folder") from error
     if free < needed:
         raise DataError(
-            f"{root} has {show_bytes(free)} free and {show_bytes(needed)} are still to be fetched; "
-            "choose less in params.yaml (acquire) or set NNN_STORE to a larger disk"
+            f"{root} has {show_bytes(free)} free but {show_bytes(needed)} needed: "
+            "select less in params.yaml (acquire) or set NNN_STORE to a larger disk"
         )
 
 
@@ -196,7 +195,7 @@ def write_error(error: OSError) -> WriteError:
     """Return the error for a failed write to the store."""
     what = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else f"({error.strerror})"
     return WriteError(
-        f"the store {store_root()} {what}; what was fetched is kept: make room or set NNN_STORE, and run again"
+        f"the store {store_root()} {what}; downloads are kept: free some space or set NNN_STORE, and run again"
     )
 
 

@@ -38,7 +38,7 @@ def recordings(listing: list[Pin], units: bytes, banks: bytes) -> list[Recording
     for pin in listing:
         match = NAME.fullmatch(pin.path)
         if not match or match["kind"] not in KINDS:
-            raise DataError(f"{pin.path}: not named like a file of the dandiset")
+            raise DataError(f"{pin.path}: unexpected file name in the dandiset")
         sessions[match["subject"], match["date"]][match["time"]][KINDS[match["kind"]]] = pin
     names = defaultdict(list)
     for name in areas:
@@ -86,7 +86,7 @@ def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
         and (wanted.recordings == "all" or recording.name in wanted.recordings)
     ][: wanted.limit]
     if not chosen:
-        raise DataError("acquire.areas, monkeys and recordings choose no recording; see python -m analysis plan")
+        raise DataError("acquire.areas, monkeys and recordings match no recording: widen one of them")
     dates = {recording.name.partition("_")[0] for recording in chosen}
     return [recording for recording in everything if recording.name.partition("_")[0] in dates]
 
@@ -94,7 +94,7 @@ def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
 def _known(key: str, values, known: set[str]) -> None:
     if values != "all" and (unknown := sorted(set(values) - known)):
         few = ", ".join(sorted(known)[:15]) + (" ..." if len(known) > 15 else "")
-        raise DataError(f"acquire.{key}: {', '.join(unknown)} unknown; there are {few}")
+        raise DataError(f"acquire.{key}: unknown {', '.join(unknown)}; choose from {few}")
 
 
 def files(chosen: list[Recording], kinds: list[str]) -> list[Pin]:

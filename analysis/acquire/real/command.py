@@ -1,4 +1,4 @@
-"""Commands for the real data: the size of the selection, the store of fetched files, workers on other machines."""
+"""Commands for the real data: the size of the selection, the store of downloaded files, workers on other machines."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ from analysis.core.errors import DataError
 PANEL = "The real data"
 
 app = typer.Typer(rich_markup_mode=None)
-store = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after the store of fetched files.")
+store = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Manage the store of downloaded files.")
 
 
 @app.command(rich_help_panel=PANEL)
 def plan() -> None:
-    """Print the size of the choice in params.yaml: recordings, units, files, bytes. Downloads no data."""
+    """Show what params.yaml selects (recordings, units, files, bytes) without downloading data."""
     from analysis import params
     from analysis.acquire.real.plan import plan
 
@@ -35,12 +35,12 @@ def worker(context: typer.Context) -> None:
 
 @store.command()
 def verify() -> None:
-    """Hash every file of the store again; damaged ones are removed and fetched anew when needed."""
+    """Verify every file in the store; remove damaged files, which are downloaded again when needed."""
     from analysis.acquire.real import keep
 
     if bad := keep.verify():
         raise DataError(f"{len(bad)} damaged files removed from the store: {', '.join(bad)}; run acquire again")
-    print("every file of the store has the hash of its name")
+    print("all files in the store match their hashes")
 
 
 @store.command("list")
@@ -54,11 +54,13 @@ def list_store() -> None:
 @store.command()
 def prune(
     files: Annotated[
-        bool, typer.Option("--files", help="also remove files that the present choice does not need")
+        bool, typer.Option("--files", help="also remove files that the current selection does not need")
     ] = False,
-    days: Annotated[float, typer.Option(help="remove unfinished downloads and work older than this", min=0)] = 30,
+    days: Annotated[
+        float, typer.Option(help="remove unfinished downloads and work older than this many days", min=0)
+    ] = 30,
 ) -> None:
-    """Remove old unfinished downloads and work, and with --files what params.yaml does not choose."""
+    """Remove old unfinished downloads and work, and with --files also files that params.yaml does not select."""
     from analysis import params
     from analysis.acquire.real import keep
     from analysis.acquire.real.blobs import show_bytes

@@ -43,7 +43,7 @@ def assets(dandiset: sources.Dandiset, policy: Policy | None = None) -> dict[str
     if digest != dandiset.digest:
         raise DataError(
             f"{_name(dandiset)}: the listing of {settings.read().dandi_api} ({len(pins)} files, digest "
-            f"{digest[:12]}...) is not the pinned one ({dandiset.digest[:12]}...); nothing was fetched"
+            f"{digest[:12]}...) differs from the pinned listing ({dandiset.digest[:12]}...); nothing was downloaded"
         )
     blobs.put(text.encode(), digest)
     return {record["path"]: record for record in found}
@@ -80,7 +80,7 @@ def _ask(dandiset: sources.Dandiset, policy: Policy) -> list[dict]:
                 path = f"{remote.version_api_path}assets/"
                 return list(remote.client.paginate(path, page_size=PAGE, params={"metadata": True, "order": "path"}))
         except (requests.JSONDecodeError, KeyError, TypeError) as error:
-            raise DataError(f"{_name(dandiset)}: {api} does not answer as DANDI does; check NNN_DANDI_API") from error
+            raise DataError(f"{_name(dandiset)}: {api} is not a DANDI API; check NNN_DANDI_API") from error
         except requests.RequestException as error:
             failure = judge(error, _name(dandiset), policy)
             # The client itself has already tried twelve times, except after time-outs.

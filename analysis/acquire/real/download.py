@@ -62,7 +62,7 @@ def size_of(url: str, name: str, policy: Policy | None = None) -> int:
                 failure = judge(error, name, policy)
                 failures += 1
                 if failures >= policy.tries:
-                    raise DataError(f"{name}: given up after {failures} tries ({failure}); run again later") from error
+                    raise DataError(f"{name}: gave up after {failures} tries ({failure}); run again later") from error
                 time.sleep(max(failure.after, policy.wait(failures)))
 
 
@@ -99,7 +99,7 @@ def fetch(items: Iterable[Item], policy: Policy | None = None) -> int:
     try:
         _Crew(policy or Policy(), progress).work(lacking)
     except KeyboardInterrupt:
-        progress.say(f"fetch: interrupted at {progress.state()}; run again to go on from there")
+        progress.say(f"fetch: interrupted at {progress.state()}; run again to resume")
         raise
     finally:
         progress.close()
@@ -185,8 +185,8 @@ class _Crew:
                         break
                     if part.size >= item.size:
                         wrong += 1
-                        raise Transient("the bytes are not those that the pin says", restart=True)
-                    raise Transient(f"the body ended at byte {part.size} of {item.size}")
+                        raise Transient("the content does not match the pinned hash", restart=True)
+                    raise Transient(f"the connection closed at byte {part.size} of {item.size}")
                 except Transient as failure:
                     if failure.restart:
                         self.progress.add(-part.size)
@@ -194,11 +194,11 @@ class _Crew:
                     failures = 1 if part.size > before else failures + 1
                     if failures >= self.policy.tries or wrong >= 3:
                         raise DataError(
-                            f"{item.name}: given up after {max(failures, wrong)} tries ({failure}); "
-                            "what was fetched is kept: run again later"
+                            f"{item.name}: gave up after {max(failures, wrong)} tries ({failure}); "
+                            "downloads are kept: run again later"
                         ) from failure
                     pause = max(failure.after, self.policy.wait(failures))
-                    self.progress.say(f"fetch: {item.name}: {failure}; again in {pause:.1f} s")
+                    self.progress.say(f"fetch: {item.name}: {failure}; retrying in {pause:.1f} s")
                     if self.stop.wait(pause):
                         raise blobs.Stopped from None
             blobs.accept(blobs.part_path(item.digest), item.digest)
@@ -230,7 +230,7 @@ class _Crew:
                     raise blobs.write_error(error) from error
                 self.progress.add(len(chunk))
                 if part.size > item.size:
-                    raise Transient(f"more than the {item.size} bytes that the pin says", restart=True)
+                    raise Transient(f"received more than the pinned {item.size} bytes", restart=True)
                 if self.stop.is_set():
                     raise blobs.Stopped
         finally:

@@ -24,7 +24,7 @@ def verify() -> list[str]:
 def listing() -> list[str]:
     """Return a line per file (hash, size, published name) and per unfinished download of the store, and the totals."""
     names, whole = known(), {path.name: path.stat().st_size for path in blobs.blobs()}
-    lines = [f"{name[:16]}  {size:>13}  {names.get(name, '(of no pinned source)')}" for name, size in whole.items()]
+    lines = [f"{name[:16]}  {size:>13}  {names.get(name, '(not pinned)')}" for name, size in whole.items()]
     for path in blobs.parts():
         lines.append(f"{path.stem[:16]}  {path.stat().st_size:>13}  {names.get(path.stem, '?')} (unfinished)")
     return [*lines, f"{len(whole)} files, {show_bytes(sum(whole.values()))}, in {store.store_root()}"]

@@ -54,7 +54,7 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
                 found[entry["attributes"]["name"]] = entry
             url = page["links"]["next"]
         except (KeyError, TypeError) as error:
-            raise DataError(f"OSF {node.id}: {url} does not answer as OSF does; check NNN_OSF_API") from error
+            raise DataError(f"OSF {node.id}: {url} is not an OSF API; check NNN_OSF_API") from error
     if missing := [name for name in node.volumes if name not in found]:
         raise DataError(f"OSF {node.id}: volume {', '.join(missing)} of the image archive is missing at {node.url}")
     result = []
@@ -62,7 +62,7 @@ def volumes(node: sources.Node, policy: Policy | None = None) -> list[tuple[sour
         attributes = found[name]["attributes"]
         digest = ((attributes.get("extra") or {}).get("hashes") or {}).get("sha256")
         if not digest or not isinstance(attributes.get("size"), int):
-            raise DataError(f"OSF {node.id}: {name} states no size or SHA-256, so that it could not be verified")
+            raise DataError(f"OSF {node.id}: {name} has no size or SHA-256 on OSF, so it cannot be verified")
         pin = sources.Pin(digest, attributes["size"], name)
         result.append((pin, Item(pin.digest, pin.size, name, get(found[name]["links"]["download"]))))
     for was, (now, _) in zip(locked(node) or [], result, strict=False):
@@ -83,12 +83,12 @@ def _json(url: str, policy: Policy) -> dict:
                 answer.raise_for_status()
                 return answer.json()
             except requests.JSONDecodeError as error:
-                raise DataError(f"OSF: {url} does not answer as OSF does; check NNN_OSF_API") from error
+                raise DataError(f"OSF: {url} is not an OSF API; check NNN_OSF_API") from error
             except requests.RequestException as error:
                 failure = judge(error, "OSF", policy)
                 failures += 1
                 if failures >= policy.tries:
                     raise DataError(f"OSF: cannot list the files at {url} ({failure})") from error
                 pause = max(failure.after, policy.wait(failures))
-                print(f"OSF: {failure}; again in {pause:.1f} s", file=sys.stderr, flush=True)
+                print(f"OSF: {failure}; retrying in {pause:.1f} s", file=sys.stderr, flush=True)
                 time.sleep(pause)

@@ -21,7 +21,7 @@ def plan(wanted: Acquire) -> str:
     everything = published()
     chosen = choice.choose(everything, wanted)
     lines = [
-        f"acquire.source is {wanted.source}" + ("" if wanted.source == "real" else "; set to real, it would bring:")
+        f"acquire.source is {wanted.source}" + ("" if wanted.source == "real" else "; set to real, it would download:")
     ]
     lines += [f"{len(chosen)} of {len(everything)} recordings, {_units(chosen)} units", ""]
     lines += _by_area(chosen)
@@ -73,7 +73,7 @@ def _room(pins: list[Pin]) -> str:
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
     return (
-        f"still to be fetched: {show_bytes(lacking)}; free at the store {root}: {show_bytes(free)}"
-        + ("" if lacking < free else " - TOO LITTLE")
-        + "\nDVC's cache takes the same again, unless the file system can share blocks (btrfs, xfs)"
+        f"still to be fetched: {show_bytes(lacking)}; free in the store {root}: {show_bytes(free)}"
+        + ("" if lacking < free else " - NOT ENOUGH SPACE")
+        + "\nDVC's cache needs the same amount again, unless the file system can share blocks (btrfs, xfs)"
     )

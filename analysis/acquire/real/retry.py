@@ -51,10 +51,10 @@ def judge(error: Exception, what: str, policy: Policy) -> Transient:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = error.response.status_code
         if status not in PASSING and status < 500:
-            raise DataError(f"{what}: the server answers {status} {error.response.reason} for {_address(error)}")
+            raise DataError(f"{what}: the server returned {status} {error.response.reason} for {_address(error)}")
         after = retry_after(error.response)
         if after > policy.longest_retry_after:
-            raise DataError(f"{what}: the server answers {status} and asks to wait {after:.0f} s; run again then")
+            raise DataError(f"{what}: the server returned {status} and asks to wait {after:.0f} s; run again then")
         return Transient(f"status {status}", after, restart=status == 416)
     lost = (
         requests.ConnectionError,

@@ -44,7 +44,7 @@ def read(folder: Path, region: str | None, window_ms: float | None) -> tuple[pd.
         If a file is missing, unreadable or of another shape, or the numbers of images or units differ.
     """
     if window_ms is None:
-        raise DataError(f"{folder}: no file says in which window spikes were counted: set window_ms in params.yaml")
+        raise DataError(f"{folder}: the spike-count window is unknown: set window_ms in params.yaml")
     values = _responses(folder / "responses.npy")
     images = _images(folder)
     units = _units(folder / "units.csv", len(values), folder.name, region)
@@ -62,7 +62,10 @@ def read(folder: Path, region: str | None, window_ms: float | None) -> tuple[pd.
     )
     there = ~np.isnan(rows).all(axis=1)  # NaN in all units: this image had no such repeat
     if silent := sorted(set(images["image_id"]) - set(shown["image_id"][there])):
-        raise DataError(f"{folder / 'responses.npy'}: image {silent[0]!r} has no response: leave it out of both")
+        raise DataError(
+            f"{folder / 'responses.npy'}: image {silent[0]!r} has no response: "
+            "remove it from responses.npy and images/ (and images.csv)"
+        )
     table = Table(rows[there], shown[there].reset_index(drop=True), units, window_ms)
     return images, table, lambda file: (folder / "images" / file).read_bytes()
 

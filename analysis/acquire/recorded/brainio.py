@@ -159,4 +159,4 @@ def _first(table: pd.DataFrame, names: tuple, where: str | None, what: str = "",
             return table[name]
     if default is not None:
         return pd.Series(default, index=table.index, dtype=str)
-    raise DataError(f"{where}: no {' or '.join(names)}: it names {what}")
+    raise DataError(f"{where}: missing column {' or '.join(names)} ({what})")

@@ -24,7 +24,7 @@ def check_images(images: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     if missing := [name for name in columns if name not in images]:
         raise DataError(f"images: no column {', '.join(missing)}; give {', '.join(columns)}")
     if images.empty:
-        raise DataError("images: the table has no row")
+        raise DataError("images: the table is empty")
     table = images[columns].astype(object)
     table = table.where(table.notna(), "").reset_index(drop=True)
     for name in ("image_id", "file", "category", "object"):
@@ -35,7 +35,7 @@ def check_images(images: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         _refuse_repeats(table[name].to_numpy(), f"images: {name}")
     for name in table["image_id"]:
         if not _is_safe(name) or len(PurePosixPath(name).parts) > 1:
-            raise DataError(f"images: image_id {name!r} is no file name: use letters, digits, - and _")
+            raise DataError(f"images: image_id {name!r} is not a valid file name: use letters, digits, - and _")
     for name in table["file"]:
         if not _is_safe(name):
             raise DataError(f"images: file {name!r} lies outside the folder of images: give a path below it")
@@ -60,7 +60,7 @@ def check_responses(data, images: pd.DataFrame) -> None:
             n, what = np.size(getattr(data, name)), ("presentations", "units")[axis]
             raise DataError(f"responses: {n} {name} for {rates.shape[axis]} {what}; give one for each")
     if not np.isfinite(data.window_ms) or data.window_ms <= 0:
-        raise DataError(f"responses: a window of {data.window_ms} ms: give its length")
+        raise DataError(f"responses: window_ms = {data.window_ms} must be positive")
     shown = np.asarray(data.image_ids).astype(str)
     _check_presentations(shown, data.repetitions, set(images["image_id"]))
     _check_units(data)
@@ -101,7 +101,9 @@ def _check_presentations(shown: np.ndarray, repetitions: np.ndarray, known: set[
     pairs = pd.DataFrame({"image": shown, "repetition": repetitions})
     if pairs.duplicated().any():
         image, repetition = pairs[pairs.duplicated()].iloc[0]
-        raise DataError(f"responses: repetition {repetition} of image {str(image)!r} occurs twice: number the showings")
+        raise DataError(
+            f"responses: repetition {repetition} of image {str(image)!r} occurs twice: number the repetitions"
+        )
 
 
 def _check_units(data) -> None:
@@ -109,7 +111,7 @@ def _check_units(data) -> None:
     _refuse_repeats(data.unit_ids, "responses: unit")
     for unit, region in zip(data.unit_ids, data.regions, strict=True):
         if region not in (*AREAS, IT):
-            raise DataError(f"responses: unit {unit}: area {str(region)!r} is none of {', '.join((*AREAS, IT))}")
+            raise DataError(f"responses: unit {unit}: area {str(region)!r} is not one of {', '.join((*AREAS, IT))}")
     for name in ("subjects", "recordings"):
         for unit, value in zip(data.unit_ids, getattr(data, name), strict=True):
             if not _is_safe(str(value)) or "/" in str(value):
@@ -130,7 +132,7 @@ def _check_rates(rates: np.ndarray, normalised: bool, images: np.ndarray, units:
 def _refuse_repeats(values, what: str) -> None:
     values = pd.Series(np.asarray(values).astype(str))
     if values.duplicated().any():
-        raise DataError(f"{what} {values[values.duplicated()].iloc[0]!r} occurs twice: give each a name of its own")
+        raise DataError(f"{what} {values[values.duplicated()].iloc[0]!r} occurs twice: names must be unique")
 
 
 def _is_safe(path: str) -> bool:
@@ -154,4 +156,4 @@ def _whole(value, image: str) -> int | str:
             return number
     except (TypeError, ValueError):
         pass
-    raise DataError(f"images: group {value!r} of {image!r} is no whole number: number the groups, or leave it empty")
+    raise DataError(f"images: group {value!r} of {image!r} is not an integer: number the groups, or leave it empty")

@@ -37,6 +37,7 @@ SYSTEMS = {"mIT_674neurons": "monkey IT", "hITvisStim_316vx": "human IT"}
 """Names of the two RDMs of the paper's Figure 1, in the file and here."""
 CATEGORIES = {"bodypart": "body part", "face": "face", "inanimate": "object"}
 """Categories by the last word of their published names; the first word (human, natural ...) is in ``object``."""
+ADVICE = "run python -m analysis store verify; if it removes nothing, restore the pins from git"
 
 
 def acquire(entry: Kriegeskorte92, params: Params, raw: Path) -> None:
@@ -97,7 +98,7 @@ def read(supplement: Path, subjects: Path) -> tuple[pd.DataFrame, layout.Dissimi
             means = np.mean([np.asarray(one["RDM"], float)[pairs] for one in subject], axis=0)
             named[f"human IT{layout.SUBJECT}{initials}"] = means
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise DataError(f"{supplement} or {subjects}: not laid out as published ({error}); fetch them again") from error
+        raise DataError(f"{supplement} or {subjects}: unexpected layout ({error}); {ADVICE}") from error
     data = layout.Dissimilarities(
         np.stack(list(named.values())), np.array(list(named)), images["image_id"].to_numpy(str)
     )
@@ -108,9 +109,9 @@ def _variable(path: Path, name: str) -> np.ndarray:
     try:
         return loadmat(path, squeeze_me=True, variable_names=[name])[name]
     except KeyError as error:
-        raise DataError(f"{path}: no variable {name}; fetch the file again") from error
+        raise DataError(f"{path}: no variable {name}; {ADVICE}") from error
     except Exception as error:  # loadmat raises many exceptions on damaged files
-        raise DataError(f"{path}: not a readable MATLAB file ({error}); fetch it again") from error
+        raise DataError(f"{path}: not a readable MATLAB file ({error}); {ADVICE}") from error
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -223,9 +223,9 @@ def _write_responses(folder: Path, data: Responses, images: pd.DataFrame, origin
     shown = pd.Series(np.asarray(data.image_ids).astype(str)).value_counts()
     steady = np.asarray(data.unit_ids)[np.ptp(rates, axis=0) == 0].astype(str).tolist()
     if steady:
-        print(f"acquire: {len(steady)} units respond the same to all presentations (first {steady[0]}); they are kept")
+        print(f"acquire: {len(steady)} units have constant responses (first {steady[0]}); they are kept")
     if shown.max() < 2:
-        print("acquire: no image was shown twice, so that reliabilities and ceilings are absent")
+        print("acquire: no image was repeated, so there is no reliability or noise ceiling")
     counts = {"units": rates.shape[1], "presentations": len(rates), "images": len(images), "images_shown": len(shown)}
     return {"counts": counts | {"repeats": [int(shown.min()), int(shown.max())]}, "units_without_variance": steady}
 

@@ -58,11 +58,13 @@ def responses(table: Table, measure: str, where: str) -> Responses:
         row = int((shown["image_id"] == lost[0]).argmax())
         unit = table.units["unit_id"].iloc[int((~recorded[row]).argmax())]
         raise DataError(
-            f"{where}: no showing of image {lost[0]!r} has a response of every unit (unit {unit} is NaN): leave the "
-            "unit or the image out, or make units that were recorded apart into data sets of their own"
+            f"{where}: no presentation of image {lost[0]!r} has a response of every unit (unit {unit} is NaN): "
+            "remove the unit or the image, or split units not recorded together into separate data sets"
         )
     if not complete.all():
-        print(f"acquire: {(~complete).sum()} of {len(shown)} showings lack a response of some unit and are left out")
+        print(
+            f"acquire: {(~complete).sum()} of {len(shown)} presentations lack responses of some units and are left out"
+        )
     if measure == "count":
         _check_whole(values[complete], where)
         values = values / table.window_ms * 1000
@@ -80,7 +82,7 @@ def responses(table: Table, measure: str, where: str) -> Responses:
 def _check_whole(values: np.ndarray, where: str) -> None:
     broken = values[np.isfinite(values) & (values != np.round(values))]
     if broken.size:
-        raise DataError(f"{where}: {broken[0]} is no number of spikes: give counts, or set response: rate")
+        raise DataError(f"{where}: {broken[0]} is not a spike count: give counts, or set response: rate")
 
 
 def _numbered(shown: pd.DataFrame, where: str) -> np.ndarray:
@@ -91,7 +93,7 @@ def _numbered(shown: pd.DataFrame, where: str) -> np.ndarray:
     if shown.duplicated(["image_id", "repetition"]).any():
         image, repetition = shown.loc[shown.duplicated(["image_id", "repetition"]), ["image_id", "repetition"]].iloc[0]
         raise DataError(
-            f"{where}: repetition {repetition} of image {image!r} occurs twice: give each showing a number of its own "
-            "(average fixations of one showing first)"
+            f"{where}: repetition {repetition} of image {image!r} occurs twice: number the repetitions "
+            "uniquely (average fixations of one presentation first)"
         )
     return by_image.rank(method="dense").to_numpy(int) - 1

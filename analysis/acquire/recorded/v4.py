@@ -115,7 +115,7 @@ def _responses(counts: np.ndarray, names: list[str], session: str) -> Responses:
     """Return the rates of all presentations, image by image; presentations that lack any unit are left out."""
     shown = np.isfinite(counts).all(axis=0)  # (n_images, n_repeats)
     if (part := np.isfinite(counts).any(axis=0) & ~shown).any():
-        print(f"acquire: {int(part.sum())} presentations lack some of the units and are left out")
+        print(f"acquire: {int(part.sum())} presentations lack responses of some units and are left out")
     image, repeat = np.nonzero(shown)
     units = counts.shape[0]
     monkey = _monkey(session)

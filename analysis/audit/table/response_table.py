@@ -90,9 +90,11 @@ def _csv(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} not found: give a csv file with a row per image and a column per unit") from error
     except (ValueError, OSError) as error:
         why = " ".join(str(error).split())
-        raise unreadable(path, error) or DataError(f"{path} is not a csv table ({why}): give another file") from error
-    if table.columns.duplicated().any() or not len(table):
-        raise DataError(f"{path} has no rows or repeats a column name")
+        raise unreadable(path, error) or DataError(
+            f"{path} cannot be read as csv ({why}): save it as comma-separated text in UTF-8"
+        ) from error
+    if not len(table):
+        raise DataError(f"{path} has no rows: give one per image")
     return table
 
 

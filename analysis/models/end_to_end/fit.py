@@ -14,7 +14,7 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
     """Train `network` with the parameters of an `EndToEnd` entry, with early stopping on the selection split.
 
     Its inputs pass through ``network.standardise``, a `Standardise`. Raises `DataError` if the training fails: the loss
-    is not a number, or memory runs out.
+    is NaN or infinite, or memory runs out.
     """
     entry = job.entry
     seed = seed_of(job.seed, entry.kind)
@@ -39,5 +39,5 @@ def fit_end_to_end(job: Job, network: Network, architecture: dict, initialise=gl
             network, train, selection, plan, seed, checkpoint, lambda *epoch: job.log("final", *epoch)
         )
     except TrainingFailed as error:
-        raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error
+        raise DataError(f"model {job.name}: {error} in models.{job.name}") from error
     return Fitted(network, architecture, {"epochs_run": len(history)})

@@ -30,7 +30,10 @@ def load_file(module: nn.Module, file: str, digest: str) -> None:
     """
     path = path_of(file)
     if (found := sha256(path)) != digest:
-        raise DataError(f"weights {file}: the file's sha256 is {found}, not {digest}")
+        raise DataError(
+            f"weights {file}: its SHA-256 is {found}, not {digest}; "
+            "install or download it again, or correct weights.sha256 in params.yaml"
+        )
     tensors = read_tensors(path)[0] if path.suffix == ".safetensors" else _state_dict(path, file)
     # Files older than this counter lack it; only training with a momentum of None reads it.
     counters = {name: value for name, value in module.state_dict().items() if name.endswith("num_batches_tracked")}
@@ -47,7 +50,7 @@ def path_of(file: str) -> Path:
     if inside and not path.exists():
         found = importlib.util.find_spec(package)
         if found is None or not found.submodule_search_locations:
-            raise DataError(f"weights {file}: there is no package {package}")
+            raise DataError(f"weights {file}: package {package} is not installed")
         path = Path(next(iter(found.submodule_search_locations))) / rest
     if not path.is_file():
         raise DataError(f"weights {file}: no such file")

@@ -108,7 +108,7 @@ def fit_upper(hmo: ReportHMO, job: Job, train: Split, selection: Split) -> None:
     try:
         train_network(_Upper(hmo), *splits, plan, seed, checkpoint, lambda *step: job.log("final", *step))
     except TrainingFailed as error:
-        raise DataError(f"model {job.name}: {error}; lower models.{job.name}.learning_rate or batch") from error
+        raise DataError(f"model {job.name}: {error} in models.{job.name}") from error
 
 
 def images_of(job: Job) -> tuple[tuple[Split, Split], Standardise]:

@@ -24,7 +24,7 @@ OUT_OF_MEMORY = "out of memory"
 
 
 class TrainingFailed(Exception):
-    """The loss is not a number, or memory ran out. A search leaves this network out."""
+    """The loss is NaN or infinite, or memory ran out. A search leaves this network out."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def train_network(
     Raises
     ------
     TrainingFailed
-        If the loss is not a number, or memory runs out.
+        If the loss is NaN or infinite, or memory runs out.
     """
     device, n = train.y.device, len(train.y)
     with on_own_stream(device), _failing_without_memory():
@@ -109,7 +109,7 @@ def train_network(
                 step(rows, draws)
             metrics = {"train_loss": float(total / n)}
             if not math.isfinite(metrics["train_loss"]):
-                raise TrainingFailed(f"the loss is not a number in epoch {epoch + 1}")
+                raise TrainingFailed(f"the loss is NaN or infinite in epoch {epoch + 1}; lower learning_rate")
             if selection is not None:
                 metrics |= evaluate(network, selection, weights)
             progress.add(metrics, keep_best=plan.patience > 0)
@@ -143,7 +143,7 @@ def _failing_without_memory() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_memory(error):
             raise
-        raise TrainingFailed(f"{OUT_OF_MEMORY}; a smaller batch or size needs less") from error
+        raise TrainingFailed(f"{OUT_OF_MEMORY}; lower batch or size") from error
 
 
 def is_memory(error: MemoryError | RuntimeError) -> bool:

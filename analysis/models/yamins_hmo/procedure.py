@@ -145,7 +145,7 @@ def search_round(
             module = Module(stage.x.shape[1], values).draw(_seed(job, stage, name, number)).to(job.device)
             maps = maps_of(module, stage.x, stage.grid)
             if not bool(torch.isfinite(maps).all()):
-                return Told(None, "its maps are not finite")
+                return Told(None, "non-finite maps")
             decision = screening.decisions(maps, weights, margin)
         except (MemoryError, RuntimeError) as error:
             if not is_memory(error):
@@ -213,7 +213,7 @@ def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
     try:
         train_network(network, Split(x, y), None, plan, seed, checkpoint)
     except TrainingFailed as error:
-        raise DataError(f"model {job.name}: {error}; lower models.{job.name}.training.learning_rate") from error
+        raise DataError(f"model {job.name}: {error} (see models.{job.name}.training)") from error
     module.requires_grad_(False)
 
 
@@ -274,7 +274,7 @@ def fit(job: Job) -> Fitted:
     notes = {"rounds": {"first": first.rounds, "second": second.rounds}, "C": C, "selection_error": errors}
     at_edge = len(entry.Cs) > 1 and C in (min(entry.Cs), max(entry.Cs))
     if at_edge:
-        print(f"{job.name}: C = {C:g} is at the edge of Cs; extend models.{job.name}.Cs", flush=True)
+        print(f"{job.name}: C = {C:g} is at the edge of Cs; extend the range models.{job.name}.Cs", flush=True)
     metrics = {"first": first.summary(), "second": second.summary(), "C": C, "C_at_edge": at_edge}
     return Fitted(network, architecture, notes, {"search": metrics})
 

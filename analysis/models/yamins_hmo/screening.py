@@ -42,7 +42,10 @@ class Screening:
 
         for number, name in enumerate(data.CLASSES):
             if (n := len(np.unique(groups[label == number]))) < folds:
-                raise DataError(f"{n} groups of near-duplicate training images labelled {name}; lower folds = {folds}")
+                raise DataError(
+                    f"only {n} groups of near-duplicate training images labelled {name}, fewer than the {folds} folds: "
+                    "lower the model's folds in params.yaml"
+                )
         assigned = np.empty(len(label), dtype=int)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         with warnings.catch_warnings():

@@ -96,7 +96,8 @@ def _unit_name(bank: int, rank: int) -> str:
     place, lettered = rank // 5 * 4 + min(rank % 5, 3), rank % 5 == 4
     letter = 2 * (place // BANK_CHANNELS) + lettered
     if letter >= len(LETTERS):
-        raise DataError(f"simulate.units_per_recording: a bank holds at most {5 * 8 * len(LETTERS) // 2} units")
+        most = 5 * 8 * len(LETTERS) // 2
+        raise DataError(f"simulate.units_per_recording: a bank holds at most {most} units; give {most} or fewer")
     return f"{bank * BANK_CHANNELS + place % BANK_CHANNELS + 1}{LETTERS[letter]}"
 
 

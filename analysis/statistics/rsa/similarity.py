@@ -162,7 +162,7 @@ def _measure(method: str, rdms: Sequence[RDM]):
 def _checked_vectors(rdms: Sequence[RDM], method: str) -> list[np.ndarray]:
     distances = vectors(rdms)
     if method == "cka" and len(distances[0]) < len(rdms[0].distances):
-        raise DataError("cka needs every image defined: leave images with NaN or constant features out")
+        raise DataError("cka needs every image defined: remove images with NaN or constant features")
     return distances
 
 
@@ -260,7 +260,7 @@ def noise_ceiling(
     if n_subjects is not None:
         return _ceiling_of_subsets(list(rdms), method, n_subjects, n_subsets, seed)
     if len(rdms) < 2:
-        raise DataError(f"{len(rdms)} RDM: a noise ceiling needs those of 2 or more subjects or recordings")
+        raise DataError(f"a noise ceiling needs RDMs of 2 or more subjects or recordings; got {len(rdms)}")
     rdms = aligned(rdms)
     measure = _measure(method, rdms)
     if POOLS[method] is None:
@@ -317,7 +317,7 @@ def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
     if method not in prepare:
         raise DataError(f"no bound for {method!r}; there is one for rho-a, {', '.join(prepare)}")
     if not rdms:
-        raise DataError("no RDM to bound a model by: give one per subject or recording")
+        raise DataError("no RDMs given; pass one per subject or recording")
     subjects = vectors(aligned(rdms))
     if not all(map(np.any if method == "cosine" else np.ptp, subjects)):  # a constant RDM
         return np.nan

@@ -159,7 +159,7 @@ def pickled(folder: Path) -> None:
 WRONG = {
     "negative": (broken(-10), {}, r"unit unit002, presentation 9 \(image 'face_2'\): -10"),
     "infinite": (broken(np.inf), {}, r"unit unit002, presentation 9 \(image 'face_2'\): inf"),
-    "half a spike": (broken(0.5), {"response": "count"}, r"0\.5 is no number of spikes"),
+    "half a spike": (broken(0.5), {"response": "count"}, r"0\.5 is not a spike count"),
     "fewer responses": (whole, {}, "6 images for responses to 4"),
     "unknown file": (unknown_file, {}, r"no file x\.png"),
     "id twice": (twice, {}, "'a' occurs twice"),
@@ -189,7 +189,7 @@ def test_a_showing_without_some_unit_is_left_out_and_said(folder, tmp_path, caps
     found = acquired(entry(folder), tmp_path)
     assert len(found.rates) == N_IMAGES * N_REPEATS - 2
     assert found.repetitions[found.image_ids == "face_2"].tolist() == [0, 1, 2]
-    assert "1 of 23 showings lack a response" in capsys.readouterr().out
+    assert "1 of 23 presentations lack responses" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ WRONG_FILES = {
     "repetition twice": (same_repetition, "repetition 1 of image 'image0000' occurs twice"),
     "no area": (lambda d: d.drop_vars("region"), "set region"),
     "no window": (lambda d: d.drop_vars("time_bin_start"), "set window_ms"),
-    "no image": (lambda d: d.drop_vars("stimulus_id"), "no stimulus_id or image_id"),
+    "no image": (lambda d: d.drop_vars("stimulus_id"), "missing column stimulus_id or image_id"),
     "negative": (lambda d: d - 10, "give finite rates of 0 or more"),
 }
 

@@ -75,10 +75,10 @@ BROKEN = {
     "infinite": (changed("rates", (5, 2), np.inf), "unit unit2, presentation 6 .*: inf"),
     "negative": (changed("rates", (0, 0), -1), r"unit unit0, presentation 1 .*: -1\.0"),
     "unit twice": (changed("unit_ids", 1, "unit0"), "unit 'unit0' occurs twice"),
-    "area": (changed("regions", 1, "V9"), "unit unit1: area 'V9' is none of V1, V2, V4, PIT, CIT, AIT, IT"),
+    "area": (changed("regions", 1, "V9"), "unit unit1: area 'V9' is not one of V1, V2, V4, PIT, CIT, AIT, IT"),
     "recording": (changed("recordings", 1, "a/b"), "unit unit1: recording 'a/b'"),
     "showing twice": (changed("repetitions", 40, 0), "repetition 0 of image 'image0000' occurs twice"),
-    "window": (dataclasses.replace(recorded_set.responses(), window_ms=0), "a window of 0 ms"),
+    "window": (dataclasses.replace(recorded_set.responses(), window_ms=0), "window_ms = 0 must be positive"),
     "shape": (dataclasses.replace(recorded_set.responses(), rates=np.ones(9)), r"rates have shape \(9,\)"),
     "length": (dataclasses.replace(recorded_set.responses(), subjects=np.array(["Mo"])), "1 subjects for 5 units"),
 }
@@ -103,7 +103,7 @@ def with_column(name, row, value):
 
 IMAGES = {
     "no column": (recorded_set.images().drop(columns="group"), "no column group"),
-    "no row": (recorded_set.images().head(0), "no row"),
+    "no row": (recorded_set.images().head(0), "the table is empty"),
     "id twice": (with_column("image_id", 1, "image0000"), "image_id 'image0000' occurs twice"),
     "file twice": (with_column("file", 1, "image0000.png"), "file 'image0000.png' occurs twice"),
     "no id": (with_column("image_id", 4, None), "row 5 has no image_id"),
@@ -148,8 +148,8 @@ def test_without_repeats_and_variance_it_is_written_and_said(tmp_path, capsys):
     given.rates[:, 3] = 7
     layout.write(tmp_path / "raw", recorded_set.images(), given, PICTURE, "assembly", ORIGIN)
     said = capsys.readouterr().out
-    assert "no image was shown twice" in said
-    assert "1 units respond the same" in said
+    assert "no image was repeated" in said
+    assert "1 units have constant responses" in said
     assert json.loads((tmp_path / "raw" / "manifest.json").read_text())["units_without_variance"] == ["unit3"]
 
 

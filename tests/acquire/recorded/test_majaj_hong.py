@@ -81,7 +81,7 @@ def test_a_cut_download_goes_on_and_a_wrong_file_is_refused(publish):
     (server.folder / "brainio-brainscore" / majaj_hong.TABLE).write_text("image_id,filename\n")
     publish()
     server.faults = [Fault(majaj_hong.TABLE, "corrupt", times=-1)]
-    with pytest.raises(DataError, match=r"stimulus_hvm-public\.csv: given up after 3 tries") as caught:
+    with pytest.raises(DataError, match=r"stimulus_hvm-public\.csv: gave up after 3 tries") as caught:
         acquired()
     assert "\n" not in str(caught.value)
     assert (paths.RAW / "manifest.json").read_bytes() == before

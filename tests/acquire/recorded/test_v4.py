@@ -107,7 +107,9 @@ def test_another_file_than_the_pinned_one_is_refused_and_nothing_is_lost(publish
     before = (paths.RAW / "manifest.json").read_bytes()
     publish(files | {RESPONSES: files[RESPONSES] + b"x"})
     server.faults = [Fault("responses_210325", "corrupt", times=-1)]
-    with pytest.raises(DataError, match=r"responses_210325\.npy: given up after 3 tries \(the bytes are not") as caught:
+    with pytest.raises(
+        DataError, match=r"responses_210325\.npy: gave up after 3 tries \(the content does not match"
+    ) as caught:
         stage.run(values(), "v4")
     assert "\n" not in str(caught.value)
     assert (paths.RAW / "manifest.json").read_bytes() == before
@@ -141,7 +143,7 @@ def test_an_address_without_the_files_is_one_line(publish):
     server = publish(published(), sized=False)
     for path in server.folder.rglob("*.zip"):
         path.unlink()
-    with pytest.raises(DataError, match=r"images_210325\.zip: the server answers 404"):
+    with pytest.raises(DataError, match=r"images_210325\.zip: the server returned 404"):
         stage.run(values(), "v4")
 
 

@@ -211,7 +211,7 @@ def test_bad_input():
         boot.bootstrap_rsa(rdms[:1], rdms[1:], subjects=list("abc"))
     with pytest.raises(DataError, match="no RDM to compare"):
         boot.bootstrap_rsa([], rdms)
-    with pytest.raises(DataError, match="n_draws=0; give 1 or more"):
+    with pytest.raises(DataError, match="n_draws=0; give a whole number of at least 1"):
         boot.bootstrap_rsa(rdms[:1], rdms[1:], n_draws=0)
     holes = rdm.RDM(np.where(np.arange(120) < 2, 0.5, np.nan), "x")
     with pytest.raises(DataError, match="2 pairs of images are defined in all RDMs; at least 3"):

@@ -152,7 +152,7 @@ def test_keys_of_a_table_are_those_of_its_rdm(features):
     names = [f"i{k}" for k in range(30)]
     table = xr.DataArray(features, dims=("image", "feature"), coords={"image": names})
     assert rdm.rdm(table).images == tuple(names)
-    with pytest.raises(DataError, match="carries its own image keys"):
+    with pytest.raises(DataError, match="already has image keys"):
         rdm.rdm(table, images=names)
 
 

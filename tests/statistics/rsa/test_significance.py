@@ -58,7 +58,7 @@ def test_too_few_images_are_no_test_and_other_images_are_refused():
     neural, models = layers(3)
     assert np.isnan(significance.null_correlations(models, neural, 5, seed=0)).all()
     X = np.random.default_rng(0).normal(size=(5, 4))
-    with pytest.raises(DataError, match="models are RDMs of other images than neural, or in another order"):
+    with pytest.raises(DataError, match="the model RDMs and the neural RDM differ in their images or their order"):
         significance.null_correlations([rdm(X, images=list("abcde"))], rdm(X, images=list("edcba")), 5, seed=0)
 
 

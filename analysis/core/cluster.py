@@ -165,8 +165,8 @@ def _attempt_there(here: str, threads: int, function: Callable, *arguments) -> s
     """Call `attempt` on a worker, unless its numerics differ from those of the submitting process."""
     if (there := numerics.state()) != here:
         raise DataError(
-            f"a worker on {platform.node()} has other numerics than this process ({there}; here {here}):"
-            f" start workers with `python -m analysis worker ADDRESS`, with {numerics.VARIABLE} as here"
+            f"a worker on {platform.node()} uses different numerics from this process ({there}; here {here}):"
+            f" start workers with `python -m analysis worker ADDRESS`, with the same {numerics.VARIABLE}"
         )
     return attempt(threads, function, *arguments)
 

@@ -45,10 +45,10 @@ def decode(data: bytes) -> Image.Image:
                     image.load()
                     return _to_rgb(image)
     except UnidentifiedImageError as error:  # its message contains a memory address
-        raise DataError("not a readable image (of no known format)") from error
+        raise DataError("not a readable image (unknown format)") from error
     except Exception as error:  # PIL's decoders raise many types on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
-    raise DataError(f"{image.width} x {image.height} pixels are more than {LARGEST}")
+    raise DataError(f"{image.width} x {image.height} exceeds the limit of {LARGEST} pixels")
 
 
 def read_acquired(path: Path, again: str) -> Image.Image:

@@ -95,7 +95,7 @@ def fix() -> None:
         _LATE.extend(name for name in ("numpy", "torch") if name in sys.modules)
         os.environ.update({name: settings()[name] for name in lacking})
     if (found := state()) != FIXED:
-        print(f"warning: numerics are not fixed, so last digits may be others: {found}", file=sys.stderr)
+        print(f"warning: numerics are not fixed, so the last digits may differ: {found}", file=sys.stderr)
 
 
 def restart() -> None:

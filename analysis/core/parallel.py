@@ -260,7 +260,7 @@ def _deaths(progress: str | None) -> Iterator[None]:
         yield
     except BrokenProcessPool as error:
         raise DataError(
-            f"{progress or 'tasks'}: a worker process was killed, most likely for lack of memory: lower NNN_WORKERS"
+            f"{progress or 'tasks'}: a worker process was killed, most likely out of memory: reduce NNN_WORKERS"
         ) from error
 
 

@@ -91,7 +91,7 @@ def read_json(path: Path, again: str, kind: object = dict):
         except ValidationError as error:
             wrong = error.errors()[0]
             place = ".".join(map(str, wrong["loc"])) or "content"
-            why = f"no {place}" if wrong["type"] == "missing" else f"{place} is of another type than the stage writes"
+            why = f"no {place}" if wrong["type"] == "missing" else f"{place} has the wrong type"
             raise damaged(path, why, again) from error
     return content
 
@@ -123,7 +123,7 @@ def read_csv(path: Path, again: str, columns: Collection[str] = (), text: Collec
     with reading(path, again):
         data = path.read_bytes()
         if not data.endswith(b"\n"):
-            raise damaged(path, "its last line does not end", again)
+            raise damaged(path, "its last line is incomplete", again)
         if text is not None:
             options["dtype"] = dict.fromkeys(text, str)
         table = pd.read_csv(io.BytesIO(data), index_col=False, **options)
@@ -131,7 +131,7 @@ def read_csv(path: Path, again: str, columns: Collection[str] = (), text: Collec
         raise damaged(path, f"no column {', '.join(absent)}", again)
     for name in columns if text is not None else ():
         if name not in text and not (pd.api.types.is_numeric_dtype(table[name]) or table[name].isna().all()):
-            raise damaged(path, f"column {name} holds something that is not a number", again)
+            raise damaged(path, f"column {name} contains a non-numeric value", again)
     return table
 
 

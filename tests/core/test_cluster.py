@@ -207,7 +207,7 @@ def test_a_worker_of_other_numerics_is_refused(monkeypatch):
         run = cluster.run_on(client, fail, {"a": (DataError("it ran"),)})
         states = iter([numerics.FIXED, "partial: not set: MKL_CBWR"])  # of this process, then of the worker
         here.setattr(numerics, "state", lambda: next(states))
-        with pytest.raises(DataError, match=r"other numerics .*MKL_CBWR; here fixed.*python -m analysis worker"):
+        with pytest.raises(DataError, match=r"different numerics .*MKL_CBWR; here fixed.*python -m analysis worker"):
             list(run)
 
 

@@ -34,10 +34,10 @@ def test_json_is_returned_as_it_stands(tmp_path):
     [
         ("", "Expecting value"),
         ('[{"name": "b"', "delimiter"),
-        ("{}", "content is of another type"),
+        ("{}", "content has the wrong type"),
         ('[{"name": "b"}]', r"no 0\.score"),
-        ('[{"name": 1, "score": 2}]', r"0\.name is of another type"),
-        ('[{"name": "b", "score": "2"}]', r"0\.score is of another type"),
+        ('[{"name": 1, "score": 2}]', r"0\.name has the wrong type"),
+        ('[{"name": "b", "score": "2"}]', r"0\.score has the wrong type"),
     ],
 )
 def test_json_that_is_damaged_or_foreign_is_named(tmp_path, text, why):
@@ -66,11 +66,11 @@ def test_only_an_empty_cell_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "its last line does not end"),
-        ("name,n\na,1\nb,23"[:-1], "its last line does not end"),
+        ("", "its last line is incomplete"),
+        ("name,n\na,1\nb,23"[:-1], "its last line is incomplete"),
         ("\n", "No columns"),
         ("name\na\n", "no column n"),
-        ("name,n\na,1\nb,x\n", "column n holds something that is not a number"),
+        ("name,n\na,1\nb,x\n", "column n contains a non-numeric value"),
         ("name,n\na,1\nb,2,3\n", "Expected 2 fields"),
     ],
 )
@@ -162,7 +162,7 @@ def test_files_of_data_raw_are_compared_with_their_list(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"report/b\.csv not found: run the stage acquire"):
         reading.check_raw(["data/raw"])
     Path("data/raw/manifest.json").write_text('{"files": {"a": 1}}')
-    with pytest.raises(DataError, match=r"manifest\.json is damaged \(files\.a is of another type"):
+    with pytest.raises(DataError, match=r"manifest\.json is damaged \(files\.a has the wrong type"):
         reading.check_raw(["data/raw"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.core.errors import DataError
 
-FORCE_HELP = "replace a file that exists; inputs are never replaced"
+FORCE_HELP = "overwrite an existing file; inputs are never overwritten"
 
 
 def claim(out: Path, *, suffixes: Sequence[str], inputs: Iterable[Path] = (), force: bool = False) -> None:
@@ -53,18 +53,18 @@ def claim_folder(out: Path, *, names: Iterable[str], inputs: Iterable[Path] = ()
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder: make it, or give another place")
+        raise DataError(f"{folder} is not a folder: create it or choose another")
 
 
 def _check(out: Path, inputs: Iterable[Path], force: bool) -> None:
     if not os.path.lexists(out):
         return
     if any(_leads_to(out, path) for path in inputs):
-        raise DataError(f"{out} is an input of this command, which would be lost; give another name")
+        raise DataError(f"{out} is an input of this command and would be overwritten; give another name")
     if out.exists() and not out.is_file():
-        raise DataError(f"{out} is no file but a folder, device or pipe; give another name")
+        raise DataError(f"{out} is not a regular file; give another name")
     if not force:
-        raise DataError(f"{out} exists already; give another name, or --force to replace it")
+        raise DataError(f"{out} already exists; give another name, or --force to replace it")
 
 
 def _leads_to(out: Path, path: Path) -> bool:

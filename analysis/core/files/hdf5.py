@@ -16,7 +16,6 @@ import h5py
 from analysis.core.errors import DataError, unreadable
 from analysis.core.files.write import atomic, reserve
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 FAILURES = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError)
 """Exceptions that h5py raises on damaged files."""
@@ -149,7 +148,7 @@ def _no_file(path: Path, again: str) -> str:
     if path.is_dir():
         return f"{path} is a folder; give the file"
     if path.is_symlink():
-        return f"{path} is a link to {path.readlink()}, which is not there: fetch that file (git-annex: `datalad get`)"
+        return f"{path} is a broken link to {path.readlink()}: fetch that file (git-annex: `datalad get`)"
     return f"{path} not found: check the path, or {again}"
 
 
@@ -166,12 +165,12 @@ def _why(path: Path, kind: str, again: str, error: Exception) -> str:
         )
     if "consistency flag" in text or "already open for" in text:
         return (
-            f"{path} is being written by another process, or its writer died: wait, or clear the mark with"
+            f"{path} is being written by another process, or its writer died: wait, or clear the flag with"
             f" `h5clear -s`, then run again"
         )
     if found := CUT.search(text):
         return (
-            f"{path} is cut short: {found[1]} of {found[2]} bytes. If it is still being written or copied, wait;"
+            f"{path} is truncated: {found[1]} of {found[2]} bytes. If it is still being written or copied, wait;"
             f" else {again}"
         )
     if number is not None and number != errno.ENOENT and "signature" not in text:
@@ -191,7 +190,10 @@ def _content(path: Path) -> str:
     if not start.strip(b"\0"):
         return f"{path} begins with zeros: it is still being copied, or its copy failed; wait for it or fetch it again"
     if start.startswith(b"version https://git-lfs") or b"/annex/objects" in start:
-        return f"{path} is a pointer of git, not the file itself: bring it with `git lfs pull` or `datalad get`"
+        return (
+            f"{path} is a git-lfs or git-annex pointer, not the file itself:"
+            " get it with `git lfs pull` or `datalad get`"
+        )
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return f"{path} is a web page, not the file: the download went wrong; fetch it again"
     return ""

@@ -92,9 +92,9 @@ def _wait(file: int, path: Path, what: str, advice: str, patience_s: float | Non
         while not _take(file, path, advice):
             now = time.monotonic()
             if patience_s is not None and now - start >= patience_s:
-                raise DataError(f"{what} runs already, as {_holder(file)}: wait until it ends")
+                raise DataError(f"{what} is already running ({_holder(file)}): wait for it to finish")
             if patience_s is None and (said is None or now - said >= SAY_EVERY_S):
-                print(f"{what}: waiting for {_holder(file)}, which does the same", file=sys.stderr, flush=True)
+                print(f"{what}: waiting for {_holder(file)}, which is doing the same work", file=sys.stderr, flush=True)
                 said = now
             time.sleep(POLL_S)
     finally:

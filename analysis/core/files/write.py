@@ -17,10 +17,10 @@ import numpy as np
 from analysis.core.errors import DataError, WriteError
 
 ADVICE = {
-    errno.ENOSPC: "{free} free there: make room, then run again",
-    errno.EDQUOT: "the quota there is used up: make room, then run again",
-    errno.EFBIG: "more than a file may have there: see `ulimit -f`",
-    errno.EROFS: "choose a place that can be written, then run again",
+    errno.ENOSPC: "{free} available: free some space, then run again",
+    errno.EDQUOT: "the quota there is used up: free some space, then run again",
+    errno.EFBIG: "the file size limit is exceeded: see `ulimit -f`",
+    errno.EROFS: "choose a writable folder, then run again",
     errno.EACCES: "get the permission or choose another place, then run again",
     errno.EPERM: "get the permission or choose another place, then run again",
     errno.ENOTDIR: "a part of the path is a file: choose another place",
@@ -29,7 +29,7 @@ ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "the disk or its connection fails: check it, then run again",
     errno.ESTALE: "the network disk was lost: check it, then run again",
-    errno.ELOOP: "links there lead in a circle: mend them",
+    errno.ELOOP: "the symbolic links form a loop: fix them",
 }
 """What to do, by errno."""
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)

@@ -50,7 +50,7 @@ def test_relative_and_absolute_paths_are_the_same_file(folder):
 
 
 def test_another_file_is_replaced_by_force_alone(folder):
-    with pytest.raises(DataError, match=r"other\.nc exists already; .*--force"):
+    with pytest.raises(DataError, match=r"other\.nc already exists; .*--force"):
         check(folder, "other.nc", False)
     check(folder, "other.nc", True)
     assert (folder / "other.nc").read_text() == "other"
@@ -63,9 +63,9 @@ def test_another_file_is_replaced_by_force_alone(folder):
         ("out", "is a folder"),
         ("out/x.png", r"ends in \.nc or \.cdf"),
         ("out/x", r"ends in \.nc or \.cdf"),
-        ("missing/x.nc", "missing is no folder: make it"),
-        ("other.nc/x.nc", "is no folder"),
-        ("pipe.nc", "no file but a folder, device or pipe"),
+        ("missing/x.nc", "missing is not a folder: create it"),
+        ("other.nc/x.nc", "is not a folder"),
+        ("pipe.nc", "is not a regular file"),
     ],
 )
 def test_what_cannot_be_a_result(folder, out, line, force):
@@ -80,7 +80,7 @@ def test_a_new_file(folder):
 
 def test_a_dangling_link_exists(folder):
     (folder / "dangling.nc").symlink_to("nowhere")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         check(folder, "dangling.nc", False)
 
 
@@ -94,15 +94,15 @@ def test_files_in_a_folder(folder):
     tables(folder, "out")
     tables(folder, "new")
     (folder / "out" / "b.nc").write_text("other")
-    with pytest.raises(DataError, match=r"b\.nc exists already"):
+    with pytest.raises(DataError, match=r"b\.nc already exists"):
         tables(folder, "out")
     tables(folder, "out", force=True)
     with pytest.raises(DataError, match="is an input"):
         tables(folder, "tables/deep", force=True)
     with pytest.raises(DataError, match="is a file; give a folder"):
         tables(folder, "other.nc", force=True)
-    with pytest.raises(DataError, match="is no folder: make it"):
+    with pytest.raises(DataError, match="is not a folder: create it"):
         tables(folder, "missing/new", force=True)
     (folder / "out" / "a.nc").mkdir()
-    with pytest.raises(DataError, match="no file but a folder"):
+    with pytest.raises(DataError, match="is not a regular file"):
         tables(folder, "out", force=True)

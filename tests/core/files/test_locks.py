@@ -48,7 +48,7 @@ def hold(tmp_path):
 
 def test_a_held_lock_is_refused_with_the_name_of_its_holder(tmp_path, hold):
     process = hold()
-    expected = rf"^stage x runs already, as process {process.pid} on \S+ since 2\d[^\n]*$"
+    expected = rf"^stage x is already running \(process {process.pid} on \S+ since 2\d[^\n]*$"
     with pytest.raises(DataError, match=expected), locks.held(tmp_path / "lock", "stage x", "move", patience_s=0):
         pytest.fail("is held by another")
     with locks.if_free(tmp_path / "lock") as free:

@@ -166,7 +166,8 @@ def _umask():
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_file_larger_than_allowed_is_one_line(tmp_path, name):
     status, told = limited(lambda: WRITERS[name](tmp_path / name), resource.RLIMIT_FSIZE, 1)
-    assert (status, told[:2]) == (0, ["WriteError", f"cannot write {tmp_path / name}: File too large (more than"])
+    why = "File too large (the file size limit is exceeded: see `ulimit -f`)"
+    assert (status, told) == (0, ["WriteError", f"cannot write {tmp_path / name}: {why}"])
     assert list(tmp_path.iterdir()) == []
 
 

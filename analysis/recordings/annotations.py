@@ -102,7 +102,7 @@ class Annotations:
                 ),
             )
         except ValueError as error:
-            raise DataError(f"{self.folder}: rows of {name} hold something that is not a number: {error}") from error
+            raise DataError(f"{self.folder}: rows of {name} contain a non-numeric value: {error}") from error
 
     def _tracker_latency(self, name: str) -> float:
         """Return the lag of the eye tracker in ms, by rig and last word of the tracker's name."""

@@ -102,15 +102,15 @@ def _check_match(session: Session, rasters: Rasters) -> None:
     if session.start_time != rasters.start_time:
         raise DataError(
             f"{rasters.path} starts at {rasters.start_time} but {session.path.name} at {session.start_time}:"
-            " the two files are not of one recording"
+            " the two files belong to different recordings"
         )
     seconds = rasters.n_bins / 1e3
     last_image = session.presentation_stop.max(initial=0)
     last_trial = session.trial_stop.max(initial=0)
     if seconds < last_image - SHORTER_S or seconds > max(last_image, last_trial) + LONGER_S:
         raise DataError(
-            f"{rasters.path}: rasters of {seconds:.0f} s contradict trials that end at {last_trial:.0f} s;"
-            " the two files are not of one recording"
+            f"{rasters.path}: rasters of {seconds:.0f} s are inconsistent with trials that end at {last_trial:.0f} s;"
+            " the two files belong to different recordings"
         )
 
 

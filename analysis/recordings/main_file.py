@@ -61,7 +61,7 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     """Return a dataset of an open file. Raises `DataError` if it is missing."""
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
-        raise DataError(f"{file.filename}: no {name}; this is not a file of the published layout")
+        raise DataError(f"{file.filename}: no {name}; the file is not in the published layout")
     return item
 
 

@@ -69,8 +69,8 @@ def name_of(path: Path, names: list[str], siblings: list[Path], fits: Callable[[
     if len(fitting) == 1:
         return fitting[0]
     raise DataError(
-        f"{path.name}: it may be {' or '.join(fitting or candidates)}, and {len(siblings)} recording(s) of that date"
-        f" lie in {path.parent}; put all of them there, so that their times tell them apart"
+        f"{path.name} is ambiguous ({' or '.join(fitting or candidates)}): {path.parent} has {len(siblings)}"
+        " recording(s) of that date. Add the others so that their times identify them"
     )
 
 

@@ -98,8 +98,10 @@ class Rasters:
             raise DataError(f"{self.path}: {DATA} is in {unit!r}, not in counts")
         seen = set()
         for name in self.names:
-            if name in seen or not re.search(r"\d", name):
-                raise DataError(f"{self.path}: unit name {str(name)!r} occurs twice or has no electrode number")
+            if name in seen:
+                raise DataError(f"{self.path}: duplicate unit name {str(name)!r}")
+            if not re.search(r"\d", name):
+                raise DataError(f"{self.path}: unit name {str(name)!r} has no electrode number")
             seen.add(name)
         start = file.get("processing/ecephys/rasters/starting_time")
         if isinstance(start, h5py.Dataset):
@@ -135,7 +137,7 @@ class Rasters:
         if mask:
             return None
         if size > MAX_RATIO * len(chunk):
-            raise DataError(f"{self.path}: chunk of unit {str(self.names[unit])!r} cut short; fetch the file again")
+            raise DataError(f"{self.path}: chunk of unit {str(self.names[unit])!r} is truncated; fetch the file again")
         try:
             column = np.frombuffer(deflate.zlib_decompress(chunk, size), self._data.dtype)
         except deflate.DeflateError as error:

@@ -159,7 +159,9 @@ def _stamp(files: naming.Files) -> str:
 
 def _files(main: Path, rasters: Path, annotations: Annotations, siblings: list[Path]) -> naming.Files:
     if not rasters.is_file():
-        raise DataError(f"{rasters} not found: the rasters of {main.name} are missing; fetch them")
+        raise DataError(
+            f"{rasters} not found: the rasters of {main.name} are missing; run the stage acquire, or download that file"
+        )
 
     def fits(name: str) -> bool:
         with open_rasters(rasters) as opened:

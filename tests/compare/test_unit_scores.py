@@ -117,7 +117,7 @@ def test_predictions_that_are_damaged_say_what_to_run(project):
     stage.run(values, "good")
     path = stage.paths.RESULTS / "compare/good" / predictions.FILE
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(DataError, match=r"predictions.nc is cut short: .* run the stage compare for good"):
+    with pytest.raises(DataError, match=r"predictions.nc is truncated: .* run the stage compare for good"):
         predictions.read("good")
     path.unlink()
     with pytest.raises(DataError, match=r"predictions.nc not found: check the path, or run the stage compare for good"):

@@ -118,7 +118,7 @@ def test_a_chunk_too_short_for_what_it_claims_is_not_even_inflated(tmp_path, mon
     with h5py.File(path, "a") as file:
         file["processing/ecephys/rasters/data"].id.write_direct_chunk((0, 0), b"x\x9c01")
     monkeypatch.setattr(deflate, "zlib_decompress", lambda *_: pytest.fail("inflated"))
-    with open_rasters(path) as reader, pytest.raises(DataError, match="unit '1' cut short"):
+    with open_rasters(path) as reader, pytest.raises(DataError, match="unit '1' is truncated"):
         reader.spikes(0)
 
 

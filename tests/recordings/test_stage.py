@@ -58,13 +58,13 @@ def test_failed_recording_is_named_and_the_others_kept(project):
     (path,) = paths.DANDISET.glob("sub-An/*_image.nwb")
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(
-        DataError, match=r"1 of 3 recordings failed.*sub-An_ses-20220105T173929_image\.nwb is cut short"
+        DataError, match=r"1 of 3 recordings failed.*sub-An_ses-20220105T173929_image\.nwb is truncated"
     ):
         stage.run(project, "corrected")
     assert [p.stem for p in recording_files("corrected")] == ["Pa191024_1", "Pa191024_2"]
     failures = pd.read_csv(paths.RECORDINGS / "corrected" / "failures.csv")
     assert failures["recording"].tolist() == ["sub-An_ses-20220105T173929"]
-    assert "cut short" in failures["reason"][0]
+    assert "truncated" in failures["reason"][0]
 
 
 def test_failures_allowed(project):
@@ -169,14 +169,14 @@ def test_read_only_output_folder(pair, annotations, tmp_path):
         (lambda p: p.images.__setitem__(0, "Stimuli/bb.png"), "image 'bb' is listed twice"),
         (lambda p: p.shown.pop(), "3 presentations, but 2 images shown"),
         (lambda p: setattr(p, "stimulus", "100 pixels"), "pixels per degree"),
-        (lambda p: p.units.__setitem__(1, "1"), "unit name '1' occurs twice"),
+        (lambda p: p.units.__setitem__(1, "1"), "duplicate unit name '1'"),
         (lambda p: p.units.__setitem__(1, "x"), "has no electrode number"),
         (lambda p: p.units.__setitem__(1, "80"), "unit '80' is on bank 2"),
         (lambda p: setattr(p, "raster", np.zeros((10_000, 2), np.uint8)), "2 raster columns but 3 unit names"),
         (lambda p: setattr(p, "raster", np.zeros((10_000, 3))), "not counts"),
         (lambda p: setattr(p, "raster", np.full((10_000, 3), -1, np.int8)), "negative counts"),
-        (lambda p: setattr(p, "n_bins", 8_000_000), "contradict trials that end"),
-        (lambda p: setattr(p, "start_time", "2022-01-06T10:00:00-05:00"), "not of one recording"),
+        (lambda p: setattr(p, "n_bins", 8_000_000), "are inconsistent with trials that end"),
+        (lambda p: setattr(p, "start_time", "2022-01-06T10:00:00-05:00"), "belong to different recordings"),
     ],
 )
 def test_what_cannot_be_is_refused(pair, annotations, tmp_path, spoil, message):
@@ -202,7 +202,7 @@ def test_files_given_by_hand_need_their_published_names(pair, annotations, tmp_p
 
 def test_recordings_of_one_day_are_told_apart_by_their_units(pair, annotations_for, tmp_path):
     annotations = annotations_for("An220105_1", "An220105_2")
-    with pytest.raises(DataError, match="may be An220105_1 or An220105_2, and 1 recording"):
+    with pytest.raises(DataError, match=r"is ambiguous \(An220105_1 or An220105_2\): .* has 1 recording"):
         by_hand(pair, annotations, tmp_path)
     rows = ["An220105_1,1,1,0,1", "An220105_2,1,1,0,1", "An220105_2,2a,2,0,1", "An220105_2,33,33,1,1"]
     with gzip.open(annotations / "db" / "units.csv.gz", "wt") as file:

@@ -41,7 +41,7 @@ def _repeated(params: Params) -> Iterator[str]:
     for key, values in lists.items():
         names = Counter(values) if isinstance(values, list) else {}
         if twice := [name for name, count in names.items() if count > 1]:
-            yield f"{key} names {', '.join(twice)} twice: once is enough"
+            yield f"{key} lists {', '.join(twice)} twice: remove the duplicates"
 
 
 def _explained(params: Params) -> Iterator[str]:
@@ -57,9 +57,9 @@ def _searched(params: Params) -> Iterator[str]:
         found = params.models.kinds().get(name)
         if found != kind:
             of_kind = [other for other, one in params.models.kinds().items() if one == kind]
-            choice = f"give {' or '.join(of_kind)}" if of_kind else "add an entry of that kind"
-            what = f"of kind {found}" if found else "no entry of models"
-            yield f"candidates.{key} = {name!r} is {what}, not of kind {kind}: {choice}"
+            choice = f"give {' or '.join(of_kind)}" if of_kind else f"add an entry of kind {kind}"
+            what = f"of kind {found}, not of kind {kind}" if found else "not an entry under models"
+            yield f"candidates.{key} = {name!r} is {what}: {choice}"
             wrong = True
     if wrong:
         return

@@ -32,7 +32,7 @@ def check_odd(**sizes: int) -> None:
 def check_halvings(size: int, n: int) -> None:
     """Refuse images that cannot be halved `n` times."""
     if size < 2**n:
-        raise ValueError(f"size = {size} does not survive {n} halvings")
+        raise ValueError(f"size = {size} is too small to be halved {n} times")
 
 
 class Group(BaseModel):

@@ -122,7 +122,7 @@ class ReportHMO(TrainedModel):
         if self.kept > self.candidates:
             raise ValueError(f"kept = {self.kept} is more than candidates = {self.candidates}")
         if self.epochs != sorted(set(self.epochs)):
-            raise ValueError(f"epochs = {self.epochs}: give rising numbers")
+            raise ValueError(f"epochs = {self.epochs}: give increasing numbers")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(f"kernels = {self.kernels}: give odd sizes")
         check_halvings(self.size, max(self.layers))

@@ -71,14 +71,14 @@ def _read(path: Path) -> tuple[Any, list[str]]:
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        repeated = [f"{key} stands there twice: keep one" for key in _repeated(node, "")] if node else []
+        repeated = [f"{key} is given twice: keep one" for key in _repeated(node, "")] if node else []
         return loader.construct_document(node) if node else None, repeated
     except FileNotFoundError as error:
         raise DataError(f"{path} not found: run from the folder that holds it") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except RecursionError as error:
-        raise DataError(f"{path} is not plain YAML: something in it holds itself") from error
+        raise DataError(f"{path} is not plain YAML: it contains a recursive alias") from error
     except (yaml.YAMLError, ValueError) as error:
         raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 

@@ -57,7 +57,7 @@ def bad_names(values: Any) -> list[str]:
         for part in key.split("."):
             group = group.get(part) if isinstance(group, dict) else None
         wrong += [
-            f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
+            f"{key} has an invalid entry name {shown(name)}: use letters, digits, _ and -, at most 64"
             for name in (group if isinstance(group, dict) else {})
             if not (isinstance(name, str) and re.fullmatch(NAME, name))
         ]

@@ -117,5 +117,5 @@ class Recorded(Group):
                     raise ValueError(f"{key} names {name!r}, which is not among the entries {known}")
                 if self.datasets.entry(name).has_responses != (key == "run"):
                     other = "geometry" if key == "run" else "run"
-                    raise ValueError(f"{key} names {name!r}: name it in {other}")
+                    raise ValueError(f"{key} names {name!r}: move it to {other}")
         return self

@@ -37,7 +37,7 @@ def test_checking_parameters_loads_no_torch():
         ({"kind": "simple_cmn"}, "models.cnn.kind = 'simple_cmn': choose one of"),
         ({"filter": [3]}, "unknown key models.cnn.filter"),
         ({"kernel": 4}, "models.cnn: kernel = 4: give an odd size"),
-        ({"size": 8, "filters": [2, 2, 2, 2]}, "models.cnn: size = 8 does not survive 4 halvings"),
+        ({"size": 8, "filters": [2, 2, 2, 2]}, "models.cnn: size = 8 is too small to be halved 4 times"),
         ({"learning_rate": 0}, "models.cnn.learning_rate = 0"),
         ({"augment": {"flip": True, "shift": 0.6, "contrast": 0.0}}, "models.cnn.augment.shift = 0.6"),
         ({"protocol": "korrected"}, "models.cnn.protocol = 'korrected'"),

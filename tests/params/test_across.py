@@ -40,17 +40,20 @@ def test_committed_groups_agree(name):
         ),
         ({"explain__models": ["gabor", "x"]}, "explain.models names x: give models of models.run (hmo_report,"),
         ({"candidates__model": "gabor"}, "candidates.model = 'gabor' is of kind gabor, not of kind hmo: give hmo"),
-        ({"candidates__model": "x"}, "candidates.model = 'x' is no entry of models, not of kind hmo: give hmo"),
+        ({"candidates__model": "x"}, "candidates.model = 'x' is not an entry under models: give hmo"),
         ({"candidates__report": "hmo"}, "not of kind report_hmo: give hmo_report or as_reported"),
         (
             {"candidates__ablation__hmo__top": 241},
             "candidates.ablation: top = 241 is not a multiple of second.modules",
         ),
         ({"candidates__ablation__report__kept": 9}, "candidates.ablation: kept = 9 is more than candidates = 4"),
-        ({"candidates__ablation__report__epochs": [2, 1]}, "candidates.ablation: epochs = [2, 1]: give rising numbers"),
-        ({"models__run": VALUES["models"]["run"] * 2}, "models.run names hmo_report, as_reported,"),
-        ({"acquire__areas": ["V4", "V4"]}, "acquire.areas names V4 twice"),
-        ({"candidates__areas": ["AIT", "AIT"]}, "candidates.areas names AIT twice"),
+        (
+            {"candidates__ablation__report__epochs": [2, 1]},
+            "candidates.ablation: epochs = [2, 1]: give increasing numbers",
+        ),
+        ({"models__run": VALUES["models"]["run"] * 2}, "models.run lists hmo_report, as_reported,"),
+        ({"acquire__areas": ["V4", "V4"]}, "acquire.areas lists V4 twice"),
+        ({"candidates__areas": ["AIT", "AIT"]}, "candidates.areas lists AIT twice"),
     ],
 )
 def test_what_does_not_agree(values, said):
@@ -76,9 +79,9 @@ def test_every_stage_refuses_before_it_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed: 1\nseed: 2\n", "seed stands there twice"),
-        ("a: {b: 1, b: 2}\n", r"a\.b stands there twice"),
-        ("seed: &a [*a]\n", "holds itself"),
+        ("seed: 1\nseed: 2\n", "seed is given twice"),
+        ("a: {b: 1, b: 2}\n", r"a\.b is given twice"),
+        ("seed: &a [*a]\n", "recursive alias"),
         ("seed: " + "9" * 5000 + "\n", "is not YAML"),
         ("seed: 1\0\n", "is not YAML"),
         ("- 1\n", r"give the keys seed, acquire"),

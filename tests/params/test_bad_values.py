@@ -155,7 +155,7 @@ def test_messages(key, value, message):
 def test_names_that_reach_a_path_or_a_shell(name):
     values = copy.deepcopy(VALUES)
     values["models"][name] = VALUES["models"]["pixels"]
-    assert any(line.startswith(f"models has an entry {name!r}"[:60]) for line in judge(values)[1])
+    assert any(line.startswith(f"models has an invalid entry name {name!r}"[:60]) for line in judge(values)[1])
 
 
 @pytest.mark.parametrize("whole", [None, [], "text", 5, [1], {1: 2}, {"seed": 1}])

@@ -32,8 +32,8 @@ def test_the_committed_list_runs_none():
             lambda group: group.update(run=["v5"]),
             "recorded: run names 'v5', which is not among the entries kriegeskorte92, majaj_hong, v4",
         ),
-        (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': name it in geometry"),
-        (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': name it in run"),
+        (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': move it to geometry"),
+        (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': move it to run"),
         (lambda group: group.update(models_from="../models"), r"recorded\.models_from = '../models'"),
         (lambda group: group["datasets"]["v4"].update(session="x"), r"recorded\.datasets\.v4\.session = 'x'"),
         (
@@ -44,7 +44,7 @@ def test_the_committed_list_runs_none():
         (lambda group: group["datasets"]["v4"].pop("images"), r"missing key recorded\.datasets\.v4\.images"),
         (
             lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}),
-            "recorded.datasets has an entry 'a/b'",
+            "recorded.datasets has an invalid entry name 'a/b'",
         ),
         (lambda group: group.update(run=["v4"], models=["hm"]), "no model 'hm'"),
         (lambda group: group.update(run=["v4"], models=["as_reported"]), "recorded.models names 'as_reported'"),

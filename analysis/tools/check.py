@@ -67,7 +67,7 @@ def _own_models(params: Params) -> Iterator[str]:
         except (ImportError, ValueError):
             found = None
         if not found:
-            yield f"models.{name}.module: no module {module}: put it into this folder or install its package"
+            yield f"models.{name}.module: no module {module}: add it to this folder or install its package"
         if entry.weights and ":" not in entry.weights.file and not Path(entry.weights.file).is_file():
             yield f"models.{name}.weights: {entry.weights.file} not found: give the path of the weights"
 
@@ -128,7 +128,7 @@ def _folder(what: str, folder: Path, full: set[int], advice: str = "") -> Iterat
         yield f"{what} cannot be written: {failed.strerror}{advice}"
     elif short and disk not in full:
         full.add(disk)
-        yield f"{what} has {free / 1e9:.1f} GB free and a run needs {ROOM / 1e9:g} GB: make room{advice}"
+        yield f"{what} has {free / 1e9:.1f} GB free and a run needs {ROOM / 1e9:g} GB: free some space{advice}"
 
 
 def _scheduler(scheduler: str | None) -> Iterator[str]:
@@ -140,14 +140,14 @@ def _scheduler(scheduler: str | None) -> Iterator[str]:
         if not importlib.util.find_spec("dask_jobqueue"):
             yield f"{name}: dask-jobqueue is not installed: pip install dask-jobqueue"
         if not shutil.which("sbatch"):
-            yield f"{name}: no command sbatch here: run where SLURM takes jobs"
+            yield f"{name}: no command sbatch here: run on a login node of the cluster"
         return
     address = scheduler
     if Path(scheduler).is_file():
         try:
             address = json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"]
         except (OSError, ValueError, KeyError, TypeError):
-            yield f"{name}: not a file that dask scheduler --scheduler-file writes"
+            yield f"{name}: not a dask scheduler file: give the file that dask scheduler --scheduler-file wrote"
             return
     try:
         place = urlsplit(address if "//" in address else f"tcp://{address}")

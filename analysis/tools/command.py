@@ -50,7 +50,7 @@ def repeatability(
     out: Annotated[Path, typer.Option(metavar="OUT.json", readable=False, help="file to write")],
     force: Force = False,
 ) -> None:
-    """Write how repeatable the units of one recording are, by area, beside the authors' list of selective units."""
+    """Write how repeatable the units of a recording are by area, compared with the authors' list of selective units."""
     from analysis.core.files.claim import claim
     from analysis.tools.repeatability import write_repeatability
 
@@ -62,7 +62,7 @@ def repeatability(
 @app.command(rich_help_panel=BY_HAND)
 def inspect(
     recording: Recording,
-    plot: Annotated[bool, typer.Option("--plot", help="also draw a page of pictures")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="also draw a page of plots")] = False,
     out: Annotated[
         Path | None, typer.Option(readable=False, help="file of the page (.png, .pdf, .svg); needs --plot")
     ] = None,
@@ -93,7 +93,7 @@ def export_assembly(
 def predict(
     model: Annotated[str, typer.Argument(help="an entry under models in params.yaml")],
     image: Annotated[list[Path], typer.Option(metavar="FILE", help="an image file of any size; others may follow")],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="the others")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="further image files")] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="a recorded data set, in recorded/NAME")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="OUT.csv", readable=False, help="file to write, in place of standard output")
@@ -108,7 +108,7 @@ def predict(
 
     images = [*image, *(more or [])]
     if out is None and force:
-        raise DataError("--force is about the file to write: give it with --out")
+        raise DataError("--force needs --out")
     if out is not None:
         claim(out, suffixes=[".csv"], inputs=images, force=force)
     table = predict(model, images, dataset)
@@ -131,7 +131,7 @@ def crate(force: Force = False) -> None:
 
 @app.command(rich_help_panel=COPIES)
 def environment() -> None:
-    """Print this environment and how it differs from that of the results at hand."""
+    """Print this environment and how it differs from that of the existing results."""
     import json
 
     from analysis.core.environment import FILE, differences, read, stamp
@@ -141,9 +141,9 @@ def environment() -> None:
     if not (RESULTS / FILE).is_file():
         print("no results here to compare with (dvc repro computes them)")
     elif lines := differences(ours, read(RESULTS / FILE)):
-        print("\n".join(["the results at hand were computed in another environment:", *lines]))
+        print("\n".join(["the existing results were computed in another environment:", *lines]))
     else:
-        print("the results at hand were computed in this environment")
+        print("the existing results were computed in this environment")
 
 
 @app.command(rich_help_panel=COPIES)

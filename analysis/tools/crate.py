@@ -28,7 +28,9 @@ def write_crate() -> int:
     """
     described = crate_of(_yaml(Path("dvc.lock")), _yaml(Path("dvc.yaml")), _yaml(Path("CITATION.cff")))
     if lost := [entity.id for entity in described.data_entities if not Path(entity.id).exists()]:
-        raise DataError(f"{', '.join(lost[:5])} not found: run dvc repro or dvc checkout to bring what dvc.lock names")
+        raise DataError(
+            f"{', '.join(lost[:5])} not found: run dvc repro or dvc checkout to restore the outputs listed in dvc.lock"
+        )
     metadata = described.metadata.generate()
     write_json(OUTPUT, metadata)
     return len(metadata["@graph"])

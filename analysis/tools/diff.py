@@ -20,7 +20,6 @@ from analysis.core.reading import damaged, read_json, reading
 AGAIN = "run the stage that writes it"
 STAMP = RESULTS / environment.FILE
 
-PAPER = ("claims.json", "report.pdf", "supplement.pdf", "report.html")
 OUTPUTS = (
     RESULTS,
     FIGURES,
@@ -59,10 +58,10 @@ class Comparison:
         """Return the comparison as lines of text."""
         total = self.same + len(self.changed) + len(self.missing)
         lines = [f"{self.same} of {total} files have the same bytes"]
-        lines += [f"in one copy only: {name}" for name in self.missing]
-        lines += [f"other bytes: {name}" for name in self.changed]
+        lines += [f"only in one copy: {name}" for name in self.missing]
+        lines += [f"different bytes: {name}" for name in self.changed]
         lines += self.values
-        lines += [f"other environment: {line}" for line in self.environments]
+        lines += [f"environment differs: {line}" for line in self.environments]
         return lines
 
 
@@ -95,7 +94,10 @@ def compare(
         same,
         changed,
         missing,
-        [f"{key}: " + ("other values" if gap == inf else f"differs by {gap:.2g} at most") for key, gap in gaps.items()],
+        [
+            f"{key}: " + ("non-numeric difference" if gap == inf else f"differs by {gap:.2g} at most")
+            for key, gap in gaps.items()
+        ],
         max(gaps.values(), default=0.0),
         environment.differences(*stamps),
     )

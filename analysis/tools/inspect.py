@@ -23,13 +23,13 @@ def inspect(recording: str, plot: bool, out: Path | None, protocol: str | None =
     """
     if not plot and (out or force):
         what = f"--out {out}" if out else "--force"
-        raise DataError(f"{what} is about the page of pictures: add --plot to draw it")
+        raise DataError(f"{what} only applies with --plot")
     path = find(recording, protocol)
     if out:
         claim(out, suffixes=SUFFIXES, inputs=[path], force=force)
     dataset = open_recording(path)
     if plot and not _free(dataset):
-        raise DataError(f"{path} shows no free viewing, which the page of pictures is about: leave --plot out")
+        raise DataError(f"{path} is not a free-viewing recording: omit --plot")
     print("\n".join(summary(dataset)))
     if plot:
         from analysis.tools.page import draw
@@ -48,7 +48,7 @@ def find(recording: str, protocol: str | None) -> Path:
     if not recording.endswith(".nc"):
         return find_recording(recording, protocol or "corrected")
     if protocol is not None:
-        raise DataError(f"--protocol {protocol} chooses among the recordings of the pipeline; {recording} is a file")
+        raise DataError(f"--protocol {protocol} applies only to recordings given by name; {recording} is a file")
     return Path(recording)
 
 

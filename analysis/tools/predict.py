@@ -77,7 +77,7 @@ def _features(values: Params, model: str, opened: list, layers: set[str]) -> dic
     entry = values.models.entry(model)
     kind = registry.kind(entry.kind)  # imports torch, before fixed_threads limits the loaded libraries
     if kind.inputs is not data.image_inputs:
-        raise DataError(f"{model} takes no images, so it predicts no response to a file")
+        raise DataError(f"{model} has no image input, so it predicts no response to a file")
     with fixed_threads():
         examples = data.load(entry.rules)
         trained = registry.load_trained(values, model, examples)
@@ -95,5 +95,5 @@ def _features(values: Params, model: str, opened: list, layers: set[str]) -> dic
 def _matching(features: np.ndarray, one: encoders.Encoder, model: str) -> np.ndarray:
     """Return the features. Raises `DataError` if the map was fitted on another number of features."""
     if features.shape[1] != len(one.map.mean):
-        raise DataError(f"layer {one.layer} has other features than when it was compared: run compare for {model}")
+        raise DataError(f"layer {one.layer} has changed since compare: rerun compare for {model}")
     return features

@@ -205,7 +205,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     "reproducibility": {
         "nox -s verify -- --again train@pixels": Run("every output has the recorded bytes again"),
         "python -m tests.portable.kernels": Run(r"^\w.*\t[0-9a-f]+$"),
-        "python -m analysis environment": Run("the results at hand were computed in this environment"),
+        "python -m analysis environment": Run("the existing results were computed in this environment"),
         "python -m analysis diff FOLDER": Run("have the same bytes"),
         "python -m analysis diff FOLDER --tolerance 1e-6": Run("have the same bytes"),
         "git rev-parse HEAD:analysis HEAD:paper": Run(r"^[0-9a-f]{40}\n[0-9a-f]{40}$"),

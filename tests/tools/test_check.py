@@ -72,7 +72,7 @@ def test_everything_is_said_at_once(project, monkeypatch):
         ("NNN_SCHEDULER", "host", "NNN_SCHEDULER=host: give slurm"),
         ("NNN_SCHEDULER", "tcp://127.0.0.1:1", "no scheduler answers there"),
         ("NNN_SCHEDULER", "slurm", "no command sbatch here"),
-        ("NNN_SCHEDULER", "params.yaml", "not a file that dask scheduler --scheduler-file writes"),
+        ("NNN_SCHEDULER", "params.yaml", "not a dask scheduler file"),
         ("NNN_STORE", "params.yaml/store", "the store params.yaml/store cannot be written"),
     ],
 )

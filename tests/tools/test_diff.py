@@ -37,7 +37,7 @@ def test_equal_copies_agree(copies):
 def test_another_image_is_said_and_changes_nothing(copies):
     (copies[1] / "results/environment.json").write_text(json.dumps({"cpu": "a", "image": {"base": "sha256:1"}}))
     comparison = diff.compare(*copies)
-    assert comparison.lines()[1:] == ["other environment: image.base: None here, sha256:1 there"]
+    assert comparison.lines()[1:] == ["environment differs: image.base: None here, sha256:1 there"]
     assert comparison.within(0)
 
 
@@ -61,7 +61,7 @@ def test_other_rows_or_words_are_beyond_any_tolerance(copies, table):
     (copies[1] / "results/layers.csv").write_text(table)
     comparison = diff.compare(*copies)
     assert comparison.largest == inf
-    assert any("other values" in line for line in comparison.values)
+    assert any("non-numeric difference" in line for line in comparison.values)
     assert not comparison.within(1e9)
 
 

@@ -113,5 +113,5 @@ def test_a_recording_of_presented_images_has_a_summary_and_no_page(tmp_path, cap
     text = capsys.readouterr().out
     assert "images     2, 3 presentations, 3 selected" in text
     assert "V4         2       1       3.5" in text  # the median of 3 and 4
-    with pytest.raises(DataError, match=r"PE210325\.nc shows no free viewing.*leave --plot out"):
+    with pytest.raises(DataError, match=r"PE210325\.nc is not a free-viewing recording: omit --plot"):
         inspect(str(path), plot=True, out=tmp_path / "x.png")

@@ -145,13 +145,13 @@ def test_bad_input_is_one_line_that_names_it(project):
         assert "\n" not in str(caught.value)
     assert not Path("recorded").exists()
     shutil.copytree("results/compare/pixels", "results/compare/category")
-    with pytest.raises(DataError, match="category takes no images"):
+    with pytest.raises(DataError, match="category has no image input"):
         predict("category", ["image01.png"])
     shutil.rmtree("results/compare/pixels")
     shutil.copytree("results/compare/cnn", "results/compare/pixels")
     about = Path("results/compare/pixels/encoders.json")
     about.write_text(about.read_text().replace(f'"{encoders.read("cnn")[0].layer}"', '"pixels"'))
-    with pytest.raises(DataError, match="layer pixels has other features than when it was compared: run compare"):
+    with pytest.raises(DataError, match="layer pixels has changed since compare: rerun compare"):
         predict("pixels", ["image01.png"])
 
 

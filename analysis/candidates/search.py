@@ -78,7 +78,7 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
                 about | {"region": region, "accuracy": scores["accuracy"]} | found
                 for region, found in scores.get("areas", {}).items()
             ]
-        print(f"candidates: {kind}, {len(tried)} candidates", flush=True)
+        print(f"candidates: {kind} search, {len(tried)} tried", flush=True)
     kept = [
         _outcome_file(folder, row["number"]) for row in candidates if row["kind"] == "random" and row["failed"] is None
     ]

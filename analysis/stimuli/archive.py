@@ -133,13 +133,15 @@ class SplitZip:
     def _bytes(self, place: int, size: int) -> bytes:
         """Return `size` bytes starting at `place`, across volumes."""
         if place < 0 or size < 0 or place + size > self._starts[-1]:
-            raise DataError(f"{self.path}: the archive ends before byte {place + size}: a volume is cut short")
+            raise DataError(f"{self.path}: the archive ends before byte {place + size}: a volume is truncated")
         parts = []
         while size:
             volume = bisect.bisect_right(self._starts, place) - 1
             part = os.pread(self._files[volume].fileno(), size, place - self._starts[volume])
             if not part:
-                raise DataError(f"{self.path}: volume {volume + 1} shrank while it was read")
+                raise DataError(
+                    f"{self.path}: volume {volume + 1} shrank while it was read; wait for the copy to finish"
+                )
             parts.append(part)
             place += len(part)
             size -= len(part)
@@ -158,7 +160,7 @@ class SplitZip:
         while at >= 0 and at + END.size + int.from_bytes(tail[at + 20 : at + 22], "little") != len(tail):
             at = tail.rfind(b"PK\x05\x06", 0, at)
         if at < 0:
-            raise DataError(f"{self.path}: no zip directory at its end: cut short or no zip; fetch it again")
+            raise DataError(f"{self.path}: no zip directory at its end: truncated or not a zip file; fetch it again")
         end = END.unpack_from(tail, at)
         self._end, end_in_last = end, self._starts[1] - len(tail) + at
         before = self._bytes(end_in_last - LOCATOR.size, LOCATOR.size) if end_in_last >= LOCATOR.size else b""
@@ -190,7 +192,7 @@ class SplitZip:
                 raise DataError(f"{self.path}: damaged zip64 directory; fetch the archive again")
             _, _, _, _, _, volume, _, count, size, offset = record
         if count * ENTRY.size > size:
-            raise DataError(f"{self.path}: {count} members cannot stand in a directory of {size} bytes")
+            raise DataError(f"{self.path}: {count} members do not fit in a directory of {size} bytes")
         table = self._bytes(self._place(volume, offset), size)
         at = 0
         for _ in range(count):
@@ -245,10 +247,12 @@ def _refuse(path: Path, member: Member, entry: tuple, largest: int) -> None:
     name = member.name
     unix = entry[1] >> 8 == 3
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
-        raise DataError(f"{path}: member {name!r} has an absolute name; this archive is not used")
+        raise DataError(f"{path}: member {name!r} has an absolute name; refusing this archive")
     if ".." in re.split(r"[/\\]", name) or "\0" in name or not name:
-        raise DataError(f"{path}: member {name!r} leaves the folder; this archive is not used")
+        raise DataError(f"{path}: member {name!r} leaves the folder; refusing this archive")
     if unix and (entry[15] >> 16) & 0o170000 == 0o120000:
-        raise DataError(f"{path}: member {name!r} is a link; this archive is not used")
+        raise DataError(f"{path}: member {name!r} is a link; refusing this archive")
     if max(member.size, member.packed) > largest:
-        raise DataError(f"{path}: member {name!r} states {member.size} bytes, more than {largest}; not used")
+        raise DataError(
+            f"{path}: member {name!r} declares {member.size} bytes, more than {largest}; refusing this archive"
+        )

@@ -44,7 +44,7 @@ def run(params: settings.Params) -> None:
         chosen, copies = choose(archive.members, wanted)
         if not chosen:
             raise DataError(
-                f"{archive.path}: of its {len(archive.members)} members none is an image that the recordings show; "
+                f"{archive.path}: none of its {len(archive.members)} members is an image shown in the recordings; "
                 "choose other recordings, or set stimuli.images to all"
             )
         sizes, unreadable = _write_images(archive, chosen, params.stimuli)

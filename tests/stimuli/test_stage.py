@@ -131,7 +131,7 @@ def test_no_image_of_the_recordings_in_the_archive(raw, values, plain_zip, pictu
     for path in (raw / "stimuli").iterdir():
         path.unlink()
     plain_zip({"q.png": picture((1, 2, 3))}, raw / "stimuli" / "Stimuli.zip")
-    with pytest.raises(DataError, match=r"none is an image that the recordings show.*stimuli\.images"):
+    with pytest.raises(DataError, match=r"none of its .* is an image shown in the recordings.*stimuli\.images"):
         stage.run(values)
 
 

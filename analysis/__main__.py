@@ -42,7 +42,7 @@ def main() -> None:
     except Interrupted as signalled:
         [number] = signalled.args
         what = signal.Signals(number).name
-        print(f"interrupted ({what}): run it again, and it goes on from the work that is done", file=sys.stderr)
+        print(f"interrupted ({what}): run it again to resume", file=sys.stderr)
         sys.exit(128 + number)
 
 

@@ -15,8 +15,8 @@ from analysis.explain.command import app as explain
 from analysis.run import ROOT, STAGES, of_data_sets, run_stage
 from analysis.tools import command as tools
 
-OF_DATA_SETS = "Stages of data sets of which dissimilarities alone were published (with --dataset NAME before them)"
-IN_ORDER = "Stages of the pipeline, in the order of the data (dvc repro runs them)"
+OF_DATA_SETS = "Stages of data sets with published dissimilarities only (put --dataset NAME before them)"
+IN_ORDER = "Stages, in pipeline order (dvc repro runs them)"
 Protocol = Annotated[Literal["corrected", "report"], typer.Argument(help="rules by which recordings are processed")]
 Model = Annotated[str, typer.Argument(help="an entry under models in params.yaml")]
 
@@ -80,7 +80,7 @@ def _run(stage: str, *items: str) -> None:
 
 @app.command(rich_help_panel=IN_ORDER)
 def acquire() -> None:
-    """Bring the data to data/raw: simulate the embedded experiment, or fetch the published files."""
+    """Put the data into data/raw: simulate the embedded experiment, or fetch the published files."""
     _run("acquire")
 
 
@@ -110,7 +110,7 @@ def activations(model: Model) -> None:
 
 @app.command(rich_help_panel=IN_ORDER)
 def neural(protocol: Protocol) -> None:
-    """Compute what comparisons need of the recordings: mean responses, ceilings, population read-out."""
+    """Compute the neural side of the comparisons: mean responses, ceilings, population read-out."""
     _run("neural", protocol)
 
 
@@ -122,13 +122,13 @@ def compare(model: Model) -> None:
 
 @app.command(rich_help_panel=IN_ORDER)
 def seeds(model: Model) -> None:
-    """Train a model again from further seeds, and score each as the stage compare does."""
+    """Retrain a model from further seeds, and score each as the stage compare does."""
     _run("seeds", model)
 
 
 @app.command(rich_help_panel=IN_ORDER)
 def candidates() -> None:
-    """Search candidate modules: performance against predictivity, and what each part of HMO contributes."""
+    """Search candidate modules: performance versus predictivity, and what each part of HMO contributes."""
     _run("candidates")
 
 
@@ -152,7 +152,7 @@ def report() -> None:
 
 @app.command(rich_help_panel=OF_DATA_SETS)
 def rdms() -> None:
-    """Bring published dissimilarities and their images to data/raw."""
+    """Download published dissimilarities and their images into data/raw."""
     _run("rdms")
 
 

@@ -112,7 +112,7 @@ def run_stage(name: str, *items: str, dataset: str | None = None) -> None:
     if dataset is not None:
         values, name = params.of_data_set(values, dataset), of_data_sets(name)
     elif name not in STAGES:
-        raise DataError(f"{name} is a stage of recorded data sets alone: give --dataset NAME before it")
+        raise DataError(f"{name} exists only for recorded data sets: put --dataset NAME before it")
     stage = STAGES[name]
     if not stage.takes(list(items)):
         raise DataError(f"stage {name}: " + (f"give one {stage.item}" if stage.item else "takes no argument"))
@@ -146,7 +146,7 @@ def _alone(name: str, *items: str) -> AbstractContextManager[None]:
     """Hold the lock on a stage's output in this folder: simultaneous runs would mix their outputs."""
     folder = LOCKS if LOCKS.parents[1].is_dir() else LOCKS_WITHOUT_DVC
     lock = folder / quote("-".join([name, *items]), safe="")
-    return locks.held(lock, " ".join(["stage", name, *items]), "run it in a folder on a local disk", PATIENCE_S)
+    return locks.held(lock, " ".join(["stage", name, *items]), "run from a folder on a local disk", PATIENCE_S)
 
 
 def declared(name: str, *items: str, dataset: str | None = None) -> tuple[list[Path], list[str]]:

@@ -89,7 +89,7 @@ def test_a_signal_ends_a_command_and_its_workers_in_one_line(start, how, name):
     else:
         process.send_signal(number)
     said = process.communicate(timeout=60)[1]
-    assert said == f"interrupted ({name}): run it again, and it goes on from the work that is done\n"
+    assert said == f"interrupted ({name}): run it again to resume\n"
     assert process.returncode == 128 + number
     wait_for(lambda: not any(map(runs, workers)), seconds=10)
 

@@ -148,7 +148,7 @@ def test_a_stage_that_runs_in_this_folder_is_refused_and_another_is_not(project,
     again = []
 
     def both(values):
-        with pytest.raises(DataError, match=r"^stage stimuli runs already, as process \d+ on [^\n]*$"):
+        with pytest.raises(DataError, match=r"^stage stimuli is already running \(process \d+ on [^\n]*$"):
             run.run_stage("stimuli")
         monkeypatch.setitem(run.STAGES, "acquire", run.Stage("replaced_too"))
         monkeypatch.setitem(sys.modules, "replaced_too", SimpleNamespace(run=again.append))

@@ -78,7 +78,7 @@ def reproduce(session: nox.Session) -> None:
     run(session, "dvc", "repro", *session.posargs, locks=RUNTIME)
     if not session.posargs:
         run(session, "python", "-m", "analysis", "crate", "--force", locks=RUNTIME)
-    session.log("the paper is in paper/report.pdf, a page to look at in paper/report.html")
+    session.log("the paper is in paper/report.pdf, a web version in paper/report.html")
 
 
 @nox.session

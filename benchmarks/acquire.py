@@ -124,7 +124,7 @@ def compare(folder: Path, files: int, size: int) -> dict[str, float]:
         }
         for name in ("ours", "theirs"):
             if not whole(folder / name, folder / "blobs"):
-                sys.exit(f"{name}: the files are not the served ones")
+                sys.exit(f"{name}: files differ from those served")
         return result
     finally:
         server.stdin.close()

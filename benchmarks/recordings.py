@@ -204,7 +204,7 @@ def main(folder: Path) -> None:
         "time": sizes,
         "units": units,
         "fixations": fixations,
-        "note": f"processor seconds, least of some runs; the report's loop ran on {LOOPED} fixations, scaled up",
+        "note": f"processor seconds, minimum of several runs; the report's loop ran on {LOOPED} fixations, scaled up",
     }
     keep("recordings", result)
 

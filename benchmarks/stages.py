@@ -46,7 +46,7 @@ def main() -> None:
 
     rounded = {name: round(spent, 2) for name, spent in minutes(passed()).items()}
     if not rounded:
-        sys.exit("no stage ran: give dvc repro --force")
+        sys.exit("no stage ran: use dvc repro --force")
     keep("stages", {"cores": len(os.sched_getaffinity(0)), "minutes": rounded})
 
 

@@ -38,7 +38,7 @@ FILLED_IN = {
     "no usable Python 3.11": "no usable Python {",
     "NNN_DEVICE=cuda: torch sees no CUDA device": "torch sees {found or 'no'} CUDA device",
     "waiting for process": "waiting for {",
-    "runs already, as process": "runs already, as {",
+    "is already running": "is already running ({",
 }
 """What the code says with a value filled in, and how it stands in the code."""
 

@@ -181,7 +181,7 @@ def same_clone(folder: Path, stage: str, store: Path, reference: Reference) -> l
     first.send_signal(signal.SIGCONT)
     said = end(first)
     complaints = [] if first.returncode == 0 else [f"the first run: exit status {first.returncode}: {said[-2000:]}"]
-    refused = second.returncode == 1 and "runs already, as process" in refusal and len(refusal.splitlines()) == 1
+    refused = second.returncode == 1 and "is already running (process" in refusal and len(refusal.splitlines()) == 1
     complaints += [] if refused else [f"the second run: exit status {second.returncode}: {refusal[-2000:]}"]
     return complaints + [f"other bytes: {bad}" for bad in wrong(folder / STAGES[stage], reference, complete=True)]
 

@@ -11,8 +11,8 @@ from tests.faults.case import Case, mode, together, write
 from tests.faults.cases.outputs import DB, MAIN, RASTERS, TABLE, picture, responses
 from tests.project import ROOT
 
-TOO_LARGE = r"cannot write \S*{}.*: File too large \(more than a file may have there"
-FULL = r"cannot write \S*{}.*: No space left on device \(\S+ MB free there: make room"
+TOO_LARGE = r"cannot write \S*{}.*: File too large \(the file size limit is exceeded"
+FULL = r"cannot write \S*{}.*: No space left on device \(\S+ MB available: free some space"
 
 
 def at_most(n: int) -> Callable[[], None]:

@@ -57,7 +57,7 @@ def case(name: str, command: str, says: str, *faults, intact: tuple[str, ...] = 
 
 
 INPUT = "is an input of this command"
-THERE = "exists already; give another name, or --force"
+THERE = "already exists; give another name, or --force"
 CASES = [
     case("recording-over-main", f"{RECORDING} {MAIN}", r"give a name that ends in \.nc"),
     case("recording-over-main-by-force", f"{RECORDING} {MAIN} --force", r"give a name that ends in \.nc"),
@@ -65,10 +65,10 @@ CASES = [
     case("recording-over-hard-link", f"{RECORDING} x.nc --force", INPUT, link("x.nc", RASTERS, hard=True)),
     case("recording-over-annotations", f"{RECORDING} x.nc --force", INPUT, link("x.nc", f"{DB}/sess_rig_info.csv")),
     case("recording-over-other", f"{RECORDING} x.nc", THERE, write("x.nc", "mine"), intact=("x.nc",)),
-    case("recording-over-pipe", f"{RECORDING} x.nc --force", "device or pipe", pipe_at("x.nc")),
+    case("recording-over-pipe", f"{RECORDING} x.nc --force", "is not a regular file", pipe_at("x.nc")),
     case("recording-into-folder", f"{RECORDING} x.nc", "is a folder", folder_at("x.nc")),
-    case("recording-into-nowhere", f"{RECORDING} none/x.nc", "none is no folder: make it"),
-    case("recording-into-file", f"{RECORDING} params.yaml/x.nc", "is no folder", intact=("params.yaml",)),
+    case("recording-into-nowhere", f"{RECORDING} none/x.nc", "none is not a folder: create it"),
+    case("recording-into-file", f"{RECORDING} params.yaml/x.nc", "is not a folder", intact=("params.yaml",)),
     case("recording-swapped", f"recording {RASTERS} {MAIN} --annotations {DB} --out x.nc", "are swapped"),
     case("recording-main-twice", f"recording {MAIN} {MAIN} --annotations {DB} --out x.nc", "is a main file: give the"),
     case("recording-rasters-twice", f"recording {RASTERS} {RASTERS} --annotations {DB} --out x.nc", "holds rasters"),
@@ -78,14 +78,14 @@ CASES = [
     case("export-over-input-by-dots", f"export-assembly {TABLE} models/../{TABLE} --force", INPUT),
     case("export-over-other", f"export-assembly {TABLE} x.nc", THERE, write("x.nc", "mine"), intact=("x.nc",)),
     case("export-as-csv", f"export-assembly {TABLE} x.csv", r"give a name that ends in \.nc"),
-    case("export-into-nowhere", f"export-assembly {TABLE} none/x.nc", "none is no folder: make it"),
+    case("export-into-nowhere", f"export-assembly {TABLE} none/x.nc", "none is not a folder: create it"),
     case("inspect-over-input", f"inspect {TABLE} --plot --out {TABLE} --force", r"ends in \.png or \.pdf or \.svg"),
     case("inspect-over-link", f"inspect {TABLE} --plot --out x.png --force", INPUT, link("x.png", TABLE)),
     case("inspect-over-licence", f"inspect {TABLE} --plot --out LICENSE", r"ends in \.png", write("LICENSE", "MIT"),
          intact=("LICENSE",)),
     case("inspect-over-default", f"inspect {TABLE} --plot", THERE, write("Mo210505.png", "x"), intact=("*.png",)),
-    case("inspect-page-unasked", f"inspect {TABLE} --out x.png", "add --plot"),
-    case("inspect-force-unasked", f"inspect {TABLE} --force", "add --plot"),
+    case("inspect-page-unasked", f"inspect {TABLE} --out x.png", "only applies with --plot"),
+    case("inspect-force-unasked", f"inspect {TABLE} --force", "only applies with --plot"),
     case("inspect-protocol-of-file", f"inspect {TABLE} --protocol report", "is a file"),
     case("export-protocol-of-file", f"export-assembly {TABLE} x.nc --protocol report", "is a file"),
     case("audit-over-table", f"{AUDIT} --out out --force", INPUT, responses("out/units.csv"), intact=("out/*",)),

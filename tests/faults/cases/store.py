@@ -91,7 +91,7 @@ CASES = [
         Case(
             f"no-locks-{stage.replace(' ', '-')}",
             stage,
-            r"^error: \S+: its file system has no file locks \(No locks available\); run it in a folder on a local",
+            r"^error: \S+: its file system has no file locks \(No locks available\); run from a folder on a local",
             within=no_locks,
             intact=(output,),
             lines=1,
@@ -102,7 +102,7 @@ CASES = [
         Case(
             f"runs-already-{stage.replace(' ', '-')}",
             stage,
-            f"^error: stage {stage} runs already, as process 7 on elsewhere since 2026-01-31 12:00:00: wait until",
+            rf"^error: stage {stage} is already running \(process 7 on elsewhere since 2026-01-31 12:00:00\): wait for",
             within=running(stage.replace(" ", "-")),
             intact=(output,),
             lines=1,
@@ -116,7 +116,7 @@ CASES = [
     Case(
         "cut-recording-for-workers",
         "$ python -m analysis candidates",
-        r"^error: data/recordings/corrected/\S+\.nc is cut short: \d+ of \d+ bytes",
+        r"^error: data/recordings/corrected/\S+\.nc is truncated: \d+ of \d+ bytes",
         cut(RECORDING),
         env=WORKERS,
         lines=1,
@@ -124,7 +124,7 @@ CASES = [
     Case(
         "killed-worker",
         "compare pixels",
-        "^error: compare pixels: a worker process was killed, most likely for lack of memory: lower NNN_WORKERS$",
+        "^error: compare pixels: a worker process was killed, most likely out of memory: reduce NNN_WORKERS$",
         within=out_of_memory,
         env=WORKERS,
         intact=("results/compare/pixels",),
@@ -134,7 +134,7 @@ CASES = [
         Case(
             f"interrupt-{number.name}",
             "candidates",
-            rf"(?m)^interrupted \({number.name}\): run it again, and it goes on from the work that is done$",
+            rf"(?m)^interrupted \({number.name}\): run it again to resume$",
             within=interrupted(number),
             status=128 + number,
             env=WORKERS,

@@ -192,7 +192,7 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
 
     # A worker that dies while starting must not be restarted for ever.
     dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3})
-    _keep_memory_of_workers()
+    _configure_workers()
     if scheduler is None:
         resource_tracker.ensure_running()  # starting it within `no_interrupts` would unblock Ctrl-C
         with no_interrupts():
@@ -218,10 +218,15 @@ def _client(scheduler: str | None, n_workers: int, resources: dict[str, int]):
             yield client
 
 
-def _keep_memory_of_workers() -> None:
-    """Apply `numerics.keep_memory` when a worker starts, as its tasks run in a thread with its own malloc arena."""
+def _configure_workers() -> None:
+    """Make workers write the bytes that this process would, and keep their memory.
+
+    Their profiler holds frames of a running task: HDF5 objects then close later, and lie elsewhere in the file. Tasks
+    run in a thread with its own malloc arena, so `numerics.keep_memory` applies when a worker starts.
+    """
     import dask
 
+    dask.config.set({"distributed.worker.profile.enabled": False})
     kept = {f"MALLOC_{name}_": bytes_ for name, bytes_ in KEPT_BYTES.items()} | {"MALLOC_ARENA_MAX": 1}
     dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in kept.items()})
 
@@ -230,7 +235,7 @@ def run_worker(arguments: list[str]) -> None:
     """Run a dask worker with the numerics of this process and the options of ``dask worker``."""
     from distributed.cli.dask_worker import main
 
-    _keep_memory_of_workers()
+    _configure_workers()
     main(arguments, prog_name="python -m analysis worker")
 
 

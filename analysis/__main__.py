@@ -1,11 +1,16 @@
 """``python -m analysis STAGE`` runs a stage of the pipeline; every other command is in `analysis.cli`."""
 
+import io
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from analysis.core import numerics
 from analysis.core.errors import DataError
+
+OUT_OF_MEMORY = ("bad_alloc", "can't allocate memory", "out of memory")
+"""Words of torch's errors when memory runs out."""
 
 
 class Interrupted(BaseException):
@@ -17,6 +22,8 @@ def main() -> None:
 
     Ctrl-C, SIGTERM and SIGHUP end in one line too, and the status that shells give them (130, 143, 129).
     """
+    prepare_streams()
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files, whatever a notebook around this process draws on
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
@@ -39,6 +46,10 @@ def main() -> None:
             raise
         close_stdout()
         end(known)
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        end(DataError("memory ran out: close other programs, lower NNN_WORKERS, or run on a larger machine"))
     except Interrupted as signalled:
         [number] = signalled.args
         what = signal.Signals(number).name
@@ -60,6 +71,29 @@ def run() -> None:
         from analysis.cli import app
 
         app()
+
+
+def prepare_streams() -> None:
+    """Let output that finds no reader go nowhere, and be written in any encoding.
+
+    Of a closed stream the next file that is opened would take the number, and what is printed would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, io.UnsupportedOperation):  # a stream of a test or notebook
+            stream.reconfigure(errors="backslashreplace")
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error means that memory ran out, here or on the GPU."""
+    text = str(error)
+    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY)
 
 
 def close_stdout() -> None:

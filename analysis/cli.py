@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from analysis.acquire.real import command as real
 from analysis.audit.command import app as audit
+from analysis.core.errors import DataError
 from analysis.explain.command import app as explain
 from analysis.run import ROOT, STAGES, of_data_sets, run_stage
 from analysis.tools import command as tools
@@ -52,7 +53,10 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        try:
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        except FileNotFoundError as error:
+            raise DataError(f"this copy has no {error.filename}, which says its version: clone the project") from error
         print(f"{project['name']} {project['version']}")
         raise typer.Exit
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from analysis.core.errors import DataError
+from analysis.core.given import contents
 
 GREY = 128
 """Grey of the screen around an image, and of padding (8 bit)."""
@@ -58,12 +59,9 @@ def read_image(path: str | os.PathLike) -> Image.Image:
     DataError
         If there is no such file, or it cannot be read or decoded (`decode`).
     """
+    data = contents(Path(path), "an image file")
     try:
-        return decode(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path} not found: give an image file") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        return decode(data)
     except DataError as error:
         raise DataError(f"{path}: {error}; give another image file") from error
 

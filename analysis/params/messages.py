@@ -22,7 +22,7 @@ FEW = 4
 
 
 def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
-    """Return one message per key at fault, but for those that are `known` to be.
+    """Return one message per key at fault, but for those that are `known` to be, and what they hold.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
         if error["type"] == "missing" and lacking[error["loc"][:-1]] > FEW:
             continue
         key, group, field, rest = _locate(error["loc"])
-        if ".".join(key) in known:
+        if _within(key, known):
             continue
         identity = (*key, str(error["loc"][-1])) if error["type"] in ("extra_forbidden", "missing") else key
         if identity not in found or len(error["loc"]) >= found[identity][0]:
@@ -45,23 +45,47 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
         f"{'.'.join(_locate(place)[0]) or 'the file'} lacks {count} keys: "
         + ", ".join(error["loc"][-1] for error in errors if error["type"] == "missing" and error["loc"][:-1] == place)
         for place, count in lacking.items()
-        if count > FEW
+        if count > FEW and not _within(_locate(place)[0], known)
     ]
 
 
-def bad_names(values: Any) -> list[str]:
-    """Return what is wrong with names of entries, which become folders."""
-    wrong = []
+def _within(key: tuple[str, ...], known: set[str]) -> bool:
+    """Return whether a key or a group around it is among the known ones."""
+    return any(".".join(key[:depth]) in known for depth in range(1, len(key) + 1))
+
+
+def bad_names(values: Any) -> dict[str, str]:
+    """Return what is wrong with names of entries, which become folders, by the key of the entry."""
+    wrong = {}
     for key in NAMED:
         group = values
         for part in key.split("."):
             group = group.get(part) if isinstance(group, dict) else None
-        wrong += [
-            f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
+        wrong |= {
+            f"{key}.{name}": f"{key} has an entry {shown(name)}: give it a name of letters, digits, _ and -, at most 64"
             for name in (group if isinstance(group, dict) else {})
             if not (isinstance(name, str) and re.fullmatch(NAME, name))
-        ]
+        }
     return wrong
+
+
+def no_text(values: Any, key: str = "") -> list[str]:
+    """Return which keys are no text, such as 1, ``on`` and ``~``; names of entries have words of their own."""
+    if isinstance(values, list):
+        return [line for value in values for line in no_text(value, key)]
+    if not isinstance(values, dict):
+        return []
+    at = key or "the file"
+    own = [] if key in NAMED else [name for name in values if not isinstance(name, str)]
+    found = [
+        f"{at} has the key {shown(name)}, which is no text: remove it or put it in quotation marks" for name in own
+    ]
+    return found + [
+        line
+        for name, value in values.items()
+        if name not in own
+        for line in no_text(value, f"{key}.{name}".lstrip("."))
+    ]
 
 
 def not_finite(value: Any, key: str = "") -> dict[str, float]:

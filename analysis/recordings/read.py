@@ -83,8 +83,10 @@ def find_recording(name: str, protocol_name: str) -> Path:
     Raises
     ------
     DataError
-        If there is none of that name.
+        If there is none of that name, or it is a path.
     """
+    if "/" in name or Path(name).suffix:
+        raise DataError(f"{name} is no name of a recording: give a name, or a netCDF file (.nc)")
     path = RECORDINGS / protocol_name / f"{name}.nc"
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.nc"))[:12]) or "none"
@@ -100,7 +102,11 @@ def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
     DataError
         If the file is missing, damaged or not of the stage ``recordings``.
     """
-    dataset = netcdf.read(path, AGAIN, RESPONSES, {"recording": str, "subject": str})
+    dataset = netcdf.read(path, AGAIN)
+    if not {"fixation", "unit"} <= set(dataset.dims):
+        found = ", ".join(map(str, dataset.dims)) or "none"
+        raise DataError(f"{path} is no table of a recording (its dimensions: {found}): give one, or {AGAIN} again")
+    netcdf.check(dataset, path, AGAIN, RESPONSES, {"recording": str, "subject": str})
     if "join" in dataset.attrs:  # recorded in free viewing, with gaze, latencies and fields
         counts = COUNTS if dataset.attrs.get("response") == "count" else {}
         netcdf.check(dataset, path, AGAIN, VIEWING | counts, ATTRIBUTES)

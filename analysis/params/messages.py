@@ -31,6 +31,8 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
         reached deepest into the value says most.
     """
     found: dict[tuple[str, ...], tuple[int, str]] = {}
+    misspelt = {(*error["loc"][:-1], _close(error["loc"])) for error in errors if error["type"] == "extra_forbidden"}
+    errors = [error for error in errors if error["type"] != "missing" or error["loc"] not in misspelt]
     lacking = Counter(error["loc"][:-1] for error in errors if error["type"] == "missing")
     for error in errors:
         if error["type"] == "missing" and lacking[error["loc"][:-1]] > FEW:
@@ -180,7 +182,19 @@ def _allowed(group: type[Group] | Entries | None, field: FieldInfo | None) -> st
 
 
 def _unknown(key: tuple, group: type[Group] | None, token: str) -> str:
-    known = list((group or Params).model_fields)
-    close = difflib.get_close_matches(token, known, 1)
-    advice = f"did you mean {close[0]}?" if close else f"the keys there are {', '.join(known)}"
+    known, close = list((group or Params).model_fields), _meant(group, token)
+    advice = f"did you mean {close}?" if close else f"the keys there are {', '.join(known)}"
     return f"unknown key {'.'.join((*key, token))}; {advice}"
+
+
+def _meant(group: type[Group] | None, token: str) -> str | None:
+    """Return the key of a group that an unknown one resembles, if one does."""
+    known = list((group or Params).model_fields)
+    same = [name for name in known if name.lower() == token.lower()]
+    return next(iter(same or difflib.get_close_matches(token, known, 1)), None)
+
+
+def _close(location: tuple) -> str | None:
+    """Return the key that an unknown one, at the end of pydantic's location, resembles, if one does."""
+    group = _locate(location[:-1])[1]
+    return None if isinstance(group, Entries) else _meant(group, str(location[-1]))

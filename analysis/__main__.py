@@ -1,5 +1,6 @@
 """``python -m analysis STAGE`` runs a stage of the pipeline; every other command is in `analysis.cli`."""
 
+import errno
 import io
 import os
 import signal
@@ -9,8 +10,8 @@ from contextlib import suppress
 from analysis.core import numerics
 from analysis.core.errors import DataError
 
-OUT_OF_MEMORY = ("bad_alloc", "can't allocate memory", "out of memory")
-"""Words of torch's errors when memory runs out."""
+SCARCE = ("bad_alloc", "can't allocate memory", "out of memory", "failed to map segment", "can't start new thread")
+"""Words of errors when memory, or the number of threads that a user may have, runs out."""
 
 
 class Interrupted(BaseException):
@@ -42,14 +43,16 @@ def main() -> None:
     except OSError as error:
         from analysis.core.files import system_error
 
-        if (known := system_error(error)) is None:
+        if error.errno in (errno.ENOMEM, errno.EAGAIN):
+            known = nothing_left(error)
+        elif (known := system_error(error)) is None:
             raise
         close_stdout()
         end(known)
-    except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not (isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)):
             raise
-        end(DataError("memory ran out: close other programs, lower NNN_WORKERS, or run on a larger machine"))
+        end(nothing_left(error))
     except Interrupted as signalled:
         [number] = signalled.args
         what = signal.Signals(number).name
@@ -90,10 +93,10 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def lacks_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory ran out, here or on the GPU."""
-    text = str(error)
-    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY)
+def nothing_left(error: Exception) -> DataError:
+    """Return the line for a lack of memory, here or on the GPU, of processes or of threads."""
+    cause = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
+    return DataError(f"memory or processes ran out ({cause}): lower NNN_WORKERS, close programs, or see `ulimit -a`")
 
 
 def close_stdout() -> None:

@@ -43,14 +43,13 @@ def main() -> None:
     except OSError as error:
         from analysis.core.files import system_error
 
-        if error.errno in (errno.ENOMEM, errno.EAGAIN):
-            known = nothing_left(error)
-        elif (known := system_error(error)) is None:
+        known = nothing_left(error) if error.errno in (errno.ENOMEM, errno.EAGAIN) else system_error(error)
+        if known is None:
             raise
         close_stdout()
         end(known)
     except (MemoryError, RuntimeError, ImportError) as error:
-        if not (isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)):
+        if not is_scarcity(error):
             raise
         end(nothing_left(error))
     except Interrupted as signalled:
@@ -91,6 +90,11 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, io.UnsupportedOperation):  # a stream of a test or notebook
             stream.reconfigure(errors="backslashreplace")
+
+
+def is_scarcity(error: Exception) -> bool:
+    """Return whether an error means that there is no more memory, here or on the GPU, or no further thread."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)
 
 
 def nothing_left(error: Exception) -> DataError:

@@ -5,7 +5,6 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -51,6 +50,10 @@ app = typer.Typer(
 )
 
 
+_CHOSEN: dict[str, str | None] = {"dataset": None}
+"""What the command line says before the command."""
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         try:
@@ -72,14 +75,14 @@ def main(
     ] = False,
 ) -> None:
     """Compare networks with macaque visual areas."""
-    context.obj = dataset
+    _CHOSEN["dataset"] = dataset
     if dataset is not None:
         of_data_sets(context.invoked_subcommand)
 
 
 def _run(stage: str, *items: str) -> None:
     """Run a stage for the data set that the command line names, or for the experiment."""
-    run_stage(stage, *items, dataset=click.get_current_context().find_root().obj)
+    run_stage(stage, *items, dataset=_CHOSEN["dataset"])
 
 
 @app.command(rich_help_panel=IN_ORDER)

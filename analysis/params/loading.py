@@ -153,4 +153,7 @@ def _without_patches(model: Model) -> Model:
 def _subset(group: Group, tree: dict) -> Group:
     if not tree:
         return group
+    if absent := [name for name in tree if not hasattr(group, name)]:
+        known = sorted({*type(group).model_fields, *(group.model_extra or {})} - {"run"})
+        raise DataError(f"params.yaml has no {absent[0]!r}: choose one of {', '.join(known)}")
     return type(group).model_construct(**{name: _subset(getattr(group, name), rest) for name, rest in tree.items()})

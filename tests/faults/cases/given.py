@@ -177,6 +177,22 @@ CASES = [
          env={"MPLBACKEND": "module://none"}),
     Case("little-memory", "$ ulimit -v 400000; python -m analysis train hmo",
          r"^error: memory or processes ran out \(.*\): lower NNN_WORKERS", lines=1),
+    *(
+        Case(f"crate-of-damaged-{name}", "crate --force", said, write(path, text), lines=1)
+        for name, path, text, said in (
+            ("lock", "dvc.lock", "stages: [", r"dvc\.lock cannot be read \(.*\): restore it"),
+            ("empty-lock", "dvc.lock", "", r"dvc\.lock is damaged \(no keys\)"),
+            ("pipeline", "dvc.yaml", "x: [", r"dvc\.yaml cannot be read"),
+        )
+    ),
+    *(
+        Case(f"train-{name}", f"train {words}", said, lines=1, linked=True)
+        for name, words, said in (
+            ("nothing", "''", "params.yaml has no '': choose one of"),
+            ("a-command", "'a;touch X'", "params.yaml has no 'a;touch X': choose one of"),
+            ("an-option", "-- -x", "stage train: give one model"),
+        )
+    ),
     Case("module-that-exits", "train foreign", r"foreign\.py, line 9, in forward: SystemExit: 0", foreign("exit"),
          within=here, lines=1),
     Case("module-that-leaves", "train foreign", "^$", foreign("leave"), status=0, within=here, lines=0),

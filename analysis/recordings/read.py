@@ -1,5 +1,6 @@
 """Readers of the output of the stage ``recordings``, for later steps."""
 
+import os
 from collections.abc import Iterator
 from numbers import Number
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 from analysis.core.paths import RAW, RECORDINGS
 from analysis.core.reading import Manifest, damaged, read_csv, read_json
 from analysis.recordings import netcdf
@@ -58,11 +59,21 @@ def recording_files(protocol_name: str) -> list[Path]:
     """
     paths = sorted((RECORDINGS / protocol_name).glob("*.nc"))
     if not paths:
+        _check_open(RECORDINGS / protocol_name)
         raise DataError(f"{RECORDINGS / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
     for path in paths:
         netcdf.check_whole(path, AGAIN)
     _check_number(RECORDINGS / protocol_name, len(paths))
     return paths
+
+
+def _check_open(folder: Path) -> None:
+    """Raise `DataError` if a folder may not be read, in which a glob finds nothing."""
+    try:
+        os.listdir(folder)  # noqa: PTH208
+    except OSError as error:
+        if known := unreadable(folder, error):
+            raise known from error
 
 
 def _check_number(folder: Path, found: int) -> None:

@@ -87,7 +87,7 @@ def _images(folder: Path) -> pd.DataFrame:
     found = sorted(p.relative_to(pictures).as_posix() for p in pictures.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not found:
         raise DataError(f"{pictures}: no image files ({', '.join(sorted(SUFFIXES))}): put the images there")
-    given = _csv(path, IMAGES) if path.is_file() else pd.DataFrame({"file": found})
+    given = _csv(path, IMAGES) if path.exists() else pd.DataFrame({"file": found})
     if "file" not in given:
         raise DataError(f"{path}: no column file: name the file of each image, below {pictures.name}/")
     if missing := sorted(set(given["file"]) - set(found)):
@@ -108,7 +108,7 @@ def _images(folder: Path) -> pd.DataFrame:
 
 
 def _units(path: Path, n_units: int, name: str, region: str | None) -> pd.DataFrame:
-    given = _csv(path, UNITS) if path.is_file() else pd.DataFrame(index=range(n_units))
+    given = _csv(path, UNITS) if path.exists() else pd.DataFrame(index=range(n_units))
     if len(given) != n_units:
         raise DataError(f"{path}: {len(given)} rows for {n_units} units in responses.npy: give one for each, in order")
     defaults = {"unit_id": [f"unit{k + 1:03}" for k in range(n_units)], "subject": "unknown", "region": region}

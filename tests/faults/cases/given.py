@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from tests.faults.case import Case, one, params, together, write
+from tests.faults.case import Case, mode, one, params, together, write
 from tests.faults.cases.outputs import DB, INTACT, MAIN, RASTERS, TABLE, folder_at, pipe_at, responses
 from tests.faults.cases.store import here
 
@@ -193,6 +193,8 @@ CASES = [
             ("an-option", "-- -x", "stage train: give one model"),
         )
     ),
+    Case("folder-forbidden", "neural corrected", "corrected cannot be read: you have no permission",
+         mode("data/recordings/corrected", 0), unprivileged=True, lines=1),
     Case("module-that-exits", "train foreign", r"foreign\.py, line 9, in forward: SystemExit: 0", foreign("exit"),
          within=here, lines=1),
     Case("module-that-leaves", "train foreign", "^$", foreign("leave"), status=0, within=here, lines=0),

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from analysis.core.errors import DataError
-from analysis.core.given import contents
+from analysis.core.files.given import contents
 
 GREY = 128
 """Grey of the screen around an image, and of padding (8 bit)."""

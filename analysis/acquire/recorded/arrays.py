@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.acquire.recorded.layout import IMAGES
 from analysis.acquire.recorded.presentations import Table
 from analysis.core.errors import DataError, unreadable
-from analysis.core.given import table as read_table
+from analysis.core.files.given import table as read_table
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
 UNITS = ["unit_id", "subject", "region", "recording"]

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.acquire.recorded.layout import IMAGES
 from analysis.acquire.recorded.presentations import Table
 from analysis.core.errors import DataError
-from analysis.core.given import table as read_table
+from analysis.core.files.given import table as read_table
 
 IMAGE_ID, FILE = ("stimulus_id", "image_id"), ("filename", "image_file_name", "file")
 CATEGORY, OBJECT = ("category_name", "category", "label"), ("object_name", "object")

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from analysis.core import given
 from analysis.core.errors import DataError
+from analysis.core.files import given
 
 IMAGE_COLUMNS = ("image_path", "image", "image_id", "stimulus_id", "stem", "Filename", "path")
 """Column names that may hold the image of a row; otherwise the first column with text does."""

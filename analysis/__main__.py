@@ -1,11 +1,17 @@
 """``python -m analysis STAGE`` runs a stage of the pipeline; every other command is in `analysis.cli`."""
 
+import errno
+import io
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from analysis.core import numerics
 from analysis.core.errors import DataError
+
+SCARCE = ("bad_alloc", "can't allocate memory", "out of memory", "failed to map segment", "can't start new thread")
+"""Words of errors when memory, or the number of threads that a user may have, runs out."""
 
 
 class Interrupted(BaseException):
@@ -17,6 +23,8 @@ def main() -> None:
 
     Ctrl-C, SIGTERM and SIGHUP also end with one line, and with the status that shells give them (130, 143, 129).
     """
+    prepare_streams()
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files, whatever a notebook around this process draws on
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
@@ -35,10 +43,15 @@ def main() -> None:
     except OSError as error:
         from analysis.core.files import system_error
 
-        if (known := system_error(error)) is None:
+        known = nothing_left(error) if error.errno in (errno.ENOMEM, errno.EAGAIN) else system_error(error)
+        if known is None:
             raise
         close_stdout()
         end(known)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not is_scarcity(error):
+            raise
+        end(nothing_left(error))
     except Interrupted as signalled:
         [number] = signalled.args
         what = signal.Signals(number).name
@@ -60,6 +73,34 @@ def run() -> None:
         from analysis.cli import app
 
         app()
+
+
+def prepare_streams() -> None:
+    """Let output that finds no reader go nowhere, and be written in any encoding.
+
+    Of a closed stream the next file that is opened would take the number, and what is printed would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, io.UnsupportedOperation):  # a stream of a test or notebook
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_scarcity(error: Exception) -> bool:
+    """Return whether an error means that there is no more memory, here or on the GPU, or no further thread."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in SCARCE)
+
+
+def nothing_left(error: Exception) -> DataError:
+    """Return the line for a lack of memory, here or on the GPU, of processes or of threads."""
+    cause = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
+    return DataError(f"memory or processes ran out ({cause}): lower NNN_WORKERS, close programs, or see `ulimit -a`")
 
 
 def close_stdout() -> None:

@@ -5,12 +5,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 from typer.core import TyperGroup
 
 from analysis.acquire.real import command as real
 from analysis.audit.command import app as audit
+from analysis.core.errors import DataError
 from analysis.explain.command import app as explain
 from analysis.run import ROOT, STAGES, of_data_sets, run_stage
 from analysis.tools import command as tools
@@ -50,9 +50,16 @@ app = typer.Typer(
 )
 
 
+_CHOSEN: dict[str, str | None] = {"dataset": None}
+"""What the command line says before the command."""
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        try:
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        except FileNotFoundError as error:
+            raise DataError(f"this copy has no {error.filename}, which says its version: clone the project") from error
         print(f"{project['name']} {project['version']}")
         raise typer.Exit
 
@@ -68,14 +75,14 @@ def main(
     ] = False,
 ) -> None:
     """Compare networks with macaque visual areas."""
-    context.obj = dataset
+    _CHOSEN["dataset"] = dataset
     if dataset is not None:
         of_data_sets(context.invoked_subcommand)
 
 
 def _run(stage: str, *items: str) -> None:
     """Run a stage for the data set named on the command line, or for the experiment."""
-    run_stage(stage, *items, dataset=click.get_current_context().find_root().obj)
+    run_stage(stage, *items, dataset=_CHOSEN["dataset"])
 
 
 @app.command(rich_help_panel=IN_ORDER)

@@ -160,12 +160,25 @@ def declared(name: str, *items: str, dataset: str | None = None) -> tuple[list[P
 
 
 def _entry(name: str) -> dict:
-    return _read_yaml(ROOT / "dvc.yaml")["stages"][name]
+    path = ROOT / "dvc.yaml"
+    entry = (read_yaml(path).get("stages") or {}).get(name)
+    if not (isinstance(entry, dict) and {"deps", "params"} <= entry.keys()):
+        raise DataError(f"{path} has no stage {name} with deps and params: restore it (git checkout)")
+    return entry
 
 
-def _read_yaml(path: Path) -> dict:
+def read_yaml(path: Path) -> dict:
+    """Return the content of a YAML file of the project. Raises `DataError` if it is missing or damaged."""
     # libyaml takes an eighth of the time of Python's own loader, which would delay the start of every stage.
-    return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), loader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        why = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read ({why}): restore it (git checkout)") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is damaged (no keys): restore it (git checkout)")
+    return content
 
 
 def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
@@ -177,7 +190,7 @@ def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
         # The stage acquire itself writes osf.lock when it first fetches from OSF.
         if path.suffix not in (".pyc", "", ".lock") and path.is_file()
     }
-    values = _read_yaml(PARAMS)
+    values = read_yaml(PARAMS)
     return state | {f"{PARAMS}: {key}": repr(value_at(values, key)) for key in listed}
 
 

@@ -3,6 +3,9 @@
 import errno
 import os
 
+OF_PATHS = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of a path, whatever lies there."""
+
 
 class DataError(Exception):
     """Bad input: the message names the file, key or value at fault and says what to do.
@@ -24,4 +27,6 @@ def unreadable(path: str | os.PathLike, error: Exception) -> DataError | None:
     if number in (errno.EIO, errno.ESTALE):
         why = os.strerror(number)
         return DataError(f"{path} cannot be read: {why}; check the disk or its connection, then run again")
+    if number in OF_PATHS:
+        return DataError(f"{path} cannot be read: {os.strerror(number)}; check the path")
     return None

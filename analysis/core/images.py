@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from analysis.core.errors import DataError
+from analysis.core.files.given import contents
 from analysis.core.reading import damaged, reading
 
 GREY = 128
@@ -75,12 +76,9 @@ def read_image(path: str | os.PathLike) -> Image.Image:
     DataError
         If the file is missing or cannot be read or decoded (`decode`).
     """
+    data = contents(Path(path), "an image file")
     try:
-        return decode(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path} not found: give an image file") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        return decode(data)
     except DataError as error:
         raise DataError(f"{path}: {error}; give another image file") from error
 

@@ -10,7 +10,28 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from analysis.core.errors import DataError
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
+Url = Annotated[
+    str, StringConstraints(pattern=r"^https?://[\w.-]+(:\d+)?(/\S*)?$"), AfterValidator(lambda url: url.rstrip("/"))
+]
+
+
+MOST_WORKERS = 1024
+"""More is a slip: it would take all memory."""
+
+
+def _written_out(store: Path) -> Path:
+    """Refuse a store of which a shell would have replaced a part: a folder named ``~`` would be made."""
+    if str(store).startswith("~") or "$" in str(store):
+        raise ValueError
+    return store
+
+
+def _default_store() -> Path:
+    """Return the default store. Raises `DataError` where the user has no home folder, as in some containers."""
+    try:
+        return user_cache_path("neural-neural-networks")
+    except RuntimeError as error:
+        raise DataError("this user has no home folder to hold the store: set NNN_STORE to a folder") from error
 
 
 class Settings(BaseSettings):
@@ -18,13 +39,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NNN_", env_ignore_empty=True, frozen=True)
 
-    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=MOST_WORKERS)
     """Number of worker processes; by default one per core available to this process."""
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     """Torch device."""
     scheduler: str | None = None
     """Address or file of a dask scheduler, or ``slurm``."""
-    store: Path = Field(default_factory=lambda: user_cache_path("neural-neural-networks"))
+    store: Annotated[Path, AfterValidator(_written_out)] = Field(default_factory=lambda: _default_store())
     """Folder for downloads and unfinished work."""
     connections: int = Field(6, ge=1, le=64)
     """Number of simultaneous downloads."""
@@ -40,10 +61,10 @@ class Settings(BaseSettings):
 
 ADVICE = {
     "scheduler": "give slurm, a scheduler's file, or its address as tcp://HOST:PORT",
-    "store": "give a folder",
+    "store": "give the whole path of a folder; ~ and $ are not replaced here",
     "image_revision": "leave it unset outside the container",
     "image_base": "leave it unset outside the container",
-    "workers": "give a whole number of workers, 1 or more",
+    "workers": "give a whole number of workers from 1 to 1024",
     "device": "give cpu, cuda or cuda:N",
     "connections": "give a whole number from 1 to 64",
     "dandi_api": "give an address that begins with http:// or https://",

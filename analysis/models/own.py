@@ -6,6 +6,8 @@ import os
 import re
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -72,11 +74,11 @@ class Own(Network):
             found[name] = output.float() if half else output.clone()  # a later layer may change it in place
 
         try:
-            with hooked({name: self.layer(name) for name in self.names}, keep):
+            with in_this_folder(), hooked({name: self.layer(name) for name in self.names}, keep):
                 self.inner((unit_range(x) - self.mean) / self.std)
         except DataError:
             raise
-        except Exception as error:  # user code may raise anything
+        except (Exception, SystemExit) as error:  # user code may raise anything
             size = "x".join(map(str, x.shape[2:]))
             raise DataError(f"module {self.module} fails on images of {size} pixels ({one_line(error)})") from error
         if idle := [name for name in self.names if name not in found]:
@@ -86,6 +88,16 @@ class Own(Network):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, 2)."""
         return self.read_out(summarised(self.maps(x)[self.names[-1]]))
+
+
+@contextmanager
+def in_this_folder() -> Iterator[None]:
+    """Return to the present folder after foreign code, which may change it: outputs would land elsewhere."""
+    folder = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
 
 
 def unusable(output, n: int) -> str | None:
@@ -116,7 +128,8 @@ def call(module: str, arguments: dict) -> nn.Module:
     """
     where, _, path = module.partition(":")
     try:
-        found = importlib.import_module(where)
+        with in_this_folder():
+            found = importlib.import_module(where)
     except (Exception, SystemExit) as error:  # user code may raise anything
         raise DataError(f"module {module}: cannot import {where} ({one_line(error)})") from error
     for name in path.split("."):
@@ -124,7 +137,8 @@ def call(module: str, arguments: dict) -> nn.Module:
             raise DataError(f"module {module}: {where} has no {path}")
         found = getattr(found, name)
     try:
-        made = found(**arguments)
+        with in_this_folder():
+            made = found(**arguments)
     except (Exception, SystemExit) as error:
         raise DataError(f"module {module}: the call with {arguments} failed ({one_line(error)})") from error
     if not isinstance(made, nn.Module):

@@ -22,7 +22,7 @@ FEW = 4
 
 
 def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
-    """Return one message per key at fault, except the `known` ones.
+    """Return one message per key at fault, except the `known` ones and what they contain.
 
     Parameters
     ----------
@@ -31,12 +31,14 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
         got deepest into the value says most.
     """
     found: dict[tuple[str, ...], tuple[int, str]] = {}
+    misspelt = {(*error["loc"][:-1], _close(error["loc"])) for error in errors if error["type"] == "extra_forbidden"}
+    errors = [error for error in errors if error["type"] != "missing" or error["loc"] not in misspelt]
     lacking = Counter(error["loc"][:-1] for error in errors if error["type"] == "missing")
     for error in errors:
         if error["type"] == "missing" and lacking[error["loc"][:-1]] > FEW:
             continue
         key, group, field, rest = _locate(error["loc"])
-        if ".".join(key) in known:
+        if _within(key, known):
             continue
         identity = (*key, str(error["loc"][-1])) if error["type"] in ("extra_forbidden", "missing") else key
         if identity not in found or len(error["loc"]) >= found[identity][0]:
@@ -45,23 +47,47 @@ def of_errors(errors: list[dict], known: set[str] = frozenset()) -> list[str]:
         f"{'.'.join(_locate(place)[0]) or 'the file'} lacks {count} keys: "
         + ", ".join(error["loc"][-1] for error in errors if error["type"] == "missing" and error["loc"][:-1] == place)
         for place, count in lacking.items()
-        if count > FEW
+        if count > FEW and not _within(_locate(place)[0], known)
     ]
 
 
-def bad_names(values: Any) -> list[str]:
-    """Return a message for each invalid entry name; these names become folders."""
-    wrong = []
+def _within(key: tuple[str, ...], known: set[str]) -> bool:
+    """Tell whether a key or a group that contains it is among the known ones."""
+    return any(".".join(key[:depth]) in known for depth in range(1, len(key) + 1))
+
+
+def bad_names(values: Any) -> dict[str, str]:
+    """Return a message for each invalid entry name, by the key of the entry; these names become folders."""
+    wrong = {}
     for key in NAMED:
         group = values
         for part in key.split("."):
             group = group.get(part) if isinstance(group, dict) else None
-        wrong += [
-            f"{key} has an invalid entry name {shown(name)}: use letters, digits, _ and -, at most 64"
+        wrong |= {
+            f"{key}.{name}": f"{key} has an invalid entry name {shown(name)}: use letters, digits, _ and -, at most 64"
             for name in (group if isinstance(group, dict) else {})
             if not (isinstance(name, str) and re.fullmatch(NAME, name))
-        ]
+        }
     return wrong
+
+
+def no_text(values: Any, key: str = "") -> list[str]:
+    """Return a message for each key that is not text, such as 1, ``on`` or ``~``; `bad_names` judges entry names."""
+    if isinstance(values, list):
+        return [line for value in values for line in no_text(value, key)]
+    if not isinstance(values, dict):
+        return []
+    at = key or "the file"
+    own = [] if key in NAMED else [name for name in values if not isinstance(name, str)]
+    found = [
+        f"{at} has the key {shown(name)}, which is not text: remove it or put it in quotation marks" for name in own
+    ]
+    return found + [
+        line
+        for name, value in values.items()
+        if name not in own
+        for line in no_text(value, f"{key}.{name}".lstrip("."))
+    ]
 
 
 def not_finite(value: Any, key: str = "") -> dict[str, float]:
@@ -156,7 +182,19 @@ def _allowed(group: type[Group] | Entries | None, field: FieldInfo | None) -> st
 
 
 def _unknown(key: tuple, group: type[Group] | None, token: str) -> str:
-    known = list((group or Params).model_fields)
-    close = difflib.get_close_matches(token, known, 1)
-    advice = f"did you mean {close[0]}?" if close else f"the keys there are {', '.join(known)}"
+    known, close = list((group or Params).model_fields), _meant(group, token)
+    advice = f"did you mean {close}?" if close else f"the keys there are {', '.join(known)}"
     return f"unknown key {'.'.join((*key, token))}; {advice}"
+
+
+def _meant(group: type[Group] | None, token: str) -> str | None:
+    """Return the key of a group that an unknown one resembles, if one does."""
+    known = list((group or Params).model_fields)
+    same = [name for name in known if name.lower() == token.lower()]
+    return next(iter(same or difflib.get_close_matches(token, known, 1)), None)
+
+
+def _close(location: tuple) -> str | None:
+    """Return the key that an unknown one, at the end of pydantic's location, resembles, if one does."""
+    group = _locate(location[:-1])[1]
+    return None if isinstance(group, Entries) else _meant(group, str(location[-1]))

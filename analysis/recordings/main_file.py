@@ -60,6 +60,8 @@ def open_nwb(path: Path) -> AbstractContextManager[h5py.File]:
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     """Return a dataset of an open file. Raises `DataError` if it is missing."""
     item = file.get(name)
+    if item is None and isinstance(link := file.get(name, getlink=True), h5py.ExternalLink):
+        raise DataError(f"{file.filename}: {name} lies in {link.filename}, which is not there: bring that file too")
     if not isinstance(item, h5py.Dataset):
         raise DataError(f"{file.filename}: no {name}; the file is not in the published layout")
     return item

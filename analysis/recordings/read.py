@@ -1,5 +1,6 @@
 """Read the output of the stage ``recordings`` in later stages."""
 
+import os
 from collections.abc import Iterator
 from numbers import Number
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.core.errors import DataError
+from analysis.core.errors import DataError, unreadable
 from analysis.core.paths import RAW, RECORDINGS
 from analysis.core.reading import Manifest, damaged, read_csv, read_json
 from analysis.recordings import netcdf
@@ -58,11 +59,21 @@ def recording_files(protocol_name: str) -> list[Path]:
     """
     paths = sorted((RECORDINGS / protocol_name).glob("*.nc"))
     if not paths:
+        _check_open(RECORDINGS / protocol_name)
         raise DataError(f"{RECORDINGS / protocol_name}: no recordings; run the stage recordings for {protocol_name}")
     for path in paths:
         netcdf.check_whole(path, AGAIN)
     _check_number(RECORDINGS / protocol_name, len(paths))
     return paths
+
+
+def _check_open(folder: Path) -> None:
+    """Raise `DataError` if a folder may not be read, in which a glob finds nothing."""
+    try:
+        os.listdir(folder)  # noqa: PTH208
+    except OSError as error:
+        if known := unreadable(folder, error):
+            raise known from error
 
 
 def _check_number(folder: Path, found: int) -> None:
@@ -83,8 +94,10 @@ def find_recording(name: str, protocol_name: str) -> Path:
     Raises
     ------
     DataError
-        If there is no such recording.
+        If there is no such recording, or the name is a path.
     """
+    if "/" in name or Path(name).suffix:
+        raise DataError(f"{name} is not the name of a recording: give a name, or a netCDF file (.nc)")
     path = RECORDINGS / protocol_name / f"{name}.nc"
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.nc"))[:12]) or "none"
@@ -100,7 +113,11 @@ def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
     DataError
         If the file is missing, damaged or not an output of the stage ``recordings``.
     """
-    dataset = netcdf.read(path, AGAIN, RESPONSES, {"recording": str, "subject": str})
+    dataset = netcdf.read(path, AGAIN)
+    if not {"fixation", "unit"} <= set(dataset.dims):
+        found = ", ".join(map(str, dataset.dims)) or "none"
+        raise DataError(f"{path} is not a recording (its dimensions: {found}): give one, or {AGAIN} again")
+    netcdf.check(dataset, path, AGAIN, RESPONSES, {"recording": str, "subject": str})
     if "join" in dataset.attrs:  # a free-viewing recording, with gaze, latencies and receptive fields
         counts = COUNTS if dataset.attrs.get("response") == "count" else {}
         netcdf.check(dataset, path, AGAIN, VIEWING | counts, ATTRIBUTES)

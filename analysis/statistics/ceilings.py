@@ -10,6 +10,9 @@ from analysis.statistics.keys import as_array, numbers, numbers_alone, one_per_r
 LEAST_IMAGES = 7
 """Minimum number of images: with one left out, the variance of the means has 5 degrees of freedom, the fewest at which
 a ratio to it has finite variance over samples of noise."""
+CERTAIN_IMAGES = 11
+"""With fewer images all units are flagged: the standard error has finite variance over samples of noise only if the
+ratio has a finite fourth moment, that is, from 9 degrees of freedom of the variance of the means without an image."""
 LEAST_REPEATED = 3
 """Minimum number of images shown twice or more: two remain when the jackknife leaves one out."""
 LEAST_RATIO = 2.0
@@ -28,9 +31,10 @@ class Reliability:
     standard_error : (n_units,) array of float
         Jackknife standard error of `value`, over images.
     low : (n_units,) array of bool
-        Units whose value is undefined or below twice its standard error: their noise-corrected scores are uncertain.
-        Report how many there are, but keep them: dropping them biases the median of the corrected scores down, since a
-        unit is more likely to stay if its reliability is overestimated.
+        Units whose value is undefined or below twice its standard error, and all units with fewer than 11 images, where
+        the standard error is unreliable: their noise-corrected scores are uncertain. Report their number, but keep them:
+        dropping them biases the median of the corrected scores down, since a unit is more likely to stay if its
+        reliability is overestimated.
     n_images, n_repeated : int
         Number of images, and of images with two or more presentations.
 
@@ -151,7 +155,8 @@ class Presentations:
         error = np.sqrt((n - 1) / n * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0))
         varies = terms[0] > 1e-24 * np.maximum((means**2).sum(axis=0), 1e-300)
         value, error = (np.where(varies & np.isfinite(value), x, np.nan) for x in (value, error))
-        return Reliability(value, error, ~(value >= LEAST_RATIO * error), n, n_repeated)
+        low = ~(value >= LEAST_RATIO * error) | (n < CERTAIN_IMAGES)
+        return Reliability(value, error, low, n, n_repeated)
 
     def _design(self) -> np.ndarray:
         """Return the coefficients of the variances in each image's sums of squares and noise, (n_images, 5).
@@ -253,12 +258,21 @@ def step_up(r, length_ratio: float = 0.5):
     -------
     (...) array of float
 
+    Raises
+    ------
+    DataError
+        If a correlation is beyond -1 to 1, or the ratio is not positive.
+
     Examples
     --------
     >>> step_up([-0.5, 0.0, 0.5, 1.0]).round(2)
     array([-0.67,  0.  ,  0.67,  1.  ])
     """
     r = numbers_alone("r", r)
+    if (np.abs(r) > 1 + 1e-9).any():
+        raise DataError(f"r holds {r[np.abs(r) > 1 + 1e-9].flat[0]:g}; give correlations, from -1 to 1")
+    if length_ratio <= 0 or np.isinf(length_ratio):
+        raise DataError(f"length_ratio={length_ratio!r}; give the ratio of two variances, such as 0.5")
     return r / (np.abs(r) + (1 - np.abs(r)) * length_ratio)
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 
 from analysis.core.errors import DataError
 
+LARGEST = 1e100
+"""Numbers beyond it are refused: sums of their squares overflow."""
+
 
 class TooFewImages(DataError):
     """Images, groups or features are too few for the requested folds or components.
@@ -78,17 +81,30 @@ def numbers(name: str, table, ndim: int | None = None) -> np.ndarray:
         As `by_position`, or if `table` does not hold real numbers or has the wrong number of dimensions.
     """
     table = by_position(name, table)
-    if np.iscomplexobj(table):
-        raise DataError(f"{name} holds complex numbers; give their real parts or sizes")
     try:
-        array = np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(table)
+        if given.dtype.kind == "c":
+            raise DataError(f"{name} holds complex numbers; give their real parts or sizes")
+        if given.dtype.kind not in "biufO" or (given.dtype.kind == "O" and any(map(_is_text, given.ravel()))):
+            raise DataError(f"{name} does not hold numbers (but {_held(given)}); give an array of numbers")
+        array = given.astype(np.float64, copy=False)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise DataError(f"{name} does not hold numbers ({error}); give an array of numbers") from error
     if table is None:
         raise DataError(f"{name} is None: give an array of numbers")
     if ndim is not None and array.ndim != ndim:
         raise DataError(f"{name} has shape {array.shape}; give an array of {ndim} dimensions")
+    if array.size and (largest := np.max(np.abs(array), initial=0, where=np.isfinite(array))) > LARGEST:
+        raise DataError(f"{name} holds {largest:g}, whose square overflows; use other units")
     return array
+
+
+def _is_text(entry) -> bool:
+    return isinstance(entry, str | bytes)
+
+
+def _held(array: np.ndarray) -> str:
+    return {"M": "dates", "m": "durations"}.get(array.dtype.kind, "text")
 
 
 def numbers_alone(name: str, table, ndim: int | None = None) -> np.ndarray:
@@ -191,9 +207,12 @@ def one_per_row(name: str, labels, rows: int | None = None) -> np.ndarray:
     Raises
     ------
     DataError
-        If there is not one label per row, a label is missing (None, NaN), or as `by_position`.
+        If it is not an array, there is not one label per row, a label is missing (None, NaN), or as `by_position`.
     """
-    array = np.asarray(by_position(name, labels))
+    try:
+        array = np.asarray(by_position(name, labels))
+    except (ValueError, RuntimeError) as error:  # ragged lists, tensors that require a gradient
+        raise DataError(f"{name} is not an array ({error}); give one entry per row") from error
     if array.ndim != 1 or (rows is not None and len(array) != rows):
         raise DataError(f"{name} has shape {array.shape}; give one per row, ({'n' if rows is None else rows},)")
     if array.dtype.kind in "fcO" and (absent := pd.isna(array)).any():  # NaN equals no other NaN

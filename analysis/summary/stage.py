@@ -43,12 +43,13 @@ def run(params: Params) -> None:
     models = params.models.run
     _check_inputs(params)
     tables = {name: pd.concat([read_scores(model, name) for model in models], ignore_index=True) for name in TABLES}
+    seed_values = pd.concat([read_seeds(model) for model in models], ignore_index=True)
     tables["accuracy"] = accuracy_table(models)
     tables["validation"] = validation_table(tables["units"])
     tables["levels"] = levels_table(models, tables["decoding"])
     tables["tests"] = tests_table(models, tables["rsa"])
     tables["contrasts"] = contrasts.contrast_table(params, contrasts.pairs_of_kinds(params))
-    tables["seed_values"] = pd.concat([read_seeds(model) for model in models], ignore_index=True)
+    tables["seed_values"] = seed_values
     tables["seeds"] = seeds.summarise(tables["seed_values"])
     tables["seed_contrasts"] = seeds.contrasts_over_seeds(tables["contrasts"], tables["seed_values"])
     for name, table in tables.items():
@@ -72,7 +73,6 @@ def _check_inputs(params: Params) -> None:
     neural.read_levels("corrected")
     recording_files("corrected")
     for model in params.models.run:
-        read_seeds(model)
         activations.layers(model)
         predictions.read(model)
         if (rdms := paths.RESULTS / "compare" / model / "rdms.nc").is_file():

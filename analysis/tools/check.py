@@ -39,7 +39,7 @@ def problems(path: Path = PARAMS) -> list[str]:
         found += [*_own_models(params), *_not_listed(params)] if params else []
     except DataError as error:
         found.append(str(error))
-    return [*found, *_environment()]
+    return list(dict.fromkeys([*found, *_environment()]))  # several groups may say the same
 
 
 MARK = "python -m analysis check found nothing wrong with params.yaml\n"
@@ -121,7 +121,8 @@ def _folder(what: str, folder: Path, full: set[int], advice: str = "") -> Iterat
             file.write(b"x")
     except OSError as error:
         failed = error
-    there = next(place for place in [folder, *folder.absolute().parents] if place.is_dir())
+    # `Path.is_dir` fails on a name that is too long.
+    there = next(place for place in [folder, *folder.absolute().parents] if os.path.isdir(place))  # noqa: PTH112
     disk, free = there.stat().st_dev, shutil.disk_usage(there).free
     short = free < ROOM
     if failed and not (short and failed.errno == errno.ENOSPC):

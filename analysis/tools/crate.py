@@ -7,12 +7,12 @@ RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) is JSON-LD that archives and regist
 import mimetypes
 from pathlib import Path
 
-import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from analysis.core.errors import DataError
 from analysis.core.files import write_json
+from analysis.run import read_yaml
 
 OUTPUT = Path("ro-crate-metadata.json")
 LICENCES = {"MIT": "https://spdx.org/licenses/MIT", "CC-BY-4.0": "https://spdx.org/licenses/CC-BY-4.0"}
@@ -24,9 +24,14 @@ PUBLISHED = "2026-01-01"
 def write_crate() -> int:
     """Write ``ro-crate-metadata.json``; return the number of its entities.
 
-    Raises `DataError` if ``dvc.lock`` or a file that it lists is missing.
+    Raises `DataError` if a source is missing or damaged, or a file listed in ``dvc.lock`` is missing.
     """
-    described = crate_of(_yaml(Path("dvc.lock")), _yaml(Path("dvc.yaml")), _yaml(Path("CITATION.cff")))
+    names = ("dvc.lock", "dvc.yaml", "CITATION.cff")
+    contents = [read_yaml(Path(name)) for name in names]
+    try:
+        described = crate_of(*contents)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"one of {', '.join(names)} is damaged (no {error}): restore it (git checkout)") from error
     if lost := [entity.id for entity in described.data_entities if not Path(entity.id).exists()]:
         raise DataError(
             f"{', '.join(lost[:5])} not found: run dvc repro or dvc checkout to restore the outputs listed in dvc.lock"
@@ -102,10 +107,3 @@ def _add_run(crate: ROCrate, dvc: ContextEntity, name: str, stage: dict, pipelin
         result=[files[path] for path in written],
         properties={"name": name, "description": command},
     )
-
-
-def _yaml(path: Path) -> dict:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): run dvc repro in a clone of the project") from error

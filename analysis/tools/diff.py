@@ -14,6 +14,7 @@ from math import inf, isnan
 from pathlib import Path
 
 from analysis.core import environment
+from analysis.core.errors import DataError
 from analysis.core.paths import FIGURES, RESULTS
 from analysis.core.reading import damaged, read_json, reading
 
@@ -74,6 +75,9 @@ def compare(
     read.
     """
     here, there = Path(here), Path(there)
+    for folder in (here, there):
+        if not folder.is_dir():
+            raise DataError(f"{folder} is no folder: give another copy of the project")
     stamps = [environment.read(folder / STAMP) for folder in (here, there)]
     names = sorted({name for folder in (here, there) for output in outputs for name in _files(folder, Path(output))})
     same, changed, missing = 0, [], []

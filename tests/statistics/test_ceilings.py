@@ -100,6 +100,17 @@ def test_presentations_are_repeats_and_fixations_of_one_are_not():
     assert ceilings.reliability(rates, image, np.arange(len(trial))).value.mean() > planted + 0.1
 
 
+def test_of_few_images_every_unit_is_flagged_and_no_value_moves():
+    rng = np.random.default_rng(3)
+    image = np.repeat(np.arange(11), 3)
+    rates = rng.normal(size=(11, 50))[image] * 5 + rng.normal(size=(33, 50))
+    ten = ceilings.reliability(rates[:30], image[:30], np.arange(30))
+    eleven = ceilings.reliability(rates, image, np.arange(33))
+    assert ten.low.all()
+    assert eleven.low.mean() < 0.2
+    assert np.nanmedian(ten.value) > 0.9
+
+
 def test_low_and_negative_values_are_linear_and_flagged():
     image, trial = np.repeat(np.arange(7), 2), np.arange(14)
     rates = np.random.default_rng(0).normal(size=(14, 2000))

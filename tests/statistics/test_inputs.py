@@ -214,3 +214,39 @@ def test_strata_and_clusters_are_joined_by_image():
     assert (
         public.partial_rho(model, neural, **dict(zip(("strata", "clusters"), series, strict=True)), **options) == plain
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (X.astype(str), "does not hold numbers (but text)"),
+        (X.astype(str).astype(object), "does not hold numbers (but text)"),
+        ((X * 1e9).astype("datetime64[s]"), "does not hold numbers (but dates)"),
+        ([[1.0, 2.0], [1.0]], "does not hold numbers"),
+        (X * 1e200, "whose square has no room"),
+        (X + 1j, "complex"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rdm", "cka", "pls_predict", "pearson", "decode"])
+def test_what_is_no_number_or_too_large_is_not_read_as_one(name, values, why):
+    with pytest.raises(DataError) as caught:
+        CALLS[name](values)
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda: public.paired_test(A, B, n_permutations=-1), "n_permutations=-1; give 0 or more"),
+        (lambda: public.noise_ceiling([MODEL, NEURAL, MODEL], n_subjects=2, n_subsets=0), "n_subsets=0; give 1 or"),
+        (lambda: public.percentile_interval(A, limits=(1, 0)), r"limits=\(1, 0\); give the lower and the upper"),
+        (lambda: public.crossnobis(PARTITIONS, -EYE), "precision is no inverse covariance"),
+        (lambda: public.crossnobis(PARTITIONS, np.triu(np.ones((4, 4)))), "precision is no inverse covariance"),
+        (lambda: public.step_up([1.5]), "r holds 1.5; give correlations"),
+        (lambda: public.step_up(A, 0), "length_ratio=0; give the ratio"),
+    ],
+)
+def test_options_without_a_meaning_are_refused(call, why):
+    with pytest.raises(DataError, match=why):
+        call()

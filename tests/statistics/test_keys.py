@@ -72,7 +72,7 @@ def test_keys_are_never_dropped():
 def test_arrays_at_the_door():
     with pytest.raises(DataError, match=r"A has shape \(0, 3\); give at least one row"):
         keys.as_array("A", np.empty((0, 3)), 2)
-    with pytest.raises(DataError, match=r"A does not hold numbers \(could not convert"):
+    with pytest.raises(DataError, match=r"A does not hold numbers \(but text\)"):
         keys.as_array("A", [["one"]], 2)
     with pytest.raises(DataError, match=r"A\[1, 0\] = inf; drop or repair"):
         keys.as_array("A", [[np.nan], [np.inf]], 2, allow_nan=True)

@@ -1,5 +1,6 @@
 """A data set as a folder of arrays: responses.npy, images/, and optional tables of images and units."""
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 from analysis.acquire.recorded.layout import IMAGES
 from analysis.acquire.recorded.presentations import Table
 from analysis.core.errors import DataError, unreadable
+from analysis.core.files.given import table as read_table
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
 UNITS = ["unit_id", "subject", "region", "recording"]
@@ -89,7 +91,7 @@ def _images(folder: Path) -> pd.DataFrame:
     found = sorted(p.relative_to(pictures).as_posix() for p in pictures.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not found:
         raise DataError(f"{pictures}: no image files ({', '.join(sorted(SUFFIXES))}): put the images there")
-    given = _csv(path) if path.is_file() else pd.DataFrame({"file": found})
+    given = _csv(path, IMAGES) if path.exists() else pd.DataFrame({"file": found})
     if "file" not in given:
         raise DataError(f"{path}: no column file: name the file of each image, below {pictures.name}/")
     if missing := sorted(set(given["file"]) - set(found)):
@@ -110,7 +112,7 @@ def _images(folder: Path) -> pd.DataFrame:
 
 
 def _units(path: Path, n_units: int, name: str, region: str | None) -> pd.DataFrame:
-    given = _csv(path) if path.is_file() else pd.DataFrame(index=range(n_units))
+    given = _csv(path, UNITS) if path.exists() else pd.DataFrame(index=range(n_units))
     if len(given) != n_units:
         raise DataError(f"{path}: {len(given)} rows for {n_units} units in responses.npy: give one for each, in order")
     defaults = {"unit_id": [f"unit{k + 1:03}" for k in range(n_units)], "subject": "unknown", "region": region}
@@ -122,10 +124,10 @@ def _units(path: Path, n_units: int, name: str, region: str | None) -> pd.DataFr
     return given[UNITS]
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) or DataError(
-            f"{path}: not a readable table ({error}); write it again as csv"
-        ) from error
+def _csv(path: Path, known: list[str]) -> pd.DataFrame:
+    """Return a table of the reader's; a column whose name is close to a known one would be ignored without a word."""
+    table = read_table(path, f"a table with any of {', '.join(known)}", dtype=str, keep_default_na=False)
+    for name in set(table) - set(known):
+        if close := difflib.get_close_matches(name.lower(), set(known) - set(table), 1, 0.8):
+            raise DataError(f"{path}: column {name!r} means nothing; did you mean {close[0]!r}?")
+    return table

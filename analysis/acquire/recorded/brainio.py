@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.acquire.recorded.layout import IMAGES
 from analysis.acquire.recorded.presentations import Table
 from analysis.core.errors import DataError
+from analysis.core.files.given import table as read_table
 
 IMAGE_ID, FILE = ("stimulus_id", "image_id"), ("filename", "image_file_name", "file")
 CATEGORY, OBJECT = ("category_name", "category", "label"), ("object_name", "object")
@@ -113,10 +114,7 @@ def read_stimuli(table: Path, pictures: Path) -> tuple[pd.DataFrame, Callable]:
     DataError
         If a file cannot be read, or the table lacks a column for images or files.
     """
-    try:
-        given = pd.read_csv(table, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{table}: not a readable table of stimuli ({error})") from error
+    given = read_table(table, "a csv file with a row per image", dtype=str, keep_default_na=False)
     n = len(given)
     category = _first(given, CATEGORY, None, default=[""] * n)
     what, scene = _first(given, OBJECT, None, default=[""] * n), _first(given, SCENE, None, default=[""] * n)

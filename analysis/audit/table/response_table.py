@@ -6,13 +6,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from analysis.core.errors import DataError, unreadable
+from analysis.core.errors import DataError
+from analysis.core.files import given
 
 IMAGE_COLUMNS = ("image_path", "image", "image_id", "stimulus_id", "stem", "Filename", "path")
 """Names of columns that may identify the image of a row; failing these, the first column, if it holds text."""
 LISTED, UNLISTED = "listed", "not listed"
 """Labels of images that are in a plain list of file names, and of those that are not."""
 LEAST_ROWS = 8
+WANTED = "a csv file with a row per image and a column per unit"
+LARGEST = 1e100
+"""Largest size of a response: sums of squares of larger ones overflow."""
 
 
 class TableNotAuditable(DataError):
@@ -63,7 +67,7 @@ def read(path: Path, label: str, block: str | None = None) -> ResponseTable:
     DataError
         If a column is missing, a unit contains text, an image occurs twice or there are too few rows.
     """
-    table = _csv(path)
+    table = given.table(path, WANTED, all_named=True)
     image_column = _image_column(table, path, label, block)
     named = table[image_column].notna()
     unnamed = table[~named].set_axis(named.cumsum()[~named])
@@ -77,25 +81,14 @@ def read(path: Path, label: str, block: str | None = None) -> ResponseTable:
     labels = _per_image(table, images, label, "label", path)
     blocks = None if block is None else _per_image(table, images, block, "block", path)
     units = [name for name in table.columns if name not in (image_column, label, block)]
+    if unused := [name for name in units if name in ("label", "block")]:
+        raise DataError(
+            f"{path}: column {unused[0]!r} would count as a unit: give --{unused[0]} {unused[0]}, or remove it"
+        )
     if len(units) < 2:
         raise DataError(f"{path}: {len(units)} unit columns; a correlation over units needs 2 or more")
     unnamed = pd.DataFrame(_numbers(unnamed[units], path), unnamed.index, units)
     return ResponseTable(images, tuple(units), _numbers(table[units], path), labels, blocks, unnamed)
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} not found: give a csv file with a row per image and a column per unit") from error
-    except (ValueError, OSError) as error:
-        why = " ".join(str(error).split())
-        raise unreadable(path, error) or DataError(
-            f"{path} cannot be read as csv ({why}): save it as comma-separated text in UTF-8"
-        ) from error
-    if not len(table):
-        raise DataError(f"{path} has no rows: give one per image")
-    return table
 
 
 def _image_column(table: pd.DataFrame, path: Path, *taken: str | None) -> str:
@@ -111,7 +104,10 @@ def _image_column(table: pd.DataFrame, path: Path, *taken: str | None) -> str:
 def _numbers(units: pd.DataFrame, path: Path) -> np.ndarray:
     columns = {}
     for name in units:
-        column = pd.to_numeric(units[name], errors="coerce")
+        try:
+            column = pd.to_numeric(units[name], errors="coerce")
+        except OverflowError:  # a whole number of hundreds of digits
+            raise DataError(f"{path}: column {name!r} holds a number beyond {LARGEST:g}; correct it") from None
         text = units[name][column.isna() & units[name].notna()]
         if len(text):
             raise DataError(
@@ -120,10 +116,11 @@ def _numbers(units: pd.DataFrame, path: Path) -> np.ndarray:
             )
         columns[name] = column.astype(np.float64)
     values = np.column_stack(list(columns.values()))
-    if np.isinf(values).any():
-        row, column = np.argwhere(np.isinf(values))[0]
+    if (bad := np.abs(values) > LARGEST).any():
+        row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"{path}: column {units.columns[column]!r} is infinite in row {row + 1}; correct it or remove the row"
+            f"{path}: column {units.columns[column]!r} holds {values[row, column]:g} in row {row + 1}; correct it or"
+            " remove the row"
         )
     return values
 
@@ -135,7 +132,7 @@ def _per_image(table: pd.DataFrame, images: np.ndarray, source: str, kind: str, 
         if column.isna().any():
             raise DataError(f"{path}: {kind} column {source!r} is empty in row {int(column.isna().argmax()) + 1}")
         return column.astype(str).to_numpy(dtype=str)
-    if not Path(source).is_file():
+    if not Path(source).exists():
         names = ", ".join(map(str, [*table.columns[:4], "..."] if len(table.columns) > 5 else table.columns))
         hint = "; omit --block to detect blocks" if kind == "block" else ""
         raise DataError(f"{path} has no {kind} column {source!r} (it has {names}), and there is no such file{hint}")
@@ -143,18 +140,24 @@ def _per_image(table: pd.DataFrame, images: np.ndarray, source: str, kind: str, 
 
 
 def _from_file(images: np.ndarray, path: Path, kind: str) -> np.ndarray:
-    listed = _csv(path)
-    names = listed["Filename" if "Filename" in listed else listed.columns[0]].dropna().astype(str)
+    listed = given.table(path, f"a csv file with the {kind} of each image")
+    column = "Filename" if "Filename" in listed else listed.columns[0]
+    listed = listed[listed[column].notna()]
+    names = [PurePosixPath(name).name for name in listed[column].astype(str)]
     names_here = [PurePosixPath(image).name for image in images]
     if kind not in listed:
+        if other := [name for name in listed if name.strip().lower() == kind]:
+            raise DataError(f"{path}: name the column {kind!r}, not {other[0]!r}")
         if kind == "block":
             raise DataError(f"{path} has no column 'block'; add one beside the names of the images")
-        in_list = {PurePosixPath(name).name for name in names}
-        out = np.array([LISTED if name in in_list else UNLISTED for name in names_here])
-    else:
-        value_of = dict(zip((PurePosixPath(name).name for name in names), listed.loc[names.index, kind], strict=True))
-        missing = [name for name in names_here if name not in value_of]
-        if missing:
-            raise DataError(f"{path} has no {kind} for image {missing[0]!r} ({len(missing)} missing)")
-        out = np.array([str(value_of[name]) for name in names_here])
-    return out
+        in_list = set(names)
+        return np.array([LISTED if name in in_list else UNLISTED for name in names_here])
+    value_of: dict[str, object] = {}
+    for name, value in zip(names, listed[kind], strict=True):
+        if pd.isna(value):
+            raise DataError(f"{path}: the {kind} of image {name!r} is empty: fill it in or remove the row")
+        if value_of.setdefault(name, value) != value:
+            raise DataError(f"{path}: image {name!r} has the {kind} {value_of[name]!r} and {value!r}: keep one row")
+    if missing := [name for name in names_here if name not in value_of]:
+        raise DataError(f"{path} has no {kind} for image {missing[0]!r} ({len(missing)} missing)")
+    return np.array([str(value_of[name]) for name in names_here])

@@ -40,7 +40,7 @@ CHUNK = 1 << 20
 
 def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
     """Return the error for a failed write: the file, the cause, what to do."""
-    return WriteError(f"cannot write {path}: {_cause(path, error)}")
+    return WriteError(f"cannot write {path}: {_cause(path, error, 'choose another place, then run again')}")
 
 
 def system_error(error: OSError) -> DataError | None:
@@ -52,8 +52,8 @@ def system_error(error: OSError) -> DataError | None:
     return None
 
 
-def _cause(path: str | os.PathLike, error: OSError) -> str:
-    advice = ADVICE.get(error.errno, "")
+def _cause(path: str | os.PathLike, error: OSError, otherwise: str = "") -> str:
+    advice = ADVICE.get(error.errno, otherwise)
     if "{free}" in advice:
         advice = advice.format(free=_free(Path(path)))
     # HDF5 replaces the system's short message with whole paragraphs.

@@ -7,6 +7,7 @@ import numpy as np
 import scipy
 from scipy.special import ndtri, stdtrit
 
+from analysis.core.errors import DataError
 from analysis.statistics.keys import check_level, check_number, numbers, numbers_alone, one_per_row, same_rows
 
 
@@ -75,6 +76,8 @@ def percentile_interval(
 
 
 def _clip(limits: tuple[float, float], *ends: float) -> tuple[float, ...]:
+    if not limits[0] < limits[1]:
+        raise DataError(f"limits={limits}; give the lower and the upper one")
     return tuple(float(np.clip(end, *limits)) for end in ends)
 
 

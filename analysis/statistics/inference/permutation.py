@@ -157,6 +157,7 @@ def paired_test(
     a, b = numbers("a", a), numbers("b", b)
     if a.shape != b.shape or a.ndim != 1:
         raise DataError(f"a has shape {a.shape} and b {b.shape}; give the scores of the same units in both")
+    check_number("n_permutations", n_permutations, 0)
     gap = a - b
     labels = one_per_row("clusters", clusters[0], len(gap)) if clusters else np.arange(len(gap))
     defined = np.isfinite(gap)

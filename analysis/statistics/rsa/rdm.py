@@ -202,7 +202,8 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     Raises
     ------
     DataError
-        If there are fewer than 2 partitions, a response is infinite, or `precision` has a wrong size or is not finite.
+        If there are fewer than 2 partitions, a response is infinite, or `precision` has a wrong size, is not finite, or
+        is not symmetric and positive definite.
 
     Examples
     --------
@@ -224,6 +225,8 @@ def crossnobis(responses, precision: np.ndarray | None = None, images: Sequence 
     P = np.eye(n_units) if precision is None else numbers("precision", precision)
     if P.shape != (n_units, n_units) or not np.isfinite(P).all():
         raise DataError(f"precision has shape {P.shape}; give ({n_units}, {n_units}) finite numbers")
+    if not np.allclose(P, P.T) or np.linalg.eigvalsh(P)[0] < -1e-8 * np.abs(P).max():
+        raise DataError("precision is no inverse covariance: give a symmetric matrix without negative eigenvalues")
     shown = np.isfinite(X).all(axis=2)
     X = np.where(shown[..., None], X, 0.0)
     X -= X.sum(axis=(0, 1)) / max(shown.sum(), 1)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from analysis.core.errors import DataError
-from analysis.statistics.keys import as_array, join, shared
+from analysis.statistics.keys import as_array, check_number, join, shared
 from analysis.statistics.midranks import midranks
 from analysis.statistics.rsa.rdm import RDM
 
@@ -328,6 +328,7 @@ def upper_bound(rdms: Sequence[RDM], method: str = "spearman") -> float:
 def _ceiling_of_subsets(rdms, method, n_subjects, n_subsets, seed):
     if not 2 <= n_subjects <= len(rdms):
         raise DataError(f"n_subjects={n_subjects} of {len(rdms)} RDMs; give 2 to {len(rdms)}")
+    check_number("n_subsets", n_subsets, 1)
     if comb(len(rdms), n_subjects) <= n_subsets:
         subsets = list(combinations(range(len(rdms)), n_subjects))
     else:

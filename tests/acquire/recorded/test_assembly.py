@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -156,7 +157,20 @@ def pickled(folder: Path) -> None:
     np.save(folder / "responses.npy", np.array([{}], object), allow_pickle=True)
 
 
+def units(text: str):
+    return lambda folder: (folder / "units.csv").write_text(text, encoding="utf-8")
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "images.csv")
+
+
 WRONG = {
+    "misspelt column": (units("regon\nV4\nV4\nV4\n"), {}, "column 'regon' means nothing; did you mean 'region'"),
+    "column twice": (units("region,region\nV4,IT\nV4,IT\nV4,IT\n"), {}, "two columns are named 'region'"),
+    "short row": (units("unit_id,region\na,V4\nb\nc,V4\n"), {}, "row 2 has 1 cell for 2 columns"),
+    "semicolons": (units("unit_id;region\na;V4\nb;V4\nc;V4\n"), {}, "columns are separated by ';'"),
+    "pipe": (pipe, {}, "is a device or pipe"),
     "negative": (broken(-10), {}, r"unit unit002, presentation 9 \(image 'face_2'\): -10"),
     "infinite": (broken(np.inf), {}, r"unit unit002, presentation 9 \(image 'face_2'\): inf"),
     "half a spike": (broken(0.5), {"response": "count"}, r"0\.5 is not a spike count"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from analysis.core.files import as_json, write_json
-from paper.claims import audit, geometry, models
+from paper.claims import audit, explain, geometry, models, search, truth
 from paper.recorded.claims import of_set
 from paper.recorded.tables import committed
 from paper.results import Results
@@ -18,8 +18,9 @@ def work_out(results: Results) -> dict:
     -------
     dict
         ``source``, ``missing``; ``task``, ``predictivity``, ``geometry``, ``layers`` (None where no model was
-        compared); ``performance``, ``audit``, ``seeds``, ``calibration`` (None where they were not computed);
-        ``recorded``: one entry for each committed table.
+        compared); ``contrasts`` in all areas; ``performance``, ``components``, ``audit``, ``seeds``, ``explain``,
+        ``calibration`` (None where they were not computed); ``truth``: what simulations with known truth say of the
+        methods; ``recorded``: one entry for each committed table.
     """
     compared = results.roles()["first"] is not None
     return as_json(
@@ -30,10 +31,14 @@ def work_out(results: Results) -> dict:
             "predictivity": models.predictivity(results) if compared else None,
             "seeds": models.seeds(results) if compared else None,
             "geometry": geometry.geometry(results) if compared else None,
-            "performance": geometry.performance(results) if compared else None,
+            "contrasts": models.of_contrasts(results) if compared else [],
+            "performance": search.performance(results) if compared else None,
+            "components": search.components(results) if compared else None,
             "layers": models.layers(results) if compared else None,
             "audit": audit.audit(results),
-            "calibration": geometry.calibration(results) if compared else None,
+            "explain": explain.explain(results),
+            "calibration": truth.planted_ceilings(results) if compared else None,
+            "truth": truth.truth(),
             "recorded": [of_set(found) for found in committed()],
         }
     )

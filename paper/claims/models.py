@@ -67,8 +67,10 @@ def predictivity(results: Results) -> dict:
         ``area``, ``units``, ``ceiling``; ``models``: score with interval, best first; ``first``, ``baseline``,
         ``labels``: those of the first network, of the pixels and of the labels; ``contrasts``: paired, with verdict,
         of this area; ``first_against``: how many of them the first network wins and loses; ``beyond_labels``: the
-        first network's contrast with the labels; ``by_area``: the first network along the stream; ``report``: the
-        median r2 under the report's protocol.
+        first network's contrast with the labels; ``detected``: the contrasts with a verdict, each as that of the
+        ``model`` which predicts better; ``by_area``: the first network along the stream; ``tops``, ``top_by_area``:
+        scores of the top layers in the main area, best first, and of the first network's in each area; ``report``:
+        the median r2 under the report's protocol, and its number of ``columns``.
     """
     roles, area = results.roles(), main_area(results)
     rows = _chosen(results, area)
@@ -90,21 +92,55 @@ def predictivity(results: Results) -> dict:
         "first": by_key.get(roles["first"]),
         "baseline": by_key.get(roles["baseline"]),
         "labels": by_key.get(labels),
-        "r2": _defined(getattr(results.scores(roles["first"], area), "r2", None)),
         "contrasts": contrasts,
         "first_against": count(one["verdict"] for one in mine),
         "beats": [one["other"] for one in mine if one["verdict"] == LARGER],
         "loses_to": [one["other"] for one in mine if one["verdict"] == SMALLER],
         "ties_with": [one["other"] for one in mine if one["verdict"] == UNDETECTED],
         "beyond_labels": next((one for one in mine if one["other"] == labels), None),
+        "detected": [_turned_up(one) for one in contrasts if one["verdict"] in (LARGER, SMALLER)],
+        "tops": sorted(
+            (top for model in results.models if (top := _top(results, model, area))), key=lambda top: -top["value"]
+        ),
+        "top_by_area": [
+            top for one in areas_of(results, roles["first"]) if (top := _top(results, roles["first"], one))
+        ],
+        "best_r2": _best_r2(results, roles["first"], area),
         "by_area": [
             {"area": one} | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
             for one in areas_of(results, roles["first"])
             for row in _chosen(results, one, roles["first"]).itertuples()
         ],
-        "report": None if reported is None else named(roles["report"]) | estimate(reported.r2, reported.r2_low,
-                                                                                  reported.r2_high),
-    }  # fmt: skip
+        "report": None
+        if reported is None
+        else named(roles["report"])
+        | estimate(reported.r2, reported.r2_low, reported.r2_high)
+        | {"columns": int(reported.n_units), "area": reported.region},
+    }
+
+
+def _top(results: Results, model: str, area: str) -> dict | None:
+    """Return the scores of a model's top layer in an area; None where it has no noise-corrected score."""
+    row = results.scores(model, area)
+    if row is None or pd.isna(row.r_corrected):
+        return None
+    return (
+        named(model)
+        | {"area": area, "units": int(row.n_units), "ceiling": _defined(row.ceiling)}
+        | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
+        | {"r2": estimate(row.r2, row.r2_low, row.r2_high)}
+    )
+
+
+def _best_r2(results: Results, model: str, area: str) -> dict:
+    rows = results.layers[(results.layers.model == model) & (results.layers.region == area)]
+    rows = rows[(rows.layer == BEST) & rows.r2.notna()]
+    return estimate(*rows[["r2", "r2_low", "r2_high"]].iloc[0]) if len(rows) else estimate(None)
+
+
+def _turned_up(contrast: dict) -> dict:
+    """Return a contrast as that of the model which predicts better."""
+    return contrast if contrast["difference"] > 0 else oriented(contrast, contrast["other"])
 
 
 def of_contrasts(results: Results, area: str | None = None) -> list[dict]:

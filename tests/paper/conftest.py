@@ -299,8 +299,9 @@ def drawn(tmp_path_factory, fabricated) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     skip = shutil.ignore_patterns("figures", "*.pdf", "report.html", "claims.json", "__pycache__")
     shutil.copytree(ROOT / "paper", folder / "paper", ignore=skip)
-    for table in (folder / "paper/recorded").glob("*.json"):
-        table.unlink()  # tests write the tables that they want
+    for kept in ("recorded", "truth"):
+        for table in (folder / "paper" / kept).glob("*.json"):
+            table.unlink()  # tests write the tables that they want
     shutil.copytree(fabricated, folder / "results")
     (folder / "data/raw").mkdir(parents=True)
     (folder / "data/raw/manifest.json").write_text("{}")

@@ -41,7 +41,7 @@ def _draw_matrix(axes, title: str, names: list[str], cells: list[dict], kinds: l
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > DARK else style.INK
-        axes.text(column, row, f"{share:.2f}"[share < 1 :], ha="center", va="center", fontsize=6, color=colour)
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour)
         if cells[row]["planted"] == kinds[column]:
             axes.add_patch(
                 Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=style.COLOURS[1], linewidth=1.4)

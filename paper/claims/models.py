@@ -64,13 +64,13 @@ def predictivity(results: Results) -> dict:
     Returns
     -------
     dict
-        ``area``, ``units``, ``ceiling``; ``models``: score with interval, best first; ``first``, ``baseline``,
-        ``labels``: those of the first network, of the pixels and of the labels; ``contrasts``: paired, with verdict,
-        of this area; ``first_against``: how many of them the first network wins and loses; ``beyond_labels``: the
-        first network's contrast with the labels; ``detected``: the contrasts with a verdict, each as that of the
-        ``model`` which predicts better; ``by_area``: the first network along the stream; ``tops``, ``top_by_area``:
-        scores of the top layers in the main area, best first, and of the first network's in each area; ``report``:
-        the median r2 under the report's protocol, and its number of ``columns``.
+        ``name`` of the first network, ``area``, ``units``, ``ceiling``; ``models``: score with interval, best first;
+        ``first``, ``baseline``, ``labels``: those of the first network, of the pixels and of the labels;
+        ``contrasts``: paired, with verdict, of this area; ``first_against``: how many of them the first network wins
+        and loses; ``beyond_labels``: the first network's contrast with the labels; ``detected``: the contrasts with a
+        verdict, each as that of the ``model`` which predicts better; ``by_area``: the first network along the stream;
+        ``tops``, ``top_by_area``: scores of the top layers in the main area, best first, and of the first network's in
+        each area; ``report``: the median r2 under the report's protocol, and its number of ``columns``.
     """
     roles, area = results.roles(), main_area(results)
     rows = _chosen(results, area)
@@ -85,6 +85,7 @@ def predictivity(results: Results) -> dict:
     labels = next((m for m in by_key if results.summary["models"][m]["kind"] == LABELS), None)
     reported = results.scores(roles["report"], areas_of(results, roles["report"])[-1]) if roles["report"] else None
     return {
+        "name": style.name(roles["first"]),
         "area": area,
         "units": int(rows.n_units.max()) if len(rows) else 0,
         "ceiling": _defined(rows.ceiling.median()),

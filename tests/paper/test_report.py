@@ -19,7 +19,9 @@ from tests.project import ROOT
 PAPER = ROOT / "paper"
 PAPERS = ("paper/report.pdf", "paper/supplement.pdf")
 RESULT_SECTIONS = ("abstract", "results", "origin", "limits", "approach", "nothing")
-RESULT_SECTIONS += tuple(f"supplement/{name}" for name in ("results", "models", "audit", "explain", "recorded"))
+RESULT_SECTIONS += tuple(
+    f"supplement/{name}" for name in ("results", "models", "audit", "explain", "recorded", "truth")
+)
 
 
 def make() -> str:
@@ -175,6 +177,7 @@ def test_numbers_in_the_text_follow_the_results(project):
     chosen = (layers.model == "pixels") & (layers.region == "AIT")
     layers.loc[chosen, ["r_corrected", "r_corrected_low", "r_corrected_high"]] = 0.9, 0.85, 0.95
     layers.to_csv("results/layers.csv", index=False)
+    draw.run(params.load())
     assert "pixels reach 0.900 (0.850 to 0.950)" in make()
 
 

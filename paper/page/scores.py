@@ -28,7 +28,7 @@ def data_sets(results: Results) -> list[dict]:
         ``key``, ``title``, ``scores`` and ``layers``: rows of `_row`; a row of ``scores`` stands for a model's chosen
         or top layer, those of ``layers`` for each layer in its depth.
     """
-    title = "simulated experiment" if results.source == "simulated" else "free viewing, Xiao et al. 2024"
+    title = "Simulated experiment" if results.source == "simulated" else "Free viewing, Xiao et al. 2024"
     own = {"key": "experiment", "title": title, "scores": _units(results) + _geometry(results)}
     found = [own | {"layers": _layers(results)}]
     found += [_recorded(one) for one in compared()]

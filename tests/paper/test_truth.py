@@ -88,11 +88,11 @@ def test_the_bias_of_ceilings_is_the_largest_of_either_sign():
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "found", "most_wrong"), [(0.8, None, 12, 0.0), (0.5, None, 0, 0.0), (0.3, "pixels", 3, 0.7)]
+    ("right", "wrong", "found", "most_wrong"), [(0.8, None, 12, 0.0), (0.5, None, 3, 0.0), (0.3, "pixels", 3, 0.7)]
 )
 def test_recovery_counts_where_the_planted_kind_wins(right, wrong, found, most_wrong):
     said = truth.recovery(recovered(right, wrong))
-    # where pixels are the other winner, they win all runs of their own world
+    # the other winner, pixels or none, wins all runs of its own world
     assert (said["found"], said["planted"], said["worlds"]) == (found, 12, 5)
     assert said["least"] == pytest.approx(right)
     assert said["wrong"] == pytest.approx(most_wrong)

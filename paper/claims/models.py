@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.core.areas import AREAS
+from analysis.core.reading import damaged
 from paper import style
 from paper.claims.verdicts import LARGER, SMALLER, UNDETECTED, count, estimate, p_verdict
-from paper.results import Results
+from paper.results import AGAIN, Results
 
 BEST = "best"
 """The layer chosen within the training images of each fold."""
@@ -35,12 +36,20 @@ def named(model: str | None) -> dict | None:
 
 
 def task(results: Results) -> dict:
-    """Return the accuracy on test images of each model in a role, and how wide the intervals are."""
+    """Return the accuracy on test images of each model in a role, and how wide the intervals are.
+
+    Raises
+    ------
+    DataError
+        If such a model has no row.
+    """
     table = results.accuracy[results.accuracy.split == "test"].set_index("model")
 
     def scores(model: str | None) -> dict | None:
-        if model is None or model not in table.index:
+        if model is None:
             return None
+        if model not in table.index:
+            raise damaged(results.file("accuracy.csv"), f"no row with model = {model}, split = test", AGAIN)
         row = table.loc[model]
         return named(model) | {
             "accuracy": float(row.accuracy),

@@ -1,4 +1,4 @@
-"""Fabricated tables beside the results: of recorded data sets, as the stage recorded-summary writes them, and of an audit."""
+"""Fabricated tables beside the results: of recorded data sets, as stage recorded-summary writes them; of an audit."""
 
 import json
 import re

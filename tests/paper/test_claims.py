@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from paper import results
-from paper.claims import audit, build, geometry, models, truth, verdicts
+from paper.claims import audit, build, geometry, headline, models, truth, verdicts
 
 
 @pytest.mark.parametrize(
@@ -175,3 +175,30 @@ def test_ceilings_of_drifting_units_are_told_apart(fabricated, tmp_path):
     table.loc[[0, 1], ["ceiling", "explainable"]] = [[0.5, 0.2], [0.3, 0.4]]
     table.to_csv(folder / "validation.csv", index=False)
     assert truth.planted_ceilings(results.read(folder))["drifting_bias"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("score", "baseline", "rho", "said"),
+    [
+        (
+            0.25,
+            0.1,
+            0.16,
+            "predicts single units with a median noise-corrected r of 0.25, against 0.10 for pixels; the",
+        ),
+        (None, None, None, "was compared, but its score is undefined."),
+        (-0.001, None, None, "with a median noise-corrected r of 0.00."),
+        (
+            -0.2,
+            None,
+            0.1,
+            "r of \N{MINUS SIGN}0.20; the RDMs correlate with \N{GREEK SMALL LETTER RHO} = 0.10, and 0.10 once the labels",
+        ),
+    ],
+)
+def test_the_headline_says_what_is_defined(score, baseline, rho, said):
+    found = {"name": "report HMO", "area": "AIT", "first": None if score is None else {"value": score}}
+    found["baseline"] = None if baseline is None else {"value": baseline, "name": "pixels"}
+    geometry = {"first": {"rho": {"value": rho}, "partial": {"value": rho}}}
+    assert said in headline.sentence(found, geometry)
+    assert headline.sentence(None, None) == "No model could be compared with the available data."

@@ -192,7 +192,7 @@ def test_ceilings_of_drifting_units_are_told_apart(fabricated, tmp_path):
             -0.2,
             None,
             0.1,
-            "r of \N{MINUS SIGN}0.20; the RDMs correlate with \N{GREEK SMALL LETTER RHO} = 0.10, and 0.10 once the labels",
+            "r of \N{MINUS SIGN}0.20; the RDMs correlate with \N{GREEK SMALL LETTER RHO} = 0.10, and 0.10",
         ),
     ],
 )

@@ -82,10 +82,10 @@ def contrasted(area: dict) -> list[str]:
 def _beside_pixels(pairs: int, better: int, worse: int, undetected: int, **_) -> str:
     """Return what is said instead where models of different accuracy were not contrasted."""
     if not better + worse:
-        return (
-            f"In paired contrasts, no difference between raw pixels and any of the other {pairs} models is detectable."
-        )
-    some = f"{better or 'none'} of {pairs} models {'does' if better < 2 else 'do'} better and {worse or 'none'} worse"
+        others = "the other model" if pairs == 1 else f"any of the other {pairs} models"
+        return f"In paired contrasts, no difference between raw pixels and {others} is detectable."
+    models = f"{better or 'none'} of {pairs} model{'' if pairs == 1 else 's'}"
+    some = f"{models} {'does' if better < 2 else 'do'} better and {worse or 'none'} worse"
     rest = f"; for {undetected}, no difference is detectable" if undetected else ""
     return f"In paired contrasts with raw pixels, {some}{rest}."
 

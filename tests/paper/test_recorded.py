@@ -123,7 +123,7 @@ def test_without_accuracies_models_are_compared_with_pixels(tmp_path, monkeypatc
     [sentence] = words.sentences()
     assert f"the highest correlation of RDMs, {RHO}, is that of HMO, 0.520 (95 % interval 0.420 to 0.620" in sentence
     assert f"With the labels face and animal held constant, its {RHO} is 0.100 (0.050 to 0.150)." in sentence
-    assert sentence.endswith("1 of 2 models do better, 0 worse, and for 1 no difference is detectable.")
+    assert sentence.endswith("1 of 2 models does better and none worse; for 1, no difference is detectable.")
 
 
 # --- kept tables ---------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def test_a_data_set_with_responses(folder):
         "Performance goes with predictivity: in 1 of 2 paired contrasts",
         "Over the 3 trained models, accuracy and predictivity have a rank correlation of 0.800",
         "grey pixels predicts the units of all images with a median r of 0.271",
-        f"In V4, the highest {RHO} is that of HMO, 0.400 (0.300 to",  # the page ends here
+        f"In V4, the highest {RHO} is that of HMO",  # the page ends about here
         "with the labels held constant it is 0.050",
         "so that nothing beyond the labels is detectable",
         "abababababababab",
@@ -140,7 +140,7 @@ def test_a_data_set_of_dissimilarities_alone(folder):
         "What was published are the dissimilarities between 640 images in monkey IT and human IT",
         f"In monkey IT, the highest correlation of RDMs ({RHO}) is that of HMO, 0.520 (0.420 to 0.620)",
         "With the labels face held constant",
-        "1 of 1 model do better, 0 worse",
+        "1 of 1 model does better and none worse",
         "so that not all of it is owed to the labels",
         "labels: face 0.241 0.185",
         "noise ceiling over subjects, lower \N{EN DASH} 0.372",

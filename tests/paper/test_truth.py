@@ -12,6 +12,7 @@ from paper import build, draw
 from paper.claims import truth
 from paper.truth import tables
 from tests.paper.test_explain import text_of_paper
+from tests.paper.test_report import text_of
 from tests.project import ROOT
 
 KINDS = ("pixels", "Gabor energy", "category observer", "trained networks")
@@ -124,6 +125,7 @@ def test_the_supplement_shows_and_tells_what_was_recovered(kept):
     assert "AIT has a winner in 80.0 % of experiments, most often trained networks" in text
     assert "in the smallest design (30 images, 12 units, 1 recording) and 95.0" in text
     assert "The intervals cover the truth in 93.6" in text
+    assert "says so in more than half of the experiments in 12 of 12 cases" in text_of(Path("paper/report.pdf"))
     alternative = json.loads(Path("paper/figures/alt.json").read_text())
     assert "pixels: pixels 0.80" in alternative["recovery"]
     assert "Coverage in 33 cases: 93.6% to 97.5%" in alternative["coverage"]

@@ -110,7 +110,7 @@ def predictivity(results: Results) -> dict:
         "beyond_labels": next((one for one in mine if one["other"] == labels), None),
         "detected": [_turned_up(one) for one in contrasts if one["verdict"] in (LARGER, SMALLER)],
         "tops": sorted(
-            (top for model in results.models if (top := _top(results, model, area))), key=lambda top: -top["value"]
+            (top for model in results.corrected if (top := _top(results, model, area))), key=lambda top: -top["value"]
         ),
         "top_by_area": [
             top for one in areas_of(results, roles["first"]) if (top := _top(results, roles["first"], one))
@@ -254,7 +254,7 @@ def layers(results: Results) -> dict:
 def layered(results: Results, fewest: int = 3) -> list[str]:
     """Return the networks of the corrected protocol with enough layers for a course along depth."""
     models = results.summary["models"]
-    return [m for m in results.models if models[m]["protocol"] == "corrected" and len(models[m]["layers"]) >= fewest]
+    return [m for m in results.corrected if len(models[m]["layers"]) >= fewest]
 
 
 def order_test(values: list[float]) -> tuple[float | None, float | None]:

@@ -158,6 +158,7 @@ def test_a_detected_contrast_names_the_better_model_first(fabricated, tmp_path):
         ("pixels", "hmo_report", 0.123)
     ]
     assert said["loses_to"] == ["pixels"]
+    assert {top["key"] for top in said["tops"]} == {"hmo_report", "simple_cnn", "pixels"}  # not the report's protocol
 
 
 def test_the_report_is_scored_in_its_latest_area(fabricated):

@@ -176,6 +176,7 @@ def test_real_data_that_are_incomplete_are_said_to_be(project, fabricate_results
     assert "Recorded data, incomplete." in text
     assert "simulated" not in text.lower().replace("simulated experiment that", "").replace("source simulated", "")
     assert not Path("paper/figures/validation.svg").exists()
+    assert "What the methods recover" not in text
 
 
 def test_other_models_than_the_default_make_a_paper_too(project):

@@ -136,3 +136,4 @@ def test_without_kept_tables_neither_is_shown(project):
     text = text_of_paper()
     assert "Model recovery" not in text
     assert "Calibration of the statistics" not in text
+    assert "What the methods recover" in text  # its ceilings, of the experiment itself

@@ -5,13 +5,11 @@ import sys
 from pathlib import Path
 
 from analysis.core import environment
-from analysis.core.errors import DataError
 from analysis.core.files import write_bytes, write_text
 from analysis.core.paths import FIGURES
 from analysis.core.reading import damaged, read_json, reading
 from analysis.params import Params
 from paper import provenance, style
-from paper.claims.build import OUTPUT as CLAIMS
 from paper.draw import MAIN, plots_for
 from paper.kinds import Stamp
 from paper.page import build as page
@@ -42,8 +40,6 @@ def run(params: Params) -> None:
     _compare_environments(stamp)
     code_and_data = provenance.describe()
     html = page.build(results, code_and_data)
-    if not CLAIMS.is_file():
-        raise DataError(f"{CLAIMS} not found: run the stage figures")
     context = _context(params, results, stamp, code_and_data)
     papers = {output: compile_pdf(source, ".", context) for source, output in ((SOURCE, OUTPUT), SUPPLEMENT)}
     for output, pdf in papers.items():
@@ -60,9 +56,7 @@ def _context(params: Params, results: Results, stamp: dict, code_and_data: dict)
             "params": params.model_dump(mode="json"),
             "roles": results.roles(),
             "audited": audit.is_available(results),
-            "choices": audit.FIELDS,
             "searched": candidates.is_drawable(results),
-            "variants": candidates.VARIANTS,
             "explained": explain.is_available(results),
             "names": {model: style.name(model) for model in results.models},
             "environment": stamp,

@@ -15,9 +15,11 @@ from paper.plots.main import candidates as performance
 from paper.plots.main import geometry, layers, origin, predictivity, question
 from paper.plots.supplement import (
     beyond_label,
+    coverage,
     explain,
     merged_table,
     read_out,
+    recovery,
     similarity,
     splits,
     units,
@@ -25,6 +27,7 @@ from paper.plots.supplement import (
 )
 from paper.results import Results
 from paper.results import read as read_results
+from paper.truth import tables as truth
 
 MAIN = {
     "question": question.draw,
@@ -38,10 +41,12 @@ MAIN = {
 
 SUPPLEMENT = {
     "units": units.draw,
-    "validation": validation.draw,
     "similarity": similarity.draw,
     "beyond_label": beyond_label.draw,
     "read_out": read_out.draw,
+    "validation": validation.draw,
+    "coverage": coverage.draw,
+    "recovery": recovery.draw,
     "splits": splits.draw,
     "merged_table": merged_table.draw,
     "explain": explain.draw,
@@ -50,6 +55,8 @@ SUPPLEMENT = {
 
 OF_AUDIT = {"origin": "single_choices", "splits": "report_splits", "merged_table": "table_blocks"}
 """Figures of the audit, and the table that must have rows for each to be drawn."""
+OF_TRUTH = {"coverage": ("coverage", "reliability"), "recovery": ("recovery",)}
+"""Figures of simulations apart from the experiment, and the kept tables that each needs."""
 WITH_RECORDED = ("predictivity", "geometry")
 """Figures that also show recorded data sets, where tables of them are committed."""
 
@@ -85,16 +92,21 @@ def draw_figure(results: Results, said: dict, name: str, draw: Callable) -> tupl
     with style.applied():
         figure, text = draw(results, said)
         mixed = name in WITH_RECORDED and any(used.startswith("paper/") for used in results.used)
-        style.stamp(figure, style.BOTH if mixed and results.source == "simulated" else results.source)
+        source = "simulated" if name in OF_TRUTH else results.source
+        style.stamp(figure, style.BOTH if mixed and source == "simulated" else source)
         style.save(figure, FIGURES / f"{name}.svg")
     return text, sorted(results.used)
 
 
 def plots_for(results: Results) -> dict[str, Callable]:
-    """Return the figures that these results allow; those of the audit and explanations need no compared model."""
+    """Return the figures that these results allow; not all need a compared model."""
     possible = MAIN | SUPPLEMENT
     optional = {
         **{name: audit.has_rows(results, table) for name, table in OF_AUDIT.items()},
+        **{
+            name: all((truth.FOLDER / f"{table}.json").is_file() for table in tables)
+            for name, tables in OF_TRUTH.items()
+        },
         "explain": explain.is_drawable(results),
     }
     compared = results.roles()["first"] is not None

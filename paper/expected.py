@@ -11,6 +11,7 @@ from analysis.core.paths import FIGURES, RESULTS
 from analysis.core.reading import read_json
 from paper import blocks, provenance, results, style
 from paper.claims.models import predictivity
+from paper.claims.truth import truth
 from paper.recorded import words
 from paper.recorded.claims import of_set
 from paper.recorded.tables import compared
@@ -94,6 +95,17 @@ def _validation(found: Results) -> str:
     return f"mean error of the ceilings of steady units: {number((steady.ceiling - steady.explainable).mean())}"
 
 
+def _coverage(found: Results) -> str:
+    said = truth()["coverage"]
+    least, most = (percent(said["coverage"][end]) for end in ("least", "most"))
+    return f"coverage of 95 % intervals in {said['cases']} cases: {least} to {most}"
+
+
+def _recovery(found: Results) -> str:
+    said = truth()["recovery"]
+    return f"right answer in most experiments: {said['found']} of {said['planted']} combinations of world and area"
+
+
 def _choices(found: Results) -> str:
     rows = found.table("audit", "shapley")
     row = rows[rows.score == "r2"].nlargest(1, "value").iloc[0]
@@ -142,10 +154,12 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "origin": _choices,
     "layers": _layers,
     "units": _areas,
-    "validation": _validation,
     "similarity": _similarity,
     "beyond_label": _beyond_label,
     "read_out": _read_out,
+    "validation": _validation,
+    "coverage": _coverage,
+    "recovery": _recovery,
     "splits": _splits,
     "merged_table": _blocks,
     "explain": _explain,

@@ -134,6 +134,11 @@ class Results:
         """Compared models in the order in which they ran, which is that of the tables (``summary.json`` is sorted)."""
         return list(dict.fromkeys(self._tables["layers"].model))
 
+    @property
+    def corrected(self) -> list[str]:
+        """Compared models of the corrected protocol."""
+        return [model for model in self.models if self._summary["models"][model]["protocol"] == "corrected"]
+
     def top(self, model: str) -> str:
         """Return the name of the model's last layer."""
         return self._summary["models"][model]["top_layer"]
@@ -177,7 +182,7 @@ class Results:
             pixels. None if no such model was compared: a model is not trained if its images are missing.
         """
         models = self._summary["models"]
-        corrected = [name for name in self.models if models[name]["protocol"] == "corrected"]
+        corrected = self.corrected
         networks = [name for name in corrected if models[name]["kind"] not in UNLEARNED]
         report = [name for name in self.models if models[name]["protocol"] == "report"]
         pixels = [name for name in corrected if models[name]["kind"] == "pixels"]

@@ -32,7 +32,7 @@ class Reliability:
         Jackknife standard error of `value`, over images.
     low : (n_units,) array of bool
         Units whose value is undefined or below twice its standard error, and all units with fewer than 11 images, where
-        the standard error is unreliable: their noise-corrected scores are uncertain. Report their number, but keep them:
+        the standard error is unreliable: their noise-corrected scores are uncertain. Report how many, but keep them:
         dropping them biases the median of the corrected scores down, since a unit is more likely to stay if its
         reliability is overestimated.
     n_images, n_repeated : int

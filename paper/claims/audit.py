@@ -19,7 +19,8 @@ def audit(results: Results) -> dict | None:
     -------
     dict
         ``area``, ``recordings``; ``protocols``: ``report``, ``corrected`` and misaligned trials alone
-        (``misaligned``), ``planted`` likewise, each None where nothing was scored; ``steps`` by score: every choice
+        (``misaligned``), with the ``splits`` of the report's protocol and its ``images``, and ``planted`` likewise,
+        each None where nothing was scored; ``steps`` by score: every choice
         with its Shapley value, its effect if corrected ``first`` and ``last``; ``decisive``: the choices whose
         interval excludes 0, the largest first; ``confound``; ``power``; ``aligned``: share of presentations that
         receive their own image.
@@ -39,6 +40,7 @@ def audit(results: Results) -> dict | None:
             "corrected": _scores(small["corrected"]),
             "misaligned": _scores(small["join_alone"]),
             "splits": found["report_splits"],
+            "images": small["report"]["images"],
         },
         "planted": None if planted is None else {
             "corrected": _scores(planted["corrected"]),

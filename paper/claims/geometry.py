@@ -1,14 +1,23 @@
-"""Claims on the geometry of the population, on performance over candidates, and on ceilings of the simulation."""
+"""Claims on the geometry of the population, and on what it shares with a network beyond the labels."""
 
 import numpy as np
 
-from paper.claims.models import LABELS, main_area, named
-from paper.claims.verdicts import LARGER, LEVEL, estimate, interval_verdict
-from paper.plots.candidates.read import is_drawable, read_table
+from paper.claims.models import LABELS, areas_of, main_area, named
+from paper.claims.verdicts import LARGER, LEVEL, estimate
 from paper.results import Results
 
-EARLY, LATE = "V1", "IT"
-"""Areas whose difference is the specificity of the relation between performance and predictivity."""
+BEYOND = {
+    "variance": "r2_unique_model",
+    "labels_variance": "r2_labels",
+    "labels_unique": "r2_unique_labels",
+    "faces": "r_face",
+    "non_faces": "r_nonface",
+    "unseen": "r_unseen",
+    "reweighted": "rho_reweighted",
+    "fixed": "rho_fixed",
+    "categories": "rho_categories",
+}
+"""Names of the measures of ``beyond_label.csv`` in the claims on the first network."""
 
 
 def geometry(results: Results) -> dict:
@@ -18,9 +27,10 @@ def geometry(results: Results) -> dict:
     -------
     dict
         ``area``, ``recordings``; ``models``: ``rho`` and ``partial`` (given label and category) of each top layer, the
-        highest first; ``first``, ``labels``: those of the first network and of the labels; ``beyond``: of the first
-        network, ``variance`` that it adds to the labels, and fits ``within`` faces and non-faces; ``others``: names of
-        the other models that add variance; ``ceiling``: mean of the bounds; ``p``: of rho, corrected for all tests.
+        highest first; ``first``, ``labels``, ``baseline``: those of the first network, of the labels and of pixels;
+        ``beyond``: of the first network, the measures of `BEYOND`; ``others``: names of the other models that add
+        variance; ``ceiling``: mean of the bounds; ``p``, ``p_fdr``: of rho, corrected for all tests; ``tests``: how
+        many pairs of a top layer and an area were ``tested``, and how many are ``significant``; ``report``.
     """
     roles, area, kinds = results.roles(), main_area(results), results.summary["models"]
     table = results.beyond_label
@@ -47,81 +57,33 @@ def geometry(results: Results) -> dict:
         "models": models,
         "first": next((m for m in models if m["key"] == first), None),
         "labels": next((m for m in models if kinds[m["key"]]["kind"] == LABELS), None),
-        "beyond": {
-            "variance": measured(first, "r2_unique_model"),
-            "labels_variance": measured(first, "r2_labels"),
-            "faces": measured(first, "r_face"),
-            "non_faces": measured(first, "r_nonface"),
-            "unseen": measured(first, "r_unseen"),
-        },
+        "baseline": next((m for m in models if m["key"] == roles["baseline"]), None),
+        "beyond": {name: measured(first, measure) for name, measure in BEYOND.items()},
         "others": [m["key"] for m in others if measured(m["key"], "r2_unique_model")["verdict"] == LARGER],
         "compared": len(others),
         "ceiling": {end: _defined(bounds[f"ceiling_{end}"]) for end in ("lower", "upper")},
         "p": _defined(tests.p_max.iloc[0]) if len(tests) else None,
+        "p_fdr": _defined(tests.p_bh.iloc[0]) if len(tests) else None,
+        "tests": _count_tests(results),
         "report": _report(results),
         "level": LEVEL,
     }
 
 
-def performance(results: Results) -> dict | None:
-    """Return whether candidates that do better on the task predict IT better, and more so than V1; None without them.
-
-    Returns
-    -------
-    dict
-        ``candidates``; ``areas``: r with its interval, and its ``specificity`` (difference from V1); ``late``,
-        ``early``: those of IT and V1; ``verdict``: of the specificity of IT; ``chosen``: by each search, the share of
-        random candidates that it exceeds in IT.
-    """
-    if not is_drawable(results):
-        return None
-    table, searches = read_table(results, "correlations"), read_table(results, "searches")
-    areas = [
-        {
-            "area": row.region,
-            **estimate(row.r, row.ci_low, row.ci_high),
-            "specificity": estimate(row.over_v1, row.over_v1_low, row.over_v1_high),
-        }
-        for row in table.itertuples()
-    ]
-    by_name = {one["area"]: one for one in areas}
-    late = by_name.get(LATE)
-    return {
-        "candidates": int(table.candidates.max()) if len(table) else 0,
-        "areas": areas,
-        "late": late,
-        "early": by_name.get(EARLY),
-        "verdict": late["specificity"]["verdict"] if late else interval_verdict(None, None, None),
-        "chosen": {
-            row.kind: {"accuracy": float(row.accuracy_rank), "predictivity": float(row.predictivity_rank)}
-            for row in searches[searches.region == LATE].itertuples()
-        },
-    }
-
-
-def calibration(results: Results) -> dict | None:
-    """Return how well ceilings recover what was planted; None for recorded data."""
-    found = results.summary["validation"]
-    if found is None or not found["steady"]["units"]:
-        return None
-    steady = found["steady"]
-    return {
-        "units": steady["units"],
-        "bias": steady["mean_difference"],
-        "r": steady["pearson_r"],
-        "drifting": found["drifting"],
-    }
+def _count_tests(results: Results) -> dict[str, int]:
+    table = results.tests[results.tests.p_max.notna()]
+    tops = table[[layer == results.top(model) for model, layer in zip(table.model, table.layer, strict=True)]]
+    return {"tested": len(tops), "significant": int((tops.p_max < LEVEL).sum())}
 
 
 def _report(results: Results) -> dict | None:
-    """Return rho under the report's protocol, in the latest area in which it was compared."""
+    """Return mean rho under the report's protocol, in the latest area in which it was compared."""
     model = results.roles()["report"]
     if model is None:
         return None
-    rows = results.rsa[
-        (results.rsa.model == model) & (results.rsa.layer == results.top(model)) & results.rsa.rho.notna()
-    ]
-    return named(model) | {"rho": float(rows.rho.mean()) if len(rows) else None}
+    area = areas_of(results, model)[-1]
+    rows = results.similarities(model, area)
+    return named(model) | {"area": area, "rho": float(rows.rho.mean()) if len(rows) else None}
 
 
 def _defined(value) -> float | None:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.core.areas import AREAS
+from analysis.core.reading import damaged
 from paper import style
 from paper.claims.verdicts import LARGER, SMALLER, UNDETECTED, count, estimate, p_verdict
-from paper.results import Results
+from paper.results import AGAIN, Results
 
 BEST = "best"
 """The layer chosen within the training images of each fold."""
@@ -35,12 +36,20 @@ def named(model: str | None) -> dict | None:
 
 
 def task(results: Results) -> dict:
-    """Return the accuracy on test images of each model in a role, and how wide the intervals are."""
+    """Return the accuracy on test images of each model in a role, and how wide the intervals are.
+
+    Raises
+    ------
+    DataError
+        If such a model has no row.
+    """
     table = results.accuracy[results.accuracy.split == "test"].set_index("model")
 
     def scores(model: str | None) -> dict | None:
-        if model is None or model not in table.index:
+        if model is None:
             return None
+        if model not in table.index:
+            raise damaged(results.file("accuracy.csv"), f"no row with model = {model}, split = test", AGAIN)
         row = table.loc[model]
         return named(model) | {
             "accuracy": float(row.accuracy),
@@ -64,11 +73,13 @@ def predictivity(results: Results) -> dict:
     Returns
     -------
     dict
-        ``area``, ``units``, ``ceiling``; ``models``: score with interval, best first; ``first``, ``baseline``,
-        ``labels``: those of the first network, of the pixels and of the labels; ``contrasts``: paired, with verdict,
-        of this area; ``first_against``: how many of them the first network wins and loses; ``beyond_labels``: the
-        first network's contrast with the labels; ``by_area``: the first network along the stream; ``report``: the
-        median r2 under the report's protocol.
+        ``name`` of the first network, ``area``, ``units``, ``ceiling``; ``models``: score with interval, best first;
+        ``first``, ``baseline``, ``labels``: those of the first network, of the pixels and of the labels;
+        ``contrasts``: paired, with verdict, of this area; ``first_against``: how many of them the first network wins
+        and loses; ``beyond_labels``: the first network's contrast with the labels; ``detected``: the contrasts with a
+        verdict, each as that of the ``model`` which predicts better; ``by_area``: the first network along the stream;
+        ``tops``, ``top_by_area``: scores of the top layers in the main area, best first, and of the first network's in
+        each area; ``report``: the median r2 under the report's protocol, and its number of ``columns``.
     """
     roles, area = results.roles(), main_area(results)
     rows = _chosen(results, area)
@@ -83,6 +94,7 @@ def predictivity(results: Results) -> dict:
     labels = next((m for m in by_key if results.summary["models"][m]["kind"] == LABELS), None)
     reported = results.scores(roles["report"], areas_of(results, roles["report"])[-1]) if roles["report"] else None
     return {
+        "name": style.name(roles["first"]),
         "area": area,
         "units": int(rows.n_units.max()) if len(rows) else 0,
         "ceiling": _defined(rows.ceiling.median()),
@@ -90,21 +102,55 @@ def predictivity(results: Results) -> dict:
         "first": by_key.get(roles["first"]),
         "baseline": by_key.get(roles["baseline"]),
         "labels": by_key.get(labels),
-        "r2": _defined(getattr(results.scores(roles["first"], area), "r2", None)),
         "contrasts": contrasts,
         "first_against": count(one["verdict"] for one in mine),
         "beats": [one["other"] for one in mine if one["verdict"] == LARGER],
         "loses_to": [one["other"] for one in mine if one["verdict"] == SMALLER],
         "ties_with": [one["other"] for one in mine if one["verdict"] == UNDETECTED],
         "beyond_labels": next((one for one in mine if one["other"] == labels), None),
+        "detected": [_turned_up(one) for one in contrasts if one["verdict"] in (LARGER, SMALLER)],
+        "tops": sorted(
+            (top for model in results.corrected if (top := _top(results, model, area))), key=lambda top: -top["value"]
+        ),
+        "top_by_area": [
+            top for one in areas_of(results, roles["first"]) if (top := _top(results, roles["first"], one))
+        ],
+        "best_r2": _best_r2(results, roles["first"], area),
         "by_area": [
             {"area": one} | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
             for one in areas_of(results, roles["first"])
             for row in _chosen(results, one, roles["first"]).itertuples()
         ],
-        "report": None if reported is None else named(roles["report"]) | estimate(reported.r2, reported.r2_low,
-                                                                                  reported.r2_high),
-    }  # fmt: skip
+        "report": None
+        if reported is None
+        else named(roles["report"])
+        | estimate(reported.r2, reported.r2_low, reported.r2_high)
+        | {"columns": int(reported.n_units), "area": reported.region},
+    }
+
+
+def _top(results: Results, model: str, area: str) -> dict | None:
+    """Return the scores of a model's top layer in an area; None where it has no noise-corrected score."""
+    row = results.scores(model, area)
+    if row is None or pd.isna(row.r_corrected):
+        return None
+    return (
+        named(model)
+        | {"area": area, "units": int(row.n_units), "ceiling": _defined(row.ceiling)}
+        | estimate(row.r_corrected, row.r_corrected_low, row.r_corrected_high)
+        | {"r2": estimate(row.r2, row.r2_low, row.r2_high)}
+    )
+
+
+def _best_r2(results: Results, model: str, area: str) -> dict:
+    rows = results.layers[(results.layers.model == model) & (results.layers.region == area)]
+    rows = rows[(rows.layer == BEST) & rows.r2.notna()]
+    return estimate(*rows[["r2", "r2_low", "r2_high"]].iloc[0]) if len(rows) else estimate(None)
+
+
+def _turned_up(contrast: dict) -> dict:
+    """Return a contrast as that of the model which predicts better."""
+    return contrast if contrast["difference"] > 0 else oriented(contrast, contrast["other"])
 
 
 def of_contrasts(results: Results, area: str | None = None) -> list[dict]:
@@ -208,7 +254,7 @@ def layers(results: Results) -> dict:
 def layered(results: Results, fewest: int = 3) -> list[str]:
     """Return the networks of the corrected protocol with enough layers for a course along depth."""
     models = results.summary["models"]
-    return [m for m in results.models if models[m]["protocol"] == "corrected" and len(models[m]["layers"]) >= fewest]
+    return [m for m in results.corrected if len(models[m]["layers"]) >= fewest]
 
 
 def order_test(values: list[float]) -> tuple[float | None, float | None]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from paper.recorded.claims import ABSENT, LARGER, LEVEL, SMALLER, UNDETECTED
+from paper.recorded.claims import ABSENT, LARGER, LEVEL, SMALLER, UNDETECTED, interval_verdict
 
 __all__ = [
     "ABSENT",
@@ -16,19 +16,6 @@ __all__ = [
     "interval_verdict",
     "p_verdict",
 ]
-
-
-def interval_verdict(value: float | None, low: float | None, high: float | None) -> str:
-    """Return the verdict of a 95 % interval on a difference, or on a score whose chance level is 0.
-
-    `LARGER` and `SMALLER` need an interval on one side of 0, `UNDETECTED` is one that holds 0, and `ABSENT` stands for
-    a value or interval that is undefined, or an interval of no width at 0, which measures nothing.
-    """
-    if not all(_is_number(x) for x in (value, low, high)) or low == high == 0:
-        return ABSENT
-    if low > 0:
-        return LARGER
-    return SMALLER if high < 0 else UNDETECTED
 
 
 def p_verdict(difference: float | None, p: float | None, level: float = LEVEL) -> str:

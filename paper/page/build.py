@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from analysis.core.errors import DataError
 from paper import style, vega
-from paper.page import audit_walk, explorer, finding, scores, tables
+from paper.claims import build as claims
+from paper.page import audit_walk, explorer, scores, tables
 from paper.results import Results
 
 TEMPLATES, SCRIPTS = Path("paper/page/templates"), Path("paper/page/scripts")
@@ -34,7 +35,7 @@ def build(results: Results, code_and_data: dict) -> str:
     Raises
     ------
     DataError
-        If a template or a file of the results is missing.
+        If a template, the claims or a file of the results is missing.
     """
     first, example = results.roles()["first"], results.example()
     data: dict = {"sets": scores.data_sets(results), "measures": list(scores.MEASURES.items())}
@@ -55,7 +56,7 @@ def build(results: Results, code_and_data: dict) -> str:
     return _render(
         "page.html",
         title=TITLE,
-        finding=finding.sentence(results),
+        finding=claims.read()["headline"],
         papers=PAPERS,
         css=Markup(_source(TEMPLATES / "page.css")),
         vega=Markup(vega.script()),

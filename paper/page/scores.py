@@ -2,8 +2,6 @@
 
 import math
 
-import pandas as pd
-
 from analysis.core.areas import AREAS
 from paper import style
 from paper.recorded.tables import CHOSEN, CORRECTED, PARTIAL, RHO, Recorded, compared
@@ -30,7 +28,7 @@ def data_sets(results: Results) -> list[dict]:
         ``key``, ``title``, ``scores`` and ``layers``: rows of `_row`; a row of ``scores`` stands for a model's chosen
         or top layer, those of ``layers`` for each layer in its depth.
     """
-    title = "simulated experiment" if results.source == "simulated" else "free viewing, Xiao et al. 2024"
+    title = "Simulated experiment" if results.source == "simulated" else "Free viewing, Xiao et al. 2024"
     own = {"key": "experiment", "title": title, "scores": _units(results) + _geometry(results)}
     found = [own | {"layers": _layers(results)}]
     found += [_recorded(one) for one in compared()]
@@ -167,16 +165,3 @@ def areas_in_order(rows: list[dict]) -> list[str]:
     """Return the areas of rows along the ventral stream; others come last, as they stand."""
     found = list(dict.fromkeys(row["area"] for row in rows))
     return sorted(found, key=lambda area: (AREAS.index(area) if area in AREAS else len(AREAS), found.index(area)))
-
-
-def latest_area(results: Results, model: str) -> str:
-    """Return the last area along the ventral stream in which a model was compared."""
-    return max(results.layers.region[results.layers.model == model].unique(), key=AREAS.index)
-
-
-def pooled(results: Results, model: str, area: str, measure: str) -> float | None:
-    """Return a value of the table ``beyond_label`` over all recordings; None where it is undefined."""
-    table = results.beyond_label
-    rows = table[(table.recording == "all") & (table.model == model) & (table.region == area)]
-    values = rows.value[(rows.measure == measure) & rows.value.notna()]
-    return None if values.empty else float(pd.Series(values).iloc[0])

@@ -1,5 +1,6 @@
 """What the table of a recorded data set says: each verdict is reached here, once, and the sentences read it."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -57,6 +58,28 @@ def against_baseline(found: Recorded, region: str) -> dict:
     )
 
 
+def interval_verdict(value: float | None, low: float | None, high: float | None) -> str:
+    """Return the verdict of a 95 % interval on a difference, or on a score whose chance level is 0.
+
+    `LARGER` and `SMALLER` need an interval on one side of 0, `UNDETECTED` is one that holds 0, and `ABSENT` stands for
+    a value or interval that is undefined, or an interval of no width at 0, which measures nothing.
+    """
+    if not all(x is not None and math.isfinite(x) for x in (value, low, high)) or low == high == 0:
+        return ABSENT
+    if low > 0:
+        return LARGER
+    return SMALLER if high < 0 else UNDETECTED
+
+
+def beyond_labels(models: list[dict]) -> dict | None:
+    """Return the model of the highest rho, with the verdict on what is left with labels held constant; None without."""
+    known = [m for m in models if None not in (m["rho_value"], m["partial_value"]) and m["name"] not in BY_CONSTRUCTION]
+    best = max(known, key=lambda m: m["rho_value"], default=None)
+    if best is None:
+        return None
+    return best | {"verdict": interval_verdict(*(best[f"partial_{end}"] for end in ("value", "low", "high")))}
+
+
 def of_area(found: Recorded, region: str) -> dict:
     """Return what the table says of one area, as JSON values.
 
@@ -65,8 +88,9 @@ def of_area(found: Recorded, region: str) -> dict:
     dict
         ``region``, ``measure``, ``units``; ``models``: name, title, accuracy, score (``layer``, ``value``, ``low``,
         ``high``), and ``rho`` and ``partial`` of the top layer, best first; ``best``: the first of them, ``pixels``:
-        theirs (None where absent); ``contrasts`` with their verdicts; ``performance``, ``against_pixels``,
-        and ``across``: the rank correlation of accuracy and score over the models, None where it was not computed.
+        theirs (None where absent); ``contrasts`` with their verdicts; ``beyond_labels``: the model of the highest rho,
+        labels alone left aside, with the verdict on its partial rho; ``performance``, ``against_pixels``, and
+        ``across``: the rank correlation of accuracy and score over the models, None where it was not computed.
     """
     models = [_describe(found, found.score(name, region), region) for name in found.models]
     models.sort(key=lambda model: (model["value"] is None, -(model["value"] or 0.0)))
@@ -82,6 +106,7 @@ def of_area(found: Recorded, region: str) -> dict:
             {**row, "titles": [style.name(row["model"]), style.name(row["other"])], "verdict": verdict(row)}
             for row in found.contrasts(region)
         ],
+        "beyond_labels": beyond_labels(models),
         "performance": performance(found, region),
         "against_pixels": against_baseline(found, region),
         "across": (found.table.get("performance") or {}).get(region),

@@ -68,7 +68,7 @@ def yardsticks(found: Recorded) -> list[dict]:
 
 
 def _add_shared(area: dict) -> None:
-    """Add to each model its rho with and without the labels held constant, where that was computed."""
+    """Add to each model its rho with and without the labels held constant, where computed, and what is left of rho."""
     columns = ["recording", "region", "model", "measure", "value", "ci_low", "ci_high"]
     table = read_csv(RESULTS / "beyond_label.csv", figures.SUMMARY_AGAIN, columns, TEXT)
     table = table[(table["recording"] == "all") & (table["region"] == area["region"])]
@@ -79,6 +79,7 @@ def _add_shared(area: dict) -> None:
                 row = rows.loc[measure, ["value", "ci_low", "ci_high"]].astype(float)
                 ends = [None if pd.isna(value) else float(value) for value in row]
                 model |= dict(zip((f"{name}_value", f"{name}_low", f"{name}_high"), ends, strict=True))
+    area["beyond_labels"] = claims.beyond_labels(area["models"])
 
 
 def _manifest() -> dict:

@@ -20,12 +20,6 @@ PERFORMANCE = {
 }
 """Answer to the question whether performance on the task goes with predictivity."""
 
-BESIDE_PIXELS = (
-    "Paired contrasts with raw pixels: {better} of {pairs} models do better, {worse} worse, and for {undetected} no "
-    "difference is detectable."
-)
-"""What is said instead where models of different accuracy were not contrasted."""
-
 PUBLISHED = Path("paper/published.json")
 SCORE = {CORRECTED: "the highest median noise-corrected r", "rho": "the highest correlation of RDMs, ρ,"}
 AREAS = ["data set", "area", "units", "images", "median reliability", "highest score", "pixels"]
@@ -82,7 +76,18 @@ def contrasted(area: dict) -> list[str]:
     performance, pixels = area["performance"], area["against_pixels"]
     if performance["verdict"] != ABSENT:
         return [PERFORMANCE[performance["verdict"]].format(**performance)]
-    return [BESIDE_PIXELS.format(**pixels)] if pixels["pairs"] else []
+    return [_beside_pixels(**pixels)] if pixels["pairs"] else []
+
+
+def _beside_pixels(pairs: int, better: int, worse: int, undetected: int, **_) -> str:
+    """Return what is said instead where models of different accuracy were not contrasted."""
+    if not better + worse:
+        others = "the other model" if pairs == 1 else f"any of the other {pairs} models"
+        return f"In paired contrasts, no difference between raw pixels and {others} is detectable."
+    models = f"{better or 'none'} of {pairs} model{'' if pairs == 1 else 's'}"
+    some = f"{models} {'does' if better < 2 else 'do'} better and {worse or 'none'} worse"
+    rest = f"; for {undetected}, no difference is detectable" if undetected else ""
+    return f"In paired contrasts with raw pixels, {some}{rest}."
 
 
 def _areas(sets: list[dict]) -> str:

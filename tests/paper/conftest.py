@@ -249,16 +249,6 @@ def fabricate(folder: Path, source: str = "simulated", missing: tuple[str, ...] 
     return folder
 
 
-def fabricate_walk(folder: Path) -> None:
-    """Write the tables of an audit in which two choices lead from -1 to 0.125."""
-    folder.mkdir(exist_ok=True)
-    (folder / "summary.json").write_text(json.dumps({"protocols": {}}))
-    rows = [("r2", "join", 0.25, 0.1, 0.4), ("r2", "regression", 0.875, -0.1, 1.85), ("rho", "join", 0.1, 0.0, 0.2)]
-    pd.DataFrame(rows, columns=["score", "field", "value", "low", "high"]).to_csv(folder / "shapley.csv", index=False)
-    start = {"network": "small networks", "start": "report", "field": "", "r2": -1.0, "rho": np.nan}
-    pd.DataFrame([start]).to_csv(folder / "single_choices.csv", index=False)
-
-
 def _jpeg() -> str:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6)).save(buffer, "JPEG")
@@ -299,8 +289,9 @@ def drawn(tmp_path_factory, fabricated) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     skip = shutil.ignore_patterns("figures", "*.pdf", "report.html", "claims.json", "__pycache__")
     shutil.copytree(ROOT / "paper", folder / "paper", ignore=skip)
-    for table in (folder / "paper/recorded").glob("*.json"):
-        table.unlink()  # tests write the tables that they want
+    for kept in ("recorded", "truth"):
+        for table in (folder / "paper" / kept).glob("*.json"):
+            table.unlink()  # tests write the tables that they want
     shutil.copytree(fabricated, folder / "results")
     (folder / "data/raw").mkdir(parents=True)
     (folder / "data/raw/manifest.json").write_text("{}")
@@ -334,7 +325,7 @@ def page(drawn) -> Path:
     from paper import provenance
     from paper.page import build
     from paper.results import read
-    from tests.paper.tables import table, write
+    from tests.paper.tables import fabricate_walk, table, write
 
     folder = drawn.parent / "page"
     shutil.copytree(drawn, folder)
@@ -349,5 +340,7 @@ def page(drawn) -> Path:
 @pytest.fixture
 def walked(project) -> Path:
     """A project with the tables of an audit of two choices."""
+    from tests.paper.tables import fabricate_walk
+
     fabricate_walk(project / "results/audit")
     return project

@@ -1,8 +1,11 @@
-"""Fabricated tables of recorded data sets, as the stage recorded-summary writes them."""
+"""Fabricated tables beside the results: of recorded data sets, as stage recorded-summary writes them; of an audit."""
 
 import json
 import re
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 LAYERS = {"hmo": ["l1", "l2", "top"], "simple_cnn": ["conv1", "conv2", "top"], "pixels": ["pixels"]}
 ACCURACY = {"hmo": 0.91, "simple_cnn": 0.85, "pixels": 0.7, "category": 1.0}
@@ -52,3 +55,13 @@ def write(folder: Path, *tables: dict) -> None:
 def says(text: str, said: str) -> bool:
     """Whether a text of a PDF holds these words, wherever its lines break and words are hyphenated."""
     return re.sub(r"[\s\-]", "", said) in re.sub(r"[\s\-]", "", text)
+
+
+def fabricate_walk(folder: Path) -> None:
+    """Write the tables of an audit in which two choices lead from -1 to 0.125."""
+    folder.mkdir(exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps({"protocols": {}}))
+    rows = [("r2", "join", 0.25, 0.1, 0.4), ("r2", "regression", 0.875, -0.1, 1.85), ("rho", "join", 0.1, 0.0, 0.2)]
+    pd.DataFrame(rows, columns=["score", "field", "value", "low", "high"]).to_csv(folder / "shapley.csv", index=False)
+    start = {"network": "small networks", "start": "report", "field": "", "r2": -1.0, "rho": np.nan}
+    pd.DataFrame([start]).to_csv(folder / "single_choices.csv", index=False)

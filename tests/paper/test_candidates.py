@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from analysis import params
 from analysis.candidates import ablation, search, stage
 from analysis.core.files import write_csv, write_json
 from paper import build, draw, results
+from paper.claims import search as claims
 from paper.plots.candidates import read as candidates
 from tests.paper.test_audit import text_of_paper
 
@@ -64,16 +66,33 @@ def test_the_section_tells_what_the_searches_found(project):
     assert "0.80 (0.30 to 1.30), shows that the relation is closer in IT" in text
     ranks = found["searches"].set_index(["kind", "region"])["predictivity_rank"]
     assert f"predicts IT better than {100 * ranks['performance', 'IT']:.1f}" in text
-    assert re.search(r"trained filters 8\d\.0\s%  ?10\.0 \(10\.0 to 10\.0\) 12", text)
+    assert re.search(r"trained filters 8\d\.0\s%  ?10\.0 12", text)  # an interval of no width is not printed
     assert "0.0 (\N{MINUS SIGN}0.4 to 0.4)" in text
-    assert "excludes zero for trained filters." in text
-    assert "HMO costs 12 (12 to 12) billion operations" in text
-    assert "a difference from HMO of 0.0 percentage points (0.0 to 0.0)" in text
+    assert "Accuracy is detectably higher with trained filters." in text
+    assert "HMO costs 12 billion operations and the report HMO 12" in text
+    assert "a difference from HMO of 0.0 percentage points" in text
     assert "0.55" in text
     texts = json.loads(Path("paper/figures/alt.json").read_text())
     assert "Correlation by area: V1 0.10 (\N{MINUS SIGN}0.50 to 0.60)" in texts["candidates"]
     sources = json.loads(Path("paper/figures/sources.json").read_text())
     assert sources["candidates"] == ["candidates/predictivity.csv", "candidates/searches.csv"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "better", "worse"), [(0.1, ["trained filters"], []), (-0.1, [], ["trained filters"]), (0.0, [], [])]
+)
+def test_components_are_judged_by_their_interval(project, gain, better, worse):
+    write(project / "results/candidates")
+    path = project / "results/candidates/summary.json"
+    found = json.loads(path.read_text())
+    ends = {"difference": gain, "ci_low": gain - 0.05, "ci_high": gain + 0.05}
+    found["ablation"]["trained"]["accuracy"] |= ends
+    found["ablation"]["report"]["accuracy"]["search_gflop"] = 16
+    path.write_text(json.dumps(found))
+    said = claims.components(results.read())
+    assert (said["better"], said["worse"]) == (better, worse)
+    assert said["changed"] == 4  # all variants but the full procedure and the report HMO
+    assert not said["alike"]  # 16 against 12 billion operations
 
 
 def test_without_images_to_search_on_nothing_is_drawn(project, monkeypatch):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from paper import results
-from paper.claims import audit, build, models, verdicts
+from paper.claims import audit, build, geometry, headline, models, truth, verdicts
 
 
 @pytest.mark.parametrize(
@@ -131,3 +131,75 @@ def test_areas_that_are_missing_change_the_main_area(fabricated, tmp_path):
 def test_recorded_data_have_no_planted_truth(tmp_path, fabricate_results):
     said = build.work_out(results.read(fabricate_results(Path(tmp_path / "results"), source="real")))
     assert (said["source"], said["calibration"]) == ("real", None)
+
+
+def test_significant_tests_are_those_of_the_top_layers(fabricated, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(fabricated, folder)
+    table = pd.read_csv(folder / "tests.csv")
+    top = (table.model == "pixels") & (table.layer == "pixels") & (table.region == "V1")
+    assert top.sum() == 1
+    before = geometry.geometry(results.read(folder))["tests"]
+    table.loc[top, "p_max"] = 0.05  # not below it
+    table.loc[(table.layer != "top") & (table.layer != "pixels"), "p_max"] = 0.9
+    table.to_csv(folder / "tests.csv", index=False)
+    after = geometry.geometry(results.read(folder))["tests"]
+    assert (after["tested"], after["significant"]) == (before["tested"], before["significant"] - 1)
+
+
+def test_a_detected_contrast_names_the_better_model_first(fabricated, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(fabricated, folder)
+    table = pd.read_csv(folder / "contrasts.csv")
+    table[["difference", "low", "high"]] = -0.123, -0.205, -0.041
+    table.to_csv(folder / "contrasts.csv", index=False)
+    said = models.predictivity(results.read(folder))
+    assert [(one["model"], one["other"], one["difference"]) for one in said["detected"]] == [
+        ("pixels", "hmo_report", 0.123)
+    ]
+    assert said["loses_to"] == ["pixels"]
+    assert {top["key"] for top in said["tops"]} == {"hmo_report", "simple_cnn", "pixels"}  # not the report's protocol
+
+
+def test_the_report_is_scored_in_its_latest_area(fabricated):
+    found = results.read(fabricated)
+    rows = found.rsa[(found.rsa.model == "as_reported") & (found.rsa.layer == "top") & (found.rsa.region == "AIT")]
+    said = geometry.geometry(found)["report"]
+    assert (said["area"], said["rho"]) == ("AIT", pytest.approx(rows.rho.mean()))
+
+
+def test_ceilings_of_drifting_units_are_told_apart(fabricated, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(fabricated, folder)
+    table = pd.read_csv(folder / "validation.csv")
+    table["drifting"] = [True, True, *[False] * (len(table) - 2)]
+    table.loc[[0, 1], ["ceiling", "explainable"]] = [[0.5, 0.2], [0.3, 0.4]]
+    table.to_csv(folder / "validation.csv", index=False)
+    assert truth.planted_ceilings(results.read(folder))["drifting_bias"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("score", "baseline", "rho", "said"),
+    [
+        (
+            0.25,
+            0.1,
+            0.16,
+            "predicts single units with a median noise-corrected r of 0.25, against 0.10 for pixels; the",
+        ),
+        (None, None, None, "was compared, but its score is undefined."),
+        (-0.001, None, None, "with a median noise-corrected r of 0.00."),
+        (
+            -0.2,
+            None,
+            0.1,
+            "r of \N{MINUS SIGN}0.20; the RDMs correlate with \N{GREEK SMALL LETTER RHO} = 0.10, and 0.10",
+        ),
+    ],
+)
+def test_the_headline_says_what_is_defined(score, baseline, rho, said):
+    found = {"name": "report HMO", "area": "AIT", "first": None if score is None else {"value": score}}
+    found["baseline"] = None if baseline is None else {"value": baseline, "name": "pixels"}
+    geometry = {"first": {"rho": {"value": rho}, "partial": {"value": rho}}}
+    assert said in headline.sentence(found, geometry)
+    assert headline.sentence(None, None) == "No model could be compared with the available data."

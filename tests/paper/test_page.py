@@ -10,8 +10,9 @@ import pytest
 
 from analysis import params
 from analysis.core.errors import DataError
-from paper import build, vega
-from paper.page import audit_walk, finding, scores, tables
+from paper import build, draw, vega
+from paper.claims import build as claims
+from paper.page import audit_walk, scores, tables
 from paper.page.build import OUTPUT
 from paper.results import read
 from tests.paper.tables import table, write
@@ -57,6 +58,7 @@ def test_numbers_of_the_page_follow_the_results(project):
     chosen = (layers.model == "hmo_report") & (layers.region == "AIT") & layers.layer.isin(["top", "best"])
     layers.loc[chosen, "r_corrected"] = 0.777
     layers.to_csv("results/layers.csv", index=False)
+    draw.run(params.load())
     build.run(params.load())
     text = Path(OUTPUT).read_text()
     assert "In AIT, the report HMO predicts single units with a median noise-corrected r of 0.78" in text
@@ -70,8 +72,8 @@ def test_numbers_of_the_page_follow_the_results(project):
 
 
 def test_the_headline_of_the_claims_opens_the_page(project):
-    claims = json.loads(Path("paper/claims.json").read_text()) | {"headline": "It does <not>."}
-    Path("paper/claims.json").write_text(json.dumps(claims))
+    said = json.loads(Path("paper/claims.json").read_text()) | {"headline": "It does <not>."}
+    Path("paper/claims.json").write_text(json.dumps(said))
     build.run(params.load())
     assert '<h1 id="finding">It does &lt;not&gt;.</h1>' in Path(OUTPUT).read_text()
 
@@ -80,7 +82,7 @@ def test_without_scores_the_finding_claims_nothing(project):
     layers = pd.read_csv("results/layers.csv")
     layers["r_corrected"] = float("nan")
     layers.to_csv("results/layers.csv", index=False)
-    assert "its score is undefined" in finding.sentence(read())
+    assert "its score is undefined" in claims.work_out(read())["headline"]
 
 
 def test_recorded_data_sets_stand_beside_the_experiment(project):

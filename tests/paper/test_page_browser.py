@@ -126,9 +126,9 @@ def test_axe_finds_nothing_serious(everywhere):
 def test_the_picture_switches_data_set_and_measure(opened, page):
     sets = {one["key"]: one for one in data_of(page)["sets"]}
     reading = opened.locator("#scores-reading")
-    assert reading.inner_text().startswith("simulated experiment: noise-corrected r of single units.")
+    assert reading.inner_text().startswith("Simulated experiment: noise-corrected r of single units.")
     drawn_again(opened, "scores-chart", lambda: opened.select_option("#scores-measure", "rho"))
-    assert reading.inner_text().startswith("simulated experiment: Spearman’s ρ of the RDMs.")
+    assert reading.inner_text().startswith("Simulated experiment: Spearman’s ρ of the RDMs.")
     drawn_again(opened, "scores-chart", lambda: opened.select_option("#scores-set", "v4"))
     assert reading.inner_text().startswith("Cowley et al. 2023: noise-corrected r of single units.")
     shown = [row for row in sets["v4"]["scores"] if row["measure"] == "r_corrected"]

@@ -123,7 +123,7 @@ def test_without_accuracies_models_are_compared_with_pixels(tmp_path, monkeypatc
     [sentence] = words.sentences()
     assert f"the highest correlation of RDMs, {RHO}, is that of HMO, 0.520 (95 % interval 0.420 to 0.620" in sentence
     assert f"With the labels face and animal held constant, its {RHO} is 0.100 (0.050 to 0.150)." in sentence
-    assert sentence.endswith("1 of 2 models do better, 0 worse, and for 1 no difference is detectable.")
+    assert sentence.endswith("1 of 2 models does better and none worse; for 1, no difference is detectable.")
 
 
 # --- kept tables ---------------------------------------------------------------------------------
@@ -242,3 +242,33 @@ def test_pages_are_filled_from_the_tables(shown):
     assert "| `hmo` | 0.530 (0.430 to 0.630) | 0.520 (0.420 to 0.620) |" in table
     assert "| `An220105` | V1 | 35 | 12 | 11 | 10 | 0.181 | 0.201 | 0.075 | 0.049 |" in table
     assert "V4 of `v4`: HMO 0.530 (0.430 to 0.630)" in blocks.block("expected")
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [((0.05, 0.2), claims.LARGER), ((-0.2, -0.05), claims.SMALLER), ((-0.1, 0.2), claims.UNDETECTED)],
+)
+def test_what_is_left_beyond_the_labels_is_that_of_the_best_model_that_is_not_the_labels(ends, verdict):
+    def model(name: str, rho: float, low: float, high: float) -> dict:
+        partial = {"partial_value": (low + high) / 2, "partial_low": low, "partial_high": high}
+        return {"name": name, "rho_value": rho} | partial
+
+    found = [model("category", 0.9, 0.1, 0.2), model("hmo", 0.5, *ends), model("pixels", 0.2, 0.1, 0.2)]
+    said = claims.beyond_labels(found)
+    assert (said["name"], said["verdict"]) == ("hmo", verdict)
+    assert claims.beyond_labels(found[:1]) is None
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "undetected", "sentence"),
+    [
+        (0, 0, 7, "no difference between raw pixels and any of the other 7 models is detectable."),
+        (1, 0, 6, "1 of 7 models does better and none worse; for 6, no difference is detectable."),
+        (3, 4, 0, "3 of 7 models do better and 4 worse."),
+    ],
+)
+def test_models_are_told_from_pixels_in_words(better, worse, undetected, sentence):
+    counts = {"pairs": better + worse + undetected, "better": better, "worse": worse, "undetected": undetected}
+    area = {"performance": {"verdict": claims.ABSENT}, "against_pixels": counts | {"verdict": claims.WITH}}
+    (said,) = words.contrasted(area)
+    assert said.endswith(sentence)

@@ -1,6 +1,19 @@
-// Sorts and filters the tables, and saves them as CSV.
+// Builds each table when it is first opened, since thousands of cells would slow the page; sorts and filters the tables,
+// and saves them as CSV.
 
-for (const table of document.querySelectorAll("table.sortable")) {
+for (const details of document.querySelectorAll("details")) {
+  details.querySelector("summary").addEventListener("click", () => build(details));
+  details.addEventListener("toggle", () => build(details)); // opened by a search in the page, say
+}
+
+function build(details) {
+  const template = details.querySelector("template");
+  if (template === null) return;
+  template.replaceWith(template.content);
+  makeSortable(details.querySelector("table"));
+}
+
+function makeSortable(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
     const button = document.createElement("button");
@@ -28,10 +41,9 @@ function sortBy(body, column, sign) {
 }
 
 for (const choice of document.querySelectorAll("select[data-filter]")) {
-  const table = byId(choice.dataset.filter);
   const column = Number(choice.dataset.column);
   choice.addEventListener("change", () => {
-    for (const row of table.tBodies[0].rows) {
+    for (const row of byId(choice.dataset.filter).tBodies[0].rows) {
       row.hidden = choice.value !== "" && row.cells[column].textContent !== choice.value;
     }
   });

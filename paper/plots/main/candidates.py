@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from paper import style
-from paper.claims.geometry import EARLY, LATE
+from paper.claims.search import EARLY, LATE
 from paper.claims.verdicts import LARGER, SMALLER
 from paper.plots.candidates.read import read_table
 from paper.results import Results

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +15,8 @@ from paper.results import Results
 
 MOST_UNITS = 24
 """Units of the raster: more rows would not be told apart."""
+ENOUGH = 4
+"""Fixations that show a path of the gaze."""
 
 
 def draw(results: Results, claims: dict) -> tuple[Figure, str]:
@@ -58,17 +60,31 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
 
 
 def _example_image(example: dict) -> dict | None:
-    """Return the first image of the example recording with its first presentation; None if none was kept."""
+    """Return the first image of the example recording, in the presentation whose gaze can be drawn most clearly.
+
+    None if no image was kept.
+    """
     recording = example["recording"]
     if recording is None:
         return None
     image = next((one for one in recording["images"] if one["jpeg"] and one["presentations"]), recording["images"][0])
+    width, height = recording["size_dva"]
     return {
         "picture": image["jpeg"],
         "size": recording["size_dva"],
-        "presentation": image["presentations"][0],
+        "presentation": max(image["presentations"], key=lambda one: _clarity(_on_image(one, width, height))),
         "units": recording["units"],
     }
+
+
+def _on_image(presentation: dict, width: float, height: float) -> list[list]:
+    return [f for f in presentation["fixations"] if abs(f[0]) <= width / 2 and abs(f[1]) <= height / 2]
+
+
+def _clarity(fixations: list[list]) -> tuple[bool, float]:
+    """Say whether there are `ENOUGH` fixations, and how near two of them come: numbered circles hide each other."""
+    nearest = min((float(np.hypot(a[0] - b[0], a[1] - b[1])) for a, b in combinations(fixations, 2)), default=0.0)
+    return len(fixations) >= ENOUGH, nearest
 
 
 def _draw_image(axes, shown: dict | None, gaze: bool) -> None:
@@ -86,7 +102,7 @@ def _draw_image(axes, shown: dict | None, gaze: bool) -> None:
         axes.set_title("network: the image")
         return
     axes.set_title("monkey: gaze")
-    on_image = [f for f in shown["presentation"]["fixations"] if abs(f[0]) <= width / 2 and abs(f[1]) <= height / 2]
+    on_image = _on_image(shown["presentation"], width, height)
     x, y = [f[0] for f in on_image], [f[1] for f in on_image]
     axes.plot(x, y, color="white", linewidth=2)
     axes.plot(x, y, color=style.COLOURS[0], linewidth=1)

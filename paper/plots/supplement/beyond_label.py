@@ -21,7 +21,7 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     table = results.beyond_label[results.beyond_label.recording == ALL]
     models = [model for model in results.models if model in set(table.model)]
     areas = [area for area in AREAS if area in set(table.region)]
-    figure = style.figure(style.PAGE, 26 + 9.5 * len(models))
+    figure = style.figure(style.PAGE, 44 + 8.5 * len(models))
     parts, descriptions = figure.subfigures(len(ROWS), 1), []
     for part, (axis, measures), letters in zip(parts, ROWS, ("abcdef", "ghijkl"), strict=True):
         panels = np.atleast_1d(part.subplots(1, max(len(areas), 1), sharex=True, sharey=True))

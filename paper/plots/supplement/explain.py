@@ -26,7 +26,8 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     data, shares = _read_gallery(results), _read_table(results)
     models = list(dict.fromkeys(shares["model"]))
     rows = [(model, method) for model in models for method in METHODS]
-    figure = style.figure(style.PAGE, 5 + 25 * (1 + len(rows)))
+    figure = style.figure(style.PAGE, 5 + 26 * (1 + len(rows)))
+    figure.get_layout_engine().set(h_pad=0.055)  # inches, between the numbers below a map and those above the next
     panels = figure.subplots(1 + len(rows), data.sizes["image"], squeeze=False)
     shares = shares[shares.weights == "trained"].set_index(["model", "method", "stem"])
     for column, (kind, stem) in enumerate(zip(data["kind"].values, data["stem"].values, strict=True)):

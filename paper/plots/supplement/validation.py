@@ -38,9 +38,10 @@ def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     if len(table):
         axes.legend(loc="lower right", title="area (units)", title_fontsize=6.5, handletextpad=0.1)
     steady = table[~table.drifting]
-    bias = f"; the mean difference is {np.mean(steady.ceiling - steady.explainable):.3f}" if len(steady) else ""
-    alt = (
-        f"Scatter of the estimated ceiling against the planted explainable variance. {len(steady)} steady units "
-        f"scatter around the line of equality{bias}. {len(drifting)} units whose planted rate drifts lie below it."
-    )
-    return figure, alt
+    groups = ((steady, "steady units"), (drifting, "units whose planted rate drifts"))
+    said = [
+        f"{len(rows)} {name}, mean difference {np.mean(rows.ceiling - rows.explainable):.3f}"
+        for rows, name in groups
+        if len(rows)
+    ]
+    return figure, f"Scatter of the estimated ceiling against the planted explainable variance: {'; '.join(said)}."

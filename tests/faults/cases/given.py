@@ -145,7 +145,7 @@ CASES = [
          r"is not a recording \(its dimensions: image, other\)", lines=1),
     Case("export-of-predictions", "export-assembly results/compare/hmo/predictions.nc x.nc",
          "is not a recording", lines=1),
-    Case("inspect-of-main", f"inspect {MAIN}", "is not the name of a recording: give a name, or a netCDF file", lines=1),
+    Case("inspect-of-main", f"inspect {MAIN}", "is not the name of a recording: give a name, or a netCDF", lines=1),
     Case("inspect-of-main-there", f"inspect ../{TABLE[:-3]}", "is not the name of a recording", lines=1),
     Case("annotations-a-file", RECORDING.replace(DB, MAIN), "Not a directory; check the path", intact=INTACT, lines=1),
     Case("external-link", RECORDING, r"rasters/data lies in elsewhere\.h5, which is not there", external, lines=1),

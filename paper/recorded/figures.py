@@ -141,11 +141,11 @@ def _place(order: dict[str, list[str]], model: str, layer: str) -> int:
 
 def _layer_order() -> dict[str, list[str]]:
     """Return the layers of each model from input to output: tables keep their order, JSON does not."""
-    for name in ("layers.csv", "geometry.csv"):
-        if (RESULTS / name).is_file():
-            table = read_csv(RESULTS / name, SUMMARY_AGAIN, ["model", "layer"], TEXT)
-            return {model: list(dict.fromkeys(rows["layer"])) for model, rows in table.groupby("model", sort=False)}
-    return {}
+    path, again = RESULTS / "geometry.csv", "run the stage geometry for this data set"
+    if not path.is_file():
+        path, again = RESULTS / "layers.csv", SUMMARY_AGAIN
+    table = read_csv(path, again, ["model", "layer"], TEXT)
+    return {model: list(dict.fromkeys(rows["layer"])) for model, rows in table.groupby("model", sort=False)}
 
 
 def _matrices(found: Recorded, images: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

@@ -223,7 +223,7 @@ def test_strata_and_clusters_are_joined_by_image():
         (X.astype(str).astype(object), "does not hold numbers (but text)"),
         ((X * 1e9).astype("datetime64[s]"), "does not hold numbers (but dates)"),
         ([[1.0, 2.0], [1.0]], "does not hold numbers"),
-        (X * 1e200, "whose square has no room"),
+        (X * 1e200, "whose square overflows"),
         (X + 1j, "complex"),
     ],
 )
@@ -238,8 +238,11 @@ def test_what_is_no_number_or_too_large_is_not_read_as_one(name, values, why):
 @pytest.mark.parametrize(
     ("call", "why"),
     [
-        (lambda: public.paired_test(A, B, n_permutations=-1), "n_permutations=-1; give 0 or more"),
-        (lambda: public.noise_ceiling([MODEL, NEURAL, MODEL], n_subjects=2, n_subsets=0), "n_subsets=0; give 1 or"),
+        (lambda: public.paired_test(A, B, n_permutations=-1), "n_permutations=-1; give a whole number of at least 0"),
+        (
+            lambda: public.noise_ceiling([MODEL, NEURAL, MODEL], n_subjects=2, n_subsets=0),
+            "n_subsets=0; give a whole number of at least 1",
+        ),
         (lambda: public.percentile_interval(A, limits=(1, 0)), r"limits=\(1, 0\); give the lower and the upper"),
         (lambda: public.crossnobis(PARTITIONS, -EYE), "precision is no inverse covariance"),
         (lambda: public.crossnobis(PARTITIONS, np.triu(np.ones((4, 4)))), "precision is no inverse covariance"),

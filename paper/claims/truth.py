@@ -90,7 +90,7 @@ def recovery(table: dict) -> dict:
     -------
     dict
         ``worlds``, ``runs``, ``images``, ``units``; ``cells``: world, area, ``planted`` kind or None, ``winners``:
-        share of experiments by kind, ``winner``: share of those with any, and the kind that wins ``most`` of them;
+        share of experiments by kind, ``winner``: share of those with any, ``most``: the kind that wins most of them;
         ``planted``: number of cells with a planted kind, ``found``: in how many it wins more than half of the
         experiments, ``least``: its smallest share, ``wrong``: the largest share of another winner; ``late``: the cells
         of AIT in the graded world; ``power``: cells of that world, by size, with the ``smallest`` and the ``largest``.
@@ -148,7 +148,10 @@ def _cell(name: str, one: dict) -> dict:
         **{"world": world, "area": area, "planted": PLANTED.get((world, area))},
         **{"images": int(images), "units": int(units), "recordings": int(recordings)},
         **{"runs": one["runs"], "winners": winners, "scores": one["scores"]},
-        **{"winner": 1 - winners[NONE], "most": max(kinds, key=lambda kind: winners[kind])},
+        **{
+            "winner": 1 - winners[NONE],
+            "most": max(kinds, key=lambda kind: winners[kind]) if winners[NONE] < 1 else None,
+        },
     }
 
 

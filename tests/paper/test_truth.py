@@ -97,7 +97,14 @@ def test_recovery_counts_where_the_planted_kind_wins(right, wrong, found, most_w
     assert (said["found"], said["planted"], said["worlds"]) == (found, 12, 5)
     assert said["least"] == pytest.approx(right)
     assert said["wrong"] == pytest.approx(most_wrong)
+    assert said["late"][0]["most"] == ("pixels" if wrong else "trained networks")
     assert (said["smallest"]["images"], said["largest"]["recordings"]) == (30, 3)
+
+
+def test_a_case_without_winners_has_no_kind_that_wins_most():
+    table = recovered(0.8)
+    table["matrix"]["graded, 120 images, 12 units, 1 recordings, AIT"] = cell(truth.NONE, 1.0)
+    assert truth.recovery(table)["late"][0]["most"] is None
 
 
 def test_the_planted_kinds_carry_four_fifths_of_the_planted_variance():

@@ -88,6 +88,8 @@ def dissimilarities() -> None:
     row = {"model": "hmo", "other": "pixels", "layer": "top", "system": "monkey IT", "difference": 0.3}
     row |= {"low": 0.1, "high": 0.5, "p": 0.01, "p_holm": 0.01}
     write(table | {"reference": reference, "given": ["face"], "trained_in": ".", "contrasts": [row]})
+    layers = [{"model": "hmo", "layer": layer} for layer in table["models"]["hmo"]["layers"]]
+    pd.DataFrame(layers).to_csv("results/geometry.csv", index=False)
     pairs = np.random.default_rng(0).random((2, 66))
     xr.Dataset(
         {"rdm": (("system", "pair"), pairs)},

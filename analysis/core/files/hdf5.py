@@ -175,10 +175,13 @@ def _why(path: Path, kind: str, again: str, error: Exception) -> str:
         )
     if number is not None and number != errno.ENOENT and "signature" not in text:
         return f"{path} cannot be read: {os.strerror(number)}; check the disk or its connection, then run again"
-    return _content(path) or f"{path}: damaged or not {_article(kind)} file ({text or type(error).__name__}); {again}"
+    return (
+        _content(path, again)
+        or f"{path}: damaged or not {_article(kind)} file ({text or type(error).__name__}); {again}"
+    )
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, again: str) -> str:
     """Return the message for a file whose first bytes show that it is not HDF5; else an empty string."""
     try:
         with path.open("rb") as file:
@@ -186,16 +189,16 @@ def _content(path: Path) -> str:
     except OSError:
         return ""
     if not start:
-        return f"{path} is empty: its copy failed or has only begun; wait for it or fetch it again"
+        return f"{path} is empty: its copy failed or has only begun; wait for it, or {again}"
     if not start.strip(b"\0"):
-        return f"{path} begins with zeros: it is still being copied, or its copy failed; wait for it or fetch it again"
+        return f"{path} begins with zeros: it is still being copied, or its copy failed; wait for it, or {again}"
     if start.startswith(b"version https://git-lfs") or b"/annex/objects" in start:
         return (
             f"{path} is a git-lfs or git-annex pointer, not the file itself:"
             " get it with `git lfs pull` or `datalad get`"
         )
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return f"{path} is a web page, not the file: the download went wrong; fetch it again"
+        return f"{path} is a web page, not the file: the download went wrong; {again}"
     return ""
 
 

@@ -13,7 +13,7 @@ REACH = 2.0
 
 def draw(results: Results, claims: dict) -> tuple[Figure, str]:
     """Draw blocks by units, and the labels of each block."""
-    figure = style.figure(style.PAGE, 62)
+    figure = style.figure(style.PAGE, 50)
     left, right = figure.subplots(1, 2, width_ratios=[2.0, 0.9])
     blocks, fill = read_table(results, "table_blocks"), read_table(results, "table_fill")
     labels = [name for name in blocks if name.startswith("label ")]

@@ -49,7 +49,7 @@ def decode(data: bytes) -> Image.Image:
         raise DataError("not a readable image (unknown format)") from error
     except Exception as error:  # PIL's decoders raise many types on damaged bytes
         raise DataError(f"not a readable image ({' '.join(str(error).split()) or type(error).__name__})") from error
-    raise DataError(f"{image.width} x {image.height} exceeds the limit of {LARGEST} pixels")
+    raise DataError(f"{image.width} x {image.height} pixels exceed the limit of {LARGEST}")
 
 
 def read_acquired(path: Path, again: str) -> Image.Image:

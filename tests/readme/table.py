@@ -213,6 +213,7 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     },
     "benchmarks": {
         "python -m benchmarks.table": Run(before=spoil_pages, after=benchmarks_are_filled),
+        "python -m paper.truth": Run("wrote paper/truth/coverage.json"),
         "python -m benchmarks.halving FOLDER": Run(
             leaves=(f"{FIGURES}/halving.json",), after=figures_are_kept("halving")
         ),

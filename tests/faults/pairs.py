@@ -33,6 +33,7 @@ STAGES = {
     "train hmo_report": "models/hmo_report",
     "recordings corrected": "data/recordings/corrected",
     "activations hmo_report": "data/activations/hmo_report",
+    "seeds hmo_report": "results/seeds/hmo_report.csv",
     "explain": "results/explain",
 }
 """Stages, and the output of each."""
@@ -72,13 +73,19 @@ def clone(experiment: Path, folder: Path) -> Path:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file below a folder but live logs and hidden files, by name."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    """Return the SHA-256 of a file, or of each file below a folder but live logs and hidden files, by name."""
+    found = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    files = [path for path in found if path.is_file() and not path.name.startswith(".")]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
         if LIVE not in path.parts
     }
+
+
+def remove(output: Path) -> None:
+    """Remove an output, if it is there."""
+    output.unlink(missing_ok=True) if output.suffix else shutil.rmtree(output, ignore_errors=True)
 
 
 def start(folder: Path, stage: str, store: Path, **env: str) -> subprocess.Popen:
@@ -113,7 +120,7 @@ def left(store: Path) -> list[str]:
 def measure(folder: Path, stage: str, store: Path) -> Reference:
     """Run a stage undisturbed."""
     output = folder / STAGES[stage]
-    shutil.rmtree(output, ignore_errors=True)
+    remove(output)
     begun, process = time.monotonic(), start(folder, stage, store)
     said = end(process)
     if process.returncode:
@@ -133,7 +140,7 @@ def race(
 ) -> list[str]:
     """Run a stage in all clones at once; return complaints."""
     for folder in clones:
-        shutil.rmtree(folder / STAGES[stage], ignore_errors=True)
+        remove(folder / STAGES[stage])
     runs, complaints = [], []
     for folder in clones:
         runs.append(start(folder, stage, store))
@@ -169,7 +176,7 @@ def same_clone(folder: Path, stage: str, store: Path, reference: Reference) -> l
 
     The first run is stopped as soon as it holds the stage's lock, so that the second always meets it.
     """
-    shutil.rmtree(folder / STAGES[stage], ignore_errors=True)
+    remove(folder / STAGES[stage])
     lock = folder / LOCKS_WITHOUT_DVC / quote("-".join(stage.split()), safe="")
     lock.unlink(missing_ok=True)  # a run that was killed left its name there
     first = start(folder, stage, store.with_name(f"{store.name}-0"))

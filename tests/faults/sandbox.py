@@ -120,7 +120,7 @@ def _run(case: Case, folder: Path) -> tuple[int, str]:
         if case.unprivileged and os.getuid() == 0:
             command = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", *command]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        env = os.environ | {"PATH": path} | env
+        env = os.environ | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | env
         process = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S)
         return process.returncode, process.stderr
 

@@ -23,7 +23,7 @@ IMPOSSIBLE: dict[str, tuple[dict, str]] = {
     "explained": ({"models__run": ["pixels"]}, r"explain\.models names hmo_report: give models of models\.run"),
     "searched": ({"candidates__model": "pixels"}, r"candidates\.model = 'pixels' is of kind pixels, not of kind hmo"),
     "ablated": ({"candidates__ablation__hmo__n_filt": [[6, 8]]}, r"n_filt = \[6, 8\]: give multiples of 4"),
-    "twice": ({"models__run": ["hmo", "hmo_report", "hmo"]}, r"models\.run names hmo twice"),
+    "twice": ({"models__run": ["hmo", "hmo_report", "hmo"]}, r"models\.run lists hmo twice"),
 }
 """Values, and what is said of them."""
 
@@ -37,7 +37,7 @@ VARIABLES = {
     "misspelt": ("NNN_WORKER", "1", r"NNN_WORKER: no such variable; did you mean NNN_WORKERS\?"),
     "scheduler": ("NNN_SCHEDULER", "tcp://127.0.0.1:1", r"no scheduler answers there"),
     "scheduler-words": ("NNN_SCHEDULER", "my cluster", r"NNN_SCHEDULER=my cluster: give slurm, a scheduler's file"),
-    "scheduler-file": ("NNN_SCHEDULER", "{folder}/params.yaml", r"not a file that dask scheduler"),
+    "scheduler-file": ("NNN_SCHEDULER", "{folder}/params.yaml", r"not a dask scheduler file"),
     "store": ("NNN_STORE", "{folder}/params.yaml", r"the store \S+ cannot be written"),
 }
 COMMANDS = ["check", "stimuli", "train pixels", "report"]

@@ -72,15 +72,17 @@ def _check_inputs(params: Params) -> None:
     _count_data()
     neural.read_levels("corrected")
     recording_files("corrected")
+    corrected: list[Path] = []
     for model in params.models.run:
         activations.layers(model)
         predictions.read(model)
         if (rdms := paths.RESULTS / "compare" / model / "rdms.nc").is_file():
             netcdf.check_whole(rdms, f"run the stage compare for {model}")
-            if params.models.entry(model).protocol == "corrected":
-                example.check_rasters(rdms)
+            corrected += [rdms] if params.models.entry(model).protocol == "corrected" else []
         if not activations.untrained(model):
             activations.read_predictions(model)
+    if corrected:
+        example.check_rasters(corrected[0])  # the one that is shown (`_rdms`)
 
 
 def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:

@@ -124,6 +124,18 @@ def test_an_undefined_pair_takes_no_rank():
 
 
 def test_labels_are_readable_in_print(project):
+    for name, figure, texts in drawn_labels():
+        box = figure.bbox
+        for text in texts:
+            assert text.get_fontsize() * WIDTH_IN_PRINT >= 6, f"{name}: {text.get_text()!r}"
+            extent = text.get_window_extent()
+            inside = extent.x0 >= box.x0 - 1 and extent.x1 <= box.x1 + 1
+            inside &= extent.y0 >= box.y0 - 1 and extent.y1 <= box.y1 + 1
+            assert inside, f"{name}: {text.get_text()!r} is cut off"
+
+
+def drawn_labels():
+    """Draw every figure of the results at hand; yield its name, the figure, and the texts that are seen on it."""
     found = results.read("results")
     said = claims.work_out(found)
     with style.applied():
@@ -131,15 +143,9 @@ def test_labels_are_readable_in_print(project):
             figure, _ = plot(found, said)
             style.stamp(figure, found.source)
             FigureCanvasAgg(figure).draw()
-            box, undrawn = figure.bbox, _undrawn(figure)
-            for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize")):
-                if not (text.get_text().strip() and text.get_visible()) or text in undrawn:
-                    continue
-                assert text.get_fontsize() * WIDTH_IN_PRINT >= 6, f"{name}: {text.get_text()!r}"
-                extent = text.get_window_extent()
-                inside = extent.x0 >= box.x0 - 1 and extent.x1 <= box.x1 + 1
-                inside &= extent.y0 >= box.y0 - 1 and extent.y1 <= box.y1 + 1
-                assert inside, f"{name}: {text.get_text()!r} is cut off"
+            undrawn = _undrawn(figure)
+            texts = figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))
+            yield name, figure, [t for t in texts if t.get_text().strip() and t.get_visible() and t not in undrawn]
 
 
 def _undrawn(figure):

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pypdf
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from paper import draw, results, style
-from paper.claims import build as claims
-from tests.paper.test_figures import _undrawn
+from paper import style
+from tests.paper.test_figures import drawn_labels
 from tests.paper.test_report import PAPERS, built  # noqa: F401 - the fixture
 
 SMALLEST = 6.0
@@ -50,21 +48,12 @@ def test_figures_are_printed_at_their_own_width(drawn):
 
 
 def test_no_label_stands_on_another(project):
-    found = results.read("results")
-    said = claims.work_out(found)
-    with style.applied():
-        for name, plot in draw.plots_for(found).items():
-            figure, _ = plot(found, said)
-            style.stamp(figure, found.source)
-            FigureCanvasAgg(figure).draw()
-            undrawn = _undrawn(figure)
-            texts = figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))
-            shown = [t for t in texts if t.get_text().strip() and t.get_visible() and t not in undrawn]
-            upright = {t: t.get_window_extent() for t in shown if t.get_rotation() % 90 == 0}
-            for one, other in combinations(upright, 2):
-                a, b = upright[one], upright[other]
-                across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-                assert min(across, down) <= 1, f"{name}: {one.get_text()!r} and {other.get_text()!r}"
+    for name, _, texts in drawn_labels():
+        upright = {t: t.get_window_extent() for t in texts if t.get_rotation() % 90 == 0}
+        for one, other in combinations(upright, 2):
+            a, b = upright[one], upright[other]
+            across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert min(across, down) <= 1, f"{name}: {one.get_text()!r} and {other.get_text()!r}"
 
 
 def test_the_pdf_is_archival_tagged_and_dated_by_us(built):  # noqa: F811

@@ -27,7 +27,8 @@ BLOCK = 4096
 SHARES = (0.0, 0.5)
 """Room that is left, as a share of what the stage writes."""
 FULL = re.compile(
-    r"error: (cannot write (?!standard)\S.*: No space left on device \(\S+ MB available: free some space, then"
+    r"error: (?:recorded/mine: )?"
+    r"(cannot write (?!standard)\S.*: No space left on device \(\S+ MB available: free some space, then"
     r"|this folder has 0\.0 GB free and a run needs 0\.02 GB: free some space)"
 )
 ROOM = 2e7

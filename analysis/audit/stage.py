@@ -90,7 +90,7 @@ def run(params: Params) -> None:
         "confound": confounded_tables.summarise(tables["confound"]),
         "joins": trial_join.summarise(tables["joins"]),
         "labels": face_labels.summarise(images),
-        "selection": selection_bias.summarise(tables["selection"]),
+        "selection": selection_bias.summarise(tables["selection"], params.seed),
         "table": merged_summary,
     }
     write_json(OUT / "summary.json", as_json(summary))

@@ -332,7 +332,9 @@ def test_selection_on_the_test_images_is_optimistic_where_nothing_can_be_learned
         pool, rng.integers(2, size=N_IMAGES), np.arange(N_IMAGES), validation=0.2, test=0.25, splits=8, seed=0
     )
     assert (table["optimism"] >= 0).all()
-    found = selection_bias.summarise(table)
+    found = selection_bias.summarise(table, 0)
     assert found["non_nested"] > found["mean"] + 0.02
     assert found["nested"] == pytest.approx(0.5, abs=0.08)
     assert found["optimism_low"] > 0
+    assert found == selection_bias.summarise(table, 0)
+    assert found["optimism_low"] != selection_bias.summarise(table, 1)["optimism_low"]

@@ -112,7 +112,7 @@ def write(folder: Path, learned: bool) -> dict:
         "confound": confounded_tables.summarise(found["confound"]),
         "joins": trial_join.summarise(found["joins"]),
         "labels": {"face_like": 193, "face_like_called_non_face": 29, "format_only": {"filename": only, "roi": only}},
-        "selection": selection_bias.summarise(found["selection"]),
+        "selection": selection_bias.summarise(found["selection"], 0),
         "table": {"source": "merged", "missing": None, **audited.summary},
     }
     write_json(folder / "summary.json", as_json(about))

@@ -65,12 +65,13 @@ def measure_optimism(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def summarise(table: pd.DataFrame) -> dict:
+def summarise(table: pd.DataFrame, seed: int) -> dict:
     """Return means over splits, and a bootstrap interval (over splits) of the mean optimism; empty without splits."""
     if table.empty:
         return {}
     values = table["optimism"].to_numpy()
-    draws = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
+    rng = np.random.default_rng(seed_of(seed, "selection", "bootstrap"))
+    draws = rng.choice(values, (2000, len(values))).mean(axis=1)
     low, high = percentile_interval(draws)
     return {
         "splits": len(table),

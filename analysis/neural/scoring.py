@@ -195,13 +195,16 @@ def correction(reliability: np.ndarray) -> np.ndarray:
 
 
 def unit_ceilings(population: Population) -> np.ndarray:
-    """Return the reliability of each unit's mean responses, (n_units,); NaN where too few images were repeated."""
+    """Return the ceiling of r^2 of each unit, (n_units,); NaN where too few images were repeated.
+
+    The median-unbiased estimate of the reliability of its mean responses (`ceilings.Reliability`).
+    """
     shown = population.presentations
     if shown is None or len(shown.images) < ceilings.LEAST_IMAGES:
         return np.full(len(population.units), np.nan)
     if (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
         return np.full(len(population.units), np.nan)
-    return shown.reliability().value
+    return shown.reliability().ceiling
 
 
 def too_small(population: Population) -> bool:

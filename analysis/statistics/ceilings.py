@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.core.errors import DataError
 from analysis.statistics.keys import as_array, numbers, numbers_alone, one_per_row, same_rows
+from analysis.statistics.variances import explained, sum_by, surplus
 
 LEAST_IMAGES = 7
 """Minimum number of images: with one left out, the variance of the means has 5 degrees of freedom, the fewest at which
@@ -23,11 +24,18 @@ LEAST_RATIO = 2.0
 class Reliability:
     """Reliability of the mean responses of units (`reliability`).
 
+    `value` and `ceiling` estimate the same quantity. On average `value` is right; but where it is low it is skewed, and
+    most units lie above the average. A noise-corrected r, which is compared with 1 unit by unit and summarised by the
+    median, needs the estimate that is too high as often as too low.
+
     Attributes
     ----------
     value : (n_units,) array of float
         Expected squared correlation of a noise-free model with the mean responses, over all images. Linear in the
         variances, so that it may be below 0 or above 1 by chance; NaN for units that do not vary.
+    ceiling : (n_units,) array of float
+        Median-unbiased: the squared correlation of a noise-free model exceeds it as often as not. Divide r by its
+        square root (`noise_corrected`). NaN where `value` is.
     standard_error : (n_units,) array of float
         Jackknife standard error of `value`, over images.
     low : (n_units,) array of bool
@@ -41,12 +49,14 @@ class Reliability:
     Examples
     --------
     >>> import numpy as np
-    >>> found = Reliability(np.array([0.6, 0.1]), np.array([0.05, 0.08]), np.array([False, True]), 60, 40)
+    >>> value, ceiling, error = np.array([[0.6, 0.1], [0.6, 0.11], [0.05, 0.08]])
+    >>> found = Reliability(value, ceiling, error, np.array([False, True]), 60, 40)
     >>> found.value[~found.low]
     array([0.6])
     """
 
     value: np.ndarray
+    ceiling: np.ndarray
     standard_error: np.ndarray
     low: np.ndarray
     n_images: int
@@ -93,10 +103,10 @@ class Presentations:
         n_trials = trial.max(initial=0) + 1
         codes, presentation = np.unique(image * n_trials + trial, return_inverse=True)
         self._image = codes // n_trials  # image of each presentation, ascending
-        self._sums = _sum_by(presentation, rates, len(codes))
+        self._sums = sum_by(presentation, rates, len(codes))
         self._counts = np.bincount(presentation, minlength=len(codes)).astype(np.float64)
         deviation = rates - (self._sums / self._counts[:, None])[presentation]
-        self._within = _sum_by(image, deviation**2, len(self.images))
+        self._within = sum_by(image, deviation**2, len(self.images))
         self.n_presentations = np.bincount(self._image, minlength=len(self.images))
 
     def means(self) -> np.ndarray:
@@ -145,18 +155,20 @@ class Presentations:
         signal = means - means.mean(axis=0)
         squares = signal**2
         between = self._counts[:, None] * (self._sums / self._counts[:, None] - means[self._image]) ** 2
-        terms = (squares.sum(axis=0), _sum_by(self._image, between, n), self._within, self._design())
-        whole = _explained(terms[0], *(term.sum(axis=0) for term in terms[1:]), n)
+        between, design = sum_by(self._image, between, n), self._design()
+        terms = (squares.sum(axis=0), between, self._within, design)
+        whole = explained(terms[0], *(term.sum(axis=0) for term in terms[1:]), n)
         # Leaving out image i lowers the sum of squares about the mean by n / (n - 1) times the square of image i.
         rest = terms[0] - squares * n / (n - 1)
         rest = np.where(rest > 1e-12 * terms[0], rest, np.nan)  # a unit that responds only to image i
-        parts = _explained(rest, *(term.sum(axis=0) - term for term in terms[1:]), n - 1)
+        parts = explained(rest, *(term.sum(axis=0) - term for term in terms[1:]), n - 1)
         value = n * whole - (n - 1) * parts.mean(axis=0)
         error = np.sqrt((n - 1) / n * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0))
         varies = terms[0] > 1e-24 * np.maximum((means**2).sum(axis=0), 1e-300)
-        value, error = (np.where(varies & np.isfinite(value), x, np.nan) for x in (value, error))
+        ceiling = whole + surplus(squares, between, self._within, design) / np.where(varies, terms[0], np.nan)
+        value, ceiling, error = (np.where(varies & np.isfinite(value), x, np.nan) for x in (value, ceiling, error))
         low = ~(value >= LEAST_RATIO * error) | (n < CERTAIN_IMAGES)
-        return Reliability(value, error, low, n, n_repeated)
+        return Reliability(value, ceiling, error, low, n, n_repeated)
 
     def _design(self) -> np.ndarray:
         """Return the coefficients of the variances in each image's sums of squares and noise, (n_images, 5).
@@ -173,26 +185,9 @@ class Presentations:
     def _mean(self, chosen: np.ndarray) -> np.ndarray:
         """Return the mean over the fixations of the chosen presentations, (n_images, n_units)."""
         n = len(self.images)
-        sums = _sum_by(self._image[chosen], self._sums[chosen], n)
+        sums = sum_by(self._image[chosen], self._sums[chosen], n)
         counts = np.bincount(self._image[chosen], weights=self._counts[chosen], minlength=n)
         return sums / np.where(counts > 0, counts, np.nan)[:, None]
-
-
-def _sum_by(codes, rows, n):
-    """Sum `rows` by code, (n, n_columns)."""
-    out = np.zeros((n, rows.shape[1]))
-    np.add.at(out, codes, rows)
-    return out
-
-
-def _explained(squares, between, within, design, n):
-    """Return 1 - mean noise variance / variance of the means, from sums over `n` images, (..., n_units)."""
-    fixation_df, presentation_df, factor, weight, share = np.moveaxis(design, -1, 0)[..., None]
-    of_fixations = within / np.where(fixation_df > 0, fixation_df, np.inf)
-    of_presentations = (between - of_fixations * presentation_df) / factor
-    noise = (of_presentations * weight + of_fixations * share) / n
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - noise / (squares / (n - 1))
 
 
 def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
@@ -207,6 +202,12 @@ def reliability(rates, images, presentations, seed: int = 0) -> Reliability:
     pooled over images. A jackknife over images (Quenouille 1956) removes the bias of the ratio, which is of order
     1 / n_images, and gives its standard error. c is the ratio of signal power (Sahani & Linden 2003) to the power of
     the mean, for any number of repeats, and its square root is the maximum correlation CC_max of Schoppe et al. (2016).
+
+    `ceiling` is the c that the squared correlation r^2 of a noise-free model exceeds as often as not. Of the means' sum
+    of squares S about their mean, such a model explains r^2 S; the signal's estimate is S - (n_images - 1) mean(v).
+    Their difference does not depend on the signal. Its median m is about the noise variance of one image
+    (`variances.surplus`), so that ceiling = 1 - ((n_images - 1) mean(v) - m) / S. For equal numbers and noise, and but
+    for skewness, m = mean(v): then the ceiling is where the estimate r^2_ER of Pospisil & Bair (2021) is 1.
 
     Parameters
     ----------
@@ -282,7 +283,8 @@ def noise_corrected(pearson_r: np.ndarray, reliability: np.ndarray) -> np.ndarra
     Parameters
     ----------
     pearson_r, reliability : (n_units,) array of float
-        Correlation of predicted and mean response; `Reliability.value`.
+        Correlation of predicted and mean response; `Reliability.ceiling`, with which the median over units of a
+        noise-free model is 1.
 
     Returns
     -------

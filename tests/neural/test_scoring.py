@@ -47,7 +47,7 @@ def test_bounds_of_a_geometry_by_hand(rules, rescale):
     assert np.isnan(scoring.rdm_ceilings(replace(one, presentations=None), CORRECTED, SETTINGS, 5)).all()
     assert np.isnan(scoring.rdm_ceilings(population(2), CORRECTED, SETTINGS, 5)).all()  # two units give no geometry
     assert np.isnan(scoring.unit_ceilings(replace(one, presentations=None))).all()
-    np.testing.assert_array_equal(scoring.unit_ceilings(one), one.presentations.reliability().value)
+    np.testing.assert_array_equal(scoring.unit_ceilings(one), one.presentations.reliability().ceiling)
 
 
 def test_units_shown_few_images_have_no_ceiling_however_often():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from analysis.core.errors import DataError
 from analysis.statistics import ceilings
@@ -14,18 +15,22 @@ COUNTS = {
 }
 
 
-def simulate(counts, snr=1.0, fixations=(1, 2, 3, 6), n_units=400, seed=0, shared=0.5):
+def simulate(counts, snr=1.0, fixations=(1, 2, 3, 6), n_units=400, seed=0, shared=0.5, grows=False):
     """Responses of units to images shown `counts` times, with unequal fixations per presentation.
 
     `shared` is the share of the noise variance of a fixation that all fixations of the presentation have in common.
+    If it `grows`, the responses are skewed and the noise variance is proportional to them.
     Returns rates, images, trials and the noise-free responses, (n_images, n_units).
     """
     rng = np.random.default_rng(seed)
-    truth = rng.normal(size=(len(counts), n_units))
+    shape = (len(counts), n_units)
+    truth = rng.gamma(1.0, size=shape) if grows else rng.normal(size=shape)
     of_trial = np.repeat(np.arange(len(counts)), counts)
     trial = np.repeat(np.arange(len(of_trial)), rng.choice(fixations, len(of_trial)))
     noise = np.sqrt(shared) * rng.normal(size=(len(of_trial), n_units))[trial]
     noise += np.sqrt(1 - shared) * rng.normal(size=(len(trial), n_units))
+    if grows:
+        noise *= np.sqrt(truth)[of_trial[trial]]
     return truth[of_trial[trial]] + noise / np.sqrt(snr), of_trial[trial], trial, truth
 
 
@@ -47,23 +52,73 @@ def test_it_is_the_expected_squared_correlation_of_a_noise_free_model(counts, sn
     assert np.mean(found.standard_error) == pytest.approx(found.value.std(), rel=0.12)
 
 
-@pytest.mark.parametrize("snr", [0.1, 0.3, 1.0])
+REAL = {
+    "An220105": np.repeat([1, 2, 3, 4], [1, 57, 233, 9]),
+    "158 of 802 once": np.append(np.ones(158, int), np.random.default_rng(2).integers(2, 8, 644)),
+}
+
+
+def of_a_noise_free_model(counts, snr, fixations, grows=False, n_units=20_000, seed=5):
+    """Squared r of the noise-free responses with the mean responses of many units, and their reliability."""
+    squared, found = [], []
+    for batch in range(n_units // 2000):
+        rates, image, trial, truth = simulate(counts, snr, fixations, 2000, [seed, batch], grows=grows)
+        shown = ceilings.Presentations(rates, image, trial)
+        squared.append(correlation(truth, shown.means()) ** 2)
+        found.append(shown.reliability())
+    values = (np.concatenate([getattr(one, name) for one in found]) for name in ("value", "ceiling"))
+    return np.concatenate(squared), *values
+
+
+@pytest.mark.parametrize("snr", [0.1, 1.0])
+@pytest.mark.parametrize("counts", (COUNTS | REAL).values(), ids=COUNTS | REAL)
+@pytest.mark.parametrize("fixations", [(1,), (1, 2, 3, 6)], ids=["one fixation", "unequal fixations"])
+def test_a_perfect_model_scores_one(counts, snr, fixations):
+    few = len(counts) > 120 or snr == 1
+    squared, _, ceiling = of_a_noise_free_model(counts, snr, fixations, n_units=2000 if few else 20_000)
+    assert abs(np.median(ceilings.noise_corrected(np.sqrt(squared), ceiling)) - 1) < 0.02
+    assert abs(np.median(ceilings.normalised(np.sqrt(squared), ceiling)) - 1) < 0.04
+
+
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
-def test_a_perfect_model_scores_one(counts, snr):
-    rates, image, trial, truth = simulate(np.tile(counts, 2), snr, n_units=1500, seed=5)
-    shown = ceilings.Presentations(rates, image, trial)
-    r, value = correlation(truth, shown.means()), shown.reliability().value
-    assert abs(np.median(ceilings.noise_corrected(r, value)) - 1) < 0.02
-    assert abs(np.median(ceilings.normalised(r, value)) - 1) < 0.04
+def test_a_perfect_model_scores_one_where_noise_grows_with_the_response(counts):
+    squared, value, ceiling = of_a_noise_free_model(counts, 0.1, (1, 2, 3), grows=True)
+    assert abs(np.median(ceilings.noise_corrected(np.sqrt(squared), ceiling)) - 1) < 0.02
+    assert np.median(ceilings.noise_corrected(np.sqrt(squared), value)) < 0.99  # right on average, too high in most
+
+
+def test_a_noise_free_model_exceeds_its_ceiling_as_often_as_not():
+    # With few repeats the noise is underestimated in most units; with few images chance correlates signal and noise.
+    for counts in (np.repeat([1, 2], [60, 12]), np.repeat([1, 3], [100, 20]), np.repeat([3], 12), np.repeat([2], 24)):
+        squared, value, ceiling = of_a_noise_free_model(counts, 0.5, (1,), n_units=10_000)
+        assert abs(np.mean(squared > ceiling) - 0.5) < 0.025
+        assert np.mean(squared > value) < 0.48
+
+
+def test_the_ceiling_of_equal_numbers_is_the_median_of_an_f_ratio():
+    n, p = 40, 4
+    rates, image, trial, _ = simulate(np.full(n, p), fixations=(1,), n_units=20_000, snr=0.3)
+    found = ceilings.reliability(rates, image, trial)
+    responses = rates.reshape(n, p, -1)
+    noise, total = responses.var(axis=1, ddof=1).mean(axis=0) / p, responses.mean(axis=1).var(axis=0) * n
+    exact = 1 - (n - 2) * scipy.stats.f.median(n - 2, n * (p - 1)) * noise / total
+    assert abs(np.median(found.ceiling - exact)) < 1e-3
+    assert np.std(found.ceiling - exact) < 0.03 * np.std(exact)
+
+
+def test_value_and_ceiling_agree_where_images_are_many_or_noise_is_little():
+    for counts, snr, gap in ((np.full(3000, 3), 0.3, 2e-3), (np.full(100, 3), 300.0, 1e-4)):
+        found = ceilings.reliability(*simulate(counts, snr, (1,), n_units=20)[:3])
+        assert 0 < np.abs(found.value - found.ceiling).max() < gap
 
 
 def test_the_median_needs_the_units_of_low_reliability():
     rates, image, trial, truth = simulate(np.full(300, 2), 0.1, (1,), n_units=3000, seed=2)
     shown = ceilings.Presentations(rates, image, trial)
     r, found = correlation(truth, shown.means()), shown.reliability()
-    corrected = ceilings.noise_corrected(r, found.value)
-    assert np.mean(found.value <= 0) > 0.02
-    assert np.isinf(corrected[found.value < 0]).all()
+    corrected = ceilings.noise_corrected(r, found.ceiling)
+    assert np.mean(found.ceiling <= 0) > 0.02
+    assert np.isinf(corrected[found.ceiling < 0]).all()
     assert abs(np.median(corrected) - 1) < 0.02
     assert np.median(corrected[~found.low]) < 0.9
 
@@ -89,6 +144,7 @@ def test_order_names_and_scale_do_not_matter():
     names = np.random.default_rng(1).permutation(len(trial))  # of trials, none of which is shared by two images
     two = ceilings.reliability(1e3 + 7 * rates[order], [f"i{k}" for k in image[order]], names[trial[order]], seed=9)
     np.testing.assert_allclose(one.value, two.value, rtol=1e-8)
+    np.testing.assert_allclose(one.ceiling, two.ceiling, rtol=1e-8)
     np.testing.assert_allclose(one.standard_error, two.standard_error, rtol=1e-8)
 
 
@@ -116,6 +172,7 @@ def test_low_and_negative_values_are_linear_and_flagged():
     rates = np.random.default_rng(0).normal(size=(14, 2000))
     few = ceilings.reliability(rates, image, trial)
     assert few.value.min() < 0
+    assert np.isfinite(few.ceiling).all()
     assert np.mean(few.low) > 0.8
     none = np.random.default_rng(3).normal(size=(900, 3000))
     found = ceilings.reliability(none, np.repeat(np.arange(300), 3), np.arange(900))
@@ -138,7 +195,9 @@ def test_noise_free_units_are_perfect_and_constant_units_undefined():
     rates[:, 2] = rates[:, 2] * (np.arange(40) < 2)  # responds to one image alone: nothing is left without it
     found = ceilings.reliability(rates, np.repeat(np.arange(20), 2), np.arange(40))
     assert found.value[0] == pytest.approx(1)
-    assert np.isnan(found.value).tolist() == np.isnan(found.standard_error).tolist() == [False, True, True]
+    assert found.ceiling[0] == 1
+    for numbers in (found.value, found.ceiling, found.standard_error):
+        assert np.isnan(numbers).tolist() == [False, True, True]
     assert found.low.tolist() == [False, True, True]
 
 

@@ -13,6 +13,7 @@ RELIABILITY = [
         "truth": truth,
         "bias": {table.OURS: ours, "other": other},
         "perfect_model": perfect,
+        "imperfect_model": perfect / 2,
     }
     for snr, truth, ours, other, perfect in [
         (0.1, 0.2, -0.013, 0.4, 0.5),
@@ -52,7 +53,7 @@ def test_truths_are_the_extremes_of_the_files(tmp_path):
     (tmp_path / "coverage.json").write_text(json.dumps(coverage))
     (tmp_path / "layer_order.json").write_text(json.dumps(orders))
     (tmp_path / "reliability.json").write_text(json.dumps(RELIABILITY))
-    found = ["94.0 to 96.0 %", "1.0 to 6.0 %", "0.02", "+0.000", "-0.250", "-0.013", "0.90 to 1.03"]
+    found = ["94.0 to 96.0 %", "1.0 to 6.0 %", "0.02", "+0.000", "-0.250", "-0.013", "0.500 to 1.030"]
     found += ["-0.50 (-0.75 to +0.12)", "undefined"]
     assert [row[2].replace("\N{MINUS SIGN}", "-") for row in table.truths(tmp_path)] == found
 
@@ -71,6 +72,7 @@ def test_the_worst_bias_of_each_kind_of_counts(tmp_path):
     assert found["reliability"].replace("\N{MINUS SIGN}", "-").splitlines()[2:] == [
         "| twice | -0.013; 0.50 to 0.90 | +0.004; 1.03 to 1.03 |"
     ]
+    assert found["reliability-imperfect"].splitlines()[2:] == ["| twice | 0.25 to 0.45 | 0.52 to 0.52 |"]
     assert "| other | +0.400 | 0.300 |" in found["reliability-rivals"]
 
 

@@ -25,8 +25,6 @@ PLANTED = {
 ``analysis/simulate/responses/worlds.py``). The other cases follow several kinds, or a network that is not compared."""
 OURS = "nested analysis of variance, jackknife"
 """The estimator of ceilings that the paper uses."""
-LEAST_TRUTH = 0.3
-"""Lower reliabilities of 120 images have standard errors of half of them or more."""
 DESIGN = re.compile(r"(\w+), (\d+) images, (\d+) units, (\d+) recordings, (\w+)")
 
 
@@ -71,7 +69,6 @@ def permutation_tests(table: dict) -> dict:
 def ceilings(table: list[dict]) -> dict:
     """Return the largest bias of the noise ceiling, that of other estimators, and the score of a perfect model."""
     biases = {name: max((one["bias"][name] for one in table), key=abs) for name in table[0]["bias"]}
-    perfect = [one["perfect_model"] for one in table if one["truth"] >= LEAST_TRUTH]
     others = {name: bias for name, bias in biases.items() if name != OURS}
     rival = min(others, key=lambda name: abs(others[name]))
     return {
@@ -79,7 +76,7 @@ def ceilings(table: list[dict]) -> dict:
         "bias": biases[OURS],
         "rival": rival,
         "rival_bias": biases[rival],
-        "perfect": _ends(perfect) | {"cases": len(perfect), "reliability": LEAST_TRUTH},
+        "perfect": _ends(one["perfect_model"] for one in table),
     }
 
 

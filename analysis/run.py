@@ -37,7 +37,7 @@ class Stage:
     item : str or None
         Kind of item that the stage runs for; the key of its matrix in ``dvc.yaml``.
     torch : bool
-        Whether the stage uses torch, which is then imported before the number of threads is set.
+        Whether the stage always uses torch, which is then imported before the number of threads is set.
     threads : int
         Threads per numerical task; stages with many small tasks run two single-threaded tasks at once.
     named : bool
@@ -63,7 +63,7 @@ STAGES = {
     "activations": Stage("analysis.models.activations.stage", "model", torch=True),
     "neural": Stage("analysis.neural.stage", "protocol"),
     "compare": Stage("analysis.compare.stage", "model"),
-    "seeds": Stage("analysis.seeds.stage", "model", torch=True),
+    "seeds": Stage("analysis.seeds.stage", "model"),
     "candidates": Stage("analysis.candidates.stage", torch=True),
     "audit": Stage("analysis.audit.stage", torch=True, threads=1),
     "explain": Stage("analysis.explain.stage", torch=True),

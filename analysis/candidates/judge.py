@@ -164,15 +164,17 @@ class Judge:
     @staticmethod
     def _predict(one: Recorded, features: np.ndarray, train: np.ndarray, rest: np.ndarray, folds) -> np.ndarray:
         """Predict responses to the images `rest` by ridge regression on standardised features of the images `train`."""
-        X, responses = features[one.rows], one.population.responses
-        X = X - X[train].mean(axis=0)
-        scale = X[train].std(axis=0)
-        X = X[:, scale > 0] / scale[scale > 0]
-        if not X.shape[1]:
-            return np.broadcast_to(responses[train].mean(axis=0), (len(rest), responses.shape[1]))
+        rows, m = np.concatenate([train, rest]), len(train)
+        X, responses = features[one.rows[rows]], one.population.responses[rows]
+        X -= X[:m].mean(axis=0)
+        scale = np.sqrt(np.einsum("ij,ij->j", X[:m], X[:m]) / m)
+        varies = scale > 0
+        if not varies.any():
+            return np.broadcast_to(responses[:m].mean(axis=0), (len(rest), responses.shape[1]))
+        X /= np.where(varies, scale, np.inf)
         # The mean squared length of a standardised row is the number of features.
-        penalties = np.array(ridge.ALPHAS) * X.shape[1]
-        return ridge.fit_predict(X, responses, train, rest, penalties, folds)[0]
+        penalties = np.array(ridge.ALPHAS) * varies.sum()
+        return ridge.fit_predict(X, responses, np.arange(m), np.arange(m, len(rows)), penalties, folds)[0]
 
     def _training_r(self, features: np.ndarray) -> float | None:
         rs = []

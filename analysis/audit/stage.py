@@ -67,10 +67,10 @@ def run(params: Params) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     images, annotations = read_table(), Annotations(paths.ANNOTATIONS)
     read_missing()  # fail early if the file is damaged
-    sources = protocol_responses.find_sources(read.all_recordings("corrected"), paths.DANDISET, annotations)
+    sources = protocol_responses.find_sources(read.recording_files("corrected"), paths.DANDISET, annotations)
     area, audited = _choose_recordings(sources, params)
     examples = _load_examples()
-    inputs = _gather_inputs(params, area, audited, annotations, images, examples)
+    inputs = _gather_inputs(params, area, audited, images, examples)
     studies_seed = seed_of(params.seed, "unseen studies")
     tables = {
         "joins": _count_join_errors(sources),
@@ -134,13 +134,12 @@ def _gather_inputs(
     params: Params,
     area: str,
     sources: list[protocol_responses.Source],
-    annotations: Annotations,
     images: pd.DataFrame,
     examples: Examples | None,
 ) -> Inputs:
     def build_recordings(protocol: Protocol) -> list:
         window_ms = params.recordings.window_ms
-        return [protocol_responses.build_recording(source, annotations, protocol, window_ms) for source in sources]
+        return [protocol_responses.build_recording(source, protocol, window_ms) for source in sources]
 
     if examples is None:
         return Inputs(params, area, images, build_recordings)

@@ -111,7 +111,9 @@ class Judge:
         reliability = scoring.unit_ceilings(population)
         return Recorded(population, rows, train, held_out, folds, reliability)
 
-    def __call__(self, number: int, values: dict, seed: int, keep: Path | None = None) -> dict:
+    def __call__(
+        self, number: int, values: dict, seed: int, keep: Path | None = None, predict_training: bool = True
+    ) -> dict:
         """Return the scores of one candidate.
 
         Parameters
@@ -123,11 +125,13 @@ class Judge:
         keep : path, optional
             File for the decision values of the images `rest`, followed by the predicted responses to the held-out
             images of each population (read by `joint.load`).
+        predict_training : bool
+            Whether to compute training_r, which needs several fits per population.
 
         Returns
         -------
         dict
-            training_error (balanced, out of fold), training_r (of the areas of `candidates.areas`, out of fold),
+            training_error (balanced, out of fold), training_r (areas of `candidates.areas`, out of fold; or None),
             accuracy (balanced, held-out images) and areas: by area (and `IT`), median r, median noise-corrected r and
             number of units, held-out images; or ``failed`` with the reason.
         """
@@ -141,9 +145,9 @@ class Judge:
                 raise
             return {"failed": "out of memory"}
         with one_thread():
-            return self._score(maps, keep)
+            return self._score(maps, keep, predict_training)
 
-    def _score(self, maps: torch.Tensor, keep: Path | None) -> dict:
+    def _score(self, maps: torch.Tensor, keep: Path | None, predict_training: bool) -> dict:
         train = torch.from_numpy(self.train).to(self.device)
         weights = boosting.balanced(self.screening.y)
         decision = self.screening.decisions(maps[train], weights)
@@ -156,7 +160,7 @@ class Judge:
         y = self.y[self.rest]
         return {
             "training_error": boosting.weighted_error(weights, self.screening.y, decision),
-            "training_r": self._training_r(features),
+            "training_r": self._training_r(features) if predict_training else None,
             "accuracy": 1 - boosting.weighted_error(boosting.balanced(y), y, held_out),
             "areas": self._by_area(predicted),
         }
@@ -164,15 +168,17 @@ class Judge:
     @staticmethod
     def _predict(one: Recorded, features: np.ndarray, train: np.ndarray, rest: np.ndarray, folds) -> np.ndarray:
         """Predict responses to the images `rest` by ridge regression on standardised features of the images `train`."""
-        X, responses = features[one.rows], one.population.responses
-        X = X - X[train].mean(axis=0)
-        scale = X[train].std(axis=0)
-        X = X[:, scale > 0] / scale[scale > 0]
-        if not X.shape[1]:
-            return np.broadcast_to(responses[train].mean(axis=0), (len(rest), responses.shape[1]))
+        rows, m = np.concatenate([train, rest]), len(train)
+        X, responses = features[one.rows[rows]], one.population.responses[rows]
+        X -= X[:m].mean(axis=0)
+        scale = np.sqrt(np.einsum("ij,ij->j", X[:m], X[:m]) / m)
+        varies = scale > 0
+        if not varies.any():
+            return np.broadcast_to(responses[:m].mean(axis=0), (len(rest), responses.shape[1]))
+        X /= np.where(varies, scale, np.inf)
         # The mean squared length of a standardised row is the number of features.
-        penalties = np.array(ridge.ALPHAS) * X.shape[1]
-        return ridge.fit_predict(X, responses, train, rest, penalties, folds)[0]
+        penalties = np.array(ridge.ALPHAS) * varies.sum()
+        return ridge.fit_predict(X, responses, np.arange(m), np.arange(m, len(rows)), penalties, folds)[0]
 
     def _training_r(self, features: np.ndarray) -> float | None:
         rs = []

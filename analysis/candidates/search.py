@@ -48,9 +48,10 @@ def search(params: Params, run: Callable, folder: Path) -> tuple[pd.DataFrame, p
     for kind, (sampler, loss) in KINDS.items():
         seed, is_random = seed_of(params.seed, "candidates", kind), sampler == "random"
 
-        def evaluate(asked, seed=seed, loss=loss, is_random=is_random):
+        def evaluate(asked, kind=kind, seed=seed, loss=loss, is_random=is_random):
             tasks = [
-                (number, theta, seed, _outcome_file(folder, number) if is_random else None) for number, theta in asked
+                (number, theta, seed, _outcome_file(folder, number) if is_random else None, kind == "predictivity")
+                for number, theta in asked
             ]
             found = run(_judge, tasks)
             return [
@@ -89,8 +90,8 @@ def _outcome_file(folder: Path, number: int) -> Path:
     return folder / f"random-{number}.npy"
 
 
-def _judge(judge, number: int, values: dict, seed: int, keep: Path | None) -> dict:
-    return judge(number, values, seed, keep)
+def _judge(judge, number: int, values: dict, seed: int, keep: Path | None, predict_training: bool) -> dict:
+    return judge(number, values, seed, keep, predict_training)
 
 
 def compare_searches(candidates: pd.DataFrame, predictivity: pd.DataFrame) -> pd.DataFrame:

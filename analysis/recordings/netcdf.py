@@ -1,5 +1,6 @@
 """Read and write netCDF files; equal datasets give equal bytes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -43,6 +44,18 @@ def read(
     dataset = hdf5.read_dataset(path, again)
     check(dataset, path, again, variables or {}, attributes or {})
     return dataset
+
+
+def read_texts(path: Path, again: str, names: Sequence[str]) -> list[str]:
+    """Return attributes of a dataset that are text; reads no data. Raises `DataError` if the file lacks one."""
+    import h5netcdf
+
+    with hdf5.opened(path, "netCDF", again) as file, hdf5.reading(path, "netCDF", again):
+        found = dict(h5netcdf.File(file, "r").attrs)
+    for name in names:
+        if not isinstance(found.get(name), str):
+            raise damaged(path, f"no attribute {name}", again)
+    return [found[name] for name in names]
 
 
 def check_whole(path: Path, again: str) -> None:

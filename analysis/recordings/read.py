@@ -127,6 +127,11 @@ def open_recording(path: Path, stable_only: bool = False) -> xr.Dataset:
     return dataset.isel(unit=dataset["stable"].values) if stable_only else dataset
 
 
+def texts_of(path: Path, names: list[str]) -> list[str]:
+    """Return attributes of one recording that are text, such as ``session``; reads no responses."""
+    return netcdf.read_texts(path, AGAIN, names)
+
+
 def read_truth(path: Path) -> xr.Dataset:
     """Read the ground truth of a simulated recording.
 

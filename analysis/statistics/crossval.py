@@ -1,5 +1,7 @@
 """Folds that keep near-duplicate images together, and scores of out-of-fold predictions."""
 
+from heapq import heapreplace
+
 import numpy as np
 
 from analysis.core.errors import DataError
@@ -51,11 +53,10 @@ def group_folds(groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     fold_of_group = np.empty(len(sizes), dtype=np.intp)
-    filled = np.zeros(n_folds, dtype=np.intp)
-    for group in order:
-        fold = int(np.argmin(filled))
-        fold_of_group[group] = fold
-        filled[fold] += sizes[group]
+    folds = [(0, fold) for fold in range(n_folds)]  # a heap: the fold with the fewest rows, the first if tied
+    for group, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        rows, fold_of_group[group] = folds[0]
+        heapreplace(folds, (rows + size, folds[0][1]))
     return fold_of_group[codes]
 
 

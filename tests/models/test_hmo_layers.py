@@ -58,6 +58,26 @@ def test_pooling_has_the_bits_of_the_plain_layout(monkeypatch, k, power):
     assert torch.equal(gradient, x.grad)
 
 
+@pytest.mark.parametrize("k", [3, 4, 9])
+def test_box_sums_have_the_bits_of_one_map_at_a_time(k):
+    x = torch.rand((5, 1, 12, 9), generator=torch.Generator().manual_seed(k), dtype=torch.float64, requires_grad=True)
+    summed = hmo_layers.box_sum(x, k)
+    summed.square().sum().backward()
+    gradient, x.grad = x.grad, None
+    padded = functional.pad(x, hmo_layers.padding(k) * 2)
+    plain = functional.avg_pool2d(padded, k, stride=1, divisor_override=1)
+    plain.square().sum().backward()
+    assert torch.equal(summed, plain)
+    assert torch.equal(gradient, x.grad)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(3, 5, 4, 4), (2, 24, 7, 5), (2, 40, 6, 6), (1, 1, 3, 3)])
+def test_the_largest_value_of_each_map_is_found_in_any_layout(shape, layout):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
+    assert torch.equal(hmo_layers.largest(x), x.amax((2, 3), keepdim=True))
+
+
 def layer_by_loops(x, weight, values):
     """Filter - threshold - pool - normalise as sums over windows, in float64."""
     maps = np.zeros((len(weight), *x.shape[1:]))

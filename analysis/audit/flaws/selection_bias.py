@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.audit.protocol_steps import small_networks
-from analysis.core.progress import track
+from analysis.core.parallel import map_threads
 from analysis.core.seeds import seed_of
 from analysis.statistics.inference import percentile_interval
 from analysis.stimuli.splits import split_groups
@@ -43,8 +43,8 @@ def measure_optimism(
         optimism (non_nested - nested).
     """
     used = np.flatnonzero(label >= 0)
-    rows = []
-    for number in track(range(splits), "selection"):
+
+    def row_of(number: int) -> dict:
         split_seed = seed_of(seed, "selection", number)
         split = split_groups(groups[used], label[used].astype(str), validation, test, split_seed)
         train, held_out, tested = (used[split == name] for name in ("train", "validation", "test"))
@@ -52,17 +52,16 @@ def measure_optimism(
         on_test = [small_networks.accuracy(candidate, label, tested) for candidate in candidates]
         chosen = small_networks.best(candidates, label, held_out)
         nested = small_networks.accuracy(chosen, label, tested)
-        rows.append(
-            {
-                "split": number,
-                "n_test": len(tested),
-                "mean": float(np.mean(on_test)),
-                "nested": nested,
-                "non_nested": max(on_test),
-                "optimism": max(on_test) - nested,
-            }
-        )
-    return pd.DataFrame(rows, columns=COLUMNS)
+        return {
+            "split": number,
+            "n_test": len(tested),
+            "mean": float(np.mean(on_test)),
+            "nested": nested,
+            "non_nested": max(on_test),
+            "optimism": max(on_test) - nested,
+        }
+
+    return pd.DataFrame(map_threads(row_of, range(splits), progress="selection"), columns=COLUMNS)
 
 
 def summarise(table: pd.DataFrame, seed: int) -> dict:

@@ -10,8 +10,8 @@ import xarray as xr
 from analysis.core.errors import DataError
 from analysis.neural.populations import FIXATIONS, IDENTITY, Population
 from analysis.params.protocol import Protocol
-from analysis.recordings import build
-from analysis.recordings.annotations import Annotations
+from analysis.recordings import build, read
+from analysis.recordings.annotations import Annotations, RecordingTables
 from analysis.recordings.naming import Files, rasters_beside
 from analysis.statistics.ceilings import step_up
 from analysis.statistics.crossval import pearson
@@ -19,13 +19,18 @@ from analysis.statistics.crossval import pearson
 
 @dataclass(frozen=True)
 class Source:
-    """The files of one recording, and the areas in which it has electrodes."""
+    """The files of one recording, and its tables."""
 
     files: Files
-    areas: frozenset[str]
+    tables: RecordingTables
+
+    @property
+    def areas(self) -> frozenset[str]:
+        """Areas in which it has electrodes."""
+        return frozenset(self.tables.banks.values())
 
 
-def find_sources(recordings: Iterable[xr.Dataset], dandiset: Path, annotations: Annotations) -> list[Source]:
+def find_sources(recordings: Iterable[Path], dandiset: Path, annotations: Annotations) -> list[Source]:
     """Return the files from which recordings were built, found by the session that each recording names.
 
     Raises
@@ -34,21 +39,20 @@ def find_sources(recordings: Iterable[xr.Dataset], dandiset: Path, annotations: 
         If a file is missing.
     """
     sources = []
-    for recording in recordings:
-        session = str(recording.attrs["session"])
+    for path in recordings:
+        session, name, subject = read.texts_of(path, ["session", "recording", "subject"])
         main = dandiset / session.split("_")[0] / f"{session}_image.nwb"
         if not main.is_file():
             raise DataError(f"{main} not found: run the stage acquire again")
-        name = str(recording.attrs["recording"])
-        files = Files(name, str(recording.attrs["subject"]), main, rasters_beside(main))
-        sources.append(Source(files, frozenset(annotations.of(name).banks.values())))
+        files = Files(name, subject, main, rasters_beside(main))
+        sources.append(Source(files, annotations.of(name)))
     return sources
 
 
-def build_recording(source: Source, annotations: Annotations, protocol: Protocol, window_ms: int) -> xr.Dataset:
+def build_recording(source: Source, protocol: Protocol, window_ms: int) -> xr.Dataset:
     """Build one recording under a protocol; keep its stable units and the fixations that the protocol uses."""
-    tables = annotations.of(source.files.name)
-    built = build.build_recording(source.files, tables, None, build.Processing(protocol, window_ms, permutations=0))
+    processing = build.Processing(protocol, window_ms, permutations=0)
+    built = build.build_recording(source.files, source.tables, None, processing)
     built = built.isel(unit=built["stable"].values)
     return select_fixations(built, FIXATIONS[protocol.fixations](built))
 

@@ -55,6 +55,20 @@ def filter_outputs(x: torch.Tensor, values: Group, seed: int) -> torch.Tensor:
     return torch.cat(pooled)
 
 
+class _Products(torch.autograd.Function):
+    """``x @ weight.T`` with numpy's BLAS, several times as fast as torch's with fixed numerics; x has no gradient."""
+
+    @staticmethod
+    def forward(context, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        context.save_for_backward(x)
+        return torch.from_numpy(x.numpy() @ weight.numpy().T)
+
+    @staticmethod
+    def backward(context, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:
+        (x,) = context.saved_tensors
+        return None, torch.from_numpy(gradient.numpy().T @ x.numpy())
+
+
 def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Group, seed: int) -> Candidate:
     """Train the dense layer of one candidate on the images `rows`, full batch.
 
@@ -77,8 +91,11 @@ def train(outputs: torch.Tensor, label: np.ndarray, rows: np.ndarray, values: Gr
         nn.init.zeros_(layer.bias)
     weights = len(y) / (2 * torch.bincount(y, minlength=2).clamp(min=1).float())
     optimiser = Adam([*dense.parameters(), *head.parameters()], values.learning_rate)
+    x = z[rows]
     for _ in range(values.steps):
-        loss = functional.cross_entropy(head(functional.relu(dense(z[rows]))), y, weight=weights)
+        loss = functional.cross_entropy(
+            head(functional.relu(_Products.apply(x, dense.weight) + dense.bias)), y, weight=weights
+        )
         loss = loss + values.weight_decay / 2 * dense.weight.pow(2).sum()
         loss.backward()
         optimiser.step()

@@ -140,6 +140,12 @@ def candidates() -> None:
 
 
 @app.command(rich_help_panel=IN_ORDER)
+def timing() -> None:
+    """Score models in consecutive time bins after fixation onset."""
+    _run("timing")
+
+
+@app.command(rich_help_panel=IN_ORDER)
 def summary() -> None:
     """Gather the results of all models into tidy tables and results/summary.json."""
     _run("summary")

@@ -67,6 +67,7 @@ STAGES = {
     "candidates": Stage("analysis.candidates.stage", torch=True),
     "audit": Stage("analysis.audit.stage", torch=True, threads=1),
     "explain": Stage("analysis.explain.stage", torch=True),
+    "timing": Stage("analysis.timing.stage"),
     "summary": Stage("analysis.summary.stage"),
     "figures": Stage("paper.draw"),
     "report": Stage("paper.build"),

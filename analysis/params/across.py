@@ -35,6 +35,7 @@ def _repeated(params: Params) -> Iterator[str]:
         "acquire.kinds": params.acquire.kinds,
         "candidates.areas": params.candidates.areas,
         "explain.models": params.explain.models,
+        "timing.models": params.timing.models,
         "recorded.run": params.recorded.run,
         "recorded.models": params.recorded.models,
     }
@@ -46,8 +47,12 @@ def _repeated(params: Params) -> Iterator[str]:
 
 def _explained(params: Params) -> Iterator[str]:
     run = params.models.run
-    if absent := [name for name in params.explain.models if name not in run]:
-        yield f"explain.models names {', '.join(absent)}: give models of models.run ({', '.join(run)})"
+    for key, names in (("explain.models", params.explain.models), ("timing.models", params.timing.models)):
+        if absent := [name for name in names if name not in run]:
+            yield f"{key} names {', '.join(absent)}: give models of models.run ({', '.join(run)})"
+    for name in params.timing.models:
+        if name in run and (protocol := params.models.entry(name).protocol) != "corrected":
+            yield f"timing.models names {name}, of the {protocol}'s protocol, whose responses have no time course"
 
 
 def _searched(params: Params) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The parameter groups of ``params.yaml``; `analysis.params.models` has the group ``models``."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,9 @@ from analysis.params.base import MOST, WIDEST, Count, Counts, Group, Name, NotNe
 from analysis.params.hmo import Filters, HMOStage, check_filters
 from analysis.params.models import Models
 from analysis.params.recorded import Recorded
+
+FREE_MS = 500
+"""Selected fixations start and end at least this long after the start and before the end of a recording."""
 
 
 class Acquire(Group):
@@ -169,6 +173,21 @@ class Seeds(Group):
     """Number of seeds besides the model's own."""
 
 
+class Timing(Group):
+    """Predictivity in consecutive time bins after fixation onset."""
+
+    models: list[Name]
+    """Models to score, among ``models.run`` and under the corrected protocol."""
+    edges_ms: Annotated[list[Annotated[int, Field(ge=-FREE_MS, le=FREE_MS)]], Field(min_length=2)]
+    """Edges of the bins, relative to the onset."""
+
+    @model_validator(mode="after")
+    def _increasing(self):
+        if any(stop <= start for start, stop in pairwise(self.edges_ms)):
+            raise ValueError(f"edges_ms = {self.edges_ms}: give increasing numbers")
+        return self
+
+
 class AblationHMO(Group):
     """Sizes of the HMO variants; small, because each is trained several times."""
 
@@ -243,6 +262,7 @@ class Params(Group):
     audit: Audit
     candidates: Candidates
     explain: Explain
+    timing: Timing
     recorded: Recorded
 
     @model_validator(mode="after")

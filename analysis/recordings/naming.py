@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.core import paths
 from analysis.core.errors import DataError
 
 STEM = re.compile(r"sub-(?P<subject>[A-Za-z0-9]+)_ses-\d\d(?P<date>\d{6})T(?P<time>\d{6})(?P<image>_image)?")
@@ -96,3 +97,9 @@ def same_date(paths: list[Path]) -> dict[Path, list[Path]]:
 def rasters_beside(main: Path) -> Path:
     """Return the path of the raster file that belongs to a main file."""
     return main.with_name(main.name.replace("_image.nwb", ".nwb"))
+
+
+def rasters_of(session: str) -> Path:
+    """Return the raster file of a session, published or given by its path."""
+    match = STEM.fullmatch(session)
+    return paths.DANDISET / f"sub-{match['subject']}" / f"{session}.nwb" if match else Path(session)

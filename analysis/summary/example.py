@@ -15,7 +15,7 @@ from analysis.core.areas import AREAS
 from analysis.core.files import write_json
 from analysis.core.images import GREY
 from analysis.recordings import netcdf
-from analysis.recordings.naming import STEM
+from analysis.recordings.naming import rasters_of
 from analysis.recordings.rasters import open_rasters
 from analysis.recordings.read import find_recording, open_recording
 from analysis.stimuli.read import read_images, read_table
@@ -198,13 +198,7 @@ def _read_rdms(path: Path) -> xr.Dataset:
 def _open(name: str) -> tuple[xr.Dataset, Path]:
     """Return a recording under the corrected protocol, and the path of its rasters."""
     recording = open_recording(find_recording(name, "corrected"), stable_only=True)
-    return recording, _rasters_of(recording.attrs["session"])
-
-
-def _rasters_of(session: str) -> Path:
-    """Return the raster file of a session, published or given by its path."""
-    match = STEM.fullmatch(session)
-    return paths.DANDISET / f"sub-{match['subject']}" / f"{session}.nwb" if match else Path(session)
+    return recording, rasters_of(recording.attrs["session"])
 
 
 def _spike_times(path: Path, units: np.ndarray) -> list[np.ndarray]:

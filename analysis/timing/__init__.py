@@ -1,0 +1,1 @@
+"""How well models predict responses in consecutive time bins after fixation onset."""

@@ -22,6 +22,7 @@ from paper.plots.supplement import (
     recovery,
     similarity,
     splits,
+    timing,
     units,
     validation,
 )
@@ -41,6 +42,7 @@ MAIN = {
 
 SUPPLEMENT = {
     "units": units.draw,
+    "timing": timing.draw,
     "similarity": similarity.draw,
     "beyond_label": beyond_label.draw,
     "read_out": read_out.draw,
@@ -108,6 +110,7 @@ def plots_for(results: Results) -> dict[str, Callable]:
             for name, tables in OF_TRUTH.items()
         },
         "explain": explain.is_drawable(results),
+        "timing": timing.is_drawable(results),
     }
     compared = results.roles()["first"] is not None
     needed = {

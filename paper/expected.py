@@ -11,6 +11,7 @@ from analysis.core.paths import FIGURES, RESULTS
 from analysis.core.reading import read_json
 from paper import blocks, provenance, results, style
 from paper.claims.models import predictivity
+from paper.claims.timing import timing
 from paper.claims.truth import truth
 from paper.recorded import words
 from paper.recorded.claims import of_set
@@ -135,6 +136,12 @@ def _explain(found: Results) -> str:
     return f"LIME of {row.model}: {inside}"
 
 
+def _timing(found: Results) -> str:
+    said = timing(found)
+    onset = "none" if said["onset"] is None else f"the one that begins at {said['onset']} ms"
+    return f"first bin after image onset with reliable responses in {said['area']}: {onset}"
+
+
 def _recorded(found: Results) -> str:
     scores = [
         f"{area['region']} of `{said['name']}`: {area['best']['title']} {words.with_interval(area['best'])}"
@@ -154,6 +161,7 @@ EXPECTED: dict[str, Callable[[Results], str]] = {
     "origin": _choices,
     "layers": _layers,
     "units": _areas,
+    "timing": _timing,
     "similarity": _similarity,
     "beyond_label": _beyond_label,
     "read_out": _read_out,

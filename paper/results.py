@@ -48,6 +48,8 @@ STAGE_COLUMNS = {
     "candidates/correlations": "region candidates r ci_low ci_high over_v1 over_v1_low over_v1_high",
     "candidates/searches": "kind region accuracy median_corrected_r accuracy_rank predictivity_rank",
     "explain/localisation": "model weights method in_face in_shifted_faces",
+    "timing/bins": "region part start_ms stop_ms latency_ms reliability reliable",
+    "timing/scores": "model region part start_ms stop_ms r_corrected r_corrected_low r_corrected_high",
     "explain/images": "model weights method stem in_face in_shifted_faces",
 }
 """Columns of tables in the folder of a stage that figures and docs use."""

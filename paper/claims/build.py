@@ -4,7 +4,7 @@ from pathlib import Path
 
 from analysis.core.files import as_json, write_json
 from analysis.core.reading import read_json
-from paper.claims import audit, explain, geometry, headline, models, search, truth
+from paper.claims import audit, explain, geometry, headline, models, search, timing, truth
 from paper.recorded.claims import of_set
 from paper.recorded.tables import committed
 from paper.results import Results
@@ -20,8 +20,8 @@ def work_out(results: Results) -> dict:
     dict
         ``headline``: the finding in one sentence; ``source``, ``missing``; ``task``, ``predictivity``, ``geometry``,
         ``layers`` (None where no model was compared); ``contrasts`` in all areas; ``performance``, ``components``,
-        ``audit``, ``seeds``, ``explain``, ``calibration`` (None where they were not computed); ``truth``: what
-        simulations with known truth say of the methods; ``recorded``: one entry for each committed table.
+        ``audit``, ``seeds``, ``explain``, ``timing``, ``calibration`` (None where they were not computed); ``truth``:
+        what simulations with known truth say of the methods; ``recorded``: one entry for each committed table.
     """
     compared = results.roles()["first"] is not None
     predictivity, similarity = (models.predictivity(results), geometry.geometry(results)) if compared else (None, None)
@@ -40,6 +40,7 @@ def work_out(results: Results) -> dict:
             "layers": models.layers(results) if compared else None,
             "audit": audit.audit(results),
             "explain": explain.explain(results),
+            "timing": timing.timing(results) if compared else None,
             "calibration": truth.planted_ceilings(results) if compared else None,
             "truth": truth.truth(),
             "recorded": [of_set(found) for found in committed()],

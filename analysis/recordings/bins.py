@@ -42,7 +42,7 @@ def binned_rates(recording: xr.Dataset, edges_ms: Sequence[int]) -> np.ndarray:
         column = {str(name): number for number, name in enumerate(rasters.names)}
         for k, unit in enumerate(units):
             if unit not in column:
-                raise DataError(f"{rasters.path}: no unit {unit!r}: run the stage recordings again")
+                raise DataError(f"{rasters.path}: no unit {str(unit)!r}: run the stage recordings again")
             spikes = rasters.spikes(column[unit])
             for b, (start, stop) in enumerate(pairwise(edges_ms)):
                 out[b, :, k] = rates.window_rates(spikes, onset_us, start, stop - start, rasters.n_bins)

@@ -44,10 +44,14 @@ def test_python_runs(page, fabricated, tmp_path, monkeypatch):
 
 def test_the_model_of_ones_own_is_valid(tmp_path):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    [entry] = map(yaml.safe_load, code_blocks("yaml", PAGES["your-model"]))
-    values["models"] |= entry | {"run": [*values["models"]["run"], *entry]}
+    entries = {}
+    for block in code_blocks("yaml", PAGES["your-model"]):
+        entries |= yaml.safe_load(block)
+    assert list(entries) == ["mine", "face_identity"]
+    values["models"] |= entries | {"run": [*values["models"]["run"], *entries]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    assert params.load(tmp_path / "params.yaml").models.entry("mine").kind == "own"
+    loaded = params.load(tmp_path / "params.yaml").models
+    assert {loaded.entry(name).kind for name in entries} == {"own"}
 
 
 def test_every_stage_is_in_the_table():

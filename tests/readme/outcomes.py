@@ -37,7 +37,7 @@ def set_parameter(group: str, **values) -> Callable[[Path], None]:
 
 def add_own_model(project: Path) -> None:
     """Enter the model of ``docs/your-model.md`` in ``params.yaml``."""
-    [entry] = map(yaml.safe_load, code_blocks("yaml", PAGES["your-model"]))
+    entry, _ = map(yaml.safe_load, code_blocks("yaml", PAGES["your-model"]))  # the other needs weights of the reader's
     models = yaml.safe_load((project / "params.yaml").read_text())["models"]
     set_parameter("models", **entry, run=[*models["run"], *entry])(project)
 
@@ -73,6 +73,7 @@ def choose_real_data(project: Path) -> None:
     set_parameter("acquire", source="real")(project)
     set_parameter("models", run=["pixels"])(project)
     set_parameter("explain", models=["pixels"])(project)
+    set_parameter("timing", models=["pixels"])(project)
 
 
 def text_files(project: Path) -> list[Path]:

@@ -21,6 +21,8 @@ IMPOSSIBLE: dict[str, tuple[dict, str]] = {
     "name-of-a-command": ({"models__run": ["a;touch X"]}, r"models\.run holds 'a;touch X': give a list"),
     "no-such-model": ({"models__run": ["hmo_reprot"]}, r"run names 'hmo_reprot'"),
     "explained": ({"models__run": ["pixels"]}, r"explain\.models names hmo_report: give models of models\.run"),
+    "timed": ({"timing__models": ["hmo", "x"]}, r"timing\.models names x: give models of models\.run"),
+    "bins": ({"timing__edges_ms": [0, 50, 50]}, r"timing: edges_ms = \[0, 50, 50\]: give increasing numbers"),
     "searched": ({"candidates__model": "pixels"}, r"candidates\.model = 'pixels' is of kind pixels, not of kind hmo"),
     "ablated": ({"candidates__ablation__hmo__n_filt": [[6, 8]]}, r"n_filt = \[6, 8\]: give multiples of 4"),
     "twice": ({"models__run": ["hmo", "hmo_report", "hmo"]}, r"models\.run lists hmo twice"),

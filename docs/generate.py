@@ -28,7 +28,7 @@ PLACES = {
     "candidates": (2, 4),
     "audit": (5, 0),
     "explain": (3, 3),
-    "timing": (5, 3),
+    "timing": (4, 4),
     "summary": (6, 1),
     "figures": (7, 1.5),
     "report": (8, 1.5),

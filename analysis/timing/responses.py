@@ -26,7 +26,9 @@ class Course:
     rates : (n_bins, n_images, n_units)
         Mean rate in each bin, spikes/s.
     reliability : (n_bins, n_units)
-        Reliability of these means; NaN where undefined.
+        Reliability of these means, right on average (`ceilings.Reliability.value`); NaN where undefined.
+    ceiling : (n_bins, n_units)
+        The same, median-unbiased, for correcting r (`scoring.unit_ceilings`).
     latency_ms : (n_units,)
         Response latency that the stage ``recordings`` used.
     """
@@ -35,6 +37,7 @@ class Course:
     part: str
     rates: np.ndarray
     reliability: np.ndarray
+    ceiling: np.ndarray
     latency_ms: np.ndarray
 
 
@@ -59,9 +62,17 @@ def courses(recording: xr.Dataset, rules: Protocol, allowed: set[str], edges_ms:
                 replace(whole, presentations=None),
                 part,
                 np.stack([one.responses for one in each]),
-                np.stack([scoring.unit_ceilings(one) for one in each]),
+                *np.stack([_reliability(one) for one in each], axis=1),
                 np.array([latency[unit] for unit in whole.units]),
             )
+
+
+def _reliability(population: Population) -> tuple[np.ndarray, np.ndarray]:
+    """Return reliability and ceiling of each unit, (n_units,) each."""
+    ceiling = scoring.unit_ceilings(population)
+    if not np.isfinite(ceiling).any():
+        return ceiling, ceiling
+    return population.presentations.reliability().value, ceiling
 
 
 def _populations(recording: xr.Dataset, rules: Protocol, allowed: set[str]) -> Iterator[Population]:

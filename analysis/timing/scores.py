@@ -36,7 +36,7 @@ class PredictedCourse:
 
     def in_bin(self, number: int) -> Predictions:
         """Return the predictions in a bin for `predictivity_draws`, with r over that of a noise-free model."""
-        divisor = scoring.correction(self.course.reliability[number])
+        divisor = scoring.correction(self.course.ceiling[number])
         return Predictions(self.course.rates[number], self.predicted[number], self.folds, self.groups, divisor)
 
     def r(self, number: int) -> np.ndarray:

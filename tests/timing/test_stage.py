@@ -33,7 +33,7 @@ def with_timing(values, **changes):
 
 def course_of(values: np.ndarray) -> Course:
     """Return a course of one bin with units of these reliabilities."""
-    return Course(None, "zeroth", np.zeros((1, 1, len(values))), values[None], np.zeros(len(values)))
+    return Course(None, "zeroth", np.zeros((1, 1, len(values))), values[None], values[None], np.zeros(len(values)))
 
 
 @pytest.fixture
@@ -96,9 +96,10 @@ def test_the_scores_are_those_of_the_plain_way(values):
     window = recording["rate"].values[rows][:, units]
     means = pd.DataFrame(window).groupby(recording["stimulus_id"].values[rows]).mean()
     np.testing.assert_allclose(one.population.responses, means.to_numpy(), rtol=1e-6)
-    expected = reliability(window, recording["stimulus_id"].values[rows], recording["trial"].values[rows]).value
+    expected = reliability(window, recording["stimulus_id"].values[rows], recording["trial"].values[rows])
     whole = next(c for c in courses(recording.isel(unit=units), rules, set(groups), [150, 350]))
-    np.testing.assert_allclose(whole.reliability[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(whole.reliability[0], expected.value, rtol=1e-6)
+    np.testing.assert_allclose(whole.ceiling[0], expected.ceiling, rtol=1e-6)
     X = np.random.default_rng(2).normal(size=(60, 5))
     together = scores.predict(one, X, groups, rules, values.compare, 7)
     alone = replace(one.population, responses=one.rates[4])

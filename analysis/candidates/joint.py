@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.candidates.judge import IT, Judge, corrected
+from analysis.candidates.judge import IT, Judge
 from analysis.candidates.search import CORRELATIONS
 from analysis.core.areas import AREAS
 from analysis.core.seeds import seed_of
+from analysis.neural import scoring
 from analysis.statistics.inference.intervals import median_rows
 from analysis.statistics.inference.predictions import weighted_r
 
@@ -153,7 +154,8 @@ def _correlations(outcome: Outcome, areas: list[str], counts, candidates, units)
         n_images, *shape = one.predicted.shape
         observed = np.tile(one.observed, (1, shape[0]))  # a copy per candidate
         r = weighted_r(observed, one.predicted.reshape(n_images, -1), counts[:, one.groups])
-        drawn = np.take_along_axis(corrected(r.reshape(-1, *shape), one.reliability), chosen[:, None, :], axis=2)
+        corrected = r.reshape(-1, *shape) / scoring.correction(one.reliability)
+        drawn = np.take_along_axis(corrected, chosen[:, None, :], axis=2)
         for area in one.areas:
             scores[area].append(drawn)
     out = np.full((len(counts), len(areas)), np.nan)

@@ -30,8 +30,6 @@ from analysis.statistics.predictivity.krylov import as_numpy
 IT = "IT"
 """The inferior temporal areas combined."""
 IN_IT = ("PIT", "CIT", "AIT")
-LEAST_RELIABILITY = 0.1
-"""Minimum reliability for a noise-corrected score: units below it hardly respond to the images."""
 LEAST_GROUPS = 4
 """Minimum number of near-duplicate groups per fold of the training images; with fewer, no penalty can be chosen."""
 
@@ -199,7 +197,7 @@ class Judge:
         for one, fitted in zip(self.recorded, predicted, strict=True):
             r = crossval.mean_pearson(one.population.responses[one.held_out], fitted, np.zeros(len(fitted), int))
             for area in one.areas:
-                scores.setdefault(area, []).append((r, corrected(r, one.reliability)))
+                scores.setdefault(area, []).append((r, r / scoring.correction(one.reliability)))
         return {
             area: {
                 "median_r": _median([r for r, _ in scores[area]]),
@@ -209,11 +207,6 @@ class Judge:
             for area in (*AREAS, IT)
             if area in scores
         }
-
-
-def corrected(r: np.ndarray, reliability: np.ndarray) -> np.ndarray:
-    """Return the noise-corrected correlation, ``r / sqrt(reliability)``; NaN for unreliable units."""
-    return r / np.sqrt(np.where(reliability >= LEAST_RELIABILITY, reliability, np.nan))
 
 
 def _median(parts: list[np.ndarray]) -> float | None:

@@ -70,11 +70,11 @@ def test_near_duplicates_are_drawn_together():
     np.testing.assert_allclose(a, b)
 
 
-def test_units_that_are_unreliable_or_do_not_vary_count_for_nothing():
+def test_units_that_do_not_vary_count_for_nothing():
     made = outcome(np.random.default_rng(4))
     before = joint.correlate(made, 2, 1)["r"].to_numpy()
     for one in made.populations:
-        one.reliability[0], one.observed[:, 1] = 0.01, 3.0
+        one.observed[:, :2] = 3.0
     kept = [
         Predicted(one.areas, one.groups, one.observed[:, 2:], one.predicted[:, :, 2:], one.reliability[2:])
         for one in made.populations
@@ -84,6 +84,16 @@ def test_units_that_are_unreliable_or_do_not_vary_count_for_nothing():
     np.testing.assert_allclose(
         after, joint.correlate(Outcome(made.correct, made.is_face, made.groups, kept), 2, 1)["r"]
     )
+
+
+def test_unreliable_units_stay_in_the_median_with_the_least_reliability():
+    made = outcome(np.random.default_rng(4))
     for one in made.populations:
-        one.reliability[:] = 0.0
-    assert joint.correlate(made, 2, 1)["r"].isna().all()
+        one.reliability[0] = -0.2
+    unreliable = joint.correlate(made, 2, 1)["r"].to_numpy()
+    for one in made.populations:
+        one.reliability[0] = 0.01
+    np.testing.assert_array_equal(unreliable, joint.correlate(made, 2, 1)["r"])
+    for one in made.populations:
+        one.reliability[0] = np.nan
+    assert not np.array_equal(unreliable, joint.correlate(made, 2, 1)["r"])

@@ -55,11 +55,20 @@ SIZES = {
         "size": PIXELS,
         "first": {"modules": 4, "candidates": size(8, 2)},
         "second": {"modules": 5, "candidates": size(4, 2)},
-        **size({}, {"grid": 4, "top": 40, "n_filt": [[8, 16]]}),
+        "n_filt": size([[16, 32], [16, 48], [48, 96]], [[8, 16]]),
+        **size({}, {"grid": 4, "top": 40}),
     },
-    "hmo_report": {"size": PIXELS, "candidates": size(12, 2), "kept": size(5, 1), "modules": size(5, 1)}
-    | size({}, {"epochs": [1], "final_epochs": 1, "top": 24}),
-    "simple_cnn": {"size": PIXELS} | size({}, {"epochs": 1}),
+    "hmo_report": {
+        "size": PIXELS,
+        "candidates": size(12, 2),
+        "kept": size(5, 1),
+        "modules": size(5, 1),
+        "filters": [8, 16, 32],
+        "kernels": [3, 5, 7],
+        "epochs": size([6, 24], [1]),
+        **size({}, {"final_epochs": 1, "top": 24}),
+    },
+    "simple_cnn": {"size": PIXELS, "filters": [16, 32, 64], "kernel": 5} | size({}, {"epochs": 1}),
     "gabor": {"size": PIXELS},
 }
 SHORT = 10.0

@@ -60,6 +60,7 @@ def entry(**changed):
         "size": SIZE,
         "inputs": "unit",
         "filters": [16, 32, 64],
+        "kernels": [3, 5, 7],
         "epochs": [5],
         "augment": plain,
         "batch": 32,

@@ -34,7 +34,7 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     values = yaml.safe_load((ROOT / "tests/fixture/params.yaml").read_text())
     values["acquire"] |= {"source": "real", "recordings": [RECORDING]}
     values["stimuli"]["images"] = "all"  # the recording shows none of the nine
-    values["models"]["run"] = values["explain"]["models"] = ["pixels"]
+    values["models"]["run"] = values["explain"]["models"] = values["timing"]["models"] = ["pixels"]
     (project / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
     with online(reference, tmp_path) as (servers, settings):

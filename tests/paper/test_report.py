@@ -149,7 +149,9 @@ def test_numbers_in_the_text_follow_the_results(project):
 
 def test_tests_and_single_fixations_reach_the_text(built):
     text = text_built(built)
-    assert re.search(r"report HMO in AIT has p ≤ 0\.001 after( .*?)? FWE correction .*? \(FDR-?adjusted p = 0\.010\)", text)
+    assert re.search(
+        r"report HMO in AIT has p ≤ 0\.001 after( .*?)? FWE correction .*? \(FDR-?adjusted p = 0\.010\)", text
+    )
     assert "Of the 24 pairs" in text
     assert re.search(r"HMO, zeroth fixations( 0\.23){6}", text)
     assert re.search(r"HMO, later fixations( 0\.35){6}", text)

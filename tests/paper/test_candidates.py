@@ -14,7 +14,7 @@ from analysis.core.files import write_csv, write_json
 from paper import build, draw, results
 from paper.claims import search as claims
 from paper.plots.candidates import read as candidates
-from tests.paper.test_audit import text_of_paper
+from tests.paper.prose import text_of_papers
 
 AREAS = ("V1", "AIT", "IT")
 
@@ -61,7 +61,7 @@ def test_the_section_tells_what_the_searches_found(project):
     values = params.load()
     draw.run(values)
     build.run(values)
-    text = text_of_paper()
+    text = text_of_papers()
     assert "r = 0.90 (0.70 to 0.96)" in text
     assert "0.80 (0.30 to 1.30), shows that the relation is closer in IT" in text
     ranks = found["searches"].set_index(["kind", "region"])["predictivity_rank"]

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pypdf
 import pytest
 import xarray as xr
 
-from analysis import params
 from analysis.core.errors import DataError
 from analysis.core.files import write_csv, write_json
 from analysis.explain.stage import TABLES
 from analysis.recordings import netcdf
-from paper import build, draw, expected, results
+from paper import draw, expected, results
 from paper.claims import build as claims
+from tests.paper.prose import supplement_on_one_page
 
 METHODS = ("lime", "occlusion")
 
@@ -74,17 +73,6 @@ def draw_explanations() -> None:
     write_json(folder / "sources.json", sources)
 
 
-def text_of_paper() -> str:
-    source = Path("paper/typst/layout.typ")  # on one long page: a figure at the top of a page would split a sentence
-    text = source.read_text(encoding="utf-8")
-    assert 'paper: "a4"' in text
-    source.write_text(text.replace('paper: "a4"', "width: 210mm, height: 3000mm"), encoding="utf-8")
-    build.run(params.load())
-    pages = pypdf.PdfReader("paper/supplement.pdf").pages
-    text = " ".join(" ".join(page.extract_text() for page in pages).split())
-    return text.replace("\N{SOFT HYPHEN} ", "").replace("\N{SOFT HYPHEN}", "")
-
-
 @pytest.mark.parametrize(
     ("occlusion", "blurred", "verdict"),
     [
@@ -105,7 +93,7 @@ def text_of_paper() -> str:
 def test_the_section_states_what_the_intervals_show(project, occlusion, blurred, verdict):
     write(project / "results/explain", occlusion, blurred)
     draw_explanations()
-    text = text_of_paper()
+    text = supplement_on_one_page()
     assert verdict in text
     assert f"images with a face have a mean probability of a face of {blurred} instead of 0.86" in text
     assert ("cannot show what makes the network call an image a face" in text) == (blurred == 0.91)
@@ -122,7 +110,7 @@ def test_without_models_the_section_gives_the_reasons_and_no_figure(project):
         write_csv(folder / f"{name}.csv", pd.DataFrame(columns=columns))
     write_json(folder / "summary.json", {"models": {}, "skipped": {"hmo_report": "its images are missing"}})
     draw_explanations()
-    assert "HMO: its images are missing" in text_of_paper()
+    assert "HMO: its images are missing" in supplement_on_one_page()
     assert not any(path.name.startswith("explain") for path in Path("paper/figures").iterdir())
 
 

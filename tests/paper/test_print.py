@@ -10,8 +10,9 @@ import pypdf
 import pytest
 
 from paper import style
+from tests.paper.prose import PAPERS
 from tests.paper.test_figures import drawn_labels
-from tests.paper.test_report import PAPERS, built  # noqa: F401 - the fixture
+from tests.paper.test_report import built  # noqa: F401 - the fixture
 
 SMALLEST = 6.0
 """Points."""

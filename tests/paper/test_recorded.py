@@ -11,7 +11,7 @@ from paper import blocks, build, draw, expected
 from paper.recorded import claims, keep, words
 from paper.recorded.tables import Recorded, committed
 from tests.paper import tables
-from tests.paper.test_report import text_of
+from tests.paper.prose import text_of
 
 RHO = "\N{GREEK SMALL LETTER RHO}"
 

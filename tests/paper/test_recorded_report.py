@@ -13,7 +13,7 @@ from PIL import Image
 from analysis.core.errors import DataError
 from paper.recorded import report
 from tests.paper import tables
-from tests.paper.test_report import text_of
+from tests.paper.prose import text_of
 
 CATEGORIES = ["face"] * 6 + ["car"] * 5 + [""]
 RHO = "\N{GREEK SMALL LETTER RHO}"

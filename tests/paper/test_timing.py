@@ -12,8 +12,7 @@ from analysis.timing.stage import BINS, SCORES
 from paper import draw, expected, results, style
 from paper.claims import timing as claims
 from paper.plots.supplement import timing
-
-from .test_explain import text_of_paper
+from tests.paper.prose import supplement_on_one_page
 
 LATENCY = {"V1": 40.0, "AIT": 100.0}
 NAMES = ("hmo_report", "pixels")
@@ -93,7 +92,7 @@ def test_claims_count_bins_before_and_after_the_latency(project):
 def test_the_section_states_what_the_tables_show(project, first, sentences):
     write(project / "results/timing", first)
     draw_it()
-    text = text_of_paper()
+    text = supplement_on_one_page()
     assert [one for one in sentences if one not in text] == []
 
 
@@ -121,7 +120,7 @@ def test_without_scores_there_is_neither_figure_nor_claim(project):
     write_csv(folder / "scores.csv", pd.DataFrame(columns=SCORES))
     assert draw_it() == ""
     assert claims.timing(results.read()) is None
-    assert "Time course" not in text_of_paper()
+    assert "Time course" not in supplement_on_one_page()
 
 
 def test_a_table_that_is_gone_is_named(project):

@@ -11,8 +11,7 @@ from analysis.core.errors import DataError
 from paper import build, draw
 from paper.claims import truth
 from paper.truth import tables
-from tests.paper.test_explain import text_of_paper
-from tests.paper.test_report import text_of
+from tests.paper.prose import supplement_on_one_page, text_of
 from tests.project import ROOT
 
 KINDS = ("pixels", "Gabor energy", "category observer", "trained networks")
@@ -126,7 +125,7 @@ def test_the_supplement_shows_and_tells_what_was_recovered(kept):
     draw.run(params.load())
     drawn = {path.stem for path in Path("paper/figures").glob("*.svg")}
     assert {"coverage", "recovery"} <= drawn
-    text = text_of_paper()
+    text = supplement_on_one_page()
     assert "In 12 of the 12 combinations of world and area" in text
     assert "the lowest share is 80.0" in text
     assert "AIT has a winner in 80.0 % of experiments, most often trained networks" in text
@@ -140,7 +139,7 @@ def test_the_supplement_shows_and_tells_what_was_recovered(kept):
 
 def test_without_kept_tables_neither_is_shown(project):
     build.run(params.load())
-    text = text_of_paper()
+    text = supplement_on_one_page()
     assert "Model recovery" not in text
     assert "Calibration of the statistics" not in text
     assert "What the methods recover" in text  # its ceilings, of the experiment itself

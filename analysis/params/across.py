@@ -7,7 +7,12 @@ from pydantic import ValidationError
 
 from analysis.params.hmo import HMO, ReportHMO
 from analysis.params.models import Models
+from analysis.params.recorded import FreeViewing
 from analysis.params.schema import Candidates, Params
+
+
+SELECTED = ("areas", "monkeys", "recordings", "kinds")
+"""Keys of a selection of recordings that may be lists."""
 
 
 def disagreements(params: Params) -> list[str]:
@@ -27,12 +32,11 @@ def ablated(models: Models, candidates: Candidates) -> tuple[HMO, ReportHMO]:
 
 
 def _repeated(params: Params) -> Iterator[str]:
+    sets = {f"recorded.datasets.{name}": params.recorded.datasets.entry(name) for name in params.recorded.datasets.names()}
+    selections = {"acquire": params.acquire} | {key: one for key, one in sets.items() if isinstance(one, FreeViewing)}
     lists = {
         "models.run": params.models.run,
-        "acquire.areas": params.acquire.areas,
-        "acquire.monkeys": params.acquire.monkeys,
-        "acquire.recordings": params.acquire.recordings,
-        "acquire.kinds": params.acquire.kinds,
+        **{f"{key}.{name}": getattr(one, name) for key, one in selections.items() for name in SELECTED},
         "candidates.areas": params.candidates.areas,
         "explain.models": params.explain.models,
         "timing.models": params.timing.models,

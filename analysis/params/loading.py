@@ -131,12 +131,14 @@ def only(values: Params, names: list[str]) -> Params:
 
 
 def of_data_set(values: Params, name: str) -> Params:
-    """Return the parameters for a recorded data set: its models and images, and no patches, which need the gaze.
+    """Return the parameters for a recorded data set: its models and images; without free viewing, no patches at the gaze.
 
     Raises `DataError` if there is no such data set.
     """
     chosen = values.recorded.datasets.entry(name)
-    entries = {name: _without_patches(entry) for name, entry in values.models.__pydantic_extra__.items()}
+    entries = values.models.__pydantic_extra__
+    if not chosen.views_freely:
+        entries = {name: _without_patches(entry) for name, entry in entries.items()}
     models = type(values.models).model_construct(run=values.recorded.models, **entries)
     compare = values.compare.model_copy(update={"images": chosen.images})
     return values.model_copy(update={"models": models, "compare": compare})

@@ -1,4 +1,4 @@
-"""Recorded data sets: responses to images under steady fixation, analysed alongside the free-viewing experiment."""
+"""Recorded data sets, of steady gaze or free viewing, analysed alongside the experiment."""
 
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from analysis.core.areas import Area
 from analysis.core.errors import DataError
 from analysis.params.base import NAME, Group, Positive
+from analysis.params.selection import Selection
 
 
 class DataSet(Group):
@@ -17,6 +18,9 @@ class DataSet(Group):
 
     has_responses: ClassVar[bool] = True
     """Whether unit responses were published, not only dissimilarities."""
+
+    views_freely: ClassVar[bool] = False
+    """Whether the gaze was free, so that a presentation has several fixations, each on another part of the image."""
 
     source: str
     images: Literal["all", "untrained"]
@@ -69,7 +73,22 @@ class Assembly(DataSet):
     """Length of the response window, if the files do not give it."""
 
 
-Entry = V4 | MajajHong | Kriegeskorte92 | Assembly
+class FreeViewing(Selection, DataSet):
+    """Macaque free viewing (Xiao et al. 2024, DANDI 000628): a selection of recordings."""
+
+    implementation = "free_viewing"
+    views_freely = True
+
+    source: Literal["free_viewing"]
+
+    @model_validator(mode="after")
+    def _has_the_files_of_fixations_and_spikes(self):
+        if missing := [kind for kind in ("main", "rasters") if kind not in self.kinds]:
+            raise ValueError(f"kinds lacks {' and '.join(missing)}: responses are computed from main and rasters")
+        return self
+
+
+Entry = V4 | MajajHong | Kriegeskorte92 | Assembly | FreeViewing
 """All sources. To add one, add its class here and the module that the class names."""
 
 SOURCES: dict[str, type[DataSet]] = {

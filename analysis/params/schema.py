@@ -10,20 +10,16 @@ from analysis.params.base import MOST, WIDEST, Count, Counts, Group, Name, NotNe
 from analysis.params.hmo import Filters, HMOStage, check_filters
 from analysis.params.models import Models
 from analysis.params.recorded import Recorded
+from analysis.params.selection import Selection
 
 FREE_MS = 500
 """Selected fixations start and end at least this long after the start and before the end of a recording."""
 
 
-class Acquire(Group):
+class Acquire(Selection):
     """Source of the data and, for published data, the selection."""
 
     source: Literal["simulated", "real"]
-    areas: Literal["all"] | list[Area]
-    monkeys: Literal["all"] | list[Name]
-    recordings: Literal["all"] | list[Name]
-    limit: Count | None
-    kinds: Annotated[list[Literal["rasters", "main", "behavior"]], Field(min_length=1)]
 
 
 class Noise(Group):

@@ -10,7 +10,7 @@ from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import write_csv
 from analysis.params import Params
-from analysis.recordings import netcdf
+from analysis.recordings import netcdf, stage
 
 PROTOCOL = "corrected"
 UNKNOWN = {
@@ -24,13 +24,17 @@ def run(params: Params, protocol: str) -> None:
     """Write data/recordings/corrected/ in the format of the free-viewing recordings.
 
     Each presentation becomes a trial with one fixation at the image centre. Unknown coordinates (`UNKNOWN`) are NaN or
-    omitted. A data set with only dissimilarities has no recording.
+    omitted. A data set with only dissimilarities has no recording. Recordings of free viewing have the layout of the
+    experiment, whose stage then reads them, under either protocol.
 
     Raises
     ------
     DataError
         If data/raw is not in the common layout, or the protocol is not the corrected one.
     """
+    if paths.DANDISET.is_dir():
+        stage.run(params, protocol)
+        return
     if protocol != PROTOCOL:
         raise DataError(f"recordings {protocol}: the report's protocol needs fixations; give {PROTOCOL}")
     responses, folder = layout.read_responses(paths.RAW), paths.RECORDINGS / PROTOCOL

@@ -12,7 +12,7 @@ from analysis.core.images import FACE_CATEGORIES, read_acquired
 from analysis.core.parallel import map_threads
 from analysis.core.settings import workers
 from analysis.params import Params
-from analysis.stimuli import splits
+from analysis.stimuli import splits, stage
 from analysis.stimuli.images import pad
 from analysis.stimuli.read import COLUMNS
 
@@ -20,6 +20,7 @@ from analysis.stimuli.read import COLUMNS
 def run(params: Params) -> None:
     """Write data/stimuli in the format of the free-viewing experiment, from the common layout in data/raw.
 
+    Recordings of free viewing have the layout of the experiment, whose stage then reads them.
     Images of one ``group`` (one object on one scene) stay in one split; all categories are split in the same shares.
     No image is missing, so the lists of missing, unreadable and repeated files are empty.
 
@@ -28,6 +29,9 @@ def run(params: Params) -> None:
     DataError
         If data/raw is not in the common layout.
     """
+    if paths.DANDISET.is_dir():
+        stage.run(params)
+        return
     images, values = layout.read_images(paths.RAW), params.stimuli
     files = [paths.RAW / "images" / file for file in images["file"]]
 

@@ -24,7 +24,7 @@ from analysis.statistics.crossval import TooFewImages, group_folds
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import nested_ridge
 from analysis.stimuli.read import read_images, read_table
-from analysis.summary import contrasts, performance
+from analysis.summary import contrasts, examples, free_viewing, performance
 from analysis.summary.stage import accuracy_table, levels_table, tests_table
 
 FILE = "recorded.json"
@@ -35,7 +35,9 @@ CONTRAST = ["model", "other", "layer", "region", "difference", "low", "high", "p
 
 
 def run(params: Params, dataset: str) -> None:
-    """Write the tables of all models to ``results/*.csv``, and ``results/recorded.json`` (`describe`).
+    """Write the tables of all models to ``results/*.csv``, ``results/recorded.json`` (`describe`) and examples.json.
+
+    Of recordings of free viewing, recorded.json also says what `free_viewing.describe` returns.
 
     Raises
     ------
@@ -50,7 +52,11 @@ def run(params: Params, dataset: str) -> None:
     tables["contrasts"] = contrasts.contrast_table(params, pairs_of(params))
     for name, table in tables.items():
         write_csv(paths.RESULTS / f"{name}.csv", table)
-    write_json(paths.RESULTS / FILE, as_json(describe(params, dataset, tables)))
+    found = describe(params, dataset, tables)
+    if params.recorded.datasets.entry(dataset).views_freely:
+        found |= free_viewing.describe(params)
+    write_json(paths.RESULTS / FILE, as_json(found))
+    examples.write()
 
 
 def pairs_of(params: Params) -> list[tuple[str, str]]:

@@ -68,7 +68,7 @@ def accuracy_table(models: list[str]) -> pd.DataFrame:
 
 def _check_inputs(params: Params) -> None:
     """Read the inputs used last, so that a damaged file is found before anything is computed."""
-    _list_missing(params)
+    list_missing(params)
     _count_data()
     neural.read_levels("corrected")
     recording_files("corrected")
@@ -234,7 +234,7 @@ def _summarise(params: Params, tables: dict[str, pd.DataFrame]) -> dict:
     models = {model: _summarise_model(params, model, tables) for model in params.models.run}
     return {
         "source": params.acquire.source,
-        "missing": _list_missing(params),
+        "missing": list_missing(params),
         "data": _count_data(),
         "models": models,
         "protocols": _compare_protocols(models),
@@ -248,7 +248,7 @@ def _rdms(models: dict[str, dict]) -> Path | None:
     return next((paths.RESULTS / "compare" / name / "rdms.nc" for name in compared), None)
 
 
-def _list_missing(params: Params) -> list[str]:
+def list_missing(params: Params) -> list[str]:
     """Return a phrase for each unavailable input (images, recordings) and for what depended on it."""
     missing = read_missing()
     recordings = missing["path"].str.endswith(".nwb")

@@ -115,13 +115,16 @@ def of_area(found: Recorded, region: str) -> dict:
 
 def of_set(found: Recorded) -> dict:
     """Return what the table of a data set says, as JSON values: its counts, and ``areas`` (`of_area`)."""
-    counts = ("units", "images", "presentations", "median_reliability", "environment", "hashes", "reference", "given")
+    counts = ("units", "images", "presentations", "fixations", "median_reliability")
+    counts += ("environment", "hashes", "reference", "given")
     return {
         "name": found.name,
         "title": found.title,
         **{key: found.table.get(key) for key in counts},
         "trained_elsewhere": "trained_in" in found.table,
+        "recordings": found.table.get("recordings") or [found.name],
         "repeatability": found.table.get("repeatability") or {},
+        "missing": found.table.get("missing") or [],
         "areas": [of_area(found, region) for region in found.regions],
     }
 

@@ -1,16 +1,18 @@
 """The figures of the report on one recorded data set, drawn from its folder."""
 
+import base64
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis.core.files import hdf5
-from analysis.core.images import read_acquired
+from analysis.core.images import decode, read_acquired
 from analysis.core.paths import RAW, RESULTS
-from analysis.core.reading import TEXT, read_csv, reading
+from analysis.core.reading import TEXT, read_csv, read_json, reading
 from paper import style
 from paper.plots.rdms import by_category, mark_categories, percentiles
 from paper.recorded.claims import BASELINE
@@ -26,35 +28,62 @@ PIXELS = 112
 
 def all_figures(found: Recorded) -> Iterator[tuple[str, Figure, str]]:
     """Yield the name, the figure and the alternative text of each figure that the data set allows."""
-    images = read_images()
-    yield "examples", *examples(images)
-    yield "scores", *scores(found)
-    if panels := list(_matrices(found, images)):
+    yield "examples", *examples(read_examples(found))
+    if found.systems:
+        yield "scores", *scores(found)
+    if panels := list(_matrices(found)):
         yield "rdms", *rdms(panels)
 
 
-def read_images(raw: Path = RAW) -> pd.DataFrame:
-    """Return the table of images; an image without a category is of the category ``none``."""
+class Examples(NamedTuple):
+    """Number of images of each category, and the category and picture of some."""
+
+    categories: dict[str, int]
+    images: list[tuple[str, Image.Image]]
+
+
+def read_examples(found: Recorded) -> Examples:
+    """Return images from each category in turn; an image without a category is of the category ``none``."""
+    return _of_summary() if "units" in found.table else _of_raw()
+
+
+def _of_summary() -> Examples:
+    path = RESULTS / "examples.json"
+    table = read_json(path, SUMMARY_AGAIN)
+    with reading(path, SUMMARY_AGAIN):
+        images = [(one["category"], decode(base64.b64decode(one["jpeg"]))) for one in table["images"]]
+        return Examples(table["categories"], images)
+
+
+def _of_raw() -> Examples:
+    """Return the examples of a data set of published dissimilarities, which has no stage ``summary``."""
+    images = _read_images()
+    turn = images.groupby("category").cumcount()
+    shown = images.assign(turn=turn).sort_values(["turn", "category"], kind="stable")[:EXAMPLES].sort_values("category")
+    pictures = [read_acquired(RAW / "images" / file, ACQUIRE_AGAIN) for file in shown["file"]]
+    for picture in pictures:
+        picture.thumbnail((PIXELS, PIXELS))
+    counts = images["category"].value_counts(sort=False).sort_index().to_dict()
+    return Examples(counts, list(zip(shown["category"], pictures, strict=True)))
+
+
+def _read_images() -> pd.DataFrame:
     columns = ["image_id", "file", "category"]
-    table = read_csv(raw / "images.csv", ACQUIRE_AGAIN, columns, columns, na_values=[])
+    table = read_csv(RAW / "images.csv", ACQUIRE_AGAIN, columns, columns, na_values=[])
     return table.assign(category=table["category"].where(table["category"] != "", "none"))
 
 
-def examples(images: pd.DataFrame) -> tuple[Figure, str]:
-    """Draw images from each category in turn."""
-    turn = images.groupby("category").cumcount()
-    shown = images.assign(turn=turn).sort_values(["turn", "category"], kind="stable")[:EXAMPLES].sort_values("category")
-    rows = -(-len(shown) // PER_ROW)
+def examples(found: Examples) -> tuple[Figure, str]:
+    """Draw the examples."""
+    rows = -(-len(found.images) // PER_ROW)
     figure = style.figure(style.PAGE, 5 + 25 * rows)
     panels = figure.subplots(rows, PER_ROW, squeeze=False).ravel()
-    for axes, image in zip(panels, shown.itertuples(), strict=False):
-        picture = read_acquired(RAW / "images" / image.file, ACQUIRE_AGAIN)
-        picture.thumbnail((PIXELS, PIXELS))
+    for axes, (category, picture) in zip(panels, found.images, strict=False):
         axes.imshow(np.asarray(picture))
-        axes.set_title(image.category.replace("_", " "), pad=3)
+        axes.set_title(category.replace("_", " "), pad=3)
     for axes in panels:
         axes.set_axis_off()
-    return figure, f"{len(shown)} of the images: {', '.join(shown['category'])}."
+    return figure, f"{len(found.images)} of the images: {', '.join(category for category, _ in found.images)}."
 
 
 def scores(found: Recorded) -> tuple[Figure, str]:
@@ -148,7 +177,7 @@ def _layer_order() -> dict[str, list[str]]:
     return {model: list(dict.fromkeys(rows["layer"])) for model, rows in table.groupby("model", sort=False)}
 
 
-def _matrices(found: Recorded, images: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _matrices(found: Recorded) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield the RDMs that are at hand, of a model, the neurons and the categories, as `rdms` takes them."""
     from scipy.spatial.distance import squareform
 
@@ -156,13 +185,13 @@ def _matrices(found: Recorded, images: pd.DataFrame) -> Iterator[tuple[str, np.n
     if published.is_file():
         file = hdf5.read_dataset(published, ACQUIRE_AGAIN)
         with reading(published, ACQUIRE_AGAIN):
-            category = images.set_index("image_id")["category"].loc[file["image_id"].values.astype(str)].to_numpy(str)
+            category = _read_images().set_index("image_id")["category"].loc[file["image_id"].values.astype(str)].to_numpy(str)
             rows = dict(zip(file["system"].values.astype(str), file["rdm"].values.astype(float), strict=True))
             matrices = {system: squareform(rows[system], checks=False) for system in found.systems}
         for system, matrix in matrices.items():
             yield system, category, matrix
     else:
-        scores = {name: found.score(name, found.regions[-1]).value for name in found.models}
+        scores = {name: found.score(name, region).value for region in found.regions[-1:] for name in found.models}
         ranked = sorted((name for name in scores if scores[name] is not None), key=lambda name: -scores[name])
         if not ranked:
             return

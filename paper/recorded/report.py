@@ -17,6 +17,7 @@ from paper.recorded.tables import COMPUTED, CORRECTED, Recorded, read
 
 ROOT = Path(__file__).parents[2]
 SOURCE, OUTPUT = ROOT / "paper/recorded/report.typ", Path("paper/report.pdf")
+PUBLISHED = ROOT / "paper/published.json"
 SHARED = {"rho": "rho", "rho_given_both": "partial"}
 """Measures of the table of what is shared beyond the label, and what the report calls them."""
 
@@ -37,13 +38,13 @@ def run(params: Params) -> None:
 
 def context(found: Recorded) -> dict:
     """Return what the report says and shows, as JSON values."""
-    images = figures.read_images()
     said = claims.of_set(found)
     for area in said["areas"] if "units" in found.table else ():  # of published dissimilarities there is no such table
         _add_shared(area)
     return said | {
         "manifest": _manifest(),
-        "categories": images["category"].value_counts(sort=False).sort_index().to_dict(),
+        "categories": figures.read_examples(found).categories,
+        "published": read_json(PUBLISHED, "restore it (git checkout)")["xiao2024"],
         "corrected": any(area["measure"] == CORRECTED for area in said["areas"]),
         "compared": found.table.get("compared"),
         "yardsticks": yardsticks(found),

@@ -23,6 +23,8 @@ REGIONS = (*AREAS, "IT", "monkey IT")
 """Areas of which neurons were recorded, in the order of the ventral stream. Human IT, say, is a yardstick."""
 SHORT = {"v4": "Cowley et al. 2023", "majaj_hong": "Majaj et al. 2015", "kriegeskorte92": "Kriegeskorte et al. 2008"}
 """Where a data set was published."""
+FREE = "Xiao et al. 2024"
+"""Where recordings of free viewing were published, whatever an entry of them is called."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Recorded:
     def __init__(self, table: dict):
         self.table = table
         self.name: str = table["dataset"]
-        self.title: str = SHORT.get(self.name, self.name.replace("_", " "))
+        otherwise = FREE if "recordings" in table else self.name.replace("_", " ")
+        self.title: str = SHORT.get(self.name, otherwise)
 
     @property
     def models(self) -> list[str]:

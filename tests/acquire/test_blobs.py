@@ -130,7 +130,7 @@ def test_prune_removes_what_is_old_and_on_request_what_is_not_chosen(world, want
     assert keep.prune(None, days=30) == 5
     assert (old.exists(), new.exists()) == (False, True)
     assert blobs.has(other)
-    assert keep.prune(wanted(recordings=["An220105"]).acquire, days=30) == len(b"of another project")
+    assert keep.prune([wanted(recordings=["An220105"]).acquire], days=30) == len(b"of another project")
     assert not blobs.has(other)
     assert len(blobs.blobs()) == kept
     assert blobs.has(sources.DANDISET.digest)

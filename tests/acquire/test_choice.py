@@ -5,7 +5,7 @@ import re
 import pytest
 
 from analysis.acquire.real import blobs, choice, dandi, sources
-from analysis.acquire.real.plan import plan
+from analysis.acquire.real.plan import plan_of
 from analysis.acquire.real.stage import published
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
@@ -74,7 +74,7 @@ def test_tables_that_do_not_fit_the_files_are_an_error(world):
 
 
 def test_plan_downloads_no_data(world, wanted):
-    text = plan(wanted(areas=["CIT"]).acquire)
+    text = plan_of(wanted(areas=["CIT"]), None)
     assert "2 of 5 recordings, 9 units" in text
     assert re.search(r"^CIT +all +2 +6$", text, re.MULTILINE)
     assert re.search(r"^AIT +Pa +1 +3$", text, re.MULTILINE)

@@ -1,5 +1,7 @@
 """The report on one recorded data set: whatever was published, its sentences are true and nothing is missing."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
@@ -60,6 +62,11 @@ def responses(**values) -> None:
     ]
     pd.DataFrame(shared).to_csv("results/beyond_label.csv", index=False)
     category = [name or "none" for name in CATEGORIES]
+    jpeg = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(jpeg, "JPEG")
+    one = {"category": "car", "jpeg": base64.b64encode(jpeg.getvalue()).decode()}
+    counts = {name: category.count(name) for name in sorted(set(category))}
+    Path("results/examples.json").write_text(json.dumps({"categories": counts, "images": [one]}))
     matrix = np.abs(np.subtract.outer(np.arange(12.0), np.arange(12.0)))
     Path("results/compare/hmo").mkdir(parents=True, exist_ok=True)
     xr.Dataset(
@@ -127,6 +134,39 @@ def test_a_data_set_with_responses(folder):
     assert "91.0" in text  # accuracy of HMO
 
 
+REPEATABLE = {"units": 35, "visually_selective": 12, "listed": 11, "both": 10, "reliability": 0.181}
+REPEATABLE |= {"rsc": 0.075, "rsc_selective": 0.201, "rsc_across_trials": 0.049}
+FREE = {"recordings": ["An220105", "An220106"], "presentations": 850, "fixations": 3426, "missing": []}
+
+
+def test_recordings_of_free_viewing_are_repeatable_beside_what_was_published(folder):
+    table = tables.table("mine", ("V1",))
+    responses(**table | FREE | {"repeatability": {"V1": REPEATABLE}})
+    text = make()
+    for said in (
+        "Report on the data set mine (Xiao et al. 2024)",
+        "in 3 426 fixations of 850 presentations in which the images were viewed freely (2 recordings)",
+        "we reprocessed An220105 and An220106 (V1, 35 units, 640 images). By their criterion, 12 of its units",
+        "The median self-consistency of the selective units over return fixations is 0.201, and 0.2",
+        "falls from 0.075 to 0.049",
+        "The median reliability of the mean responses to images is 0.181",
+    ):
+        assert tables.says(text, said), said
+    assert "steady gaze" not in text
+    assert "not available" not in text
+
+
+def test_recordings_whose_images_are_missing_say_so(folder):
+    missing = ["300 of 309 images that the recordings show or the archive holds", "the training of pixels"]
+    empty = {"models": {}, "contrasts": [], "performance": {}, "regions": {}, "median_reliability": None}
+    compared = {"images": 0, "median_reliability": None}
+    responses(**FREE | empty | {"missing": missing, "compared": compared, "repeatability": {"V1": REPEATABLE}})
+    text = make()
+    assert tables.says(text, "Some data were not available: 300 of 309 images that the recordings show or the archive")
+    assert tables.says(text, "No model could be compared with the available data.")
+    assert tables.says(text, "the median over all units falls from 0.075 to 0.049")
+
+
 def test_a_data_set_of_the_readers_own_has_no_address(folder):
     responses()
     Path("data/raw/manifest.json").write_text(json.dumps({"citation": "", "url": "", "licence": ""}))
@@ -161,7 +201,7 @@ def test_a_data_set_without_contrasts_or_shared_measures(folder):
     assert "rank correlation of" not in text.replace("by the rank correlation", "")
 
 
-@pytest.mark.parametrize("name", ["beyond_label.csv", "layers.csv", "compare/hmo/rdms.nc", "recorded.json"])
+@pytest.mark.parametrize("name", ["beyond_label.csv", "layers.csv", "compare/hmo/rdms.nc", "examples.json", "recorded.json"])
 def test_a_file_that_is_missing_or_cut_short_is_named(folder, name):
     responses()
     path = Path("results", name)

@@ -16,7 +16,7 @@ def changed(tmp_path):
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
         change(values["recorded"])
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-        return params.load(tmp_path / "params.yaml")
+        return params.load_agreeing(tmp_path / "params.yaml")
 
     return load
 
@@ -30,7 +30,7 @@ def test_the_committed_list_runs_none():
     [
         (
             lambda group: group.update(run=["v5"]),
-            "recorded: run names 'v5', which is not among the entries kriegeskorte92, majaj_hong, v4",
+            "recorded: run names 'v5', which is not among the entries free_viewing, kriegeskorte92, majaj_hong, v4",
         ),
         (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': move it to geometry"),
         (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': move it to run"),
@@ -47,6 +47,20 @@ def test_the_committed_list_runs_none():
             "recorded.datasets has an invalid entry name 'a/b'",
         ),
         (lambda group: group.update(run=["v4"], models=["hm"]), "no model 'hm'"),
+        (
+            lambda group: group["datasets"]["free_viewing"].update(kinds=["main"]),
+            "recorded.datasets.free_viewing: kinds lacks rasters: responses are computed from main and rasters",
+        ),
+        (
+            lambda group: group["datasets"]["free_viewing"].update(areas=["V9"]),
+            r"recorded\.datasets\.free_viewing\.areas = .*: give all or a list, each V1",
+        ),
+        (
+            lambda group: group["datasets"]["free_viewing"].update(recordings=["An220105"] * 2),
+            r"recorded\.datasets\.free_viewing\.recordings lists An220105 twice",
+        ),
+        (lambda group: group["datasets"]["free_viewing"].pop("limit"), "missing key recorded.datasets.free_viewing.limit"),
+        (lambda group: group["datasets"]["v4"].update(areas="all"), r"unknown key recorded\.datasets\.v4\.areas"),
         (lambda group: group.update(run=["v4"], models=["as_reported"]), "recorded.models names 'as_reported'"),
     ],
 )
@@ -66,3 +80,10 @@ def test_a_data_set_brings_its_models_and_images(changed):
     assert values.models.entry("hmo_report").activations.patches == 0
     with pytest.raises(DataError, match="no recorded data set 'v5'"):
         params.of_data_set(whole, "v5")
+
+
+def test_free_viewing_keeps_the_patches_at_the_gaze(changed):
+    whole = changed(lambda group: group.update(run=["free_viewing"]))
+    values = params.of_data_set(whole, "free_viewing")
+    assert values.models.entry("hmo_report") == whole.models.entry("hmo_report")
+    assert values.compare.images == "all"

@@ -37,7 +37,7 @@ def test_a_list_without_data_sets_has_no_stages(stages):
 
 
 def test_every_data_set_has_stages_of_its_own(stages):
-    found = stages(["v4", "mine"], ["pixels", "gabor"])
+    found = stages(["v4", "mine", "free_viewing"], ["pixels", "gabor"])
     each = ("acquire", "stimuli", "recordings", "neural", "summary", "report")
     of_model = ("train", "activations", "compare")
     assert {name for name in found if "v4" in name} == {
@@ -47,7 +47,7 @@ def test_every_data_set_has_stages_of_its_own(stages):
     assert found["recorded-train@mine-gabor"].cmd == "python -m analysis --dataset mine train gabor"
     assert found["recorded-recordings@v4"].cmd == "python -m analysis --dataset v4 recordings corrected"
     for name, stage in found.items():
-        dataset = "v4" if "v4" in name else "mine"
+        dataset = name.partition("@")[2].partition("-")[0]
         read = [str(dep) for dep in stage.deps if str(dep).startswith("recorded")]
         assert all(path.startswith(f"recorded/{dataset}/") for path in [*read, *map(str, stage.outs)])
 
@@ -74,5 +74,5 @@ def test_an_unknown_data_set_is_one_line_and_status_1():
     command = [sys.executable, "-m", "analysis", "--dataset", "v9", "train", "pixels"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    known = "kriegeskorte92, majaj_hong, v4"
+    known = "free_viewing, kriegeskorte92, majaj_hong, v4"
     assert done.stderr == f"error: no recorded data set 'v9' in params.yaml (recorded.datasets); there are {known}\n"

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from analysis.core.errors import DataError
+from analysis.neural.repeatability import LISTED, listed_units
 from analysis.tools import repeatability
 from tests.project import ROOT
 
@@ -69,9 +70,9 @@ def test_a_damaged_list_of_units_is_named(reference, tmp_path):
         if path.is_file():
             (tmp_path / path.name).symlink_to(path)
     with pytest.raises(DataError, match=r"visually_selective\.csv\.gz: no table with Session and Unit"):
-        repeatability.listed_units(tmp_path, "An220105")
+        listed_units(tmp_path, "An220105")
     (tmp_path / "unit_sel").mkdir()
-    with gzip.open(tmp_path / repeatability.LISTED, "wt") as file:
+    with gzip.open(tmp_path / LISTED, "wt") as file:
         file.write("Session,Name\nAn220105,7\n")
     with pytest.raises(DataError, match="Unit"):
-        repeatability.listed_units(tmp_path, "An220105")
+        listed_units(tmp_path, "An220105")

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.acquire.real.sources import Pin
 from analysis.core.areas import AREAS
 from analysis.core.errors import DataError
-from analysis.params import Acquire
+from analysis.params import Selection
 
 NAME = re.compile(r"sub-(?P<subject>\w+)/sub-(?P=subject)_ses-\d\d(?P<date>\d{6})T(?P<time>\d{6})(?P<kind>_\w+)?\.nwb")
 KINDS = {None: "rasters", "_image": "main", "_behavior": "behavior"}
@@ -68,16 +68,17 @@ def _areas(units: bytes, banks: bytes) -> dict[str, dict[str, int]]:
     return dict(result)
 
 
-def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
+def choose(everything: list[Recording], wanted: Selection, group: str = "acquire.") -> list[Recording]:
     """Return the recordings selected by the parameters, sorted by name.
 
     Area, monkey and name must all match; a recording belongs to every area in which it has a unit; `limit` keeps the
     first by name. Recordings of one monkey and date stay together, since only their order distinguishes them. Raises
-    `DataError` if a name in the parameters is unknown, or no recording matches.
+    `DataError`, whose keys start with the name of their `group`, if a name in the parameters is unknown, or no
+    recording matches.
     """
-    _known("areas", wanted.areas, set(AREAS))
-    _known("monkeys", wanted.monkeys, {recording.monkey for recording in everything})
-    _known("recordings", wanted.recordings, {recording.name for recording in everything})
+    _known(f"{group}areas", wanted.areas, set(AREAS))
+    _known(f"{group}monkeys", wanted.monkeys, {recording.monkey for recording in everything})
+    _known(f"{group}recordings", wanted.recordings, {recording.name for recording in everything})
     chosen = [
         recording
         for recording in everything
@@ -86,7 +87,7 @@ def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
         and (wanted.recordings == "all" or recording.name in wanted.recordings)
     ][: wanted.limit]
     if not chosen:
-        raise DataError("acquire.areas, monkeys and recordings match no recording: widen one of them")
+        raise DataError(f"{group}areas, monkeys and recordings match no recording: widen one of them")
     dates = {recording.name.partition("_")[0] for recording in chosen}
     return [recording for recording in everything if recording.name.partition("_")[0] in dates]
 
@@ -94,7 +95,7 @@ def choose(everything: list[Recording], wanted: Acquire) -> list[Recording]:
 def _known(key: str, values, known: set[str]) -> None:
     if values != "all" and (unknown := sorted(set(values) - known)):
         few = ", ".join(sorted(known)[:15]) + (" ..." if len(known) > 15 else "")
-        raise DataError(f"acquire.{key}: unknown {', '.join(unknown)}; choose from {few}")
+        raise DataError(f"{key}: unknown {', '.join(unknown)}; choose from {few}")
 
 
 def files(chosen: list[Recording], kinds: list[str]) -> list[Pin]:

@@ -13,12 +13,16 @@ store = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Manage th
 
 
 @app.command(rich_help_panel=PANEL)
-def plan() -> None:
+def plan(
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="an entry of recorded.datasets, in place of acquire")
+    ] = None,
+) -> None:
     """Show what params.yaml selects (recordings, units, files, bytes) without downloading data."""
     from analysis import params
-    from analysis.acquire.real.plan import plan
+    from analysis.acquire.real.plan import plan_of
 
-    print(plan(params.load().acquire))
+    print(plan_of(params.load(), dataset))
 
 
 @app.command(
@@ -65,4 +69,4 @@ def prune(
     from analysis.acquire.real import keep
     from analysis.acquire.real.blobs import show_bytes
 
-    print(f"removed {show_bytes(keep.prune(params.load().acquire if files else None, days))}")
+    print(f"removed {show_bytes(keep.prune(keep.selections(params.load()) if files else None, days))}")

@@ -8,7 +8,7 @@ from analysis.acquire.real.stage import published
 from analysis.core import store
 from analysis.core.files import locks
 from analysis.core.progress import track
-from analysis.params import Acquire
+from analysis.params import FreeViewing, Params, Selection
 
 DAY = 86400.0
 
@@ -44,11 +44,17 @@ def _pins() -> list[sources.Pin]:
     return pins + [pin for of_one in recorded for pin in of_one]
 
 
-def prune(wanted: Acquire | None, days: float) -> int:
+def selections(params: Params) -> list[Selection]:
+    """Return the selections of recordings in the parameters: of the experiment, and of the data sets that run."""
+    run = [params.recorded.datasets.entry(name) for name in params.recorded.run]
+    return [params.acquire, *(entry for entry in run if isinstance(entry, FreeViewing))]
+
+
+def prune(wanted: list[Selection] | None, days: float) -> int:
     """Remove unneeded files from the store; return the number of bytes freed.
 
     Unfinished downloads and work are removed if not written to for `days` days, complete files if `wanted` is given and
-    does not select them.
+    none of its selections names them.
     """
     freed, oldest, unwanted = 0, time.time() - days * DAY, []
     for path in blobs.parts():
@@ -57,7 +63,8 @@ def prune(wanted: Acquire | None, days: float) -> int:
                 freed += path.stat().st_size
                 path.unlink()
     if wanted is not None:
-        pins = choice.files(choice.choose(published(), wanted), wanted.kinds)
+        everything = published()
+        pins = [pin for one in wanted for pin in choice.files(choice.choose(everything, one), one.kinds)]
         needed = {pin.digest for pin in pins + _pins()} | {sources.DANDISET.digest}
         unwanted = [path for path in blobs.blobs() if path.name not in needed]
     for path in unwanted:

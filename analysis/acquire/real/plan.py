@@ -8,21 +8,45 @@ from analysis.acquire.real.blobs import show_bytes
 from analysis.acquire.real.sources import Pin
 from analysis.acquire.real.stage import published
 from analysis.core.areas import AREAS
+from analysis.core.errors import DataError
 from analysis.core.store import store_root
-from analysis.params import Acquire
+from analysis.params import FreeViewing, Params, Selection
 
 
-def plan(wanted: Acquire) -> str:
+def plan_of(params: Params, dataset: str | None) -> str:
+    """Return the `plan` of ``acquire`` in the parameters, or of an entry of recorded data sets.
+
+    Raises `DataError` if there is no such entry, or it is of another source.
+    """
+    if dataset is None:
+        will = params.acquire.source == "real"
+        first = f"acquire.source is {params.acquire.source}" + ("" if will else "; set to real, it would download:")
+        return plan(params.acquire, "acquire.", first)
+    entry = params.recorded.datasets.entry(dataset)
+    if not isinstance(entry, FreeViewing):
+        raise DataError(f"recorded.datasets.{dataset} is of the source {entry.source}: only free_viewing has a plan")
+    will = dataset in params.recorded.run
+    first = f"recorded.run {'names' if will else 'does not name'} {dataset}" + ("" if will else "; named, it would download:")
+    return plan(entry, f"recorded.datasets.{dataset}.", first)
+
+
+def plan(wanted: Selection, group: str, first: str) -> str:
     """Return recordings and units by area and monkey, files and bytes by kind, and the disk space needed.
 
     Only the archive's listing and two tables (together under 1 MB) are fetched, if the store lacks them. Raises
     `DataError` if these cannot be fetched, or the selection is empty or names something unknown.
+
+    Parameters
+    ----------
+    wanted : Selection
+    group : str
+        Precedes the keys of the selection in messages.
+    first : str
+        First line.
     """
     everything = published()
-    chosen = choice.choose(everything, wanted)
-    lines = [
-        f"acquire.source is {wanted.source}" + ("" if wanted.source == "real" else "; set to real, it would download:")
-    ]
+    chosen = choice.choose(everything, wanted, group)
+    lines = [first]
     lines += [f"{len(chosen)} of {len(everything)} recordings, {_units(chosen)} units", ""]
     lines += _by_area(chosen)
     lines += ["", f"{'files':28}{'number':>8}{'size':>10}{'in store':>10}"]

@@ -9,20 +9,34 @@ from analysis.acquire.real import blobs, choice, dandi, github, osf, sources
 from analysis.acquire.real.download import fetch
 from analysis.acquire.real.sources import Pin
 from analysis.core.files import write_error, write_json
-from analysis.params import Params
+from analysis.params import Params, Selection
 
 TABLES = ("db/units.csv.gz", "db/bank_array_regions.csv")
 
 
 def acquire(params: Params, raw: Path) -> None:
+    """Bring the recordings that ``acquire`` in params.yaml selects to `raw` (`bring`)."""
+    bring(params.acquire, "acquire.", raw, {"source": "real"})
+
+
+def bring(wanted: Selection, group: str, raw: Path, about: dict[str, str]) -> None:
     """Download the selected files into the store, and link them into `raw` in the published layout.
 
     Only files that the store lacks are downloaded. `raw` is replaced once all files are present. Raises `DataError` if
     a source cannot be reached or differs from its pin, the selection is empty, or the disk is full.
+
+    Parameters
+    ----------
+    wanted : Selection
+    group : str
+        Precedes the keys of the selection in messages.
+    raw : Path
+    about : dict
+        Facts for the manifest.
     """
     everything = published()
-    chosen = choice.choose(everything, params.acquire)
-    pins = choice.files(chosen, params.acquire.kinds)
+    chosen = choice.choose(everything, wanted, group)
+    pins = choice.files(chosen, wanted.kinds)
     volumes = osf.locked(sources.STIMULI)
     first_contact = volumes is None
     items = dandi.items(sources.DANDISET, pins)
@@ -36,7 +50,12 @@ def acquire(params: Params, raw: Path) -> None:
     if first_contact:
         osf.write_lock(sources.STIMULI, volumes)
         print(f"acquire: recorded the OSF volumes in {sources.STIMULI.lock.name}; commit it")
-    how = _lay_out(_layout(pins, volumes), chosen, everything, params, raw)
+    about = about | {
+        "choice": wanted.model_dump(),
+        "recordings": [recording.name for recording in chosen],
+        "recordings_published": len(everything),
+    }
+    how = _lay_out(_layout(pins, volumes), about, raw)
     print(f"acquire: {len(chosen)} recordings, {len(pins)} of their files; {n} files fetched, links: {how}")
 
 
@@ -60,7 +79,7 @@ def _layout(dandi_pins: list[Pin], volumes: list[Pin]) -> Iterator[tuple[Path, P
             yield github.target(repository, pin), pin
 
 
-def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list, params: Params, raw: Path) -> str:
+def _lay_out(layout: Iterator[tuple[Path, Pin]], about: dict, raw: Path) -> str:
     """Link all files and the manifest into a folder beside `raw`, rename it to `raw`, and return the kinds of link."""
     fresh = raw.with_name(f".{raw.name}.part")
     try:
@@ -69,7 +88,7 @@ def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list,
         for path, pin in sorted(layout):
             how.add(blobs.link(pin.digest, fresh / path))
             files[path.as_posix()] = {"size": pin.size, "sha256": pin.digest}
-        write_json(fresh / NAME, _manifest(files, chosen, everything, params))
+        write_json(fresh / NAME, about | {"files": files, "sources": _origins()})
         if raw.exists():
             shutil.rmtree(raw)
         fresh.rename(raw)
@@ -80,8 +99,8 @@ def _lay_out(layout: Iterator[tuple[Path, Pin]], chosen: list, everything: list,
     return ", ".join(sorted(how))
 
 
-def _manifest(files: dict, chosen: list, everything: list, params: Params) -> dict:
-    """Return the manifest: every file with its hash, the choice, and the sources with their licences."""
+def _origins() -> dict:
+    """Return the sources, by folder of data/raw, with their licences and pins."""
     origin = {
         "dandiset": (sources.DANDISET, {"version": sources.DANDISET.version, "listing": sources.DANDISET.digest}),
         "stimuli": (sources.STIMULI, {}),
@@ -89,13 +108,6 @@ def _manifest(files: dict, chosen: list, everything: list, params: Params) -> di
         "report": (sources.REPORT, {"commit": sources.REPORT.commit}),
     }
     return {
-        "source": "real",
-        "files": files,
-        "choice": params.acquire.model_dump(),
-        "recordings": [recording.name for recording in chosen],
-        "recordings_published": len(everything),
-        "sources": {
-            folder: {"url": source.url, "licence": source.licence, "citation": source.citation, **pin}
-            for folder, (source, pin) in origin.items()
-        },
+        folder: {"url": source.url, "licence": source.licence, "citation": source.citation, **pin}
+        for folder, (source, pin) in origin.items()
     }

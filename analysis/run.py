@@ -78,6 +78,7 @@ STAGES = {
     "recorded-activations": Stage("analysis.models.activations.stage", "model", torch=True),
     "recorded-neural": Stage("analysis.neural.stage", "protocol"),
     "recorded-compare": Stage("analysis.compare.stage", "model"),
+    "recorded-audit": Stage("analysis.audit.recorded", torch=True, threads=1),
     "recorded-summary": Stage("analysis.summary.recorded", named=True),
     "recorded-report": Stage("paper.recorded.report"),
     "recorded-rdms": Stage("analysis.acquire.recorded.stage", named=True),

@@ -17,7 +17,7 @@ def audit(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from analysis.run import run_stage
 
-        run_stage("audit")
+        run_stage("audit", dataset=context.parent.params["dataset"])
 
 
 @app.command()

@@ -10,7 +10,6 @@ from analysis.params.models import Models
 from analysis.params.recorded import FreeViewing
 from analysis.params.schema import Candidates, Params
 
-
 SELECTED = ("areas", "monkeys", "recordings", "kinds")
 """Keys of a selection of recordings that may be lists."""
 
@@ -32,8 +31,9 @@ def ablated(models: Models, candidates: Candidates) -> tuple[HMO, ReportHMO]:
 
 
 def _repeated(params: Params) -> Iterator[str]:
-    sets = {f"recorded.datasets.{name}": params.recorded.datasets.entry(name) for name in params.recorded.datasets.names()}
-    selections = {"acquire": params.acquire} | {key: one for key, one in sets.items() if isinstance(one, FreeViewing)}
+    sets = {name: params.recorded.datasets.entry(name) for name in params.recorded.datasets.names()}
+    free = {f"recorded.datasets.{name}": entry for name, entry in sets.items() if isinstance(entry, FreeViewing)}
+    selections = {"acquire": params.acquire, **free}
     lists = {
         "models.run": params.models.run,
         **{f"{key}.{name}": getattr(one, name) for key, one in selections.items() for name in SELECTED},

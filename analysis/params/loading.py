@@ -131,7 +131,7 @@ def only(values: Params, names: list[str]) -> Params:
 
 
 def of_data_set(values: Params, name: str) -> Params:
-    """Return the parameters for a recorded data set: its models and images; without free viewing, no patches at the gaze.
+    """Return the parameters for a recorded data set: its models and images, and at steady gaze no patches.
 
     Raises `DataError` if there is no such data set.
     """

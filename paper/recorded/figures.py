@@ -185,7 +185,8 @@ def _matrices(found: Recorded) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     if published.is_file():
         file = hdf5.read_dataset(published, ACQUIRE_AGAIN)
         with reading(published, ACQUIRE_AGAIN):
-            category = _read_images().set_index("image_id")["category"].loc[file["image_id"].values.astype(str)].to_numpy(str)
+            known = _read_images().set_index("image_id")["category"]
+            category = known.loc[file["image_id"].values.astype(str)].to_numpy(str)
             rows = dict(zip(file["system"].values.astype(str), file["rdm"].values.astype(float), strict=True))
             matrices = {system: squareform(rows[system], checks=False) for system in found.systems}
         for system, matrix in matrices.items():

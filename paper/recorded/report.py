@@ -11,9 +11,11 @@ from analysis.core.paths import RAW, RESULTS
 from analysis.core.reading import TEXT, read_csv, read_json
 from analysis.params import Params
 from paper import style
+from paper.claims.audit import audit
 from paper.pdf import compile_pdf
 from paper.recorded import claims, figures
 from paper.recorded.tables import COMPUTED, CORRECTED, Recorded, read
+from paper.results import Results
 
 ROOT = Path(__file__).parents[2]
 SOURCE, OUTPUT = ROOT / "paper/recorded/report.typ", Path("paper/report.pdf")
@@ -48,6 +50,7 @@ def context(found: Recorded) -> dict:
         "corrected": any(area["measure"] == CORRECTED for area in said["areas"]),
         "compared": found.table.get("compared"),
         "yardsticks": yardsticks(found),
+        "audit": audit(Results(RESULTS, {}, {})) if "units" in found.table else None,
         "systems": found.systems,
         "figures": dict(_drawn(found)),
     }

@@ -66,6 +66,8 @@ def responses(**values) -> None:
     Image.new("RGB", (30, 20)).save(jpeg, "JPEG")
     one = {"category": "car", "jpeg": base64.b64encode(jpeg.getvalue()).decode()}
     counts = {name: category.count(name) for name in sorted(set(category))}
+    Path("results/audit").mkdir(exist_ok=True)
+    Path("results/audit/summary.json").write_text("{}")
     Path("results/examples.json").write_text(json.dumps({"categories": counts, "images": [one]}))
     matrix = np.abs(np.subtract.outer(np.arange(12.0), np.arange(12.0)))
     Path("results/compare/hmo").mkdir(parents=True, exist_ok=True)
@@ -142,6 +144,7 @@ FREE = {"recordings": ["An220105", "An220106"], "presentations": 850, "fixations
 def test_recordings_of_free_viewing_are_repeatable_beside_what_was_published(folder):
     table = tables.table("mine", ("V1",))
     responses(**table | FREE | {"repeatability": {"V1": REPEATABLE}})
+    fabricate_audit()
     text = make()
     for said in (
         "Report on the data set mine (Xiao et al. 2024)",
@@ -201,7 +204,9 @@ def test_a_data_set_without_contrasts_or_shared_measures(folder):
     assert "rank correlation of" not in text.replace("by the rank correlation", "")
 
 
-@pytest.mark.parametrize("name", ["beyond_label.csv", "layers.csv", "compare/hmo/rdms.nc", "examples.json", "recorded.json"])
+@pytest.mark.parametrize(
+    "name", ["beyond_label.csv", "layers.csv", "compare/hmo/rdms.nc", "examples.json", "recorded.json"]
+)
 def test_a_file_that_is_missing_or_cut_short_is_named(folder, name):
     responses()
     path = Path("results", name)
@@ -231,9 +236,17 @@ def test_the_report_has_the_same_bytes_twice(folder):
     assert Path("paper/report.pdf").read_bytes() == first
 
 
-@pytest.mark.parametrize("path", ["results/recorded.json", "data/raw/images.csv", "data/raw/manifest.json"])
-def test_a_missing_file_is_named(folder, path):
-    responses()
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        (responses, "results/recorded.json"),
+        (responses, "results/examples.json"),
+        (responses, "data/raw/manifest.json"),
+        (dissimilarities, "data/raw/images.csv"),
+    ],
+)
+def test_a_missing_file_is_named(folder, written, path):
+    written()
     Path(path).unlink()
     with pytest.raises(DataError, match=path) as error:
         report.run(None)

@@ -53,13 +53,16 @@ def test_the_committed_list_runs_none():
         ),
         (
             lambda group: group["datasets"]["free_viewing"].update(areas=["V9"]),
-            r"recorded\.datasets\.free_viewing\.areas = .*: give all or a list, each V1",
+            r"recorded\.datasets\.free_viewing\.areas holds 'V9': give all or a list, each V1",
         ),
         (
             lambda group: group["datasets"]["free_viewing"].update(recordings=["An220105"] * 2),
             r"recorded\.datasets\.free_viewing\.recordings lists An220105 twice",
         ),
-        (lambda group: group["datasets"]["free_viewing"].pop("limit"), "missing key recorded.datasets.free_viewing.limit"),
+        (
+            lambda group: group["datasets"]["free_viewing"].pop("limit"),
+            "missing key recorded.datasets.free_viewing.limit",
+        ),
         (lambda group: group["datasets"]["v4"].update(areas="all"), r"unknown key recorded\.datasets\.v4\.areas"),
         (lambda group: group.update(run=["v4"], models=["as_reported"]), "recorded.models names 'as_reported'"),
     ],

@@ -38,7 +38,7 @@ def test_a_list_without_data_sets_has_no_stages(stages):
 
 def test_every_data_set_has_stages_of_its_own(stages):
     found = stages(["v4", "mine", "free_viewing"], ["pixels", "gabor"])
-    each = ("acquire", "stimuli", "recordings", "neural", "summary", "report")
+    each = ("acquire", "stimuli", "recordings", "neural", "audit", "summary", "report")
     of_model = ("train", "activations", "compare")
     assert {name for name in found if "v4" in name} == {
         *(f"recorded-{name}@v4" for name in each),

@@ -137,10 +137,12 @@ def test_a_stage_of_a_data_set_ends_if_its_entry_changes(project, recorded_stage
 
 
 def test_unknown_data_sets_and_stages_that_data_sets_lack_are_refused(project):
-    with pytest.raises(DataError, match=r"no recorded data set 'v5'.*; there are free_viewing, kriegeskorte92, majaj_hong, v4"):
+    with pytest.raises(
+        DataError, match=r"no recorded data set 'v5'.*; there are free_viewing, kriegeskorte92, majaj_hong, v4"
+    ):
         run.run_stage("acquire", dataset="v5")
-    with pytest.raises(DataError, match="no stage audit; they have acquire, stimuli"):
-        run.run_stage("audit", dataset="v4")
+    with pytest.raises(DataError, match="no stage explain; they have acquire, stimuli"):
+        run.run_stage("explain", dataset="v4")
 
 
 def test_a_stage_that_runs_in_this_folder_is_refused_and_another_is_not(project, stage, monkeypatch):

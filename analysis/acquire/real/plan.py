@@ -26,7 +26,7 @@ def plan_of(params: Params, dataset: str | None) -> str:
     if not isinstance(entry, FreeViewing):
         raise DataError(f"recorded.datasets.{dataset} is of the source {entry.source}: only free_viewing has a plan")
     will = dataset in params.recorded.run
-    first = f"recorded.run {'names' if will else 'does not name'} {dataset}" + ("" if will else "; named, it would download:")
+    first = f"recorded.run names {dataset}" if will else f"recorded.run leaves out {dataset}; named, it would download:"
     return plan(entry, f"recorded.datasets.{dataset}.", first)
 
 

@@ -1,4 +1,4 @@
-"""DANDI 000628 as a data set of its own: the files of the experiment's source, and nothing of the experiment touched."""
+"""DANDI 000628 as a data set of its own: the published files, and nothing of the experiment is touched."""
 
 import json
 from pathlib import Path

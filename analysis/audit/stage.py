@@ -17,7 +17,7 @@ from analysis.core.errors import DataError
 from analysis.core.files import as_json, write_csv, write_json
 from analysis.core.progress import track
 from analysis.core.seeds import seed_of
-from analysis.models.data import Examples, NoExamples, load
+from analysis.models.data import Examples, NoExamples, excuse, load
 from analysis.params import Params
 from analysis.params.protocol import CORRECTED, REPORT, Protocol
 from analysis.recordings import read
@@ -55,7 +55,8 @@ def run(params: Params) -> None:
     summary.json                  the numbers that the paper quotes
     ============================  =====================================================================
 
-    If images are missing and the rest cannot train a network, the first three, confound and selection have no rows.
+    If images are missing or were never annotated, and the rest cannot train a network, the first three, confound and
+    selection have no rows.
 
     Raises
     ------
@@ -118,14 +119,14 @@ def _count_join_errors(sources: list[protocol_responses.Source]) -> pd.DataFrame
 
 
 def _load_examples() -> Examples | None:
-    """Return the images of the corrected protocol; None if images are missing and the rest cannot train a network."""
+    """Return the images of the corrected protocol; None if they cannot train a network for a known reason."""
     try:
         examples = load(CORRECTED)
         load(REPORT)
     except NoExamples as lack:
-        if read_missing().empty:
+        if (why := excuse()) is None:
             raise
-        print(f"audit: {lack}; images are missing (data/stimuli/missing.csv), so no network is audited")
+        print(f"audit: {lack}; {why}, so no network is audited")
         return None
     return examples
 

@@ -11,7 +11,6 @@ from analysis.models import data
 from analysis.models.data import NoExamples
 from analysis.params import Params
 from analysis.recordings.read import recording_files
-from analysis.stimuli.read import read_missing
 
 OUT = paths.RESULTS / "candidates"
 TABLES = {
@@ -34,7 +33,7 @@ def run(params: Params) -> None:
     ------
     DataError
         If images or recordings are missing. But if a class is empty because images that the recordings show are
-        missing, the tables have no rows.
+        missing or were never annotated, the tables have no rows.
     """
     from analysis.candidates import joint
     from analysis.candidates.judge import Judge
@@ -43,9 +42,9 @@ def run(params: Params) -> None:
     try:
         examples = data.load(params.models.entry(params.candidates.model).rules)
     except NoExamples as lack:
-        if read_missing().empty:
+        if (why := data.excuse()) is None:
             raise
-        return _write_nothing(str(lack))
+        return _write_nothing(str(lack), why)
     with store.work_folder("candidates", _key(params, examples)) as folder:
         with process_pool(Judge, params, settings.device()) as run_all:
             candidates, predictivity, kept = search.search(params, run_all, folder)
@@ -89,11 +88,11 @@ def _key(params: Params, examples: data.Examples) -> dict:
     } | store.origin()
 
 
-def _write_nothing(why: str) -> None:
-    print(f"candidates: {why}; images are missing (data/stimuli/missing.csv), so there is nothing to search")
+def _write_nothing(lack: str, why: str) -> None:
+    print(f"candidates: {lack}; {why}, so there is nothing to search")
     for name, names in TABLES.items():
         write_csv(OUT / f"{name}.csv", pd.DataFrame(columns=names))
-    write_json(OUT / "summary.json", {"missing": why, "correlations": {}, "ablation": {}, "searched": {}})
+    write_json(OUT / "summary.json", {"missing": lack, "correlations": {}, "ablation": {}, "searched": {}})
 
 
 def _summary(candidates: pd.DataFrame, correlations: pd.DataFrame, differences: pd.DataFrame) -> dict:

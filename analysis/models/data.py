@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.params.protocol import Protocol
-from analysis.stimuli.read import hash_files, read_images, read_table
+from analysis.stimuli.read import hash_files, read_images, read_missing, read_table
 
 CLASSES = ("non-face", "face")
 """Class names by class number."""
@@ -70,6 +71,19 @@ def load(rules: Protocol) -> Examples:
             if number not in present:
                 raise NoExamples(f"{csv}: no image labelled {label_name} ({label_column}) in the split {name}")
     return examples
+
+
+def excuse() -> str | None:
+    """Return why images may lack a class without anything being wrong, after which stages go on without models.
+
+    Some images that the recordings show are not at hand, or the recordings show none that their authors annotated, as
+    some of the published ones do. None: neither is so.
+    """
+    if not read_missing().empty:
+        return "images are missing (data/stimuli/missing.csv)"
+    if paths.DANDISET.is_dir() and not read_table()["annotated"].any():
+        return "the authors annotated none of the images that the recordings show"
+    return None
 
 
 def image_inputs(examples: Examples, architecture: dict):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ LISTED = Path("unit_sel/visually_selective.csv.gz")
 """List of the units that Xiao et al. (2024) found visually selective, within the annotations folder."""
 
 
-def of_units(recording: xr.Dataset, listed: set[str]) -> pd.DataFrame:
+def of_units(recording: xr.Dataset, listed: set[str], estimate: Literal["value", "ceiling"]) -> pd.DataFrame:
     """Return the repeatability of each unit.
 
     Parameters
@@ -26,6 +27,8 @@ def of_units(recording: xr.Dataset, listed: set[str]) -> pd.DataFrame:
         Output of the stage ``recordings``, with stable units only.
     listed : set of str
         Names of the units that the authors list as visually selective.
+    estimate : {"value", "ceiling"}
+        Which of the estimates of the reliability (`Reliability`).
 
     Returns
     -------
@@ -36,7 +39,7 @@ def of_units(recording: xr.Dataset, listed: set[str]) -> pd.DataFrame:
     chosen, n_units = selected(recording), recording.sizes["unit"]
     stems, trials = chosen["stimulus_id"].values.astype(str), chosen["trial"].values
     try:
-        means = reliability(chosen["rate"].values, stems, trials).value
+        means = getattr(reliability(chosen["rate"].values, stems, trials), estimate)
     except DataError:  # too few images, or too few that were shown twice
         means = np.full(n_units, np.nan)
     return pd.DataFrame(

@@ -7,7 +7,8 @@ from analysis.core import paths
 from analysis.neural import repeatability
 from analysis.params import Params
 from analysis.recordings.read import all_recordings, selected
-from analysis.summary.stage import list_missing
+from analysis.stimuli.read import read_table
+from analysis.summary.stage import TRAINING, list_missing
 
 PROTOCOL = "corrected"
 
@@ -33,11 +34,22 @@ def describe(params: Params) -> dict:
         trials = selected(recording)["trial"].values
         presentations, fixations = presentations + len(np.unique(trials)), fixations + len(trials)
         listed = repeatability.listed_units(paths.ANNOTATIONS, names[-1])
-        units.append(repeatability.of_units(recording, listed))
+        units.append(repeatability.of_units(recording, listed, "ceiling"))
     return {
         "recordings": names,
         "presentations": presentations,
         "fixations": fixations,
         "repeatability": repeatability.by_area(pd.concat(units)),
-        "missing": list_missing(params),
+        "missing": missing(params),
     }
+
+
+def missing(params: Params) -> list[str]:
+    """Return a phrase for each input that was not available, annotations among them, and for what depended on it."""
+    table, phrases = read_table(), list_missing(params)
+    trainings = [phrase for phrase in phrases if phrase.startswith(TRAINING)]
+    if len(trainings) == len(params.models.run) > 1:
+        phrases = [*(phrase for phrase in phrases if phrase not in trainings), f"{TRAINING} all models"]
+    if not table["annotated"].any():
+        phrases.insert(0, f"annotations of the {len(table)} images")
+    return phrases

@@ -29,6 +29,8 @@ from analysis.summary import contrasts, example, headline, seeds
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
 VALIDATION = ["recording", "subject", "region", "unit", "ceiling", "explainable", "drifting"]
 SCORES = ["r_corrected", "r_corrected_low", "r_corrected_high", "r2", "r2_low", "r2_high", "above_chance", "ceiling"]
+TRAINING = "the training of"
+"""Begins the phrase for a model that could not be trained."""
 LEVELS = ["system", "what", "factor", "level", "measure", "n", "score"]
 
 
@@ -256,7 +258,7 @@ def list_missing(params: Params) -> list[str]:
     if n := int((~recordings).sum()):
         phrases.append(f"{n} of {n + len(read_table())} images that the recordings show or the archive holds")
     phrases += [f"recording {path}" for path in missing["path"][recordings]]
-    phrases += [f"the training of {model}" for model in params.models.run if activations.untrained(model)]
+    phrases += [f"{TRAINING} {model}" for model in params.models.run if activations.untrained(model)]
     return phrases
 
 

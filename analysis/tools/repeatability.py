@@ -64,7 +64,7 @@ def describe(recording: xr.Dataset, listed: set[str]) -> dict:
         (`repeatability.by_area`).
     """
     chosen = selected(recording)
-    stems, units = chosen["stimulus_id"].values.astype(str), repeatability.of_units(recording, listed)
+    stems, units = chosen["stimulus_id"].values.astype(str), repeatability.of_units(recording, listed, "value")
     return {
         "dataset": str(recording.attrs["recording"]),
         "units": len(units),

@@ -7,7 +7,6 @@ from analysis.models import data, network, registry
 from analysis.models.train import scoring
 from analysis.models.train.log import Log
 from analysis.params import Params
-from analysis.stimuli.read import read_missing
 
 
 def run(params: Params, model: str) -> None:
@@ -20,8 +19,8 @@ def run(params: Params, model: str) -> None:
     ------
     DataError
         If there is no such model, the images are missing or lack a class, or training fails. If images shown in the
-        recordings are missing, a missing class is not an error: the metrics then say why the model is untrained, and
-        later stages leave it out.
+        recordings are missing or never annotated (`data.excuse`), a missing class is not an error: the metrics then say
+        why the model is untrained, and later stages leave it out.
     """
     entry = params.models.entry(model)
     kind = registry.kind(entry.kind)  # first: fixed_threads limits only loaded libraries
@@ -29,9 +28,9 @@ def run(params: Params, model: str) -> None:
         try:
             examples = data.load(entry.rules)
         except data.NoExamples as lack:
-            if read_missing().empty:
+            if (why := data.excuse()) is None:
                 raise
-            return _write_untrained(entry, model, lack)
+            return _write_untrained(entry, model, lack, why)
         origin = {"seed": params.seed, "images": examples.digest} | store.origin()
         with store.work_folder("train", {"entry": entry.model_dump()} | origin) as folder:
             log = Log(paths.MODELS / model)
@@ -41,8 +40,8 @@ def run(params: Params, model: str) -> None:
             log.finish()
 
 
-def _write_untrained(entry, model: str, lack: data.NoExamples) -> None:
-    print(f"train {model}: {lack}; images are missing (data/stimuli/missing.csv), so this model is left untrained")
+def _write_untrained(entry, model: str, lack: data.NoExamples, why: str) -> None:
+    print(f"train {model}: {lack}; {why}, so this model is left untrained")
     about = {"model": model, "kind": entry.kind, "protocol": entry.protocol}
     write_json(paths.MODELS / model / "metrics.json", about | {"untrained": str(lack), "n": {}, "splits": {}})
 

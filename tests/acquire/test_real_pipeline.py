@@ -1,4 +1,7 @@
-"""The whole pipeline on the real files at hand, fetched by the real client, to a paper that says what was missing."""
+"""The whole pipeline on the real files at hand, fetched by the real client, to a paper that says what was missing.
+
+The same recording is also a data set beside it, with a report of its own.
+"""
 
 import json
 import os
@@ -14,7 +17,10 @@ import yaml
 from tests.acquire.reference_world import RECORDING, online
 from tests.acquire.world import ROOT
 
+BESIDE = "free_viewing"
 SOURCES = ["analysis", "paper", "dvc.yaml", ".dvcignore", "requirements.lock", "requirements-cpu.lock"]
+SAME = ("units", "visually_selective", "listed", "both", "rsc", "rsc_selective", "rsc_across_trials")
+"""What the committed table of the recording says of it, in the report's words and numbers."""
 
 
 def _text(pdf: Path) -> str:
@@ -32,9 +38,12 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
         copy = shutil.copy if (ROOT / name).is_file() else lambda a, b: shutil.copytree(a, b, ignore=generated)
         copy(ROOT / name, project / name)
     values = yaml.safe_load((ROOT / "tests/fixture/params.yaml").read_text())
+    committed = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["acquire"] |= {"source": "real", "recordings": [RECORDING]}
     values["stimuli"]["images"] = "all"  # the recording shows none of the nine
     values["models"]["run"] = values["explain"]["models"] = values["timing"]["models"] = ["pixels"]
+    values["recorded"] |= {"run": [BESIDE], "models": ["pixels"]}
+    values["recorded"]["datasets"][BESIDE] = committed["recorded"]["datasets"][BESIDE]
     (project / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
     with online(reference, tmp_path) as (servers, settings):
@@ -76,3 +85,15 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     assert "No model could be compared with the available data." in report
     assert "1 recording from 1 monkey with 35 stable units" in supplement
     assert "sums the spikes of all fixations without one" in supplement
+
+    beside = project / "recorded" / BESIDE
+    for name, listed in manifest["files"].items():
+        assert (beside / "data/raw" / name).stat().st_size == listed["size"]
+    found = json.loads((beside / "results/recorded.json").read_text())["repeatability"]["V1"]
+    kept = json.loads((ROOT / "paper/recorded/An220105.json").read_text())["repeatability"]["V1"]
+    assert {key: found[key] for key in SAME} == {key: kept[key] for key in SAME}
+    text = _text(beside / "paper/report.pdf")
+    assert "3 426 fixations of 850 presentations in which the images were viewed freely (1 recording)" in text
+    assert "300 of 309 images" in text
+    assert "No model could be compared with the available data." in text
+    assert "over return fixations is 0.201, and 0.223 over the 26 975 published selective units" in text

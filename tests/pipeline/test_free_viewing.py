@@ -93,7 +93,7 @@ def test_the_report_says_what_free_viewing_has(project):
         "Report on the data set freely (Xiao et al. 2024)",
         "in which the images were viewed freely (6 recordings)",
         "of all presentations receive their own image",
-        "we reprocessed 6 recordings (AIT",
+        "Units by area: all, visually selective by the criterion of Xiao et al.",
     ):
         assert says(text, said), said
     assert not says(text, "steady gaze")

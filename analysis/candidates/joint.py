@@ -38,14 +38,14 @@ class Predicted:
         Near-duplicate group of each image, its column in the drawn counts.
     observed : (n_images, n_units)
     predicted : (n_images, n_candidates, n_units)
-    reliability : (n_units,)
+    ceiling : (n_units,)
     """
 
     areas: tuple[str, ...]
     groups: np.ndarray
     observed: np.ndarray
     predicted: np.ndarray
-    reliability: np.ndarray
+    ceiling: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def load(judge: Judge, files: list[Path]) -> Outcome:
         predicted = table[:, start : start + observed.size].reshape(len(files), *observed.shape)
         start += observed.size
         groups = np.searchsorted(names, judge.groups[one.rows[one.held_out]])
-        populations.append(Predicted(one.areas, groups, observed, predicted.transpose(1, 0, 2), one.reliability))
+        populations.append(Predicted(one.areas, groups, observed, predicted.transpose(1, 0, 2), one.ceiling))
     return Outcome(correct, y > 0, np.searchsorted(names, judge.groups[judge.rest]), populations)
 
 
@@ -154,7 +154,7 @@ def _correlations(outcome: Outcome, areas: list[str], counts, candidates, units)
         n_images, *shape = one.predicted.shape
         observed = np.tile(one.observed, (1, shape[0]))  # a copy per candidate
         r = weighted_r(observed, one.predicted.reshape(n_images, -1), counts[:, one.groups])
-        corrected = r.reshape(-1, *shape) / scoring.correction(one.reliability)
+        corrected = r.reshape(-1, *shape) / scoring.correction(one.ceiling)
         drawn = np.take_along_axis(corrected, chosen[:, None, :], axis=2)
         for area in one.areas:
             scores[area].append(drawn)

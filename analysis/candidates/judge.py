@@ -47,7 +47,8 @@ class Recorded:
         Its images in the training split, the only ones that are fitted, and the others.
     folds : (n_train,) int
         Folds of the training images for choosing penalties.
-    reliability : (n_units,)
+    ceiling : (n_units,)
+        Of r^2 (`scoring.unit_ceilings`).
     """
 
     population: Population
@@ -55,7 +56,7 @@ class Recorded:
     train: np.ndarray
     held_out: np.ndarray
     folds: np.ndarray
-    reliability: np.ndarray
+    ceiling: np.ndarray
 
     @property
     def areas(self) -> tuple[str, ...]:
@@ -106,8 +107,7 @@ class Judge:
             return None
         seed = seed_of(self.seed, population.recording, population.region)
         folds = crossval.group_folds(groups, self.values.folds, seed)
-        reliability = scoring.unit_ceilings(population)
-        return Recorded(population, rows, train, held_out, folds, reliability)
+        return Recorded(population, rows, train, held_out, folds, scoring.unit_ceilings(population))
 
     def __call__(
         self, number: int, values: dict, seed: int, keep: Path | None = None, predict_training: bool = True
@@ -197,7 +197,7 @@ class Judge:
         for one, fitted in zip(self.recorded, predicted, strict=True):
             r = crossval.mean_pearson(one.population.responses[one.held_out], fitted, np.zeros(len(fitted), int))
             for area in one.areas:
-                scores.setdefault(area, []).append((r, r / scoring.correction(one.reliability)))
+                scores.setdefault(area, []).append((r, r / scoring.correction(one.ceiling)))
         return {
             area: {
                 "median_r": _median([r for r, _ in scores[area]]),

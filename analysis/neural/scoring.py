@@ -25,8 +25,8 @@ LEAST_UNITS = 3
 """Fewer units have no geometry: with two, every correlation distance is 0 or 2."""
 METHOD = "rho-a"
 """Spearman's correlation if there are no ties; does not favour models with ties, such as label models."""
-LEAST_RELIABILITY = 0.01
-"""Lower bound of the reliability in `correction`."""
+LEAST_CEILING = 0.01
+"""Lower bound of the ceiling in `correction`."""
 TEST_SHARE = 0.25
 """Fraction of test images in the report's single split."""
 
@@ -185,13 +185,23 @@ def predictivity(
     return scores
 
 
-def correction(reliability: np.ndarray) -> np.ndarray:
-    """Return the divisor of r for `predictivity_draws`, (n_units,): the square root of the reliability, at least 0.1.
+def correction(ceiling: np.ndarray) -> np.ndarray:
+    """Return the divisor of r for `predictivity_draws`, (n_units,): the square root of the ceiling of r^2, at least 0.1.
 
-    A unit without a positive reliability, whose corrected r is infinite, thus gets an extreme but finite score with the
+    A unit without a positive ceiling, whose corrected r is infinite, thus gets an extreme but finite score with the
     sign of its r.
     """
-    return np.sqrt(np.maximum(reliability, LEAST_RELIABILITY))
+    return np.sqrt(np.maximum(ceiling, LEAST_CEILING))
+
+
+def unit_reliability(population: Population) -> ceilings.Reliability | None:
+    """Return the reliability of each unit's mean responses; None if too few images were repeated."""
+    shown = population.presentations
+    if shown is None or len(shown.images) < ceilings.LEAST_IMAGES:
+        return None
+    if (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
+        return None
+    return shown.reliability()
 
 
 def unit_ceilings(population: Population) -> np.ndarray:
@@ -199,12 +209,8 @@ def unit_ceilings(population: Population) -> np.ndarray:
 
     The median-unbiased estimate of the reliability of its mean responses (`ceilings.Reliability`).
     """
-    shown = population.presentations
-    if shown is None or len(shown.images) < ceilings.LEAST_IMAGES:
-        return np.full(len(population.units), np.nan)
-    if (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
-        return np.full(len(population.units), np.nan)
-    return shown.reliability().ceiling
+    found = unit_reliability(population)
+    return np.full(len(population.units), np.nan) if found is None else found.ceiling
 
 
 def too_small(population: Population) -> bool:

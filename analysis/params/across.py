@@ -16,7 +16,7 @@ SELECTED = ("areas", "monkeys", "recordings", "kinds")
 
 def disagreements(params: Params) -> list[str]:
     """Return one message per conflict between keys."""
-    return [*_repeated(params), *_explained(params), *_searched(params)]
+    return [*_repeated(params), *_absent(params), *_searched(params)]
 
 
 def ablated(models: Models, candidates: Candidates) -> tuple[HMO, ReportHMO]:
@@ -49,7 +49,8 @@ def _repeated(params: Params) -> Iterator[str]:
             yield f"{key} lists {', '.join(twice)} twice: remove the duplicates"
 
 
-def _explained(params: Params) -> Iterator[str]:
+def _absent(params: Params) -> Iterator[str]:
+    """Yield what keeps the stages ``explain`` and ``timing`` from finding the models they name."""
     run = params.models.run
     for key, names in (("explain.models", params.explain.models), ("timing.models", params.timing.models)):
         if absent := [name for name in names if name not in run]:

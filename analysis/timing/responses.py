@@ -28,7 +28,7 @@ class Course:
     reliability : (n_bins, n_units)
         Reliability of these means, right on average (`ceilings.Reliability.value`); NaN where undefined.
     ceiling : (n_bins, n_units)
-        The same, median-unbiased, for correcting r (`scoring.unit_ceilings`).
+        The same, median-unbiased, for correcting r (`ceilings.Reliability.ceiling`).
     latency_ms : (n_units,)
         Response latency that the stage ``recordings`` used.
     """
@@ -68,11 +68,10 @@ def courses(recording: xr.Dataset, rules: Protocol, allowed: set[str], edges_ms:
 
 
 def _reliability(population: Population) -> tuple[np.ndarray, np.ndarray]:
-    """Return reliability and ceiling of each unit, (n_units,) each."""
-    ceiling = scoring.unit_ceilings(population)
-    if not np.isfinite(ceiling).any():
-        return ceiling, ceiling
-    return population.presentations.reliability().value, ceiling
+    """Return reliability and ceiling of each unit, (n_units,) each; NaN where too few images were repeated."""
+    found = scoring.unit_reliability(population)
+    undefined = np.full(len(population.units), np.nan)
+    return (undefined, undefined) if found is None else (found.value, found.ceiling)
 
 
 def _populations(recording: xr.Dataset, rules: Protocol, allowed: set[str]) -> Iterator[Population]:

@@ -33,11 +33,10 @@ from analysis.statistics.crossval import mean_pearson, pearson
 from benchmarks.coverage.recordings import POPULATION, Case, Recording, draw_recordings, experiment, limit
 from benchmarks.sizes import FIGURES, keep, size
 
-RUNS, DRAWS = size((500, 200), (4, 40))
-DEAR_RUNS = size(200, 4)
-"""Runs of experiments with 15 recordings, and of RDMs, which take several times as long."""
-UNIT_RUNS, UNIT_DRAWS = size((1000, 400), (5, 50))
-"""Runs and draws for means of given scores, which are quick; percentiles need more draws than variances."""
+RUNS, DRAWS = size((1000, 200), (4, 40))
+"""Experiments in each case, so that a coverage of 95 % has a standard error of 0.7, and bootstrap draws in each."""
+UNIT_DRAWS = size(400, 50)
+"""Draws for means of given scores: percentiles need more draws than variances."""
 WORLDS = size(10, 2)
 """Number of fixed sets of recordings; each is simulated `RUNS` / `WORLDS` times."""
 REPLICATES = size(200, 10)
@@ -85,8 +84,7 @@ def measure(case: Case) -> dict[str, dict]:
             far = limit([one for _ in range(400) for one in recordings()], POPULATION // 400, rng)
         else:
             far = limit(fixed, POPULATION, rng)
-        runs = DEAR_RUNS if case.recordings >= 15 else RUNS
-        for run in range(runs if case.others else runs // WORLDS):
+        for run in range(RUNS if case.others else RUNS // WORLDS):
             found = experiment(case, recordings(), rng)
             clusters = range(case.recordings) if case.others else None
             for name, kept in rows.items():
@@ -143,7 +141,7 @@ def compare_geometries(n_images: int, twins: int, recordings: int, others: bool)
         models, data = simulate(rng, scales())
         truth.append(np.mean([compare_rdms(model, one) for model in models for one in data]))
     truth, rows = float(np.mean(truth)), []
-    for run in range(DEAR_RUNS):
+    for run in range(RUNS):
         models, data = simulate(rng, scales())
         named = {name: [model] * recordings for name, model in zip("ab", models, strict=True)}
         clusters = range(recordings) if others else None
@@ -159,7 +157,7 @@ def compare_geometries(n_images: int, twins: int, recordings: int, others: bool)
 def score_units(recordings: int, units: int, between: float) -> dict[str, dict]:
     """Return the same as `measure` for the mean of given unit scores, resampling recordings (`bootstrap_interval`)."""
     label, rows = np.repeat(np.arange(recordings), units), []
-    for run in range(UNIT_RUNS):
+    for run in range(RUNS):
         rng = np.random.default_rng([run, recordings, units])
         values = 0.4 + between * rng.normal(size=recordings)[label] + rng.normal(0, 0.3, len(label))
         ends = bootstrap_interval(values, np.mean, (label,), n_draws=UNIT_DRAWS, seed=run)

@@ -62,7 +62,7 @@ def test_near_duplicates_are_drawn_together():
         np.repeat(made.correct, 2, axis=0), np.repeat(made.is_face, 2), np.repeat(made.groups, 2),
         [
             Predicted(one.areas, np.repeat(one.groups, 2), np.repeat(one.observed, 2, axis=0),
-                      np.repeat(one.predicted, 2, axis=0), one.reliability)
+                      np.repeat(one.predicted, 2, axis=0), one.ceiling)
             for one in made.populations
         ],
     )  # fmt: skip
@@ -76,7 +76,7 @@ def test_units_that_do_not_vary_count_for_nothing():
     for one in made.populations:
         one.observed[:, :2] = 3.0
     kept = [
-        Predicted(one.areas, one.groups, one.observed[:, 2:], one.predicted[:, :, 2:], one.reliability[2:])
+        Predicted(one.areas, one.groups, one.observed[:, 2:], one.predicted[:, :, 2:], one.ceiling[2:])
         for one in made.populations
     ]
     after = joint.correlate(made, 2, 1)["r"].to_numpy()
@@ -86,14 +86,14 @@ def test_units_that_do_not_vary_count_for_nothing():
     )
 
 
-def test_unreliable_units_stay_in_the_median_with_the_least_reliability():
+def test_unreliable_units_stay_in_the_median_with_the_least_ceiling():
     made = outcome(np.random.default_rng(4))
     for one in made.populations:
-        one.reliability[0] = -0.2
+        one.ceiling[0] = -0.2
     unreliable = joint.correlate(made, 2, 1)["r"].to_numpy()
     for one in made.populations:
-        one.reliability[0] = 0.01
+        one.ceiling[0] = 0.01
     np.testing.assert_array_equal(unreliable, joint.correlate(made, 2, 1)["r"])
     for one in made.populations:
-        one.reliability[0] = np.nan
+        one.ceiling[0] = np.nan
     assert not np.array_equal(unreliable, joint.correlate(made, 2, 1)["r"])

@@ -16,6 +16,8 @@ LEVEL = 0.05
 BY_CONSTRUCTION = ("category",)
 """Models that are given the labels: their accuracy is no performance."""
 BASELINE = "pixels"
+OF_FREE_VIEWING = ("recordings", "fixations", "missing")
+"""What the table of recordings of free viewing has beside the others."""
 
 
 def verdict(contrast: dict) -> str:
@@ -114,18 +116,19 @@ def of_area(found: Recorded, region: str) -> dict:
 
 
 def of_set(found: Recorded) -> dict:
-    """Return what the table of a data set says, as JSON values: its counts, and ``areas`` (`of_area`)."""
-    counts = ("units", "images", "presentations", "fixations", "median_reliability")
-    counts += ("environment", "hashes", "reference", "given")
+    """Return what the table of a data set says, as JSON values: its counts, and ``areas`` (`of_area`).
+
+    Of recordings of free viewing, also `OF_FREE_VIEWING`.
+    """
+    counts = ("units", "images", "presentations", "median_reliability", "environment", "hashes", "reference", "given")
     return {
         "name": found.name,
         "title": found.title,
         **{key: found.table.get(key) for key in counts},
         "trained_elsewhere": "trained_in" in found.table,
-        "recordings": found.table.get("recordings") or [found.name],
         "repeatability": found.table.get("repeatability") or {},
-        "missing": found.table.get("missing") or [],
         "areas": [of_area(found, region) for region in found.regions],
+        **({key: found.table[key] for key in OF_FREE_VIEWING} if found.views_freely else {}),
     }
 
 

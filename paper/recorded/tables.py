@@ -50,8 +50,13 @@ class Recorded:
     def __init__(self, table: dict):
         self.table = table
         self.name: str = table["dataset"]
-        otherwise = FREE if "recordings" in table else self.name.replace("_", " ")
+        otherwise = FREE if self.views_freely else self.name.replace("_", " ")
         self.title: str = SHORT.get(self.name, otherwise)
+
+    @property
+    def views_freely(self) -> bool:
+        """Whether these are recordings of free viewing, which have fixations."""
+        return "recordings" in self.table
 
     @property
     def models(self) -> list[str]:

@@ -276,6 +276,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "recordings from the network",
         "tests/paper/test_recorded.py",
     ),
+    r"python -m analysis plan --dataset free_viewing|dvc repro recorded-report@free_viewing": (
+        "recordings from the network",
+        "tests/acquire/test_real_pipeline.py and tests/acquire/recorded/test_free_viewing.py",
+    ),
     r"docker run --gpus all -e NNN_DEVICE=cuda \.\.\.": ("a GPU", "tests/models/test_gpu.py where there is one"),
 }
 """Patterns of commands that do not run here: why, and what checks them instead."""

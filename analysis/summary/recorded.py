@@ -105,7 +105,7 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
         "median_reliability": shown["median_reliability"],
         "compared": {
             "images": len({image for one in measured.values() for image in one.population.images}),
-            "median_reliability": scoring.median(np.concatenate([one.ceiling for one in measured.values()])),
+            "median_reliability": scoring.median(np.concatenate([*(one.ceiling for one in measured.values()), []])),
         },
         "reference": shown,
         "models": models,
@@ -212,7 +212,7 @@ def reference(everything: list[Population], params: Params) -> dict:
         scores.append(pls.score(one.responses, predicted[None], folds[None]).pearson_r)
     return {
         "images": len({image for one in everything for image in one.images}),
-        "median_reliability": scoring.median(np.concatenate(reliability)),
+        "median_reliability": scoring.median(np.concatenate([*reliability, []])),
         "pixels_side": SIDE,
         "pixels_median_r": scoring.median(np.concatenate([*scores, []])),
     }

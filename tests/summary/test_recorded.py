@@ -102,6 +102,15 @@ def test_no_stage_writes_outside_the_data_set(analysed):  # noqa: F811
     assert [path.name for path in (project / "data").iterdir()] == [".locks"]  # .dvc, which holds them, is not made
 
 
+def test_recordings_of_which_no_image_is_at_hand_have_no_scores(analysed, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(analysed)
+    values = params.of_data_set(params.load(analysed.parents[1] / "params.yaml"), recorded_set.NAME)
+    found = recorded.reference([], values)
+    assert found["images"] == 0
+    assert np.isnan(found["median_reliability"])
+    assert np.isnan(found["pixels_median_r"])
+
+
 def test_grey_pixels_are_means_of_blocks():
     images = np.random.default_rng(0).integers(0, 256, (2, 1, 112, 112), dtype=np.uint8).repeat(3, axis=1)
     found = recorded.grey_pixels(images)

@@ -7,12 +7,14 @@ from pydantic import Field
 from analysis.core.areas import Area
 from analysis.params.base import Count, Group, Name
 
+AtLeastOne = Field(min_length=1)
+
 
 class Selection(Group):
     """The recordings of the dandiset, and the kinds of their files."""
 
-    areas: Literal["all"] | list[Area]
-    monkeys: Literal["all"] | list[Name]
-    recordings: Literal["all"] | list[Name]
+    areas: Literal["all"] | Annotated[list[Area], AtLeastOne]
+    monkeys: Literal["all"] | Annotated[list[Name], AtLeastOne]
+    recordings: Literal["all"] | Annotated[list[Name], AtLeastOne]
     limit: Count | None
-    kinds: Annotated[list[Literal["rasters", "main", "behavior"]], Field(min_length=1)]
+    kinds: Annotated[list[Literal["rasters", "main", "behavior"]], AtLeastOne]

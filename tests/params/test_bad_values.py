@@ -104,8 +104,7 @@ def test_a_bad_value_is_one_line_that_names_the_key_and_what_it_takes(word):
         params, wrong = judge(put(key, BAD[word]))
         if not wrong:
             nullable = BAD[word] is None and name in ("acquire.limit", "models.hmo.patience", "models.mine.weights")
-            listed = isinstance(BAD[word], list) and name in ("acquire.areas", "acquire.monkeys", "acquire.recordings")
-            takes = nullable or listed or (name == "acquire.limit" and isinstance(BAD[word], int))
+            takes = nullable or (name == "acquire.limit" and isinstance(BAD[word], int))
             assert takes or FREE.match(name) or not of_another_type(old, BAD[word]), (name, BAD[word])
             assert params is not None
             continue
@@ -129,7 +128,11 @@ def test_the_number_of_refusals_is_that_of_keys(word):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("acquire.areas", ["IT"], "acquire.areas holds 'IT': give all or a list, each V1, V2, V4, PIT, CIT or AIT"),
+        (
+            "acquire.areas",
+            ["IT"],
+            "acquire.areas holds 'IT': give all or a list of 1 or more, each V1, V2, V4, PIT, CIT or AIT",
+        ),
         ("compare.folds", 1, "compare.folds = 1: give a whole number from 3 to 1,000,000"),
         ("compare.folds", "5", "compare.folds = '5': give a whole number from 3 to 1,000,000"),
         ("seed", -1, "seed = -1: give a whole number of 0 or more and below 9.22337e+18"),

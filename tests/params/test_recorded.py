@@ -53,7 +53,11 @@ def test_the_committed_list_runs_none():
         ),
         (
             lambda group: group["datasets"]["free_viewing"].update(areas=["V9"]),
-            r"recorded\.datasets\.free_viewing\.areas holds 'V9': give all or a list, each V1",
+            r"recorded\.datasets\.free_viewing\.areas holds 'V9': give all or a list of 1 or more, each V1",
+        ),
+        (
+            lambda group: group["datasets"]["free_viewing"].update(monkeys=[]),
+            r"recorded\.datasets\.free_viewing\.monkeys = \[\]: give all or a list of 1 or more",
         ),
         (
             lambda group: group["datasets"]["free_viewing"].update(recordings=["An220105"] * 2),

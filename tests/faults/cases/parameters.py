@@ -8,7 +8,7 @@ BUT_THE_MARK = ("data/[!c]*", *ALL[1:])
 IMPOSSIBLE: dict[str, tuple[dict, str]] = {
     "infinite": ({"models__pixels__C": float("inf")}, r"models\.pixels\.C = inf: give a finite number"),
     "not-a-number": ({"stimuli__test": float("nan")}, r"stimuli\.test = nan: give a finite number"),
-    "area": ({"acquire__areas": ["IT"]}, r"acquire\.areas holds 'IT': give all or a list, each V1, V2"),
+    "area": ({"acquire__areas": ["IT"]}, r"acquire\.areas holds 'IT': give all or a list of 1 or more, each V1, V2"),
     "negative": ({"seed": -1}, r"seed = -1: give a whole number of 0 or more"),
     "text-for-number": ({"compare__folds": "5"}, r"compare\.folds = '5': give a whole number"),
     "switch-for-number": ({"audit__seeds": True}, r"audit\.seeds = True: give a whole number"),

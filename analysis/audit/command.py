@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from analysis.core.errors import DataError
 from analysis.core.files.claim import FORCE_HELP, claim_folder
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -14,10 +15,13 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 @app.callback(invoke_without_command=True)
 def audit(context: typer.Context) -> None:
     """Attribute the difference between the two protocols to their choices; or audit a table of your own."""
+    dataset = context.parent.params["dataset"]
     if context.invoked_subcommand is None:
         from analysis.run import run_stage
 
-        run_stage("audit", dataset=context.parent.params["dataset"])
+        run_stage("audit", dataset=dataset)
+    elif dataset is not None:
+        raise DataError(f"audit {context.invoked_subcommand} takes files of your own: leave out --dataset")
 
 
 @app.command()

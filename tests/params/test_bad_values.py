@@ -131,7 +131,7 @@ def test_the_number_of_refusals_is_that_of_keys(word):
         (
             "acquire.areas",
             ["IT"],
-            "acquire.areas holds 'IT': give all or a list of 1 or more, each V1, V2, V4, PIT, CIT or AIT",
+            "acquire.areas holds 'IT': give all or a list of 1 or more, each V1, V2, V4",
         ),
         ("compare.folds", 1, "compare.folds = 1: give a whole number from 3 to 1,000,000"),
         ("compare.folds", "5", "compare.folds = '5': give a whole number from 3 to 1,000,000"),

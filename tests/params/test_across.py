@@ -46,7 +46,7 @@ def test_committed_groups_agree(name):
             {"candidates__ablation__hmo__top": 241},
             "candidates.ablation: top = 241 is not a multiple of second.modules",
         ),
-        ({"candidates__ablation__report__kept": 9}, "candidates.ablation: kept = 9 is more than candidates = 4"),
+        ({"candidates__ablation__report__kept": 9}, "candidates.ablation: kept = 9 is more than candidates = 8"),
         (
             {"candidates__ablation__report__epochs": [2, 1]},
             "candidates.ablation: epochs = [2, 1]: give increasing numbers",

@@ -19,24 +19,26 @@ def describe(params: Params) -> dict:
     Returns
     -------
     dict
-        ``recordings``: their names; ``presentations`` and ``fixations``: selected fixations, and the presentations that
-        have any; ``repeatability``: by area (`repeatability.by_area`), over all images that the recordings show;
-        ``missing``: a phrase for each input that was not available.
+        ``recordings``: their names; ``images``: the number that they show, at hand or not; ``fixations``: of selected
+        ones; ``presentations``: of those that have any; ``repeatability``: by area (`repeatability.by_area`), over all
+        images shown; ``missing``: a phrase for each input that was not available.
 
     Raises
     ------
     DataError
         If a recording or the authors' list of selective units is missing or damaged.
     """
-    names, presentations, fixations, units = [], 0, 0, []
+    names, images, presentations, fixations, units = [], set(), 0, 0, []
     for recording in all_recordings(PROTOCOL, stable_only=True):
         names.append(str(recording.attrs["recording"]))
-        trials = selected(recording)["trial"].values
+        shown = selected(recording)
+        images, trials = images | set(shown["stimulus_id"].values.astype(str)), shown["trial"].values
         presentations, fixations = presentations + len(np.unique(trials)), fixations + len(trials)
         listed = repeatability.listed_units(paths.ANNOTATIONS, names[-1])
         units.append(repeatability.of_units(recording, listed, "ceiling"))
     return {
         "recordings": names,
+        "images": len(images),
         "presentations": presentations,
         "fixations": fixations,
         "repeatability": repeatability.by_area(pd.concat(units)),

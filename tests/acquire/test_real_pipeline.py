@@ -93,6 +93,7 @@ def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     kept = json.loads((ROOT / "paper/recorded/An220105.json").read_text())["repeatability"]["V1"]
     assert {key: found[key] for key in SAME} == {key: kept[key] for key in SAME}
     text = _text(beside / "paper/report.pdf")
+    assert "No model could be compared with the responses of 35 recorded units to 300 images." in text
     assert "3 426 fixations of 850 presentations in which the images were viewed freely (1 recording)" in text
     assert "300 of 309 images" in text
     assert "No model could be compared with the available data." in text

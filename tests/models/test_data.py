@@ -1,11 +1,14 @@
 """Labels, splits and scores of the images."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score
 
+from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.models import data
 from analysis.models.train import scoring
@@ -116,3 +119,18 @@ def test_images_without_split_do_not_count():
     )
     assert scoring.accuracy(table)["test"]["accuracy"] == 0.5
     assert "train" not in scoring.accuracy(table)
+
+
+def test_images_may_lack_a_class_if_some_are_missing_or_the_authors_annotated_none(project):
+    missing = Path("data/stimuli/missing.csv")
+    missing.write_text("path,reason,recordings\n")
+    assert data.excuse() is None
+    table = pd.read_csv(CSV, keep_default_na=False).assign(annotated=False)
+    table.to_csv(CSV, index=False)
+    assert data.excuse() is None  # of the reader's own, whose labels are the reader's to give
+    paths.DANDISET.mkdir(parents=True)
+    assert "the authors annotated none of the images" in data.excuse()
+    table.assign(annotated=table.index == 0).to_csv(CSV, index=False)
+    assert data.excuse() is None
+    missing.write_text("path,reason,recordings\nStimuli/x.png,not in the archive,2\n")
+    assert "images are missing" in data.excuse()

@@ -22,6 +22,7 @@ CHOSEN = "best"
 REGIONS = (*AREAS, "IT", "monkey IT")
 """Areas of which neurons were recorded, in the order of the ventral stream. Human IT, say, is a yardstick."""
 SHORT = {"v4": "Cowley et al. 2023", "majaj_hong": "Majaj et al. 2015", "kriegeskorte92": "Kriegeskorte et al. 2008"}
+SHORT["v4_objects"] = SHORT["v4"]
 """Where a data set was published."""
 
 
@@ -49,6 +50,8 @@ class Recorded:
         self.table = table
         self.name: str = table["dataset"]
         self.title: str = SHORT.get(self.name, self.name.replace("_", " "))
+        if table.get("task") == "object":
+            self.title += f", task of {len(table['classes'])} objects"
 
     @property
     def models(self) -> list[str]:

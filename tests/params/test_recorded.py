@@ -30,7 +30,7 @@ def test_the_committed_list_runs_none():
     [
         (
             lambda group: group.update(run=["v5"]),
-            "recorded: run names 'v5', which is not among the entries kriegeskorte92, majaj_hong, v4",
+            "recorded: run names 'v5', which is not among the entries kriegeskorte92, majaj_hong, v4, v4_objects",
         ),
         (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': move it to geometry"),
         (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': move it to run"),

@@ -21,7 +21,7 @@ def made(tmp_path, monkeypatch):
     def run(table):
         data, given = tmp_path / "data/raw", recorded_set.responses()
         layout.write(data, table, given, recorded_set.picture, "assembly", recorded_set.ORIGIN)
-        presented.run(VALUES)
+        presented.run(VALUES, "v4")
         return read_table()
 
     return run

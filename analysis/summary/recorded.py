@@ -68,12 +68,12 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
     Returns
     -------
     dict
-        ``dataset``; ``task``, ``classes``, ``chance`` and ``training`` (see `describe_task`); ``units``, ``images``, ``presentations``, ``subjects``, ``regions`` and ``median_reliability``
-        over all images; ``compared``: images on which models are compared; ``reference``: scores without a model (see
-        `reference`); ``models``: by name (see `describe_model`); ``contrasts``: rows of `CONTRAST`; ``performance``:
-        by area, whether models that perform the task better predict units better (`performance.against_predictivity`,
-        without the ideal observer, which is given the labels); ``environment`` and ``hashes`` of data and code.
-        Undefined numbers are None.
+        ``dataset``; ``task``, ``classes``, ``chance`` and ``training`` (see `describe_task`); ``units``, ``images``,
+        ``presentations``, ``subjects``, ``regions`` and ``median_reliability`` over all images; ``compared``: images on
+        which models are compared; ``reference``: scores without a model (see `reference`); ``models``: by name (see
+        `describe_model`); ``contrasts``: rows of `CONTRAST`; ``performance``: by area, whether models that perform the
+        task better predict units better (`performance.against_predictivity`, without the ideal observer, which is given
+        the labels); ``environment`` and ``hashes`` of data and code. Undefined numbers are None.
     """
     everything, counts = everything_shown(), neural.read_counts(PROTOCOL)
     shown = reference(everything, params)

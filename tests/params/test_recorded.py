@@ -4,7 +4,9 @@ import pytest
 import yaml
 
 from analysis import params
+from analysis.acquire.recorded import v4
 from analysis.core.errors import DataError
+from analysis.params.recorded import LABELLED
 from tests.project import ROOT
 
 
@@ -46,6 +48,16 @@ def test_the_committed_list_runs_none():
             lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}),
             "recorded.datasets has an invalid entry name 'a/b'",
         ),
+        (lambda group: group["datasets"]["v4"].update(task="car"), r"v4\.task = 'car': give face or object"),
+        (lambda group: group["datasets"]["v4"].update(training=3), r"v4\.training = 3: give text or null"),
+        (
+            lambda group: group["datasets"]["kriegeskorte92"].update(task="object"),
+            r"datasets\.kriegeskorte92\.task = 'object': give face",
+        ),
+        (
+            lambda group: group["datasets"]["v4_objects"].update(session="190923"),
+            r"datasets\.v4_objects: session = '190923': what its images show is not known, only of '210325': name a",
+        ),
         (lambda group: group.update(run=["v4"], models=["hm"]), "no model 'hm'"),
         (lambda group: group.update(run=["v4"], models=["as_reported"]), "recorded.models names 'as_reported'"),
     ],
@@ -66,3 +78,17 @@ def test_a_data_set_brings_its_models_and_images(changed):
     assert values.models.entry("hmo_report").activations.patches == 0
     with pytest.raises(DataError, match="no recorded data set 'v5'"):
         params.of_data_set(whole, "v5")
+
+
+def test_an_entry_may_leave_out_task_and_training(changed):
+    whole = changed(lambda group: [group["datasets"]["v4"].pop(name) for name in ("task", "training")])
+    assert whole == changed(lambda group: None)
+
+
+def test_a_session_without_labels_needs_other_images_to_train_on(changed):
+    whole = changed(lambda group: group["datasets"]["v4"].update(session="190923", training="faces"))
+    assert whole.recorded.datasets.entry("v4").session == "190923"
+
+
+def test_the_session_with_labels_is_the_one_whose_objects_are_known():
+    assert list(v4.BLOCKS) == [LABELLED]

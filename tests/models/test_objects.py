@@ -114,6 +114,16 @@ def test_the_score_is_the_probability_of_the_class_called():
     assert table["label"].tolist() == ["cross", ""]
 
 
+def test_classes_weigh_the_same_in_training_and_in_balanced_accuracy():
+    y = torch.tensor([0, 0, 0, 0, 1, 2, 2])
+    weights = training.class_weights(y)
+    torch.testing.assert_close(weights, torch.tensor([7 / 12, 7 / 3, 7 / 6]))
+    logits = torch.eye(3)[torch.tensor([0, 0, 0, 1, 1, 0, 0])]
+    found = training.evaluate(torch.nn.Identity(), training.Split(logits, y), weights)
+    assert found["accuracy"] == pytest.approx(4 / 7)
+    assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1 + 0) / 3)
+
+
 def test_read_outs_decide_as_sklearn_does():
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler

@@ -83,6 +83,13 @@ def test_the_label_of_the_object_task_is_the_category(made):
     assert (faces["split"] == table["split"]).all()
 
 
+def test_images_of_one_object_on_one_scene_stay_in_one_split_of_the_object_task(made):
+    kind = np.array(["bear", "car", "face", "plane"])[np.arange(40) // 2 % 4]
+    table = made(recorded_set.images().assign(category=kind, group=np.arange(40) // 2), "v4_objects")
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    assert (table.groupby("label")["split"].nunique() == 3).all()
+
+
 @pytest.mark.parametrize(
     ("category", "said"),
     [("car", "two categories or more; all are of the category 'car': set"), ("", "or more; none has a category: set")],

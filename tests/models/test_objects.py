@@ -184,6 +184,10 @@ def test_hmo_screens_on_each_object_against_the_others(objects, tiny, monkeypatc
     np.testing.assert_array_equal(screening.tasks, sides(label, 3))  # and no task twice
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     assert weights.shape == screening.tasks.shape
+    notes = network.read_config(paths.MODELS / "hmo")["notes"]
+    metrics = json.loads((paths.MODELS / "hmo" / "metrics.json").read_text())
+    error = 1 - metrics["splits"]["validation"]["balanced_accuracy"]
+    assert notes["selection_error"][str(notes["C"])] == pytest.approx(error) == min(notes["selection_error"].values())
 
 
 def test_too_few_images_of_an_object_to_screen_on_are_named():

@@ -105,7 +105,7 @@ def recordings(protocol: Protocol) -> None:
 
 @app.command(rich_help_panel=IN_ORDER)
 def train(model: Model) -> None:
-    """Train one model on face / non-face images."""
+    """Train one model on the labelled images: faces against others, or objects."""
     _run("train", model)
 
 

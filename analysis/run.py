@@ -72,7 +72,7 @@ STAGES = {
     "figures": Stage("paper.draw"),
     "report": Stage("paper.build"),
     "recorded-acquire": Stage("analysis.acquire.recorded.stage", named=True),
-    "recorded-stimuli": Stage("analysis.stimuli.presented"),
+    "recorded-stimuli": Stage("analysis.stimuli.presented", named=True),
     "recorded-recordings": Stage("analysis.recordings.presented", "protocol"),
     "recorded-train": Stage("analysis.models.train.stage", "model", torch=True),
     "recorded-activations": Stage("analysis.models.activations.stage", "model", torch=True),

@@ -150,7 +150,7 @@ def _short_range(fitted, x: torch.Tensor, found: Examples, entry) -> dict:
     errors = fitted.notes["selection_error"]
     C = min((C for C in entry.Cs if C <= SHORT), key=lambda C: (errors[str(C)], C))
     rows = found.rows("train")
-    y = np.where(found.label[rows] == 1, 1.0, -1.0)
+    y = np.where(found.label[rows] == 1, 1.0, -1.0)[None]
     network = fitted.network
     top = maps_of(lambda batch: network.maps(batch)["L4"], x[torch.from_numpy(rows)], None)
     network.read_out.set(svm.fit(top, y, boosting.balanced(y), C))

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from analysis import run
+from analysis import params, run
 from analysis.acquire.real import blobs
-from analysis.acquire.recorded import layout, v4
+from analysis.acquire.recorded import layout, training, v4
 from tests.project import ROOT
 
 N_IMAGES, N_UNITS, SIDE = 40, 5, 48
@@ -81,9 +81,9 @@ def responses(n: int = N_IMAGES, n_units: int = N_UNITS, repeats: int = 4) -> la
     )
 
 
-def write(raw: Path, data: layout.Responses | None = None) -> None:
-    """Write the data set, or other responses to its images, to `raw`, the folder data/raw of its folder."""
-    layout.write(raw, images(), data or responses(), picture, "assembly", ORIGIN)
+def write(raw: Path, data: layout.Responses | None = None, table: pd.DataFrame | None = None) -> None:
+    """Write the data set, or other responses to its images or another table of them, to `raw`, its folder data/raw."""
+    layout.write(raw, images() if table is None else table, data or responses(), picture, "assembly", ORIGIN)
 
 
 @pytest.fixture
@@ -102,26 +102,35 @@ NAME = "made_up"
 MODELS = ["hmo_report", "pixels", "category"]
 
 
-def write_parameters(folder: Path, models: list[str]) -> None:
-    """Write params.yaml: the tiny values of the tests, with the made-up data set and the models compared with it."""
+def write_parameters(folder: Path, models: list[str], **changes) -> None:
+    """Write params.yaml: the tiny values of the tests, with the made-up data set and the models compared with it.
+
+    `changes` are of the entry of the data set.
+    """
     values = yaml.safe_load((ROOT / "tests" / "fixture" / "params.yaml").read_text(encoding="utf-8"))
     entry = {"source": "assembly", "path": "nowhere", "stimuli": None, "images": "untrained"}
-    entry |= {"response": "rate", "region": None, "window_ms": None}
+    entry |= {"response": "rate", "region": None, "window_ms": None} | changes
     values["recorded"] |= {"run": [NAME], "models": models, "datasets": {NAME: entry}}
     values["stimuli"] |= {"validation": 0.2, "test": 0.4}
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 
 
-def analyse(folder: Path, data: layout.Responses, models: list[str]) -> Path:
+def analyse(
+    folder: Path, data: layout.Responses, models: list[str], table: pd.DataFrame | None = None, **changes
+) -> Path:
     """Run every stage but ``acquire`` on responses to the made-up images; return the data set's folder.
 
-    The data set is written to data/raw by `layout.write`, as a source does; `folder` is that of the project.
+    The data set is written to data/raw by `layout.write`, as a source does; `folder` is that of the project. `table` is
+    another than `images`, `changes` are of the entry of the data set.
     """
     root = folder / "recorded" / NAME
-    write_parameters(folder, models)
-    write(root / "data" / "raw", data)
+    write_parameters(folder, models, **changes)
+    write(root / "data" / "raw", data, table)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        entry = params.load().recorded.datasets.entry(NAME)
+        if entry.training is not None:
+            training.add(root / "data" / "raw", Path(entry.training), training.read(entry))
         patch.setenv("NNN_STORE", str(folder / "store"))
         patch.setenv("NNN_WORKERS", "1")
         run.run_stage("stimuli", dataset=NAME)

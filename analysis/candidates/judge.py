@@ -151,7 +151,7 @@ class Judge:
         decision = self.screening.decisions(maps[train], weights)
         found = svm.fit(maps[train], self.screening.y, weights, self.screening.C)
         features = as_numpy(maps).astype(np.float64)
-        held_out = (features[self.rest] - found.mean) / found.std @ found.weight + found.bias
+        held_out = (features[self.rest] - found.mean) / found.std @ found.weight[0] + found.bias[0]
         predicted = [self._predict(one, features, one.train, one.held_out, one.folds) for one in self.recorded]
         if keep is not None:
             write_npy(keep, np.concatenate([held_out, *(part.ravel() for part in predicted)]))

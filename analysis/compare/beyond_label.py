@@ -63,7 +63,7 @@ class Labels:
 
     def __init__(self, population: Population, images: neural.Images, rules: Protocol):
         table = images.table.loc[list(population.images)]
-        self.label = table[readout.FACE[rules.labels]].to_numpy(dtype=str)
+        self.label = table[readout.LABEL[rules.labels]].to_numpy(dtype=str)
         self.category = table["category"].to_numpy(dtype=str)
         self.both = np.array(
             [f"{label}, {category}" for label, category in zip(self.label, self.category, strict=True)]

@@ -8,10 +8,16 @@ import pandas as pd
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.params.protocol import Protocol
-from analysis.stimuli.read import hash_files, read_images, read_missing, read_table
+from analysis.stimuli.read import (
+    CLASSES,
+    UNLABELLED,
+    classes_of,
+    hash_files,
+    read_images,
+    read_missing,
+    read_table,
+)
 
-CLASSES = ("non-face", "face")
-"""Class names by class number."""
 SPLITS = ("train", "validation", "test")
 _COLUMNS = {"roi": ("label", "split"), "filename": ("label_report", "split_report")}
 
@@ -28,10 +34,11 @@ class Examples:
     ----------
     images : uint8 array (n_images, 3, height, width), memory-mapped
     table : pandas table, one row per image in the same order
-    label : int8 array (n_images,); 1 face, 0 non-face, -1 unlabelled
+    label : int16 array (n_images,); number of the class (1 face, 0 non-face), or -1: unlabelled
     split : str array (n_images,); train, validation, test, or "" for an image the protocol does not use
     selection : "validation" or "test", the split on which candidates and epochs are selected
     digest : SHA-256 of ``images.npy`` and ``images.csv``
+    classes : names of the classes by number, such as `CLASSES`
     """
 
     images: np.ndarray
@@ -40,6 +47,7 @@ class Examples:
     split: np.ndarray
     selection: str
     digest: dict[str, str]
+    classes: tuple[str, ...] = CLASSES
 
     def rows(self, split: str) -> np.ndarray:
         """Return the row numbers of the labelled images of a split."""
@@ -57,17 +65,20 @@ def load(rules: Protocol) -> Examples:
     """
     csv, images, table = "data/stimuli/images.csv", read_images(), read_table()
     label_column, split_column = _COLUMNS[rules.labels]
-    numbers = {name: number for number, name in enumerate(CLASSES)} | {"unlabelled": -1}
-    label = table[label_column].map(numbers)
-    if label.isna().any():
-        raise DataError(f"{csv}: {label_column} = {table[label_column][label.isna()].iloc[0]!r} is not a label")
     split = table[split_column].to_numpy(dtype=str)
     if unknown := sorted(set(split) - {*SPLITS, ""}):
         raise DataError(f"{csv}: {split_column} = {str(unknown[0])!r} is not a split")
-    examples = Examples(images, table, label.to_numpy(np.int8), split, rules.selection, hash_files())
+    classes = classes_of(table[label_column][split != ""])
+    numbers = {name: number for number, name in enumerate(classes)} | {UNLABELLED: -1}
+    label = table[label_column].map(numbers)
+    if classes != CLASSES:
+        label = label.where(split != "", label.fillna(-1))  # images of no split may show other objects
+    if label.isna().any():
+        raise DataError(f"{csv}: {label_column} = {table[label_column][label.isna()].iloc[0]!r} is not a label")
+    examples = Examples(images, table, label.to_numpy(np.int16), split, rules.selection, hash_files(), classes)
     for name in sorted({"train", rules.selection, "test"}):
         present = set(examples.label[examples.rows(name)])
-        for number, label_name in enumerate(CLASSES):
+        for number, label_name in enumerate(classes):
             if number not in present:
                 raise NoExamples(f"{csv}: no image labelled {label_name} ({label_column}) in the split {name}")
     return examples

@@ -29,13 +29,18 @@ class Config(TypedDict):
     images: dict[str, str]
 
 
-class Network(nn.Module):
-    """A face / non-face classifier with named layers.
+def n_classes(architecture: dict) -> int:
+    """Return the number of classes, hence of logits: of those that an architecture names, else non-face and face."""
+    return len(architecture["classes"]) if "classes" in architecture else 2
 
-    Subclasses implement `forward`, which returns the logits (n, 2) of non-face and face. It passes the activations of
-    each layer, (n, channels, height, width) or (n, features), through the identity of that name in `layers`, so that
-    forward hooks can read and change them. Inputs are those of the kind (`analysis.models.registry.Kind`): for images,
-    uint8 or float (n, 3, size, size).
+
+class Network(nn.Module):
+    """A classifier with named layers: faces against other images, or objects.
+
+    Subclasses implement `forward`, which returns the logits (n, classes). It passes the activations of each layer,
+    (n, channels, height, width) or (n, features), through the identity of that name in `layers`, so that forward hooks
+    can read and change them. Inputs are those of the kind (`analysis.models.registry.Kind`): for images, uint8 or float
+    (n, 3, size, size).
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from torch import nn
 
 from analysis.core.errors import DataError
 from analysis.models import data
-from analysis.models.network import Network, hooked, unit_range
+from analysis.models.network import Network, hooked, n_classes, unit_range
 from analysis.models.pretrained.weights import load_file
 from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
@@ -25,19 +25,26 @@ class Own(Network):
     """A user's module after a standardisation of RGB; its layers are the outputs of the submodules named `layers`.
 
     `layers` are in the order in which they run, `mean` and `std` standardise images from 0 to 1, channel by channel,
-    `features` is the number of features that `summarised` returns for the last layer, and `module` is its name in
-    messages.
+    `features` is the number of features that `summarised` returns for the last layer, `module` is its name in
+    messages, and `classes` is the number of logits.
     """
 
     def __init__(
-        self, inner: nn.Module, layers: list[str], mean: list[float], std: list[float], features: int, module: str
+        self,
+        inner: nn.Module,
+        layers: list[str],
+        mean: list[float],
+        std: list[float],
+        features: int,
+        module: str,
+        classes: int = 2,
     ):
         super().__init__(())
         self.inner, self.names, self.module = inner, tuple(layers), module
         self.shapes: dict[str, tuple[int, ...]] = {}  # of each layer's first output, without n
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1))
-        self.read_out = LinearReadOut(features)
+        self.read_out = LinearReadOut(features, classes)
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -86,7 +93,7 @@ class Own(Network):
         return found
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         return self.read_out(summarised(self.maps(x)[self.names[-1]]))
 
 
@@ -186,7 +193,7 @@ def matching(inner: nn.Module, patterns: list[str]) -> list[str]:
 def build(architecture: dict) -> Network:
     """Return the module with its initial weights and an unfitted read-out."""
     values = {name: architecture[name] for name in ("layers", "mean", "std", "features", "module")}
-    return Own(call(architecture["module"], architecture["arguments"]), **values)
+    return Own(call(architecture["module"], architecture["arguments"]), **values, classes=n_classes(architecture))
 
 
 @torch.no_grad()
@@ -211,8 +218,9 @@ def _fit(job: Job) -> Fitted:
     ran = first.outputs(image)
     architecture = entry.model_dump(include={"size", "module", "arguments", "mean", "std"})
     top = summarised(ran[list(ran)[-1]])
-    architecture |= {"layers": list(ran), "features": top.shape[1]}
-    network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1], entry.module)
+    architecture |= {"layers": list(ran), "features": top.shape[1]} | job.classes
+    classes = n_classes(architecture)
+    network = Own(inner, architecture["layers"], entry.mean, entry.std, top.shape[1], entry.module, classes)
     network.to(job.device).eval()
     network.shapes |= first.shapes
     iterations = fit_read_out(job, network.read_out, lambda x: summarised(network.maps(x)[network.names[-1]]), batch=64)

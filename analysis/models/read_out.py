@@ -13,25 +13,25 @@ from analysis.models.registry import Job
 
 @dataclass(frozen=True)
 class ReadOut:
-    """A linear decision ``weight . (x - mean) / std + bias``; positive means face."""
+    """Linear decisions ``weight @ (x - mean) / std + bias``: one for each class, of two for the second alone."""
 
-    mean: np.ndarray  # (n_features,) float64, like std and weight
+    mean: np.ndarray  # (n_features,) float64, like std
     std: np.ndarray
-    weight: np.ndarray
-    bias: float
+    weight: np.ndarray  # (n_decisions, n_features)
+    bias: np.ndarray  # (n_decisions,)
 
 
 class LinearReadOut(nn.Module):
-    """Logits (n, 2) of features (n, n_features): 0 for non-face, the decision of a `ReadOut` for face."""
+    """Logits (n, classes) of features (n, n_features): decisions of a `ReadOut`; of two classes, the first has 0."""
 
-    def __init__(self, features: int):
+    def __init__(self, features: int, classes: int = 2):
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
-        self.linear = nn.Linear(features, 2)
+        self.linear = nn.Linear(features, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         return self.linear((x - self.mean) / self.std)
 
     @torch.no_grad()
@@ -39,21 +39,21 @@ class LinearReadOut(nn.Module):
         """Copy the values of a fitted read-out."""
         self.mean.copy_(torch.from_numpy(fitted.mean))
         self.std.copy_(torch.from_numpy(fitted.std))
-        _set_decision(self.linear, fitted.weight, fitted.bias)
+        _set_decisions(self.linear, fitted.weight, fitted.bias)
 
 
 def set_logits(linear: nn.Linear, fitted: ReadOut) -> None:
-    """Make a plain two-class layer compute a read-out, with its standardisation folded into the weights."""
-    bias = fitted.bias - float((fitted.weight * fitted.mean / fitted.std).sum())
-    _set_decision(linear, fitted.weight / fitted.std, bias)
+    """Make a plain layer of logits compute a read-out, with its standardisation folded into the weights."""
+    bias = fitted.bias - (fitted.weight * fitted.mean / fitted.std).sum(1)
+    _set_decisions(linear, fitted.weight / fitted.std, bias)
 
 
 @torch.no_grad()
-def _set_decision(linear: nn.Linear, weight: np.ndarray, bias: float) -> None:
+def _set_decisions(linear: nn.Linear, weight: np.ndarray, bias: np.ndarray) -> None:
     linear.weight.zero_()
     linear.bias.zero_()
-    linear.weight[1] = torch.from_numpy(weight)
-    linear.bias[1] = bias
+    linear.weight[-len(weight) :] = torch.from_numpy(weight)
+    linear.bias[-len(bias) :] = torch.from_numpy(bias)
 
 
 @torch.no_grad()
@@ -78,7 +78,8 @@ def fit_read_out(job: Job, read_out: LinearReadOut, features: Callable, batch: i
 def fit_logistic(x: torch.Tensor, y: np.ndarray, C: float) -> tuple[ReadOut, int]:
     """Fit a logistic regression (L2, classes balanced) on standardised features.
 
-    `x` is (n, n_features), `y` (n,) is 0 or 1, `C` as in scikit-learn. Returns the read-out and its iterations.
+    `x` is (n, n_features), `y` (n,) the number of the class, `C` as in scikit-learn. Returns the read-out and its
+    iterations.
     """
     from sklearn.linear_model import LogisticRegression  # slow to load, and only a fit needs it
 
@@ -87,5 +88,4 @@ def fit_logistic(x: torch.Tensor, y: np.ndarray, C: float) -> tuple[ReadOut, int
     std = np.maximum(std, 1e-6 * max(1.0, float(std.max())))  # a constant feature stays 0
     regression = LogisticRegression(C=C, class_weight="balanced", max_iter=2000)
     regression.fit((features - mean) / std, y)
-    read_out = ReadOut(mean, std, regression.coef_[0], float(regression.intercept_[0]))
-    return read_out, int(regression.n_iter_[0])
+    return ReadOut(mean, std, regression.coef_, regression.intercept_), int(regression.n_iter_[0])

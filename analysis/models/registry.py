@@ -37,6 +37,11 @@ class Job:
     log: Log
     origin: dict
 
+    @property
+    def classes(self) -> dict[str, list[str]]:
+        """The entry ``classes`` of the network's architecture; none for faces against other images (`n_classes`)."""
+        return {} if self.examples.classes == data.CLASSES else {"classes": list(self.examples.classes)}
+
 
 @dataclass(frozen=True)
 class Fitted:

@@ -68,9 +68,9 @@ class Images:
         self.table, self.levels = table.set_index("stem"), levels
         self.groups: dict[str, int] = dict(zip(table["stem"], table["group"], strict=True))
 
-    def task(self, population: Population, rules: Protocol, settings: Compare) -> readout.FaceTask:
-        """Return the face task on a population's images."""
-        return readout.FaceTask(population, self.table, self.levels, self.groups, rules, settings)
+    def task(self, population: Population, rules: Protocol, settings: Compare) -> readout.Task:
+        """Return the task on a population's images."""
+        return readout.Task(population, self.table, self.levels, self.groups, rules, settings)
 
 
 def seed_for(seed: int, population: Population) -> int:

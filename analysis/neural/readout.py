@@ -1,4 +1,4 @@
-"""Read-out of the face task from populations and models."""
+"""Read-out of the task, faces against other images or objects, from populations and models."""
 
 import numpy as np
 import pandas as pd
@@ -10,19 +10,20 @@ from analysis.neural.populations import Population
 from analysis.params import Compare
 from analysis.params.protocol import Protocol
 from analysis.statistics.crossval import group_folds
-from analysis.statistics.predictivity.decoding import decode, learning_curve, match_noise
+from analysis.statistics.predictivity.decoding import decode_classes, learning_curve, match_noise
 from analysis.statistics.predictivity.kernel_analysis import kernel_analysis
+from analysis.stimuli.read import classes_of
 
 WHERE = ["recording", "subject", "region"]
 DECODING = [*WHERE, "system", "factor", "level", "n_images", "n_units", "measure", "score"]
 KERNEL = [*WHERE, "system", "n_images", "n_units", "complexity", "precision"]
 LEARNING = [*WHERE, "system", "n_images", "n_units", "n_train", "score", "deviation"]
-FACE = {"roi": "label", "filename": "label_report"}
-"""Column of images.csv that labels faces, by the protocol's field `labels`."""
+LABEL = {"roi": "label", "filename": "label_report"}
+"""Column of images.csv with the label, by the protocol's field `labels`."""
 KERNEL_FOLDS = 10
 """Maximum number of folds in kernel analysis; folds hold whole near-duplicate groups."""
-TRAINING_SIZES = (8, 16, 32, 64, 128)
-"""Numbers of training images of the learning curves."""
+TRAINING_SIZES = (4, 8, 16, 32, 64)
+"""Numbers of training images of each class, of the learning curves."""
 
 
 def identify(population: Population) -> dict:
@@ -36,8 +37,8 @@ def identify(population: Population) -> dict:
     }
 
 
-class FaceTask:
-    """The face / non-face task on the images of one population.
+class Task:
+    """The task on the images of one population: face / non-face, or objects.
 
     Parameters
     ----------
@@ -61,18 +62,22 @@ class FaceTask:
         settings: Compare,
     ):
         rows, self.levels = table.loc[list(population.images)], levels.loc[list(population.images)]
-        self.labels = rows[FACE[rules.labels]].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(dtype=int)
+        label = rows[LABEL[rules.labels]]
+        self.classes = classes_of(label)
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        self.labels = label.map(numbers).fillna(-1).to_numpy(dtype=int)
         self.groups = np.array([groups[image] for image in population.images])
         self.settings = settings
 
     def has_enough_groups(self) -> bool:
-        """Return whether both classes have enough near-duplicate groups for the folds."""
-        return min(len(np.unique(self.groups[self.labels == label])) for label in (0, 1)) >= self.settings.folds
+        """Return whether all classes have enough near-duplicate groups for the folds."""
+        numbers = range(len(self.classes))
+        return min(len(np.unique(self.groups[self.labels == label])) for label in numbers) >= self.settings.folds
 
     def decode(self, X: np.ndarray, seed: int) -> list[dict]:
         """Decode the task and return its score at every level of variation (`variation.score_levels`)."""
-        decoding = decode(X, self.labels, self.groups, folds=self.settings.folds, seed=seed)
-        return variation.score_levels(decoding.score > 0, self.labels, self.levels)
+        called = decode_classes(X, self.labels, self.groups, folds=self.settings.folds, seed=seed)
+        return variation.score_levels(called, self.labels, self.levels, len(self.classes))
 
     def kernel(self, X: np.ndarray, seed: int):
         """Return the kernel analysis (`Curve`) of the labelled images."""
@@ -82,18 +87,17 @@ class FaceTask:
 
     def learn(self, X: np.ndarray, seed: int):
         """Return the learning curve (`LearningCurve`) of one draw of training images."""
-        return learning_curve(
-            X, self.labels, self.groups, sizes=TRAINING_SIZES, folds=self.settings.folds, draws=1, seed=seed
-        )
+        sizes = [len(self.classes) * size for size in TRAINING_SIZES]
+        return learning_curve(X, self.labels, self.groups, sizes=sizes, folds=self.settings.folds, draws=1, seed=seed)
 
 
-def population_rows(population: Population, task: FaceTask, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
-    """Read out the face task from a population.
+def population_rows(population: Population, task: Task, ceiling: np.ndarray, seed: int) -> dict[str, list[dict]]:
+    """Read out the task from a population.
 
     Returns
     -------
     dict with ``decoding``, ``kernel`` and ``learning``
-        Rows; none if either class has too few images, or no unit has a ceiling for a model to match.
+        Rows; none if a class has too few images, or no unit has a ceiling for a model to match.
     """
     if not task.has_enough_groups() or not np.isfinite(ceiling).any():
         return {"decoding": [], "kernel": [], "learning": []}
@@ -101,9 +105,9 @@ def population_rows(population: Population, task: FaceTask, ceiling: np.ndarray,
 
 
 def model_rows(
-    population: Population, top: np.ndarray, task: FaceTask, ceiling: np.ndarray, settings: Compare, seed: int
+    population: Population, top: np.ndarray, task: Task, ceiling: np.ndarray, settings: Compare, seed: int
 ) -> dict[str, list[dict]]:
-    """Read out the face task from a model's top layer, (n_images, n_features), as `population_rows` does from units.
+    """Read out the task from a model's top layer, (n_images, n_features), as `population_rows` does from units.
 
     Scores are means over draws of features and noise that match the number and reliability of the units.
     """
@@ -116,7 +120,7 @@ def model_rows(
     return _read_out(population, task, "model", matched, seed)
 
 
-def _read_out(population: Population, task: FaceTask, system: str, draws: list[np.ndarray], seed: int):
+def _read_out(population: Population, task: Task, system: str, draws: list[np.ndarray], seed: int):
     """Return rows of scores averaged over `draws` of the features, (n_images, n_features) each.
 
     Learning curves are drawn ``readout_draws`` times, from the same images for a population and a model.

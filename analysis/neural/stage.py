@@ -1,6 +1,6 @@
 """The stage ``neural``: everything a comparison needs from the recordings that does not depend on a model.
 
-Mean responses, ceilings of units and RDMs, and the populations' read-out of the face task are computed once for each
+Mean responses, ceilings of units and RDMs, and the populations' read-out of the task are computed once for each
 protocol and used by every comparison.
 """
 
@@ -23,7 +23,7 @@ def run(params: Params, protocol: str) -> None:
     """Write ``data/neural/<protocol>/``.
 
     The numbers of recordings, units and fixations (counts.json); the populations (populations.json) with their mean
-    responses, (n_images, n_units), each in ``<recording>-<area>.npy``; their read-out of the face task (decoding.csv,
+    responses, (n_images, n_units), each in ``<recording>-<area>.npy``; their read-out of the task (decoding.csv,
     kernel.csv, learning.csv); and the levels of variation of all images (levels.csv).
 
     Raises

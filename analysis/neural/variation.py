@@ -1,4 +1,4 @@
-"""Levels of variation of the images, and how accurate face / non-face decisions are at each.
+"""Levels of variation of the images, and how accurate decisions on the task are at each.
 
 The published outlines give an image's category and, for primate faces, whether the scene is cluttered or the face
 inverted. Pose and clutter of every image are known only for simulated scenes (``data/raw/truth/scenes.csv``: ``pose``,
@@ -15,7 +15,7 @@ from analysis.core import paths
 from analysis.core.reading import read_csv
 
 THIRDS = np.array(["low", "middle", "high"])
-BALANCED, CALLED = "balanced accuracy", "called face"
+BALANCED, CALLED, CORRECT = "balanced accuracy", "called face", "called correctly"
 
 
 def assign_levels(table: pd.DataFrame, scenes: Path = paths.TRUTH / "scenes.csv") -> pd.DataFrame:
@@ -61,34 +61,41 @@ def _scene_levels(stems: pd.Index, path: Path) -> dict[str, pd.Series]:
     return levels
 
 
-def score_levels(called: np.ndarray, labels: np.ndarray, levels: pd.DataFrame) -> list[dict]:
+def score_levels(called: np.ndarray, labels: np.ndarray, levels: pd.DataFrame, classes: int = 2) -> list[dict]:
     """Score decisions at every level of every factor.
 
     Parameters
     ----------
-    called : (n_images,) bool
-        Whether an image was called a face.
+    called : (n_images,) int or bool
+        Class that an image was called: 1, or True, a face.
     labels : (n_images,) int
-        1 face, 0 non-face, -1 neither.
+        Number of the class (1 face, 0 non-face), -1 unlabelled.
     levels : (n_images, n_factors) DataFrame
         As from `assign_levels`, for these images.
+    classes : int
+        Number of classes.
 
     Returns
     -------
     list of dict
         factor, level, n, measure, score. For a level with faces and non-faces, the balanced accuracy over its n
         labelled images; otherwise the fraction of its n images called a face (hits for faces, false alarms for
-        objects). The first row is over all labelled images.
+        objects). Of more than two classes, the balanced accuracy over those that occur at the level, or the fraction
+        called correctly where it is a single one. The first row is over all labelled images.
     """
     overall = pd.DataFrame({"all": "all"}, index=levels.index)
     rows = []
     for factor, column in [*overall.items(), *levels.items()]:
         for level in sorted(set(column) - {""}):
             at_level = (column == level).to_numpy()
-            correct = [called[at_level & (labels == label)] == bool(label) for label in (0, 1)]
-            if all(map(len, correct)):
-                n, measure, score = sum(map(len, correct)), BALANCED, np.mean([hits.mean() for hits in correct])
-            else:
+            correct = [called[at_level & (labels == label)] == label for label in range(classes)]
+            present = [hits for hits in correct if len(hits)]
+            if len(present) == classes or (classes > 2 and present):
+                n, score = sum(map(len, present)), np.mean([hits.mean() for hits in present])
+                measure = BALANCED if len(present) > 1 else CORRECT
+            elif classes == 2:
                 n, measure, score = int(at_level.sum()), CALLED, called[at_level].mean()
+            else:  # none of its images has a label
+                continue
             rows.append({"factor": factor, "level": level, "n": n, "measure": measure, "score": float(score)})
     return rows

@@ -38,7 +38,8 @@ def check_halvings(size: int, n: int) -> None:
 class Group(BaseModel):
     """An immutable group of parameters; an unknown key or a value of another type (`true` for 1) is an error.
 
-    No group has defaults: ``params.yaml`` states every value, so that no result depends on a hidden one.
+    No group of the experiment has defaults: ``params.yaml`` states every value, so that no result depends on a hidden
+    one. An entry of a recorded data set may leave out ``task`` and ``training``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

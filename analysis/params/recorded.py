@@ -25,6 +25,14 @@ class DataSet(Group):
     source: str
     images: Literal["all", "untrained"]
     """Images on which units are predicted: all, or those outside the models' training split."""
+    task: Literal["face", "object"] = "face"
+    """What models learn: to tell faces from other images, or the categories of the images apart."""
+    training: str | None = None
+    """A folder of images on which models are trained instead of part of the data set's own."""
+
+
+LABELLED = "210325"
+"""The session of V4 whose images have labels (`analysis.acquire.recorded.v4.BLOCKS`)."""
 
 
 class V4(DataSet):
@@ -35,6 +43,15 @@ class V4(DataSet):
     source: Literal["v4"]
     session: Annotated[str, Field(pattern=r"^\d{6}$", description='a date such as "210325"')]
     """Date of the session, such as 210325."""
+
+    @model_validator(mode="after")
+    def _can_be_trained(self):
+        if self.training is None and self.session != LABELLED:
+            raise ValueError(
+                f"session = {self.session!r}: what its images show is not known, only of {LABELLED!r}: "
+                "name a folder of other images under training"
+            )
+        return self
 
 
 class MajajHong(DataSet):
@@ -53,6 +70,8 @@ class Kriegeskorte92(DataSet):
 
     source: Literal["kriegeskorte92"]
     images: Literal["all"]
+    task: Literal["face"] = "face"
+    training: None = None
 
 
 class Assembly(DataSet):

@@ -40,7 +40,14 @@ from analysis.statistics.inference import (
     two_way_interval,
 )
 from analysis.statistics.predictivity.banded import banded_predict
-from analysis.statistics.predictivity.decoding import Decoding, LearningCurve, decode, learning_curve, match_noise
+from analysis.statistics.predictivity.decoding import (
+    Decoding,
+    LearningCurve,
+    decode,
+    decode_classes,
+    learning_curve,
+    match_noise,
+)
 from analysis.statistics.predictivity.fixations import FixationScores, fixation_predict
 from analysis.statistics.predictivity.kernel_analysis import Curve, kernel_analysis
 from analysis.statistics.predictivity.layer_choice import Choice, best_layer
@@ -85,6 +92,7 @@ __all__ = [
     "contrast",
     "crossnobis",
     "decode",
+    "decode_classes",
     "fdr",
     "fixation_predict",
     "group_folds",

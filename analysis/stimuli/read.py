@@ -1,5 +1,7 @@
 """Read the output of the stage ``stimuli`` in later stages."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,9 @@ from analysis.core.reading import damaged, read_csv, read_npy
 COLUMNS = ["stem", "path", "extension", "width", "height", "category", "label", "annotated", "group", "split"]
 COLUMNS += ["label_report", "split_report"]
 NUMBERS = ["width", "height", "group", "annotated"]
+CLASSES = ("non-face", "face")
+"""Labels of the face task."""
+UNLABELLED = "unlabelled"
 IMAGES, TABLE = STIMULI / "images.npy", STIMULI / "images.csv"
 AGAIN = "run the stage stimuli"
 
@@ -36,6 +41,12 @@ def read_images() -> np.ndarray:
 def hash_files() -> dict[str, str]:
     """Return the SHA-256 of the images and of their table, by file name."""
     return {name: sha256(STIMULI / name) for name in ("images.npy", "images.csv")}
+
+
+def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return the classes of the task that labels pose, in order of number: `CLASSES`, or all objects by name."""
+    found = set(labels) - {UNLABELLED}
+    return CLASSES if CLASSES[0] in found or found <= set(CLASSES) else tuple(sorted(found))
 
 
 def read_missing() -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The stage ``summary`` for a recorded data set: its results as tidy tables, and recorded.json for the paper."""
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from analysis.run import ROOT
 from analysis.statistics.crossval import TooFewImages, group_folds
 from analysis.statistics.predictivity import pls
 from analysis.statistics.predictivity.nested import nested_ridge
-from analysis.stimuli.read import read_images, read_table
+from analysis.stimuli.read import classes_of, read_images, read_table
 from analysis.summary import contrasts, examples, free_viewing, performance
 from analysis.summary.stage import accuracy_table, levels_table, tests_table
 
@@ -73,12 +74,12 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
     Returns
     -------
     dict
-        ``dataset``; ``units``, ``images``, ``presentations``, ``subjects``, ``regions`` and ``median_reliability``
-        over all images; ``compared``: images on which models are compared; ``reference``: scores without a model (see
-        `reference`); ``models``: by name (see `describe_model`); ``contrasts``: rows of `CONTRAST`; ``performance``:
-        by area, whether models that perform the task better predict units better (`performance.against_predictivity`,
-        without the ideal observer, which is given the labels); ``environment`` and ``hashes`` of data and code.
-        Undefined numbers are None.
+        ``dataset``; ``task``, ``classes``, ``chance`` and ``training`` (see `describe_task`); ``units``, ``images``,
+        ``presentations``, ``subjects``, ``regions`` and ``median_reliability`` over all images; ``compared``: images on
+        which models are compared; ``reference``: scores without a model (see `reference`); ``models``: by name (see
+        `describe_model`); ``contrasts``: rows of `CONTRAST`; ``performance``: by area, whether models that perform the
+        task better predict units better (`performance.against_predictivity`, without the ideal observer, which is given
+        the labels); ``environment`` and ``hashes`` of data and code. Undefined numbers are None.
     """
     everything, counts = everything_shown(), neural.read_counts(PROTOCOL)
     shown = reference(everything, params)
@@ -97,6 +98,7 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
     }
     return {
         "dataset": dataset,
+        **describe_task(params, dataset),
         "units": counts["units"],
         "subjects": counts["subjects"],
         "images": len({image for one in everything for image in one.images}),
@@ -121,6 +123,22 @@ def describe(params: Params, dataset: str, tables: dict[str, pd.DataFrame]) -> d
         "environment": environment.decisive(environment.stamp(ROOT)),
         "hashes": {"data": _digest_of_data(), "code": code_digest()},
     }
+
+
+def describe_task(params: Params, dataset: str) -> dict:
+    """Return what the models learned.
+
+    Returns
+    -------
+    dict
+        ``task``: face or object; ``classes``: their names; ``chance``: the accuracy of guessing, 1 / classes;
+        ``training``: the folder of other images on which models were trained, and how many it holds, or None.
+    """
+    entry, table = params.recorded.datasets.entry(dataset), read_table()
+    used = table[table["split"] != ""]
+    classes = classes_of(used["label"])
+    other = None if entry.training is None else {"folder": Path(entry.training).name, "images": len(used)}
+    return {"task": entry.task, "classes": list(classes), "chance": 1 / len(classes), "training": other}
 
 
 def describe_model(params: Params, model: str, tables: dict[str, pd.DataFrame], draws: dict) -> dict:

@@ -23,7 +23,7 @@ from analysis.recordings.read import read_truth, recording_files
 from analysis.seeds.read import read_seeds
 from analysis.statistics.crossval import pearson
 from analysis.statistics.rsa import significance
-from analysis.stimuli.read import read_missing, read_table
+from analysis.stimuli.read import classes_of, read_missing, read_table
 from analysis.summary import contrasts, example, headline, seeds
 
 ACCURACY = ["model", "protocol", "split", "n", "accuracy", "ci_low", "ci_high", "balanced_accuracy"]
@@ -102,10 +102,11 @@ def levels_table(models: list[str], decoding: pd.DataFrame) -> pd.DataFrame:
             continue
         decided = activations.read_predictions(model)
         decided = decided[(decided["split"] == "test") & decided["stem"].isin(levels.index)]
-        labels = decided["label"].map({"face": 1, "non-face": 0}).fillna(-1).to_numpy(int)
+        classes = classes_of(decided["label"][decided["label"] != ""])
+        numbers = {name: number for number, name in enumerate(classes)}
+        labels, called = (decided[name].map(numbers).fillna(-1).to_numpy(int) for name in ("label", "predicted"))
         if len(decided):
-            called = (decided["predicted"] == "face").to_numpy()
-            scores = variation.score_levels(called, labels, levels.loc[decided["stem"]])
+            scores = variation.score_levels(called, labels, levels.loc[decided["stem"]], len(classes))
             rows += [{"system": model, "what": "network", **row} for row in scores]
     areas = decoding[(decoding["system"] == "population") & (decoding["protocol"] == "corrected")]
     areas = areas.drop_duplicates(["recording", "region", "factor", "level"])  # repeated in every model's table

@@ -36,7 +36,7 @@ def problems(path: Path = PARAMS) -> list[str]:
         params, wrong = examine(path)
         wrong = [*wrong, *(disagreements(params) if params else [])]
         found += [f"{path}: {line}" for line in wrong]
-        found += [*_own_models(params), *_not_listed(params)] if params else []
+        found += [*_own_models(params), *_own_images(params), *_not_listed(params)] if params else []
     except DataError as error:
         found.append(str(error))
     return list(dict.fromkeys([*found, *_environment()]))  # several groups may say the same
@@ -70,6 +70,14 @@ def _own_models(params: Params) -> Iterator[str]:
             yield f"models.{name}.module: no module {module}: add it to this folder or install its package"
         if entry.weights and ":" not in entry.weights.file and not Path(entry.weights.file).is_file():
             yield f"models.{name}.weights: {entry.weights.file} not found: give the path of the weights"
+
+
+def _own_images(params: Params) -> Iterator[str]:
+    """Yield which folders of images to train on are not there."""
+    for name in params.recorded.run:
+        training = params.recorded.datasets.entry(name).training
+        if training is not None and not Path(training, "images").is_dir():
+            yield f"recorded.datasets.{name}.training: no folder {Path(training, 'images')}: put the images there"
 
 
 def _not_listed(params: Params) -> Iterator[str]:

@@ -126,6 +126,7 @@ def of_set(found: Recorded) -> dict:
         "title": found.title,
         **{key: found.table.get(key) for key in counts},
         "trained_elsewhere": "trained_in" in found.table,
+        **{key: found.table.get(key) for key in ("task", "classes", "chance", "training")},
         "repeatability": found.table.get("repeatability") or {},
         "areas": [of_area(found, region) for region in found.regions],
         **({key: found.table[key] for key in OF_FREE_VIEWING} if found.views_freely else {}),

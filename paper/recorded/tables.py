@@ -22,6 +22,7 @@ CHOSEN = "best"
 REGIONS = (*AREAS, "IT", "monkey IT")
 """Areas of which neurons were recorded, in the order of the ventral stream. Human IT, say, is a yardstick."""
 SHORT = {"v4": "Cowley et al. 2023", "majaj_hong": "Majaj et al. 2015", "kriegeskorte92": "Kriegeskorte et al. 2008"}
+SHORT["v4_objects"] = SHORT["v4"]
 """Where a data set was published."""
 FREE = "Xiao et al. 2024"
 """Where recordings of free viewing were published, whatever an entry of them is called."""
@@ -52,6 +53,8 @@ class Recorded:
         self.name: str = table["dataset"]
         otherwise = FREE if self.views_freely else self.name.replace("_", " ")
         self.title: str = SHORT.get(self.name, otherwise)
+        if table.get("task") == "object":
+            self.title += f", task of {len(table['classes'])} objects"
 
     @property
     def views_freely(self) -> bool:

@@ -93,7 +93,7 @@ def test_the_first_rounds_are_the_procedure_by_hand(project, monkeypatch):
     stage, screening, _, weights, tried = seen[0]
     examples = data.load(values.models.entry(MODEL).rules)
     rows = examples.rows("train")
-    np.testing.assert_array_equal(screening.y, np.where(examples.label[rows] == 1, 1, -1))
+    np.testing.assert_array_equal(screening.y, [np.where(examples.label[rows] == 1, 1, -1)])
     np.testing.assert_allclose(weights, boosting.balanced(screening.tasks))
     groups = examples.table["group"].to_numpy()[rows]
     assert all(len(set(screening.folds[groups == group])) == 1 for group in groups)

@@ -91,8 +91,8 @@ def test_a_margin_takes_part_in_the_decision():
 
 def test_the_fitted_read_out_decides_as_sklearn_does():
     x, y, weights, _ = problem()
-    found = svm.fit(torch.tensor(x), y, weights, 3.0)
+    found = svm.fit(torch.tensor(x), y[None], weights[None], 3.0)
     with np.errstate(invalid="ignore"):
-        decision = np.where(np.isfinite(found.std), (x - found.mean) / found.std, 0) @ found.weight + found.bias
+        decision = np.where(np.isfinite(found.std), (x - found.mean) / found.std, 0) @ found.weight[0] + found.bias
     np.testing.assert_allclose(decision, by_sklearn(x, y, weights, 3.0)(x), atol=5e-3)
     assert np.isfinite(found.weight).all()

@@ -116,13 +116,78 @@ def test_decoder_refuses_too_few_of_a_class():
     X, labels = faces(12)
     with pytest.raises(DataError, match="5 folds need at least 5 groups of class 1, not 4"):
         decoding.decode(X, labels)
-    with pytest.raises(DataError, match="labels must hold 1, 0 or -1"):
-        decoding.decode(X, labels + 5)
+    for wrong in (labels + 5, labels + 0.5, np.where(labels, "face", "car")):
+        with pytest.raises(DataError, match="labels must hold 1, 0 or -1"):
+            decoding.decode(X, wrong)
+    for wrong in (labels - 2, labels + 0.5, np.where(labels, "face", "car")):
+        with pytest.raises(DataError, match=r"labels must hold .* or -1 \(unlabelled\)"):
+            decoding.decode_classes(X, wrong)
     X, labels = faces()
     with pytest.raises(DataError, match=r"groups has shape \(3,\); give one per row, \(90,\)"):
         decoding.decode(X, labels, np.arange(3))
     with pytest.raises(DataError, match=r"levels has shape \(1,\); give one per row"):
         decoding.decode(X, labels, levels=["all"])
+
+
+def several(n=120, classes=4, signal=2.0, seed=0):
+    labels = np.arange(n) % classes
+    return np.random.default_rng(seed).normal(size=(n, 8)) + signal * np.eye(classes, 8)[labels], labels
+
+
+def test_several_classes_are_decoded_and_noise_is_not():
+    X, labels = several()
+    assert (decoding.decode_classes(X, labels) == labels).mean() > 0.75
+    none = [np.mean(decoding.decode_classes(*(case := several(signal=0, seed=k))) == case[1]) for k in range(10)]
+    assert abs(np.mean(none) - 0.25) < 0.05
+
+
+def test_two_classes_are_called_by_the_binary_decoder():
+    X, labels = faces(signal=0.3)
+    labels[::7] = -1
+    np.testing.assert_array_equal(
+        decoding.decode_classes(X, labels, seed=3), decoding.decode(X, labels, seed=3).score > 0
+    )
+
+
+def test_rare_classes_weigh_as_much_as_the_others():
+    X, labels = several(400)
+    kept = (labels != 1) | (np.arange(400) < 80)
+    called, labels = decoding.decode_classes(X[kept], labels[kept]), labels[kept]
+    assert [(called == label)[labels == label].mean() > 0.6 for label in range(4)] == [True] * 4
+
+
+def test_the_decoder_of_classes_never_sees_an_image_or_its_duplicates_in_training(monkeypatch):
+    X, labels = several(60, 3)
+    groups, fit, tested = np.arange(60) // 6 + 10 * labels, decoding.fit_predict, []
+
+    def seen(Z, y, train, rest, alphas, inner):
+        assert y.shape == (60, 3)
+        fresh = rest[: len(rest) - len(train)]
+        assert not set(groups[train]) & set(groups[fresh])
+        tested.extend(fresh)
+        return fit(Z, y, train, rest, alphas, inner)
+
+    monkeypatch.setattr(decoding, "fit_predict", seen)
+    decoding.decode_classes(X, labels, groups)
+    assert sorted(tested) == list(range(60))
+
+
+def test_curves_of_several_classes_rise_from_balanced_training_sets(monkeypatch):
+    X, labels = several(200)
+    fit, sizes = decoding.fit_predict, []
+
+    def seen(Z, y, train, rest, alphas, inner):
+        sizes.append(np.bincount(labels[train]).tolist())
+        return fit(Z, y, train, rest, alphas, inner)
+
+    monkeypatch.setattr(decoding, "fit_predict", seen)
+    curve = decoding.learning_curve(X, labels, sizes=[8, 128, 4000], draws=2)
+    assert curve.sizes.tolist() == [8, 128]
+    assert {tuple(one) for one in sizes} == {(2,) * 4, (32,) * 4}
+    assert curve.accuracy[1] > curve.accuracy[0] > 0.25
+    for wrong in (4, 10):
+        with pytest.raises(DataError, match=f"sizes holds {wrong}; give multiples of 4, the number of classes, of at"):
+            decoding.learning_curve(X, labels, sizes=[wrong])
 
 
 def test_kernel_analysis_equals_explicit_kernel_ridge():

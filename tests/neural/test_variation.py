@@ -54,3 +54,19 @@ def test_scores_by_hand():
     assert ("category", "") not in rows
     assert (rows["clutter", "x"]["n"], rows["clutter", "x"]["score"]) == (3, pytest.approx((0.5 + 0) / 2))
     assert (rows["clutter", "y"]["n"], rows["clutter", "y"]["score"]) == (2, 1.0)  # the unlabelled one has no part
+
+
+def test_scores_of_several_classes_by_hand():
+    labels = np.array([0, 0, 1, 1, 2, -1])
+    called = np.array([0, 1, 1, 1, 0, 2])
+    levels = pd.DataFrame({"category": ["a", "a", "b", "b", "c", "d"], "clutter": ["x", "x", "x", "y", "y", "y"]})
+    rows = {(row["factor"], row["level"]): row for row in variation.score_levels(called, labels, levels, 3)}
+    found = {name: (row["n"], row["measure"], row["score"]) for name, row in rows.items()}
+    assert found == {
+        ("all", "all"): (5, "balanced accuracy", pytest.approx((1 / 2 + 1 + 0) / 3)),
+        ("category", "a"): (2, "called correctly", 0.5),
+        ("category", "b"): (2, "called correctly", 1.0),
+        ("category", "c"): (1, "called correctly", 0.0),
+        ("clutter", "x"): (3, "balanced accuracy", pytest.approx((1 / 2 + 1) / 2)),
+        ("clutter", "y"): (2, "balanced accuracy", pytest.approx((1 + 0) / 2)),
+    }

@@ -217,6 +217,21 @@ def test_the_paper_shows_recorded_data_sets(shown):
     assert "Cowley et al. 2023" in Path("paper/report.html").read_text()
 
 
+def test_a_data_set_with_two_tasks_is_shown_with_each(project):
+    classes = ["apple", "bear", "car", "chair", "dog", "elephant", "face", "plane"]
+    objects = tables.table("v4_objects") | {"task": "object", "classes": classes, "chance": 1 / 8, "training": None}
+    tables.write(project, tables.table(), objects)
+    draw.run(params.load())
+    text = json.loads(Path("paper/figures/alt.json").read_text())["predictivity"]
+    assert "V4 rec.: HMO" in text
+    assert "V4 objects: HMO" in text
+    build.run(params.load())
+    text = text_of("paper/report.pdf")
+    assert tables.says(text, "50 units), with models trained to tell 8 objects apart. In V4")
+    assert tables.says(text, "rec.: recorded, objects: the same, with models trained to tell objects apart")
+    assert "`v4_objects` (Cowley et al. 2023, task of 8 objects)" in words.tables()
+
+
 def test_without_tables_nothing_is_shown(project):
     build.run(params.load())
     assert "Recorded neurons" not in text_of("paper/supplement.pdf")

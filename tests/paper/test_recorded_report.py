@@ -175,6 +175,24 @@ def test_recordings_whose_images_are_missing_say_so(folder):
     assert tables.says(text, "the median over all units falls from 0.075 to 0.049")
 
 
+def test_the_task_of_the_models_and_what_they_were_trained_on_are_said(folder):
+    responses(task="face", classes=["non-face", "face"], chance=0.5, training=None)
+    said = "The models were trained to discriminate faces from other images on part of the images, and are compared"
+    text = make()
+    assert tables.says(text, said)
+    assert "chance" not in text
+    responses(task="object", classes=["bear", "car", "dog", "face"], chance=0.25, training=None)
+    text = make()
+    for said in (
+        "Report on the data set v4 (Cowley et al. 2023, task of 4 objects)",
+        "trained to tell 4 objects apart (bear, car, dog and face; guessing is right in 25.0 % of images) on part of",
+        "V4: accuracy on test images (chance 25.0 %), median",
+    ):
+        assert tables.says(text, said), said
+    responses(task="face", classes=["non-face", "face"], chance=0.5, training={"folder": "other", "images": 60})
+    assert tables.says(make(), "trained to discriminate faces from other images on 60 other images (other).")
+
+
 def test_a_data_set_of_the_readers_own_has_no_address(folder):
     responses()
     Path("data/raw/manifest.json").write_text(json.dumps({"citation": "", "url": "", "licence": ""}))

@@ -65,7 +65,7 @@ def leaves(value, key=()):
 
 
 KEYS = [key for key in leaves(VALUES) if key]
-FREE = re.compile(r"^models\.mine\.(arguments|layers|weights)")
+FREE = re.compile(r"^models\.mine\.(arguments|layers|weights)|^recorded\.datasets\.\w+\.training$")
 """Takes any text, or null."""
 
 

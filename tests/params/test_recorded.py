@@ -4,7 +4,9 @@ import pytest
 import yaml
 
 from analysis import params
+from analysis.acquire.recorded import v4
 from analysis.core.errors import DataError
+from analysis.params.recorded import LABELLED
 from tests.project import ROOT
 
 
@@ -30,7 +32,7 @@ def test_the_committed_list_runs_none():
     [
         (
             lambda group: group.update(run=["v5"]),
-            "recorded: run names 'v5', which is not among the entries free_viewing, kriegeskorte92, majaj_hong, v4",
+            "recorded: run names 'v5', which is not among the entries free_viewing, kriegeskorte92, majaj_hong, v4, v4_objects",
         ),
         (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': move it to geometry"),
         (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': move it to run"),
@@ -45,6 +47,16 @@ def test_the_committed_list_runs_none():
         (
             lambda group: group["datasets"].update({"a/b": group["datasets"]["v4"]}),
             "recorded.datasets has an invalid entry name 'a/b'",
+        ),
+        (lambda group: group["datasets"]["v4"].update(task="car"), r"v4\.task = 'car': give face or object"),
+        (lambda group: group["datasets"]["v4"].update(training=3), r"v4\.training = 3: give text or null"),
+        (
+            lambda group: group["datasets"]["kriegeskorte92"].update(task="object"),
+            r"datasets\.kriegeskorte92\.task = 'object': give face",
+        ),
+        (
+            lambda group: group["datasets"]["v4_objects"].update(session="190923"),
+            r"datasets\.v4_objects: session = '190923': what its images show is not known, only of '210325': name a",
         ),
         (lambda group: group.update(run=["v4"], models=["hm"]), "no model 'hm'"),
         (
@@ -94,3 +106,17 @@ def test_free_viewing_keeps_the_patches_at_the_gaze(changed):
     values = params.of_data_set(whole, "free_viewing")
     assert values.models.entry("hmo_report") == whole.models.entry("hmo_report")
     assert values.compare.images == "all"
+
+
+def test_an_entry_may_leave_out_task_and_training(changed):
+    whole = changed(lambda group: [group["datasets"]["v4"].pop(name) for name in ("task", "training")])
+    assert whole == changed(lambda group: None)
+
+
+def test_a_session_without_labels_needs_other_images_to_train_on(changed):
+    whole = changed(lambda group: group["datasets"]["v4"].update(session="190923", training="faces"))
+    assert whole.recorded.datasets.entry("v4").session == "190923"
+
+
+def test_the_session_with_labels_is_the_one_whose_objects_are_known():
+    assert list(v4.BLOCKS) == [LABELLED]

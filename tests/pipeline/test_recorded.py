@@ -74,5 +74,5 @@ def test_an_unknown_data_set_is_one_line_and_status_1():
     command = [sys.executable, "-m", "analysis", "--dataset", "v9", "train", "pixels"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    known = "free_viewing, kriegeskorte92, majaj_hong, v4"
+    known = "free_viewing, kriegeskorte92, majaj_hong, v4, v4_objects"
     assert done.stderr == f"error: no recorded data set 'v9' in params.yaml (recorded.datasets); there are {known}\n"

@@ -68,6 +68,20 @@ def own_units_are_predicted(project: Path) -> None:
     assert about["models"]["pixels"]["median_r"] > 0.5
 
 
+def train_on_others(project: Path) -> None:
+    """Enter the folder of other images, as ``docs/your-data-set.md`` says."""
+    recorded = yaml.safe_load((project / "params.yaml").read_text())["recorded"]
+    mine = recorded["datasets"]["mine"] | {"training": "other"}
+    set_parameter("recorded", datasets=recorded["datasets"] | {"mine": mine})(project)
+
+
+def others_were_trained_on(project: Path) -> None:
+    """The models are those of the other images, and units are predicted on all images."""
+    about = json.loads((project / "recorded/mine/results/recorded.json").read_text())
+    assert about["training"] == {"folder": "other", "images": 40}
+    assert about["compared"]["images"] == about["images"] == 20
+
+
 def choose_real_data(project: Path) -> None:
     """Set the source to real, and compare one model alone, to save time."""
     set_parameter("acquire", source="real")(project)

@@ -28,6 +28,7 @@ from tests.readme.outcomes import (
     data_are_real,
     figures_are_kept,
     image_is_explained,
+    others_were_trained_on,
     own_units_are_predicted,
     paper_has_pages,
     parameters_are_back,
@@ -37,6 +38,7 @@ from tests.readme.outcomes import (
     save_data_set,
     set_parameter,
     spoil_pages,
+    train_on_others,
     values_are_filled,
     write_response_table,
 )
@@ -172,12 +174,15 @@ HERE: dict[str, dict[str, Run | tuple[Run, ...]]] = {
     },
     "your-data-set": {
         "python make_mine.py": Run(before=save_data_set, leaves=("mine/responses.npy",)),
-        "dvc repro recorded-report@mine": Run(
-            "Running stage 'recorded-acquire@mine'",
-            says_not="Running stage 'acquire",
-            before=add_own_data_set,
-            leaves=("recorded/mine/results/recorded.json", "recorded/mine/paper/report.pdf"),
-            after=own_units_are_predicted,
+        "dvc repro recorded-report@mine": (
+            Run(
+                "Running stage 'recorded-acquire@mine'",
+                says_not="Running stage 'acquire",
+                before=add_own_data_set,
+                leaves=("recorded/mine/results/recorded.json", "recorded/mine/paper/report.pdf"),
+                after=own_units_are_predicted,
+            ),
+            Run("40 other images to train on, from other", before=train_on_others, after=others_were_trained_on),
         ),
         "dvc repro -f -s recorded-acquire@mine": Run("Running stage 'recorded-acquire@mine'"),
     },

@@ -89,6 +89,65 @@ def test_without_repeats_ceilings_are_absent_and_the_rest_is_there(tmp_path):
         assert all(scores["V4"]["median_r"] is not None for scores in model["layers"].values())
 
 
+def four_objects() -> pd.DataFrame:
+    return recorded_set.images().assign(category=["bus", "face", "car", "dog"] * 10, group="")
+
+
+def put_other_images(folder, n: int = 60) -> None:
+    """Write other faces and cars into ``other/images`` of a project, a folder for each."""
+    for row in recorded_set.images(n).itertuples():
+        path = folder / "other" / "images" / row.category / row.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(recorded_set.picture(row.file, n))
+
+
+def test_the_task_of_the_models_is_said(results):
+    about = {"task": "face", "classes": ["non-face", "face"], "chance": 0.5, "training": None}
+    assert {key: results[key] for key in about} == about
+
+
+def test_models_of_the_object_task_are_scored_on_it(tmp_path):
+    given = recorded_set.responses()
+    root = recorded_set.analyse(tmp_path, given, ["hmo_report", "pixels", "category"], four_objects(), task="object")
+    results = json.loads((root / "results" / "recorded.json").read_text())
+    about = {"task": "object", "classes": ["bus", "car", "dog", "face"], "chance": 0.25, "training": None}
+    assert {key: results[key] for key in about} == about
+    assert results["models"]["category"]["accuracy"] == 1
+    predicted = pd.read_csv(root / "models" / "pixels" / "predictions.csv")
+    assert set(predicted["predicted"]) == set(about["classes"])
+    decoded = pd.read_csv(root / "results" / "decoding.csv").query("model == 'category'")
+    assert set(decoded["level"]) == {"all", *about["classes"]}
+    assert set(decoded[decoded["level"] != "all"]["measure"]) == {"called correctly"}
+    scores = decoded.query("level == 'all'").set_index("system")["score"]
+    assert scores["model"] > 0.4  # the categories, with the noise of the units
+    levels = pd.read_csv(root / "results" / "levels.csv").query("system == 'category'")
+    assert (levels["score"] == 1).all()
+    learning = pd.read_csv(root / "results" / "learning.csv")
+    assert set(learning["n_train"]) == {16}
+    shared = pd.read_csv(root / "results" / "beyond_label.csv").query("model == 'pixels' and recording == 'all'")
+    rho = shared.set_index("measure")["value"]
+    assert rho["rho_given_label"] == pytest.approx(rho["rho_given_category"])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_with_other_images_to_train_on_units_are_predicted_on_all_images(tmp_path, known):
+    """Whether or not it is known what those images show."""
+    put_other_images(tmp_path)
+    table = four_objects() if known else four_objects().assign(category="")
+    given = {"table": table, "training": "other", "task": "object"}
+    root = recorded_set.analyse(tmp_path, recorded_set.responses(), ["pixels", "category"], **given)
+    results = json.loads((root / "results" / "recorded.json").read_text())
+    about = {"task": "object", "classes": ["car", "face"], "training": {"folder": "other", "images": 60}}
+    assert {key: results[key] for key in about} == about
+    assert (results["images"], results["compared"]["images"]) == (40, 40)
+    metrics = json.loads((root / "models" / "pixels" / "metrics.json").read_text())
+    assert sum(metrics["n"].values()) == 60
+    assert metrics["accuracy"] > 0.7
+    assert results["models"]["pixels"]["median_r"] > 0.3
+    units = pd.read_csv(root / "results" / "units.csv")
+    assert set(units["n_images"]) == {40}
+
+
 def test_two_hmo_models_make_one_pair():
     values = params.load(ROOT / "params.yaml")
     pairs = recorded.pairs_of(params.of_data_set(values, "v4"))

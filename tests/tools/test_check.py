@@ -48,6 +48,14 @@ def test_the_committed_parameters_are_fine(project):
     assert (project / "data" / "checked").read_bytes() == first
 
 
+def test_a_folder_of_images_to_train_on_must_be_there(project):
+    change(recorded__run=["v4"], recorded__datasets__v4__training="faces")
+    said = "recorded.datasets.v4.training: no folder faces/images: put the images there"
+    assert check.problems() == [said]
+    (project / "faces" / "images").mkdir(parents=True)
+    assert check.problems() == []
+
+
 def test_everything_is_said_at_once(project, monkeypatch):
     change(compare__folds=1, audit__area="IT", explain__models=["x"])
     monkeypatch.setenv("NNN_WORKERS", "0")

@@ -48,7 +48,7 @@ def read(folder: Path, region: str | None, window_ms: float | None) -> tuple[pd.
     if window_ms is None:
         raise DataError(f"{folder}: the spike-count window is unknown: set window_ms in params.yaml")
     values = _responses(folder / "responses.npy")
-    images = _images(folder)
+    images = read_images(folder)
     units = _units(folder / "units.csv", len(values), folder.name, region)
     if len(images) != values.shape[1]:
         raise DataError(
@@ -86,7 +86,14 @@ def _responses(path: Path) -> np.ndarray:
     return values[:, :, None] if values.ndim == 2 else values
 
 
-def _images(folder: Path) -> pd.DataFrame:
+def read_images(folder: Path) -> pd.DataFrame:
+    """Return the table of the images (`layout.IMAGES`) in ``images/`` and ``images.csv`` of a folder.
+
+    Raises
+    ------
+    DataError
+        If there are no images, or the table is unreadable, has no column ``file``, or names others than there are.
+    """
     path, pictures = folder / "images.csv", folder / "images"
     found = sorted(p.relative_to(pictures).as_posix() for p in pictures.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not found:

@@ -26,6 +26,8 @@ IMAGES = ["image_id", "file", "category", "object", "group"]
 """Columns of images.csv: a unique name, the path below ``images/``, the category (``face`` for faces; empty if
 unknown), the object (may be empty), and a number shared by images of one object on one scene (may be empty)."""
 RESPONSES, RDMS = "responses.nc", "rdms.nc"
+TRAINING = "training"
+"""Folder of other images to train on, if any; ``training.csv`` lists them as images.csv does the data set's own."""
 AGAIN = "run the stage acquire for this data set"
 SUBJECT = ", subject "
 """Separates the name of a system from that of one of its subjects, whose dissimilarities give the noise ceiling."""
@@ -154,6 +156,12 @@ def read_images(raw: Path) -> pd.DataFrame:
         If the file is missing or lacks a column.
     """
     return read_csv(raw / "images.csv", AGAIN, IMAGES, dtype=str, na_values=[])[IMAGES]
+
+
+def read_training(raw: Path) -> pd.DataFrame | None:
+    """Read training.csv, as `read_images`; None if models are trained on the data set's own images."""
+    path = raw / f"{TRAINING}.csv"
+    return read_csv(path, AGAIN, IMAGES, dtype=str, na_values=[])[IMAGES] if path.is_file() else None
 
 
 def read_responses(raw: Path) -> Responses | None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from analysis.core.exact import sqrt
 from analysis.models.activations.extract import pooled
 from analysis.models.baselines.pixels import grey
-from analysis.models.network import Network
+from analysis.models.network import Network, n_classes
 from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
 
@@ -48,16 +48,25 @@ class Gabor(Network):
     energy = sqrt(even^2 + odd^2); normalised = energy / (sigma + mean energy of all channels over `pool` x `pool`).
     """
 
-    def __init__(self, wavelengths: list[float], orientations: int, stride: int, pool: int, sigma: float, grid: int):
+    def __init__(
+        self,
+        wavelengths: list[float],
+        orientations: int,
+        stride: int,
+        pool: int,
+        sigma: float,
+        grid: int,
+        classes: int = 2,
+    ):
         super().__init__(("energy", "normalised"))
         self.stride, self.pool, self.sigma, self.grid = stride, pool, sigma, grid
         for number, wavelength in enumerate(wavelengths):
             self.register_buffer(f"bank{number}", bank(wavelength, orientations).flatten(0, 1)[:, None])
         self.n_banks, self.orientations = len(wavelengths), orientations
-        self.read_out = LinearReadOut(len(wavelengths) * orientations * grid * grid)
+        self.read_out = LinearReadOut(len(wavelengths) * orientations * grid * grid, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2); the image is padded by reflection."""
+        """Return the logits (n, classes); the image is padded by reflection."""
         x = grey(x)[:, None]
         energies = []
         for number in range(self.n_banks):
@@ -76,13 +85,15 @@ class Gabor(Network):
 
 def build(architecture: dict) -> Network:
     """Return the network with an unfitted read-out."""
-    return Gabor(**{name: value for name, value in architecture.items() if name != "size"})
+    values = {name: value for name, value in architecture.items() if name != "size"}
+    return Gabor(**values | {"classes": n_classes(architecture)})
 
 
 def fit(job: Job) -> Fitted:
     """Fit the read-out on the training images."""
     entry = job.entry
     architecture = entry.model_dump(include={"size", "wavelengths", "orientations", "stride", "pool", "sigma", "grid"})
+    architecture |= job.classes
     network = build(architecture).to(job.device)
     iterations = fit_read_out(
         job, network.read_out, lambda x: pooled(network.maps(x)["normalised"], entry.grid), batch=128

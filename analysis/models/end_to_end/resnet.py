@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
-from analysis.models.network import Network, Standardise
+from analysis.models.network import Network, Standardise, n_classes
 from analysis.models.registry import Fitted, Job, Kind
 
 
@@ -38,7 +38,7 @@ class ResNet(Network):
     Every stage (He et al.) but the first halves height and width. The global average is the layer ``top``.
     """
 
-    def __init__(self, filters: list[int], blocks: int):
+    def __init__(self, filters: list[int], blocks: int, classes: int = 2):
         super().__init__(("stem", *(f"stage{number + 1}" for number in range(len(filters))), "top"))
         self.standardise = Standardise()
         self.stem = nn.Conv2d(3, filters[0], 3, 2, 1, bias=False)
@@ -50,10 +50,10 @@ class ResNet(Network):
             )
             for number, after in enumerate(filters)
         )
-        self.head = nn.Linear(filters[-1], 2)
+        self.head = nn.Linear(filters[-1], classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         x = self.layers["stem"](functional.relu(self.stem_norm(self.stem(self.standardise(x)))))
         for number, stage in enumerate(self.stages):
             x = self.layers[f"stage{number + 1}"](stage(x))  # (n, filters, height, width)
@@ -74,12 +74,12 @@ def initialise_(network: nn.Module, generator: torch.Generator) -> None:
 
 def build(architecture: dict) -> Network:
     """Return the untrained network."""
-    return ResNet(architecture["filters"], architecture["blocks"])
+    return ResNet(architecture["filters"], architecture["blocks"], n_classes(architecture))
 
 
 def fit(job: Job) -> Fitted:
     """Train the network."""
-    architecture = job.entry.model_dump(include={"size", "filters", "blocks"})
+    architecture = job.entry.model_dump(include={"size", "filters", "blocks"}) | job.classes
     return fit_end_to_end(job, build(architecture), architecture, initialise_)
 
 

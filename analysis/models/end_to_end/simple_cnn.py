@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
-from analysis.models.network import Network, Standardise
+from analysis.models.network import Network, Standardise, n_classes
 from analysis.models.registry import Fitted, Job, Kind
 
 
@@ -15,7 +15,7 @@ class SimpleCNN(Network):
     The layers are the pooled maps of every convolution, and the dense layer as ``top``.
     """
 
-    def __init__(self, filters: list[int], kernel: int, dense: int):
+    def __init__(self, filters: list[int], kernel: int, dense: int, classes: int = 2):
         super().__init__((*(f"conv{number + 1}" for number in range(len(filters))), "top"))
         sizes = [3, *filters]
         self.convolutions = nn.ModuleList(
@@ -24,10 +24,10 @@ class SimpleCNN(Network):
         self.norms = nn.ModuleList(nn.BatchNorm2d(after) for after in filters)
         self.standardise = Standardise()
         self.dense = nn.Linear(filters[-1], dense)
-        self.head = nn.Linear(dense, 2)
+        self.head = nn.Linear(dense, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         x = self.standardise(x)
         for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             x = functional.max_pool2d(functional.relu(norm(convolution(x))), 2)  # (n, filters, height, width)
@@ -37,12 +37,12 @@ class SimpleCNN(Network):
 
 def build(architecture: dict) -> Network:
     """Return the untrained network."""
-    return SimpleCNN(architecture["filters"], architecture["kernel"], architecture["dense"])
+    return SimpleCNN(architecture["filters"], architecture["kernel"], architecture["dense"], n_classes(architecture))
 
 
 def fit(job: Job) -> Fitted:
     """Train the network."""
-    architecture = job.entry.model_dump(include={"size", "filters", "kernel", "dense"})
+    architecture = job.entry.model_dump(include={"size", "filters", "kernel", "dense"}) | job.classes
     return fit_end_to_end(job, build(architecture), architecture)
 
 

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from analysis.models.end_to_end.fit import fit_end_to_end
-from analysis.models.network import Network, Standardise
+from analysis.models.network import Network, Standardise, n_classes
 from analysis.models.registry import Fitted, Job, Kind
 
 
@@ -40,7 +40,7 @@ class ViT(Network):
     convolutions help transformers see better").
     """
 
-    def __init__(self, size: int, stem: list[int], width: int, depth: int, heads: int, hidden: int):
+    def __init__(self, size: int, stem: list[int], width: int, depth: int, heads: int, hidden: int, classes: int = 2):
         super().__init__(("stem", *(f"block{number + 1}" for number in range(depth)), "top"))
         self.side = size // 2 ** len(stem)
         self.standardise = Standardise()
@@ -51,10 +51,10 @@ class ViT(Network):
         self.place = nn.Parameter(torch.zeros(1, self.side**2, width))
         self.blocks = nn.ModuleList(Block(width, heads, hidden) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, 2)
+        self.head = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         x = self.layers["stem"](self.stem(self.standardise(x)))
         x = self.embed(x).flatten(2).transpose(1, 2) + self.place  # (n, side^2, width)
         for number, block in enumerate(self.blocks):
@@ -78,12 +78,12 @@ def initialise_(network: ViT, generator: torch.Generator) -> None:
 
 def build(architecture: dict) -> Network:
     """Return the untrained network."""
-    return ViT(**architecture)
+    return ViT(**architecture | {"classes": n_classes(architecture)})
 
 
 def fit(job: Job) -> Fitted:
     """Train the network."""
-    architecture = job.entry.model_dump(include={"size", "stem", "width", "depth", "heads", "hidden"})
+    architecture = job.entry.model_dump(include={"size", "stem", "width", "depth", "heads", "hidden"}) | job.classes
     return fit_end_to_end(job, build(architecture), architecture, initialise_)
 
 

@@ -8,7 +8,7 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 
-from analysis.models.network import Network, unit_range
+from analysis.models.network import Network, n_classes, unit_range
 from analysis.models.pretrained.weights import load_file
 from analysis.models.read_out import LinearReadOut, fit_read_out
 from analysis.models.registry import Fitted, Job, Kind
@@ -32,15 +32,17 @@ class EfficientNetLite0(Network):
     ----------
     inner : torch module
         `architecture_alone`; the read-out of ``head`` replaces its logits.
+    classes : int
+        Number of logits of that read-out.
     """
 
     at_once = 16
 
-    def __init__(self, inner: nn.Module):
+    def __init__(self, inner: nn.Module, classes: int = 2):
         super().__init__(("stem", *(f"block{number}" for number in range(len(inner._blocks))), "head"))
         self.inner, width = inner, inner._fc.in_features
         inner._fc = nn.Identity()
-        self.read_out = LinearReadOut(width)
+        self.read_out = LinearReadOut(width, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the activations of ``head``, (n, 1280)."""
@@ -53,22 +55,23 @@ class EfficientNetLite0(Network):
         return layers["head"](x.mean((2, 3)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         return self.read_out(self.features(x))
 
 
 def build(architecture: dict) -> Network:
     """Return the network with random weights and an unfitted read-out."""
-    return EfficientNetLite0(architecture_alone(architecture["size"]))
+    return EfficientNetLite0(architecture_alone(architecture["size"]), n_classes(architecture))
 
 
 def fit(job: Job) -> Fitted:
     """Load the published weights and fit the read-out on the training images."""
     inner = architecture_alone(job.entry.size)
     load_file(inner, WEIGHTS, SHA256)
-    network = EfficientNetLite0(inner).to(job.device).eval()
+    architecture = {"size": job.entry.size} | job.classes
+    network = EfficientNetLite0(inner, n_classes(architecture)).to(job.device).eval()
     iterations = fit_read_out(job, network.read_out, network.features, batch=network.at_once)
-    return Fitted(network, {"size": job.entry.size}, {"iterations": iterations})
+    return Fitted(network, architecture, {"iterations": iterations})
 
 
 KIND = Kind(fit, build)

@@ -63,9 +63,9 @@ def seed_of_candidate(job: Job, number: int) -> int:
     return seed_of(job.seed, SEED_NAME, "candidate", number)
 
 
-def initial(values: dict, standardise: Standardise, seed: int) -> CandidateCNN:
+def initial(values: dict, standardise: Standardise, seed: int, classes: int = 2) -> CandidateCNN:
     """Return a candidate with its initial weights."""
-    network = CandidateCNN(values, standardise)
+    network = CandidateCNN(values, standardise, classes)
     glorot_(network, torch.Generator().manual_seed(seed))
     return network
 
@@ -80,7 +80,7 @@ def fit_candidate(
     checkpoint: Path | None = None,
 ) -> Candidate:
     """Train one candidate for `epochs` epochs in total, resuming from any checkpoint, and evaluate it."""
-    network = initial(values, standardise, seed)
+    network = initial(values, standardise, seed, splits[0].classes)
     network.to(splits[0].y.device, memory_format=torch.channels_last)
     augment = augmenter(entry.augment)
     plan = Plan(epochs, entry.batch, entry.learning_rate, augment=augment, precision=entry.precision)

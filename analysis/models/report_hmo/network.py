@@ -3,7 +3,7 @@
 N1: `candidates` CNNs with random hyperparameters are each trained to classify faces; the `kept` best on the selection
 split are frozen. Their maps, resized to ``grid x grid`` and stacked by channel, feed `modules` more random CNNs (N2),
 whose maps feed `modules` more (N3); these are averaged over space and read out by a dense layer of `top` ReLU units and
-a two-class layer. N2, N3 and the read-out are trained together.
+a layer of logits. N2, N3 and the read-out are trained together.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from analysis.core.errors import DataError
 from analysis.core.seeds import seed_of
-from analysis.models.network import Network, Standardise, glorot_, unit_range
+from analysis.models.network import Network, Standardise, glorot_, n_classes, unit_range
 from analysis.models.registry import Fitted, Job, Kind
 from analysis.models.report_hmo import first_layer
 from analysis.models.report_hmo.random_cnn import SEED_NAME, RandomCNN, random_module
@@ -39,19 +39,19 @@ class ParallelCNNs(nn.Module):
 
 
 class ReportHMO(Network):
-    """Three layers of parallel CNNs, a dense layer ``top`` and two logits."""
+    """Three layers of parallel CNNs, a dense layer ``top`` and logits."""
 
-    def __init__(self, cnns: dict[str, list[dict]], grid: int, top: int):
+    def __init__(self, cnns: dict[str, list[dict]], grid: int, top: int, classes: int = 2):
         super().__init__((*LAYERS, "top"))
         self.standardise = Standardise()
         self.N1 = ParallelCNNs(3, cnns["N1"], grid)
         self.N2 = ParallelCNNs(self.N1.channels, cnns["N2"], grid)
         self.N3 = ParallelCNNs(self.N2.channels, cnns["N3"], grid)
         self.dense = nn.Linear(self.N3.channels, top)
-        self.head = nn.Linear(top, 2)
+        self.head = nn.Linear(top, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2)."""
+        """Return the logits (n, classes)."""
         return self.upper(self.layers["N1"](self.n1(x)))
 
     def n1(self, x: torch.Tensor) -> torch.Tensor:
@@ -59,7 +59,7 @@ class ReportHMO(Network):
         return self.N1(self.standardise(x))
 
     def upper(self, n1: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2), given the maps of N1."""
+        """Return the logits (n, classes), given the maps of N1."""
         n3 = self.layers["N3"](self.N3(self.layers["N2"](self.N2(n1))))
         return self.head(self.layers["top"](functional.relu(self.dense(n3.mean((2, 3))))))
 
@@ -78,7 +78,7 @@ class _Upper(nn.Module):
 
 def build(architecture: dict) -> Network:
     """Return the untrained network."""
-    return ReportHMO(architecture["cnns"], architecture["grid"], architecture["top"])
+    return ReportHMO(architecture["cnns"], architecture["grid"], architecture["top"], n_classes(architecture))
 
 
 @torch.no_grad()
@@ -126,7 +126,7 @@ def untrained(job: Job, chosen: list[int], standardise: Standardise) -> tuple[Re
         layer: [random_module(entry, job.seed, layer, number) for number in range(entry.modules)]
         for layer in LAYERS[1:]
     }
-    architecture = {"size": entry.size, "grid": entry.grid, "top": entry.top, "cnns": cnns}
+    architecture = {"size": entry.size, "grid": entry.grid, "top": entry.top, "cnns": cnns} | job.classes
     hmo = build(architecture)
     glorot_(hmo, torch.Generator().manual_seed(upper_seed(job)))
     for module, number in zip(hmo.N1.modules_, chosen, strict=True):

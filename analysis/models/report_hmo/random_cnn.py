@@ -53,15 +53,15 @@ class RandomCNN(nn.Module):
 
 
 class CandidateCNN(nn.Module):
-    """A random CNN with the head by which it is evaluated: global average, 64 ReLU units, two logits."""
+    """A random CNN with the head by which it is evaluated: global average, 64 ReLU units, logits."""
 
-    def __init__(self, values: dict, standardise: Standardise):
+    def __init__(self, values: dict, standardise: Standardise, classes: int = 2):
         super().__init__()
         self.standardise = standardise
         self.module = RandomCNN(3, values)
         self.dense = nn.Linear(values["filters"], 64)
-        self.classify = nn.Linear(64, 2)
+        self.classify = nn.Linear(64, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2) of images (n, 3, height, width)."""
+        """Return the logits (n, classes) of images (n, 3, height, width)."""
         return self.classify(functional.relu(self.dense(self.module(self.standardise(x)).mean((2, 3)))))

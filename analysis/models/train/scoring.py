@@ -1,4 +1,4 @@
-"""Classification scores of a model: faces versus other images."""
+"""Classification scores of a model."""
 
 import math
 
@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from scipy.special import ndtri
 
-from analysis.models.data import CLASSES, SPLITS, Examples
+from analysis.models.data import SPLITS, Examples
 from analysis.models.network import Network
 from analysis.models.train import training
 
@@ -30,22 +30,28 @@ def classify(network: Network, x: torch.Tensor, examples: Examples, device: str)
 
 
 def predictions(examples: Examples, logits: np.ndarray) -> pd.DataFrame:
-    """Return stem, split, label, predicted class and score = P(face) of every image, from logits (n_images, 2)."""
+    """Return stem, split, label, predicted class and score of every image, from logits (n_images, classes).
+
+    The score is the probability of the second of two classes (face), or of the predicted one of more.
+    """
     logits = logits.astype(np.float64)
-    names = np.array([*CLASSES, ""])  # the last for label -1
+    names = np.array([*examples.classes, ""])  # the last for label -1
+    called = logits.argmax(1)
+    of = called if len(examples.classes) > 2 else np.ones_like(called)
+    others = logits - np.take_along_axis(logits, of[:, None], 1)
     return pd.DataFrame(
         {
             "stem": examples.table["stem"],
             "split": examples.split,
             "label": names[examples.label],
-            "predicted": names[(logits[:, 1] > logits[:, 0]).astype(int)],
-            "score": np.round(1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), 6),
+            "predicted": names[called],
+            "score": np.round(1 / np.exp(others).sum(1), 6),
         }
     )
 
 
 def accuracy(table: pd.DataFrame) -> dict[str, dict]:
-    """Return n, accuracy with its 95 % Wilson interval, and balanced accuracy (mean of the two classes) by split.
+    """Return n, accuracy with its 95 % Wilson interval, and balanced accuracy (mean of the classes) by split.
 
     Rows of `table` (split, label, predicted) without a label or split are left out.
     """

@@ -49,6 +49,11 @@ class Split:
     x: torch.Tensor
     y: torch.Tensor
 
+    @property
+    def classes(self) -> int:
+        """Number of classes of training images, all of which occur among them."""
+        return int(self.y.max()) + 1
+
 
 def train_network(
     network: nn.Module,
@@ -59,7 +64,7 @@ def train_network(
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], None] = lambda _epoch, _metrics: None,
 ) -> list[dict[str, float]]:
-    """Train `network`, which returns logits (n, 2), in place; return a dict of metrics per epoch.
+    """Train `network`, which returns logits (n, classes), in place; return a dict of metrics per epoch.
 
     The order of the images and their augmentation depend only on `seed` and the epoch number, so an interrupted run
     ends with the same weights.
@@ -119,9 +124,9 @@ def train_network(
 
 
 def class_weights(y: torch.Tensor) -> torch.Tensor:
-    """Return weights that balance the classes: n / (2 n_class)."""
+    """Return weights that balance the classes: n / (classes * n_class)."""
     counts = torch.bincount(y, minlength=2).to(torch.float32)
-    return counts.sum() / (2 * counts)
+    return counts.sum() / (len(counts) * counts)
 
 
 def batches(n: int, plan: Plan, seed: int, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
@@ -155,7 +160,7 @@ def is_memory(error: MemoryError | RuntimeError) -> bool:
 
 @torch.no_grad()
 def scores(network: nn.Module, x: torch.Tensor, batch: int = 128) -> torch.Tensor:
-    """Return the logits (n, 2) of inputs (n, ...), computed in batches."""
+    """Return the logits (n, classes) of inputs (n, ...), computed in batches."""
     network.eval()
     return torch.cat([network(unit_range(part)).float() for part in x.split(batch)])
 
@@ -164,7 +169,7 @@ def evaluate(network: nn.Module, split: Split, weights: torch.Tensor) -> dict[st
     """Return the class-weighted loss and the accuracies on a split."""
     logits = scores(network, split.x)
     hit = logits.argmax(1) == split.y
-    balanced = torch.stack([hit[split.y == number].double().mean() for number in (0, 1)]).mean()
+    balanced = torch.stack([hit[split.y == number].double().mean() for number in range(len(weights))]).mean()
     return {
         "loss": float(functional.cross_entropy(logits, split.y, weight=weights)),
         "accuracy": float(hit.double().mean()),

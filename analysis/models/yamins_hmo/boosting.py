@@ -20,6 +20,17 @@ def weighted_error(weights: np.ndarray, y: np.ndarray, decision: np.ndarray) -> 
     return float(weights[(decision > 0) != (y > 0)].sum() / len(np.atleast_2d(weights)))
 
 
+def label_error(y: np.ndarray, decision: np.ndarray) -> float:
+    """Return the error of the label, classes weighing equally; that of the highest decision is called.
+
+    Both are (n_decisions, n), as `screening.sides` returns `y`: a row for each class, of two for the second alone.
+    """
+    if len(y) == 1:
+        return weighted_error(balanced(y), y, decision)
+    called, labelled = decision.argmax(0), y > 0
+    return float(np.mean([(called[inside] != number).mean() for number, inside in enumerate(labelled)]))
+
+
 def reweighted(weights: np.ndarray, y: np.ndarray, decision: np.ndarray, shrinkage: float = 1.0) -> np.ndarray:
     """Return the weights of the next round: ``w exp(-nu a y yhat) / Z`` with ``a = log((1 - e) / e) / 2``.
 

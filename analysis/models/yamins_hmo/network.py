@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from analysis.models.network import Network, unit_range
+from analysis.models.network import Network, n_classes, unit_range
 from analysis.models.read_out import LinearReadOut
 from analysis.models.yamins_hmo.layers import Module
 
@@ -16,13 +16,13 @@ leaving memory for a batch of candidates."""
 
 
 class HierarchicalModularOptimisation(Network):
-    """The modules of both stages, the top-level outputs and two logits.
+    """The modules of both stages, the top-level outputs and logits.
 
     Layers by depth: ``L1`` to ``L3`` stack the maps of that depth of all first-stage modules, ``L4`` those of the
     second stage; ``top`` is their average over space.
     """
 
-    def __init__(self, first: list[dict], second: list[dict], grid: int):
+    def __init__(self, first: list[dict], second: list[dict], grid: int, classes: int = 2):
         deepest = max(len(values["layers"]) for values in first)
         super().__init__((*(f"L{depth + 1}" for depth in range(deepest)), "L4", "top"))
         self.grid = grid
@@ -30,10 +30,10 @@ class HierarchicalModularOptimisation(Network):
         channels = sum(values["layers"][-1]["n_filt"] for values in first)
         self.second = nn.ModuleList(Module(channels, values) for values in second)
         top = sum(values["layers"][-1]["n_filt"] for values in second)
-        self.read_out = LinearReadOut(top)
+        self.read_out = LinearReadOut(top, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n, 2): 0, and the decision of the support vector machine."""
+        """Return the logits (n, classes): decisions of support vector machines (`LinearReadOut`)."""
         outputs = [module.outputs(unit_range(x)) for module in self.first]
         for depth, name in enumerate(self.layer_names[:-2]):  # (n, channels, size / 2^depth, size / 2^depth)
             self.layers[name](torch.cat([maps[depth] for maps in outputs if len(maps) > depth], 1))
@@ -44,7 +44,8 @@ class HierarchicalModularOptimisation(Network):
 
 def build(architecture: dict) -> Network:
     """Return the network with unset filters and read-out."""
-    return HierarchicalModularOptimisation(architecture["first"], architecture["second"], architecture["grid"])
+    values = (architecture[name] for name in ("first", "second", "grid"))
+    return HierarchicalModularOptimisation(*values, n_classes(architecture))
 
 
 @torch.no_grad()

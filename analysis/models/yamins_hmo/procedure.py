@@ -27,7 +27,7 @@ from analysis.models.yamins_hmo import space as hmo_space
 from analysis.models.yamins_hmo.ask_tell import Told, Tried, minimise
 from analysis.models.yamins_hmo.layers import Module
 from analysis.models.yamins_hmo.network import build, maps_of
-from analysis.models.yamins_hmo.screening import Screening
+from analysis.models.yamins_hmo.screening import Screening, sides
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def search(job: Job, stage: StageSearch, screening: Screening) -> ChosenModules:
 
 def _record(job: Job, stage: StageSearch, chosen: ChosenModules, one: Tried, screening: Screening, decision) -> None:
     """Record and print the result of a round; `decision` (n_tasks, n) is that of all modules so far."""
-    equal = boosting.balanced(screening.tasks)
-    label = boosting.weighted_error(equal[0], screening.y, decision[0])
+    equal, y = boosting.balanced(screening.tasks), screening.y
+    label = boosting.label_error(y, decision[: len(y)])
     tasks = boosting.weighted_error(equal, screening.tasks, decision)
     chosen.rounds.append(
         {"candidate": one.number, "loss": one.told.loss, "error_of_all": label, "error_of_tasks": tasks}
@@ -203,7 +203,7 @@ def _train(job: Job, stage: StageSearch, module: Module, place: int) -> None:
     y = torch.from_numpy(job.examples.label[rows].astype(np.int64)).to(job.device)
     cells = (stage.grid or 1) ** 2
     pooled = nn.AdaptiveAvgPool2d(stage.grid or 1)
-    head = nn.Linear(cells * module.layers[-1].weight.shape[0], 2)
+    head = nn.Linear(cells * module.layers[-1].weight.shape[0], len(job.examples.classes))
     seed = seed_of(job.seed, job.entry.kind, "training", stage.name, place)
     glorot_(head, torch.Generator().manual_seed(seed))
     module.requires_grad_(True)
@@ -227,10 +227,12 @@ def screening_rows(job: Job) -> np.ndarray:
 
 def _screening(job: Job, rows: np.ndarray) -> Screening:
     entry, table = job.entry, job.examples.table.iloc[rows]
-    category = None if entry.tasks == "face" else table["category"].to_numpy()
+    # The tasks of more than two classes are those of the categories already.
+    further = entry.tasks == "categories" and len(job.examples.classes) == 2
+    category = table["category"].to_numpy() if further else None
     seed = seed_of(job.seed, entry.kind, "folds")
     label = job.examples.label[rows]
-    return Screening.of(label, table["group"].to_numpy(), entry.folds, entry.C, seed, category)
+    return Screening.of(label, table["group"].to_numpy(), entry.folds, entry.C, seed, category, job.examples.classes)
 
 
 def fit(job: Job) -> Fitted:
@@ -263,14 +265,15 @@ def fit(job: Job) -> Fitted:
         screening,
     )
     architecture = {"size": entry.size, "grid": entry.grid, "first": first.values, "second": second.values}
+    architecture |= job.classes
     network = build(architecture)
     for modules, searched in ((network.first, first.modules), (network.second, second.modules)):
         for module, fitted in zip(modules, searched, strict=True):
             module.load_state_dict(fitted.state_dict())
     network.to(job.device)
-    labelled = screening.y != 0
+    labelled = screening.y[0] != 0
     top = torch.cat(second.maps, 1)[torch.from_numpy(labelled).to(job.device)]
-    C, errors = fit_read_out(network, job, x, top, screening.y[labelled])
+    C, errors = fit_read_out(network, job, x, top, screening.y[:, labelled])
     notes = {"rounds": {"first": first.rounds, "second": second.rounds}, "C": C, "selection_error": errors}
     at_edge = len(entry.Cs) > 1 and C in (min(entry.Cs), max(entry.Cs))
     if at_edge:
@@ -282,13 +285,12 @@ def fit(job: Job) -> Fitted:
 def fit_read_out(
     network, job: Job, x: torch.Tensor, top: torch.Tensor, y: np.ndarray
 ) -> tuple[float, dict[str, float]]:
-    """Fit the read-out of `network` on the top-level outputs of the screening images.
+    """Fit the read-out of `network` on the top-level outputs of the screening images, whose label is `y` (`sides`).
 
     Returns the C of lowest balanced error on the selection images (the smallest if tied), and this error by C.
     """
     rows = job.examples.rows(job.examples.selection)
-    y_selection = np.where(job.examples.label[rows] == 1, 1.0, -1.0)
-    weights, weights_selection = boosting.balanced(y), boosting.balanced(y_selection)
+    y_selection, weights = sides(job.examples.label[rows], len(job.examples.classes)), boosting.balanced(y)
     images = x[torch.from_numpy(rows)].to(job.device)
     with one_thread():
         outputs = maps_of(lambda batch: network.maps(batch)["L4"], images, None)
@@ -297,7 +299,8 @@ def fit_read_out(
         network.read_out.set(svm.fit(top, y, weights, C))
         with torch.no_grad():
             logits = network.read_out(outputs).cpu().numpy()
-        errors[C] = boosting.weighted_error(weights_selection, y_selection, logits[:, 1] - logits[:, 0])
+        decision = logits.T if len(y) > 1 else (logits[:, 1] - logits[:, 0])[None]
+        errors[C] = boosting.label_error(y_selection, decision)
     best = min(errors, key=lambda C: (errors[C], C))
     network.read_out.set(svm.fit(top, y, weights, best))
     return best, {str(C): error for C, error in errors.items()}

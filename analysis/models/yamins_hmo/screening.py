@@ -1,6 +1,7 @@
 """The screening images of HMO, and the out-of-fold decisions that score candidates."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from analysis.models.yamins_hmo import svm
 
 @dataclass(frozen=True)
 class Screening:
-    """The images on which modules are searched: class `y` (n,), -1 or 1 (0: unlabelled), and fold (n,) of each.
+    """The images on which modules are searched: their label `y` as `sides`, and fold (n,) of each.
 
     Near-duplicates share a fold; `C` is that of the support vector machine. `categories` holds further tasks by name,
     (n,): 1 for images of that category, -1 for others.
@@ -27,20 +28,27 @@ class Screening:
     @property
     def tasks(self) -> np.ndarray:
         """Classes of all tasks, (n_tasks, n); those of the label come first."""
-        return np.stack([self.y, *self.categories.values()])
+        return np.stack([*self.y, *self.categories.values()])
 
     @classmethod
     def of(
-        cls, label: np.ndarray, groups: np.ndarray, folds: int, C: float, seed: int, category: np.ndarray | None = None
+        cls,
+        label: np.ndarray,
+        groups: np.ndarray,
+        folds: int,
+        C: float,
+        seed: int,
+        category: np.ndarray | None = None,
+        classes: Sequence[str] = data.CLASSES,
     ) -> "Screening":
-        """Assign folds to images of label 0 or 1, or of -1 if only their `category` is known.
+        """Assign folds to images of a label, the number of one of `classes`, or -1 if only their `category` is known.
 
         Each category with at least as many groups of near-duplicates inside and outside as folds is a further task.
         Raises `DataError` if a class has fewer groups of near-duplicates than there are folds.
         """
         from sklearn.model_selection import StratifiedGroupKFold  # slow to load
 
-        for number, name in enumerate(data.CLASSES):
+        for number, name in enumerate(classes):
             if (n := len(np.unique(groups[label == number]))) < folds:
                 raise DataError(
                     f"only {n} groups of near-duplicate training images labelled {name}, fewer than the {folds} folds: "
@@ -52,16 +60,24 @@ class Screening:
             warnings.filterwarnings("ignore", "The least populated class")  # few unlabelled images are no problem
             for fold, (_, rest) in enumerate(splitter.split(label, label, groups)):
                 assigned[rest] = fold
-        y = np.select([label == 1, label == 0], [1.0, -1.0], 0.0)
-        return cls(y, assigned, C, {} if category is None else _categories(category, groups, folds))
+        further = {} if category is None else _categories(category, groups, folds)
+        return cls(sides(label, len(classes)), assigned, C, further)
 
     def decisions(self, features: torch.Tensor, weights: np.ndarray, margin: np.ndarray | None = None) -> np.ndarray:
         """Return the out-of-fold decisions of linear read-outs of features (n, ...).
 
-        `weights`, `margin` and the result are (n_tasks, n), or (n,) for the label alone.
+        `weights`, `margin` and the result are (n_tasks, n), for the first or for all tasks.
         """
-        y = self.y if weights.ndim == 1 else self.tasks
-        return svm.out_of_fold(features.flatten(1), y, weights, self.folds, self.C, margin)
+        return svm.out_of_fold(features.flatten(1), self.tasks[: len(weights)], weights, self.folds, self.C, margin)
+
+
+def sides(label: np.ndarray, classes: int) -> np.ndarray:
+    """Return a row for each class, of two for the second alone: 1 for its images, -1 for others, 0 for unlabelled.
+
+    `label` (n,) is the number of the class, or -1.
+    """
+    rows = range(classes) if classes > 2 else [1]
+    return np.stack([np.select([label == number, label >= 0], [1.0, -1.0], 0.0) for number in rows])
 
 
 def _categories(category: np.ndarray, groups: np.ndarray, folds: int) -> dict[str, np.ndarray]:

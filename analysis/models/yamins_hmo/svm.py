@@ -76,8 +76,10 @@ def out_of_fold(
 
 
 def fit(features: torch.Tensor, y: np.ndarray, weights: np.ndarray, C: float) -> ReadOut:
-    """Fit the read-out on all rows."""
-    z, mean, std = standardised(features, torch.arange(len(y), device=features.device))
+    """Fit the read-out on all rows: a decision for each task, `y` and `weights` being (n_tasks, n)."""
+    z, mean, std = standardised(features, torch.arange(len(features), device=features.device))
     z, mean, std = (part.cpu().numpy().astype(np.float64) for part in (z, mean, std))
-    dual, bias = solve(z @ z.T, y, weights, C)
-    return ReadOut(mean, std, z.T @ dual / math.sqrt(z.shape[1]), bias)
+    gram = z @ z.T
+    duals, biases = zip(*(solve(gram, *task, C) for task in zip(y, weights, strict=True)), strict=True)
+    decisions = np.stack([z.T @ dual / math.sqrt(z.shape[1]) for dual in duals])
+    return ReadOut(mean, std, decisions, np.array(biases))

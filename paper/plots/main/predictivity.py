@@ -75,7 +75,8 @@ def _recorded(results: Results):
                 for c in said["contrasts"]
                 if c.get("difference") is not None
             ]
-            title = f"{region} rec.\n{found.n_units(region)} units"
+            how = "objects" if found.table.get("task") == "object" else "rec."
+            title = f"{region} {how}\n{found.n_units(region)} units"
             no_seeds = results.seed_values[:0]
             yield {"title": title, "models": models, "contrasts": contrasts, "seeds": no_seeds, "set": found.title}
 

@@ -13,6 +13,9 @@ from analysis import params
 from analysis.acquire.recorded import layout, majaj_hong, stage
 from analysis.core import paths
 from analysis.core.errors import DataError
+from analysis.models import data
+from analysis.params.protocol import CORRECTED
+from analysis.stimuli import presented
 from tests import brainio
 from tests.project import ROOT
 from tests.servers.github import GitHub
@@ -62,6 +65,20 @@ def test_the_public_part_is_fetched_once_and_laid_out(publish):
     assert len(server.asked(majaj_hong.ASSEMBLY)) == 2  # its size, which no pin states, and itself
     acquired()
     assert len(server.log) == asked
+
+
+def test_its_categories_are_the_classes_of_the_object_task(publish):
+    publish()
+    acquired()
+    values = params.load(ROOT / "params.yaml")
+    entry = values.recorded.datasets.entry("majaj_hong").model_copy(update={"task": "object"})
+    datasets = type(values.recorded.datasets).model_construct(majaj_hong=entry)
+    values = values.model_copy(update={"recorded": values.recorded.model_copy(update={"datasets": datasets})})
+    presented.run(values, "majaj_hong")
+    found = data.load(CORRECTED)
+    assert found.classes == ("Cars", "face")
+    assert (found.table.groupby("group")["split"].nunique() == 1).all()  # of one object on one scene
+    assert found.table.groupby("group").size().unique().tolist() == [2]
 
 
 def test_the_manifest_names_the_source_and_the_pins(publish):

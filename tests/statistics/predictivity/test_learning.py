@@ -46,7 +46,7 @@ def test_near_duplicates_are_never_on_both_sides():
 
 
 def test_wrong_input_is_named():
-    with pytest.raises(DataError, match="sizes holds 7; give even numbers of at least 4"):
+    with pytest.raises(DataError, match="sizes holds 7; give multiples of 2, the number of classes, of at least 4"):
         learning_curve(task(), LABELS, sizes=[8, 7])
     with pytest.raises(TooFewImages, match="5 folds need at least 5 groups of class 0, not 0; use fewer folds"):
         learning_curve(task(), np.ones(120, int))

@@ -186,7 +186,7 @@ def predictivity(
 
 
 def correction(ceiling: np.ndarray) -> np.ndarray:
-    """Return the divisor of r for `predictivity_draws`, (n_units,): the square root of the ceiling of r^2, at least 0.1.
+    """Return the divisor of r for `predictivity_draws`, (n_units,): the square root of the ceiling, at least 0.1.
 
     A unit without a positive ceiling, whose corrected r is infinite, thus gets an extreme but finite score with the
     sign of its r.

@@ -99,6 +99,8 @@ class FreeViewing(Selection, DataSet):
     views_freely = True
 
     source: Literal["free_viewing"]
+    task: Literal["face"] = "face"
+    training: None = None
 
     @model_validator(mode="after")
     def _has_the_files_of_fixations_and_spikes(self):

@@ -32,7 +32,8 @@ def test_the_committed_list_runs_none():
     [
         (
             lambda group: group.update(run=["v5"]),
-            "recorded: run names 'v5', which is not among the entries free_viewing, kriegeskorte92, majaj_hong, v4, v4_objects",
+            "recorded: run names 'v5', which is not among the entries free_viewing, kriegeskorte92, majaj_hong, v4, "
+            "v4_objects",
         ),
         (lambda group: group.update(run=["kriegeskorte92"]), "run names 'kriegeskorte92': move it to geometry"),
         (lambda group: group.update(geometry=["v4"]), "geometry names 'v4': move it to run"),
@@ -59,6 +60,10 @@ def test_the_committed_list_runs_none():
             r"datasets\.v4_objects: session = '190923': what its images show is not known, only of '210325': name a",
         ),
         (lambda group: group.update(run=["v4"], models=["hm"]), "no model 'hm'"),
+        (
+            lambda group: group["datasets"]["free_viewing"].update(task="object"),
+            r"datasets\.free_viewing\.task = 'object': give face",
+        ),
         (
             lambda group: group["datasets"]["free_viewing"].update(kinds=["main"]),
             "recorded.datasets.free_viewing: kinds lacks rasters: responses are computed from main and rasters",

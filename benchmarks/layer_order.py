@@ -9,11 +9,8 @@ early features, then blocks of the teacher network or the face term. The latter 
 same regression as networks, so that their failures are due to the comparison and not to a network.
 """
 
-import io
-
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy import stats
 
 from analysis import params
@@ -26,7 +23,6 @@ from analysis.neural.scoring import number
 from analysis.params.protocol import CORRECTED
 from analysis.simulate.experiment import make_image
 from analysis.simulate.responses.neurons import face_terms
-from analysis.simulate.responses.teacher import layer_maps
 from analysis.simulate.responses.worlds import FACE, MAPS, WORLDS, teacher_is_needed
 from analysis.simulate.scenes import draw_scenes
 from analysis.statistics import inference
@@ -43,11 +39,7 @@ def planted_stages(values: params.Params) -> tuple[list[str], dict[str, np.ndarr
     truth = pd.read_csv(paths.TRUTH / "scenes.csv")
     if len(truth) != len(scenes):
         raise SystemExit("data/raw is not the experiment that params.yaml simulates: run dvc repro first")
-    made = [make_image(scene) for scene in scenes]
-    maps = [one[2] for one in made]
-    if teacher_is_needed(values.simulate.world):
-        late = layer_maps((np.array(Image.open(io.BytesIO(one[0])).convert("RGB")) for one in made), len(made))
-        maps = [one | more for one, more in zip(maps, late, strict=True)]
+    maps = [make_image(scene, teacher_is_needed(values.simulate.world))[2] for scene in scenes]
     stages = {}
     for source in WORLDS[values.simulate.world]:
         if source == FACE:

@@ -13,7 +13,6 @@ contrasts, Holm's correction, 5 %); otherwise there is no winner. Further experi
 numbers of images, units and recordings.
 """
 
-import io
 import json
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from functools import lru_cache
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from analysis import params as settings
 from analysis.core import numerics
@@ -34,7 +32,6 @@ from analysis.core.settings import workers
 from analysis.models.activations import read as activations
 from analysis.simulate.experiment import make_image
 from analysis.simulate.responses.neurons import Drive, draw_units
-from analysis.simulate.responses.teacher import layer_maps
 from analysis.simulate.responses.variability import draw_gains, showings
 from analysis.simulate.responses.worlds import WORLDS
 from analysis.simulate.scenes import draw_scenes
@@ -106,10 +103,7 @@ def materials():
 
 def _write_maps(scenes: list) -> None:
     """Render the square images, and save their feature maps."""
-    made = [make_image(scene) if scene.pool == "square" else None for scene in scenes]
-    pictures = [np.array(Image.open(io.BytesIO(one[0])).convert("RGB")) for one in made if one]
-    late = iter(layer_maps(pictures, len(pictures)))
-    full = [one and one[2] | next(late) for one in made]
+    full = [make_image(scene, taught=True)[2] if scene.pool == "square" else None for scene in scenes]
     first = next(one for one in full if one)
     stacked = {
         kind: np.stack([one[kind] if one else np.zeros_like(value) for one in full]) for kind, value in first.items()

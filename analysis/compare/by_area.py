@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.compare.read import LAYERS, SCORES
 from analysis.compare.unit_scores import Predicted
 from analysis.core.areas import AREAS, IT
-from analysis.core.progress import track
+from analysis.core.parallel import map_processes
 from analysis.core.seeds import seed_of
 from analysis.neural import scoring
 from analysis.params import Compare
@@ -46,13 +46,15 @@ def layer_table(
     settings : Compare
     seed : int
     """
-    rows = []
-    groups = units.groupby(["layer", "region"], sort=False)
-    for (layer, region), scores in track(groups, "layers by area"):
+
+    def row_of(group: tuple[tuple[str, str], pd.DataFrame]) -> dict:
+        (layer, region), scores = group
         of_area = [one for one in predicted if one.measured.population.region == region]
         row = {"layer": layer, "region": region, "reduction": reductions.get(layer, "")}
         here = seed_of(seed, "layers", region)
-        rows.append(row | summarise(of_area, layer, scores.to_dict("records"), rules, settings, here))
+        return row | summarise(of_area, layer, scores.to_dict("records"), rules, settings, here)
+
+    rows = map_processes(row_of, units.groupby(["layer", "region"], sort=False), "layers by area")
     table = pd.DataFrame(rows).assign(model=units["model"].iloc[0], protocol=units["protocol"].iloc[0])
     depth = {layer: number for number, layer in enumerate(dict.fromkeys(units["layer"]))}
     place = {area: number for number, area in enumerate((*AREAS, IT))}

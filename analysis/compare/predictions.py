@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5netcdf
 import h5py
 import numpy as np
 
@@ -78,9 +77,8 @@ def read(model: str) -> list[PopulationPredictions]:
     path, again = paths.RESULTS / "compare" / model / FILE, f"run the stage compare for {model}"
     if not path.is_file() and read_scores(model, "units").empty:
         return []
-    with hdf5.opened(path, "netCDF", again) as opened, hdf5.reading(path, "netCDF", again):
-        file = h5netcdf.File(opened, "r")
-        found = [_population(file[name]) for name in file.groups]
+    with hdf5.opened(path, "netCDF", again) as file, hdf5.reading(path, "netCDF", again):
+        found = [_population(group) for group in file.values()]
     for one in found:
         shape = (*one.folds.shape, len(one.units))
         if any(values.shape != shape or values.dtype.kind != "f" for values in one.layers.values()):
@@ -88,7 +86,7 @@ def read(model: str) -> list[PopulationPredictions]:
     return found
 
 
-def _population(group) -> PopulationPredictions:
+def _population(group: h5py.Group) -> PopulationPredictions:
     images, units = (tuple(value.decode() for value in group[name][...]) for name in ("image", "unit"))
     layers = {name: group[name][...] for name in (CHOSEN, TOP)}
     return PopulationPredictions(

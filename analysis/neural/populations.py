@@ -62,8 +62,12 @@ def populations(protocol_name: str, rules: Protocol, allowed: set[str]) -> Itera
     """
     from analysis.recordings import read  # loads xarray, which comparisons do not need
 
-    recordings = read.all_recordings(protocol_name, stable_only=True)
-    yield from IDENTITY[rules.unit_identity](recordings, rules, allowed)
+    yield from populations_of(read.all_recordings(protocol_name, stable_only=True), rules, allowed)
+
+
+def populations_of(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:
+    """Yield the populations of recordings without units whose rate drifted, as `populations` does."""
+    return IDENTITY[rules.unit_identity](recordings, rules, allowed)
 
 
 def _by_recording(recordings: Iterator[xr.Dataset], rules: Protocol, allowed: set[str]) -> Iterator[Population]:

@@ -4,18 +4,23 @@ Mean responses, ceilings of units and RDMs, and the populations' read-out of the
 protocol and used by every comparison.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from analysis.core import paths
 from analysis.core.errors import DataError
 from analysis.core.files import write_csv, write_json, write_npy
 from analysis.core.progress import track
 from analysis.neural import readout, scoring, variation
-from analysis.neural.populations import Population, compared_images, populations
+from analysis.neural.populations import Population, compared_images, populations_of
 from analysis.neural.read import TABLES, Images, seed_for
 from analysis.params import Params
 from analysis.params.protocol import PROTOCOLS
+from analysis.recordings.read import all_recordings
 from analysis.stimuli.read import read_table
 
 
@@ -37,8 +42,9 @@ def run(params: Params, protocol: str) -> None:
     images = Images(table, variation.assign_levels(table))
     allowed = set(compared_images(table, rules, settings))
     out = paths.NEURAL / protocol
-    entries, rows = [], {name: [] for name in TABLES}
-    for population in track(populations(protocol, rules, allowed), f"neural {protocol}"):
+    entries, rows, counts = [], {name: [] for name in TABLES}, Counter()
+    recordings = _counted(all_recordings(protocol, stable_only=True), counts)
+    for population in track(populations_of(recordings, rules, allowed), f"neural {protocol}"):
         seed = seed_for(params.seed, population)
         ceiling = scoring.unit_ceilings(population)
         entry = _describe(population, ceiling, scoring.rdm_ceilings(population, rules, settings, seed))
@@ -51,22 +57,20 @@ def run(params: Params, protocol: str) -> None:
     for name, columns in TABLES.items():
         write_csv(out / f"{name}.csv", pd.DataFrame(rows[name], columns=columns))
     write_json(out / "populations.json", entries)
-    write_json(out / "counts.json", _count(protocol))
+    write_json(out / "counts.json", dict(counts))
 
 
-def _count(protocol: str) -> dict[str, int]:
-    """Count recordings, subjects, stable units and fixations."""
-    from analysis.recordings.read import all_recordings
-
-    recordings = list(all_recordings(protocol))
-    attrs = [recording.attrs for recording in recordings]
-    return {
-        "recordings": len(recordings),
-        "subjects": len({str(recording["subject"]) for recording in attrs}),
-        "units": int(sum(recording["stable"].values.sum() for recording in recordings)),
-        "fixations_in_file": int(sum(recording["fixations_in_file"] for recording in attrs)),
-        "fixations_selected": int(sum(recording["fixations_selected"] for recording in attrs)),
-    }
+def _counted(recordings: Iterable[xr.Dataset], counts: Counter) -> Iterator[xr.Dataset]:
+    """Yield recordings, and count them, their subjects, stable units and fixations."""
+    subjects = set()
+    for recording in recordings:
+        subjects.add(str(recording.attrs["subject"]))
+        counts["recordings"] += 1
+        counts["subjects"] = len(subjects)
+        counts["units"] += recording.sizes["unit"]
+        for name in ("fixations_in_file", "fixations_selected"):
+            counts[name] += int(recording.attrs[name])
+        yield recording
 
 
 def _describe(population: Population, ceiling: np.ndarray, bounds: tuple[float, float]) -> dict:

@@ -57,20 +57,21 @@ def simulate(params: Simulate, seed: int, folder: Path) -> None:
 
 def _images(scenes: list[Scene], run: Callable, world: str) -> tuple[list[str], list[bytes], list[bytes], list[dict]]:
     """Render all scenes; return file names, file contents, packed regions and feature maps by kind."""
-    made = list(track(run(make_image, ((scene,) for scene in scenes)), "images rendered", len(scenes)))
+    tasks = ((scene, teacher_is_needed(world)) for scene in scenes)
+    made = list(track(run(make_image, tasks), "images rendered", len(scenes)))
     contents, regions, maps = (list(part) for part in zip(*made, strict=True))
     digests = [hashlib.md5(c, usedforsecurity=False).hexdigest() for c in contents]
     if len(set(digests)) < len(digests):
         raise DataError("simulate: two images are identical: use another seed")
     names = [f"{d}.{s.extension}" for d, s in zip(digests, scenes, strict=True)]
-    if teacher_is_needed(world):
-        pictures = (np.array(Image.open(io.BytesIO(content)).convert("RGB")) for content in contents)
-        maps = [early | late for early, late in zip(maps, layer_maps(pictures, len(scenes)), strict=True)]
     return names, contents, regions, maps
 
 
-def make_image(scene: Scene) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
-    """Render and encode one scene; return the file's bytes, the region as packed bits, and the feature maps by kind."""
+def make_image(scene: Scene, taught: bool = False) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
+    """Render and encode one scene; return the file's bytes, the region as packed bits, and the feature maps by kind.
+
+    `taught`: also the maps of the teacher, which sees the image as the file holds it.
+    """
     with threadpool_limits(limits=1):
         pixels, region = render(scene)
         image = Image.fromarray(pixels).convert(scene.mode)
@@ -79,14 +80,10 @@ def make_image(scene: Scene) -> tuple[bytes, bytes, dict[str, np.ndarray]]:
             image.save(file, format="JPEG", quality=88)
         else:
             image.save(file, format="PNG", compress_level=6)
-        return (
-            file.getvalue(),
-            np.packbits(region).tobytes(),
-            {
-                EARLY: feature_maps(pixels),
-                LUMINANCE: luminance_map(pixels),
-            },
-        )
+        maps = {EARLY: feature_maps(pixels), LUMINANCE: luminance_map(pixels)}
+    if taught:
+        maps |= layer_maps(np.array(Image.open(file).convert("RGB")))
+    return file.getvalue(), np.packbits(region).tobytes(), maps
 
 
 def _write_images(folder: Path, scenes, names, contents, regions) -> None:

@@ -29,7 +29,7 @@ def scenes(tiny_params):
 def maps(scenes):
     made = [make_image(scene)[2] for scene in scenes]
     pictures = [np.random.default_rng(k).integers(0, 255, (240, 240, 3), dtype=np.uint8) for k in range(N)]
-    made = [one | late for one, late in zip(made, layer_maps(pictures, N), strict=True)]
+    made = [one | layer_maps(picture) for one, picture in zip(made, pictures, strict=True)]
     return {kind: np.stack([one[kind] for one in made]) for kind in made[0]}
 
 

@@ -4,7 +4,7 @@ Tan & Le (2019), arXiv:1905.11946, in the variant without squeeze-and-excitation
 """
 
 import inspect
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from analysis.core.errors import DataError
 from analysis.core.files import sha256
 from analysis.core.numerics import fixed_threads
-from analysis.core.progress import track
 
 LAYERS = {"middle": (7, 80), "late": (15, 320)}
 """By name: index of the block (of 16, from 0) and its channels; maps have 1/16 and 1/32 of the image's side."""
@@ -44,22 +43,24 @@ def load():
     return network.eval()
 
 
-def layer_maps(images: Iterable[np.ndarray], total: int) -> list[dict[str, np.ndarray]]:
-    """Return the maps of `LAYERS`, float32 (channels, rows, columns), of images, uint8 (height, width, 3)."""
-    network = load()
+@cache
+def _network():
+    return load()
+
+
+def layer_maps(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the maps of `LAYERS`, float32 (channels, rows, columns), of an image, uint8 (height, width, 3)."""
+    network = _network()
     import torch
 
     from_names = {number: name for name, (number, _) in LAYERS.items()}
     mean, sd = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, SD))
-    made: list[dict[str, np.ndarray]] = []
+    found: dict[str, np.ndarray] = {}
     with fixed_threads(), torch.no_grad():
-        for pixels in track(images, "responses of the teacher", total):
-            found: dict[str, np.ndarray] = {}
-            x = (torch.from_numpy(pixels).permute(2, 0, 1).to(torch.float32).div_(255) - mean) / sd
-            x = network._swish(network._bn0(network._conv_stem(x[None])))
-            for number, block in enumerate(network._blocks):
-                x = block(x)
-                if number in from_names:
-                    found[from_names[number]] = x[0].numpy().copy()
-            made.append(found)
-    return made
+        x = (torch.from_numpy(pixels).permute(2, 0, 1).to(torch.float32).div_(255) - mean) / sd
+        x = network._swish(network._bn0(network._conv_stem(x[None])))
+        for number, block in enumerate(network._blocks):
+            x = block(x)
+            if number in from_names:
+                found[from_names[number]] = x[0].numpy().copy()
+    return found

@@ -25,17 +25,24 @@ class DataSet(Group):
     source: str
     images: Literal["all", "untrained"]
     """Images on which units are predicted: all, or those outside the models' training split."""
-    task: Literal["face", "object"] = "face"
-    """What models learn: to tell faces from other images, or the categories of the images apart."""
-    training: str | None = None
+    task: Literal["face"] = "face"
+    """What models learn: to tell faces from other images; or, with object, the categories of the images apart."""
+    training: None = None
     """A folder of images on which models are trained instead of part of the data set's own."""
+
+
+class SteadyGaze(DataSet):
+    """Responses to images shown at steady gaze, whose task and training images can be chosen."""
+
+    task: Literal["face", "object"] = "face"
+    training: str | None = None
 
 
 LABELLED = "210325"
 """The session of V4 whose images have labels (`analysis.acquire.recorded.v4.BLOCKS`)."""
 
 
-class V4(DataSet):
+class V4(SteadyGaze):
     """Macaque V4 (Cowley et al. 2023): one session of array recordings."""
 
     implementation = "v4"
@@ -54,7 +61,7 @@ class V4(DataSet):
         return self
 
 
-class MajajHong(DataSet):
+class MajajHong(SteadyGaze):
     """Macaque V4 and IT (Majaj, Hong et al. 2015), the public part."""
 
     implementation = "majaj_hong"
@@ -70,11 +77,9 @@ class Kriegeskorte92(DataSet):
 
     source: Literal["kriegeskorte92"]
     images: Literal["all"]
-    task: Literal["face"] = "face"
-    training: None = None
 
 
-class Assembly(DataSet):
+class Assembly(SteadyGaze):
     """The user's own responses."""
 
     implementation = "assembly"

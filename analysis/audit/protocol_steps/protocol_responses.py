@@ -16,6 +16,9 @@ from analysis.recordings.naming import Files, rasters_beside
 from analysis.statistics.ceilings import step_up
 from analysis.statistics.crossval import pearson
 
+USED = {*read.RESPONSES, *read.COUNTS, "count"}
+"""Variables of a recording from which populations are made; each further one slows every selection."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -53,6 +56,7 @@ def build_recording(source: Source, protocol: Protocol, window_ms: int) -> xr.Da
     """Build one recording under a protocol; keep its stable units and the fixations that the protocol uses."""
     processing = build.Processing(protocol, window_ms, permutations=0)
     built = build.build_recording(source.files, source.tables, None, processing)
+    built = built.drop_vars(set(built.variables) - USED)
     built = built.isel(unit=built["stable"].values)
     return select_fixations(built, FIXATIONS[protocol.fixations](built))
 

@@ -197,11 +197,8 @@ def correction(ceiling: np.ndarray) -> np.ndarray:
 def unit_reliability(population: Population) -> ceilings.Reliability | None:
     """Return the reliability of each unit's mean responses; None if too few images were repeated."""
     shown = population.presentations
-    if shown is None or len(shown.images) < ceilings.LEAST_IMAGES:
-        return None
-    if (shown.n_presentations >= 2).sum() < ceilings.LEAST_REPEATED:
-        return None
-    return shown.reliability()
+    enough = shown is not None and len(shown.images) >= ceilings.LEAST_IMAGES
+    return shown.reliability() if enough and (shown.n_presentations >= 2).sum() >= ceilings.LEAST_REPEATED else None
 
 
 def unit_ceilings(population: Population) -> np.ndarray:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -56,25 +55,6 @@ def by_sklearn(x, y, weights, C):
     machine = SVC(C=C, kernel="linear")
     machine.fit(scaler.transform(x.astype(float)) * scale, y, sample_weight=weights / weights.mean())
     return lambda rows: machine.decision_function(scaler.transform(rows.astype(float)) * scale)
-
-
-@pytest.mark.parametrize("C", [0.1, 3.0, 1e4])
-def test_the_solution_is_that_of_scikit_learns_machine_to_the_bit(C):
-    x, y, weights, _ = problem()
-    gram = (x @ x.T).astype(np.float64) / 1000
-    machine = SVC(C=C, kernel="precomputed", max_iter=svm.ITERATIONS)
-    machine.fit(gram, y, sample_weight=weights / weights.mean())
-    dual, bias = svm.solve(np.asfortranarray(gram), y, weights, C)
-    assert dual[machine.support_].tolist() == machine.dual_coef_[0].tolist()
-    assert np.flatnonzero(dual).tolist() == sorted(machine.support_)
-    assert bias == machine.intercept_[0]
-
-
-def test_a_solver_that_stops_early_says_so(monkeypatch):
-    x, y, weights, _ = problem()
-    monkeypatch.setattr(svm, "ITERATIONS", 3)
-    with pytest.warns(ConvergenceWarning, match="stopped after 3 steps"):
-        svm.solve((x @ x.T).astype(np.float64), y, weights, 1.0)
 
 
 def test_out_of_fold_decisions_are_sklearns():

@@ -1,7 +1,6 @@
 """The linear read-out of HMO: a support vector machine on standardised features, and its out-of-fold decisions."""
 
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -11,8 +10,6 @@ from analysis.models.read_out import ReadOut
 
 ITERATIONS = 200_000
 """Maximum number of solver steps; separable data with a large C need the most."""
-CACHE_MB = 200
-"""Memory for columns of the Gram matrix, as in scikit-learn."""
 
 
 def standardised(features: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -31,27 +28,17 @@ def solve(gram: np.ndarray, y: np.ndarray, weights: np.ndarray, C: float) -> tup
     """Fit ``min |w|^2 / 2 + C sum_i c_i max(0, 1 - y_i (w x_i + b))`` and return dual (n,) and b: w = sum dual_i x_i.
 
     `gram` (n, n) holds the inner products of the rows, `y` is -1 or 1, and c_i are `weights`, scaled to mean 1. With
-    few images and many features, solving the dual problem (libsvm) is fastest. It is called as scikit-learn's ``SVC``
-    does, whose checks of its inputs would take longer than a small fit.
+    few images and many features, solving the dual problem (scikit-learn, libsvm) is fastest.
     """
-    from sklearn.exceptions import ConvergenceWarning  # slow to load, and only a fit needs it
-    from sklearn.svm import _libsvm
+    from sklearn import config_context  # slow to load, and only a fit needs it
+    from sklearn.svm import SVC
 
-    _libsvm.set_verbosity_wrap(0)
-    support, _, _, coefficients, bias, _, _, stopped, _ = _libsvm.fit(
-        np.ascontiguousarray(gram),
-        (y > 0).astype(np.float64),
-        sample_weight=weights / weights.mean(),
-        kernel="precomputed",
-        C=C,
-        cache_size=CACHE_MB,
-        max_iter=ITERATIONS,
-    )
-    if stopped:
-        warnings.warn(f"the solver stopped after {ITERATIONS} steps", ConvergenceWarning, stacklevel=2)
+    machine = SVC(C=C, kernel="precomputed", max_iter=ITERATIONS)
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # checks would take as long as a small fit
+        machine.fit(gram, y, sample_weight=weights / weights.mean())
     dual = np.zeros(len(y))
-    dual[support] = -coefficients[0]  # libsvm's decision is positive for the first class
-    return dual, -float(bias[0])
+    dual[machine.support_] = machine.dual_coef_[0]
+    return dual, float(machine.intercept_[0])
 
 
 def out_of_fold(

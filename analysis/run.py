@@ -189,8 +189,7 @@ def _state(code: list[Path], listed: list[str]) -> dict[str, str | None]:
     state = {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        # The stage acquire itself writes osf.lock when it first fetches from OSF.
-        if path.suffix not in (".pyc", "", ".lock") and path.is_file()
+        if path.suffix not in (".pyc", "") and path.is_file()
     }
     values = read_yaml(PARAMS)
     return state | {f"{PARAMS}: {key}": repr(value_at(values, key)) for key in listed}

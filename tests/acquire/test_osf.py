@@ -34,6 +34,11 @@ def test_the_lock_is_kept(world):
         osf.volumes(sources.STIMULI)
 
 
+def test_the_lock_is_outside_the_code_so_that_fetching_makes_no_stage_out_of_date():
+    assert sources.STIMULI.lock == sources.ROOT / "osf.lock"
+    assert (sources.ROOT / "params.yaml").is_file()
+
+
 @pytest.mark.parametrize("text", ["{", "{}", json.dumps({"volumes": {"Stimuli.z01": {"size": 1}}})])
 def test_a_damaged_lock_is_no_first_contact(world, text):
     sources.STIMULI.lock.write_text(text)

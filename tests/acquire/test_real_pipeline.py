@@ -31,9 +31,7 @@ def _text(pdf: Path) -> str:
 def test_one_recording_and_nine_images_to_the_paper(reference, tmp_path):
     project = tmp_path / "clone"
     project.mkdir()
-    generated = shutil.ignore_patterns(
-        "__pycache__", "figures", "*.pdf", "report.html", "claims.json", ".gitignore", "osf.lock"
-    )
+    generated = shutil.ignore_patterns("__pycache__", "figures", "*.pdf", "report.html", "claims.json", ".gitignore")
     for name in filter(lambda name: (ROOT / name).exists(), SOURCES):
         copy = shutil.copy if (ROOT / name).is_file() else lambda a, b: shutil.copytree(a, b, ignore=generated)
         copy(ROOT / name, project / name)

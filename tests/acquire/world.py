@@ -123,7 +123,6 @@ class World:
         """Replace the pins in a copy of the code by this world's."""
         real = folder / "analysis/acquire/real"
         self.pin(real / "pins")
-        (real / "pins" / sources.STIMULI.lock.name).unlink(missing_ok=True)
         text = (real / "sources.py").read_text()
         (real / "sources.py").write_text(text.replace(PUBLISHED_DIGEST, self.digest))
 

@@ -19,7 +19,7 @@ NOT_A_FILE = re.compile(r"[*<>{}$]|^[A-Z_/]+$|/STAGE/|\.\.\.")
 """Names in backquotes that stand for several files, or for none."""
 MADE = re.compile(
     r"(data|models|results|recorded|site|explained|audited|work|paper/figures|benchmarks/small|\.nox|\.venv|\.dvc/tmp|\.dvc/cache)(/|$)"
-    r"|paper/(report\.(pdf|html)|supplement\.pdf|claims\.json)$|analysis/acquire/real/pins/osf\.lock$"
+    r"|paper/(report\.(pdf|html)|supplement\.pdf|claims\.json)$|osf\.lock$"
 )
 """What runs of the pipeline make."""
 PLACES = ["", "analysis/", "docs/"]

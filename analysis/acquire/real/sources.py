@@ -9,6 +9,8 @@ from pathlib import Path
 from analysis.acquire.real import digests
 
 PINS = Path(__file__).parent / "pins"
+ROOT = Path(__file__).parents[3]
+"""Top folder of the project."""
 RECORDED_PINS = PINS.parents[1] / "recorded" / "pins"
 """Pin lists of recorded data sets, one file each."""
 
@@ -91,7 +93,7 @@ DANDISET = Dandiset(
 STIMULI = Node(
     id="sde8m",
     volumes=("Stimuli.z01", "Stimuli.zip"),
-    lock=PINS / "osf.lock",
+    lock=ROOT / "osf.lock",  # not among the code, which acquiring data must not change
     licence="as stated on the page of the node; rights in single images may be their makers'",
     citation=XIAO,
 )

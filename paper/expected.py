@@ -13,6 +13,7 @@ from paper import blocks, provenance, results, style
 from paper.claims.models import predictivity
 from paper.claims.timing import timing
 from paper.claims.truth import truth
+from paper.command import run
 from paper.recorded import words
 from paper.recorded.claims import of_set
 from paper.recorded.tables import compared
@@ -221,5 +222,10 @@ def texts() -> dict[str, str]:
     return {"answer": answer(found), "expected": table(found), "recorded": words.tables()}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Fill the blocks of README and docs."""
     blocks.fill(texts())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,6 +1,9 @@
 """Recorded data sets: their kept tables, what these say, and how paper and pages show it."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from paper.recorded import claims, keep, words
 from paper.recorded.tables import Recorded, committed
 from tests.paper import tables
 from tests.paper.prose import text_of
+from tests.project import ROOT
 
 RHO = "\N{GREEK SMALL LETTER RHO}"
 
@@ -287,3 +291,24 @@ def test_models_are_told_from_pixels_in_words(better, worse, undetected, sentenc
     area = {"performance": {"verdict": claims.ABSENT}, "against_pixels": counts | {"verdict": claims.WITH}}
     (said,) = words.contrasted(area)
     assert said.endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["paper.expected"], "error: results/accuracy.csv not found: run the stage summary\n"),
+        (["paper.recorded", "v4"], "error: recorded/v4/results/recorded.json not found: "),
+    ],
+)
+def test_commands_before_there_are_results_end_in_one_line(tmp_path, command, said):
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1

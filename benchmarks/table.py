@@ -151,9 +151,9 @@ def truths(folder: Path = FOLDER) -> Iterator[list[str]]:
         share = [one["coverage"] for one in found.values()]
         alarms = [one["false_alarms"] for one in found.values() if one["false_alarms"] is not None]
         fewest, most = (end(one["runs"] for one in found.values()) for end in (min, max))
+        runs = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         intervals = (
-            "[coverage](statistics.md#intervals) of 95 % intervals, "
-            f"in {len(share)} cases of {fewest} to {most} experiments"
+            f"[coverage](statistics.md#intervals) of 95 % intervals, in {len(share)} cases of {runs} experiments"
         )
         yield [intervals, "93 to 97 %", f"{100 * min(share):.1f} to {100 * max(share):.1f} %", "coverage"]
         contrasts = f"contrasts of equal models with p of 0.05 or less, in {len(alarms)} cases"

@@ -210,7 +210,7 @@ def test_the_paper_shows_recorded_data_sets(shown):
     text = text_of("paper/report.pdf") + text_of("paper/supplement.pdf")
     for said in (
         "In V4, the highest median noise-corrected r is that of HMO, 0.530 (0.430 to 0.630); raw pixels reach 0.210",
-        "Performance goes with predictivity: in 1 of 2 paired contrasts",
+        "Performance goes with predictivity: in 1 of",  # the page ends here
         f"In monkey IT, the highest correlation of RDMs ({RHO}) is that of HMO, 0.520 (0.420 to 0.620)",
         "12 of its units are visually selective (34.3 %; 28.1 % of all published units of V1",
         "the median over all units falls from 0.075 to 0.049",
@@ -221,18 +221,16 @@ def test_the_paper_shows_recorded_data_sets(shown):
     assert "Cowley et al. 2023" in Path("paper/report.html").read_text()
 
 
-def test_a_data_set_with_two_tasks_is_shown_with_each(project):
+def test_a_data_set_with_two_tasks_is_drawn_once(project):
     classes = ["apple", "bear", "car", "chair", "dog", "elephant", "face", "plane"]
     objects = tables.table("v4_objects") | {"task": "object", "classes": classes, "chance": 1 / 8, "training": None}
     tables.write(project, tables.table(), objects)
     draw.run(params.load())
-    text = json.loads(Path("paper/figures/alt.json").read_text())["predictivity"]
-    assert "V4 rec.: HMO" in text
-    assert "V4 objects: HMO" in text
+    assert json.loads(Path("paper/figures/alt.json").read_text())["predictivity"].count("V4 rec.: HMO") == 1
     build.run(params.load())
-    text = text_of("paper/report.pdf")
-    assert tables.says(text, "50 units), with models trained to tell 8 objects apart. In V4")
-    assert tables.says(text, "rec.: recorded, objects: the same, with models trained to tell objects apart")
+    said = "50 units), with models trained to tell 8 objects apart. In V4"
+    assert tables.says(text_of("paper/report.pdf"), said)
+    assert tables.says(text_of("paper/supplement.pdf"), "; models trained to tell 8 objects apart)")
     assert "`v4_objects` (Cowley et al. 2023, task of 8 objects)" in words.tables()
 
 

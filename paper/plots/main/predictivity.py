@@ -58,8 +58,10 @@ def _of_experiment(results: Results, area: str) -> dict:
 
 
 def _recorded(results: Results):
-    """Yield the panel of each area of a recorded data set in which single units were scored."""
+    """Yield the panel of each area of a recorded data set in which single units were scored, with the face task."""
     for found in compared():
+        if found.table.get("task") == "object":
+            continue
         for region in found.regions:
             if found.measure(region) != CORRECTED:
                 continue
@@ -75,8 +77,7 @@ def _recorded(results: Results):
                 for c in said["contrasts"]
                 if c.get("difference") is not None
             ]
-            how = "objects" if found.table.get("task") == "object" else "rec."
-            title = f"{region} {how}\n{found.n_units(region)} units"
+            title = f"{region} rec.\n{found.n_units(region)} units"
             no_seeds = results.seed_values[:0]
             yield {"title": title, "models": models, "contrasts": contrasts, "seeds": no_seeds, "set": found.title}
 

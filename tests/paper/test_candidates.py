@@ -97,6 +97,6 @@ def test_components_are_judged_by_their_interval(project, gain, better, worse):
 
 def test_without_images_to_search_on_nothing_is_drawn(project, monkeypatch):
     monkeypatch.setattr(stage, "OUT", project / "results" / "candidates")
-    stage._write_nothing("no image labelled face")
+    stage._write_nothing("no image labelled face", "none of the images was annotated")
     assert not candidates.is_drawable(results.read())
     assert "candidates" not in draw.plots_for(results.read())

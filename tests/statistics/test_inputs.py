@@ -46,6 +46,7 @@ CALLS = {
     "cka": lambda X=X, Y=Y: public.cka(X, Y),
     "crossnobis": lambda responses=PARTITIONS, precision=EYE: public.crossnobis(responses, precision),
     "decode": lambda X=X, labels=LABELS, groups=GROUPS, levels=LABELS: public.decode(X, labels, groups, levels),
+    "decode_classes": lambda X=X, labels=LABELS, groups=GROUPS: public.decode_classes(X, labels, groups),
     "fdr": lambda p=A: public.fdr(p),
     "fixation_predict": lambda features=PATCHES, rates=RATES, images=SHOWN, ordinal=ORDINAL, rsc=HALF: (
         public.fixation_predict(features, rates, images, ordinal, rsc)
